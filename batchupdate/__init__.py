@@ -1,0 +1,3 @@
+"""batchupdate."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,41 @@
+"""Time as a parameter: nothing in this package asks the machine for the time or sleeps, but through a `Clock`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+SPIN_S = 0.002
+"""The last stretch of a wait is spent yielding to the loop: its timers are as coarse as a millisecond."""
+
+
+class Clock(Protocol):
+    """What the stages need of time."""
+
+    def monotonic(self) -> float:
+        """Seconds that only go forward; their zero means nothing."""
+        ...
+
+    def now(self) -> datetime:
+        """The date and time in UTC, as the world tells it; may jump."""
+        ...
+
+    async def sleep_until(self, due: float) -> None:
+        """Returns once `monotonic()` has reached `due`, never earlier."""
+        ...
+
+
+class SystemClock:
+    """The machine's own time."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    async def sleep_until(self, due: float) -> None:
+        while (left := due - time.monotonic()) > 0:
+            await asyncio.sleep(left - SPIN_S if left > SPIN_S else 0)

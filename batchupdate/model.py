@@ -1,0 +1,238 @@
+"""The records that travel through the house: frozen, slotted, and free of behaviour.
+
+Follow one row: a `Row` is read, becomes a `Change` or a list of `Problem`, goes out as a `Request`, comes back as
+a `Reply` or a `Fault`, is judged with a `Verdict`, and ends as a `Result` that carries its `Outcome`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+
+class Outcome(StrEnum):
+    """What became of one row. Every input row ends in exactly one."""
+
+    UPDATED = "updated"
+    """The API confirmed the change: any 2xx but 202 and 207."""
+    ACCEPTED = "accepted"
+    """202: the API will do it later."""
+    UNCHANGED = "unchanged"
+    """The record already had these values, or another row of the file takes this row's place."""
+    INVALID = "invalid"
+    """The row breaks a rule; it was never sent."""
+    CONFLICT = "conflict"
+    """The record is not in the state the change expected; nothing was written."""
+    FAILED = "failed"
+    """The API answered and refused, or kept failing after all attempts."""
+    UNKNOWN = "unknown"
+    """A request went out and no answer came back: it may or may not have been applied."""
+    NOT_ATTEMPTED = "not_attempted"
+    """The run stopped before this row."""
+
+
+FINE = frozenset({Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNCHANGED})
+"""The outcomes of a row that needs nobody's attention; all others are worth another try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One data row of the input.
+
+    `number` is the row's number as the user's spreadsheet program shows it (the header is row 1); `cells` are its
+    texts as typed, in the order of the table's columns. There can be fewer or more cells than columns.
+    """
+
+    number: int
+    cells: tuple[str, ...]
+
+
+class Level(StrEnum):
+    """How much a problem weighs: an error keeps its row from being sent, a warning is only told."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with one row.
+
+    `code` is stable and meant for programs; `message` says to a person what is wrong and what to do. `column` is
+    the heading as typed, or empty where the whole row is meant; `cell` is the text that stands there.
+    """
+
+    code: str
+    row: int
+    column: str
+    cell: str
+    message: str
+    level: Level = Level.ERROR
+
+    def sentence(self) -> str:
+        """The problem in one line, without its row number."""
+        place = f"column {self.column!r}: " if self.column else ""
+        return f"{place}{self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A valid row: which record it names and what it sets.
+
+    `record_id` is the id as typed; `key` is equal for two ids that name the same record (`ABC…` and `abc…` for a
+    UUID). `path` is the record's path and query, percent-encoded, without the base URL. `fields` maps field names to
+    JSON values.
+    """
+
+    row: int
+    record_id: str
+    key: str
+    path: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One change on its way to the API.
+
+    `attempt` counts the tries that cost one (1 for the first); `sent` counts every request that left, throttled
+    ones too. `unanswered` is true when an earlier try may have been applied without our hearing of it.
+    """
+
+    row: int
+    record_id: str
+    path: str
+    fields: str
+    attempt: int = 1
+    sent: int = 0
+    unanswered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the API answered. Header names are lower case; `body` is cut off at the client's limit."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    duration_s: float = 0.0
+
+
+class FaultKind(StrEnum):
+    """How a request can end without an answer."""
+
+    CONNECT = "connect"
+    """No connection: refused, no such host, unreachable, TLS handshake broken off. The request was not applied."""
+    CERTIFICATE = "certificate"
+    """The server's certificate can't be verified. The request was not sent, and repeating changes nothing."""
+    LOST = "lost"
+    """The connection ended, or turned to garbage, after the request may have left. Ambiguous."""
+    TIMEOUT = "timeout"
+    """No answer in time, after the request may have left. Ambiguous."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A request that got no usable answer."""
+
+    kind: FaultKind
+    message: str
+    duration_s: float = 0.0
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the request may have been applied all the same (RFC 9110, section 9.2.2)."""
+        return self.kind in {FaultKind.LOST, FaultKind.TIMEOUT}
+
+
+class Action(StrEnum):
+    """What to do after an attempt."""
+
+    DONE = "done"
+    """The row has its outcome."""
+    REPEAT = "repeat"
+    """Try again after the row's own backoff; costs an attempt."""
+    HOLD = "hold"
+    """The API asked everybody to wait: hold all workers, then try again; costs no attempt."""
+    STOP = "stop"
+    """Every other row would fare the same: stop the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one reply or fault means.
+
+    `outcome` is the row's outcome if nothing further is tried. `message` is a sentence for the user, empty for a
+    success. `wait_s` is the wait the API asked for, in seconds, or None where it named none.
+    """
+
+    action: Action
+    outcome: Outcome
+    message: str = ""
+    wait_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one row, as the journal keeps it.
+
+    `attempts` counts every request sent for this row, throttled ones too. `finished_at` is UTC. `duration_ms` is
+    that of the last request. `location` is where a 202 said the change can be followed.
+    """
+
+    row: int
+    outcome: Outcome
+    http_status: int | None = None
+    attempts: int = 0
+    error: str = ""
+    request_id: str = ""
+    location: str = ""
+    finished_at: datetime | None = None
+    duration_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """How many requests a run needed.
+
+    `sent` counts every request that left, `retried` those that repeated an earlier one, `throttled` the replies
+    that asked us to slow down, and `waited_s` the seconds spent holding still because of them.
+    """
+
+    sent: int = 0
+    retried: int = 0
+    throttled: int = 0
+    waited_s: float = 0.0
+
+    def __add__(self, other: Traffic) -> Traffic:
+        return Traffic(
+            self.sent + other.sent,
+            self.retried + other.retried,
+            self.throttled + other.throttled,
+            self.waited_s + other.waited_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands, for whoever watches it.
+
+    `stage` is `reading`, `sending` or `reporting`; `total` is None while the file is still being read. `rate` is
+    rows finished per second over the last seconds, `eta_s` the expected seconds to the end including known waits,
+    and `holding_s` how long all workers still hold still, zero if they don't.
+    """
+
+    stage: str
+    done: int = 0
+    total: int | None = None
+    counts: Mapping[Outcome, int] = field(default_factory=dict)
+    traffic: Traffic = field(default_factory=Traffic)
+    rate: float = 0.0
+    eta_s: float | None = None
+    holding_s: float = 0.0
+    note: str = ""

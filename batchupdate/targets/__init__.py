@@ -1,0 +1,58 @@
+"""Targets: which APIs can be updated, and how each wants it.
+
+Built-in targets are YAML files beside this one; a user's own is a YAML file anywhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+
+from batchupdate.declared import load, parse
+from batchupdate.errors import ConfigError
+from batchupdate.targets.declaration import (
+    FORMATS,
+    AnyOf,
+    Auth,
+    FieldRule,
+    IdRule,
+    StatusRule,
+    Target,
+)
+
+__all__ = [
+    "FORMATS",
+    "AnyOf",
+    "Auth",
+    "FieldRule",
+    "IdRule",
+    "StatusRule",
+    "Target",
+    "builtin_names",
+    "find_target",
+]
+
+_FOLDER = resources.files(__name__)
+
+
+def builtin_names() -> list[str]:
+    """The names of the targets that come with the package."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
+
+
+def find_target(name: str) -> Target:
+    """Finds a target by its built-in name, or reads it from a YAML file.
+
+    Raises:
+        ConfigError: there is no such target, or its file is wrong, with file and line.
+    """
+    names = builtin_names()
+    if name in names:
+        entry = _FOLDER / f"{name}.yaml"
+        return parse(entry.read_bytes(), Target, "target", f"{name}.yaml")
+    if name.endswith((".yaml", ".yml")):
+        return load(Path(name), Target, "target")
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Built in: {', '.join(names)}."
+    raise ConfigError(f"There is no target {name!r}.", f"{hint} Your own target is a path that ends in .yaml.")

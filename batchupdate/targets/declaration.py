@@ -1,0 +1,319 @@
+"""What an API's update endpoint looks like, as its YAML declares it.
+
+The built-in targets and a user's own pass through the same models. `docs/targets.md` is the user's guide to them.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote, urlsplit
+
+import jmespath
+import uritemplate
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+
+from batchupdate.declared import Strict
+from batchupdate.errors import ConfigError
+from batchupdate.model import Level, Outcome
+from batchupdate.rates import Rate, parse_rate
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+# Patterns run in pydantic's Rust engine, which never backtracks.
+UUID = r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$"  # RFC 9562, section 4
+ULID = r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"  # 128 bits in Crockford's base 32: the first digit ends at 7
+URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+[^\s]*$"
+HEX_COLOR = r"^#?(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{4}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$"  # CSS Color 4, section 5.2
+
+FORMATS: dict[str, tuple[str, str]] = {
+    "url": (URL, "a web address such as https://example.com/icon.png"),
+    "hex-color": (HEX_COLOR, "a hex colour such as #1A73E8"),
+    "uuid": (UUID, "a UUID such as 550e8400-e29b-41d4-a716-446655440000"),
+}
+
+PROMISED = re.compile(r"^[\x21-\x7e]+$")
+HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")  # a token, RFC 9110, section 5.6.2
+PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+
+
+def _regex(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+    return text
+
+
+def _base_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not PROMISED.match(text):
+        raise ValueError(f"{text!r} is not a web address such as https://api.example.com")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} must have no user, query or fragment")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"{text!r} has no valid port") from error
+    return text.rstrip("/")
+
+
+def _header_name(text: str) -> str:
+    if not HEADER_NAME.match(text):
+        raise ValueError(f"{text!r} is not a header name")
+    return text
+
+
+def _header_value(text: str) -> str:
+    if not text.isprintable() or not text.isascii():
+        raise ValueError("a header's value must be printable ASCII on one line")
+    return text
+
+
+def _jmespath(text: str) -> str:
+    try:
+        jmespath.compile(text)
+    except jmespath.exceptions.JMESPathError as error:
+        raise ValueError(f"{text!r} is not a JMESPath expression") from error
+    return text
+
+
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+Pattern = Annotated[str, AfterValidator(_regex)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+RateText = Annotated[Rate, BeforeValidator(parse_rate)]
+
+
+class Auth(Strict):
+    """How the key goes along. `scheme` is `bearer`, `basic` (`user` and the key as password) or `header`.
+
+    `header` sends `value` with `{key}` replaced in the header named `name`. `env` names the environment variable.
+    """
+
+    scheme: Literal["bearer", "basic", "header", "none"] = "bearer"
+    env: str | None = None
+    user: str = ""
+    name: HeaderName = "Authorization"
+    value: HeaderValue = "{key}"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.scheme != "none" and not self.env:
+            raise ValueError("env must name the environment variable that holds the key")
+        if self.scheme == "header" and "{key}" not in self.value:
+            raise ValueError("value must hold {key}")
+        return self
+
+    def headers(self, key: SecretStr | None) -> dict[str, str]:
+        """The header that carries the key; empty for scheme `none`."""
+        if self.scheme == "none" or key is None:
+            return {}
+        secret = key.get_secret_value()
+        if self.scheme == "bearer":
+            return {"Authorization": f"Bearer {secret}"}
+        if self.scheme == "basic":
+            pair = f"{self.user}:{secret}".encode()
+            return {"Authorization": "Basic " + base64.b64encode(pair).decode("ascii")}
+        return {self.name: self.value.replace("{key}", secret)}
+
+
+class IdRule(Strict):
+    """What one part of a record's id must look like. Nothing but `.` and `..` is refused where no rule is given."""
+
+    format: Literal["uuid", "ulid"] | None = None
+    prefix: str = ""
+    prefix_required: bool = False
+    pattern: Pattern | None = None
+    max_length: int = Field(default=512, ge=1)
+    description: str = ""
+    aliases: tuple[str, ...] = Field(default=(), strict=False)
+
+    @property
+    def regex(self) -> str | None:
+        """The pattern of an id by this rule, or None where anything goes."""
+        if self.format == "uuid":
+            return UUID
+        if self.format == "ulid":
+            prefix = f"(?:{re.escape(self.prefix)})" if self.prefix else ""
+            return f"^{prefix}{'' if self.prefix_required or not prefix else '?'}{ULID}"
+        return self.pattern
+
+    @property
+    def example(self) -> str:
+        """What such an id looks like, for a sentence."""
+        if self.format == "uuid":
+            return FORMATS["uuid"][1]
+        if self.format == "ulid":
+            return f"a ULID such as {self.prefix}01KFRX8K1CKQGCV2W5J9C9Z37H"
+        return f"text that matches {self.pattern}" if self.pattern else "an id"
+
+    def key(self, value: str) -> str:
+        """A text that is equal for two spellings of one id: letter case and an optional prefix don't count."""
+        if self.format == "uuid":
+            return value.lower()
+        if self.format == "ulid":
+            return value.removeprefix(self.prefix).upper()
+        return value
+
+
+class FieldRule(Strict):
+    """What one field may hold. Lengths count characters."""
+
+    type: Literal["string"] = "string"
+    required: bool = False
+    nullable: bool = False
+    min_length: int | None = Field(default=None, ge=0)
+    max_length: int | None = Field(default=None, ge=1)
+    pattern: Pattern | None = None
+    format: Literal["url", "hex-color", "uuid"] | None = None
+    enum: tuple[str, ...] | None = Field(default=None, strict=False)
+    description: str = ""
+    aliases: tuple[str, ...] = Field(default=(), strict=False)
+
+    @property
+    def clearable(self) -> bool:
+        """Whether an explicit empty string may be sent."""
+        return not self.min_length and self.enum is None
+
+
+class AnyOf(Strict):
+    """A row must set at least one of these fields; `level: warning` only tells the user."""
+
+    any_of: tuple[str, ...] = Field(strict=False, min_length=1)
+    level: Annotated[Level, Field(strict=False)] = Level.ERROR
+    message: str
+
+
+class Body(Strict):
+    """How the fields become a JSON body: `wrap: [properties]` gives `{"properties": {…}}`; `constants` go beside it."""
+
+    wrap: tuple[str, ...] = Field(default=(), strict=False)
+    constants: dict[str, Any] = {}
+
+
+class Errors(Strict):
+    """Where an error body holds its sentence, as JMESPath expressions tried in turn, before the usual places."""
+
+    paths: tuple[Annotated[str, AfterValidator(_jmespath)], ...] = Field(default=(), strict=False)
+
+
+class StatusRule(Strict):
+    """What one status means here: a sentence for the user, and, where the default table is wrong, what to do."""
+
+    means: str = ""
+    action: Literal["give_up", "repeat", "hold", "stop", "done"] | None = None
+    outcome: Annotated[Outcome, Field(strict=False)] | None = None
+
+
+class Target(Strict):
+    """One update endpoint of one API.
+
+    `repeatable` says that sending the same request twice leaves the record as sending it once does (RFC 5789,
+    section 2: true for a PATCH that sets absolute values), so that a request without an answer may be repeated.
+    `rate`, `burst` and `concurrency` are the defaults where the user says nothing.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
+    title: str
+    docs: str = ""
+    base_url: BaseUrl | None = None
+    method: Literal["PATCH", "PUT", "POST"] = "PATCH"
+    path: str
+    auth: Auth
+    headers: dict[HeaderName, HeaderValue] = {}
+    id: dict[str, IdRule] = Field(min_length=1)
+    fields: dict[str, FieldRule] = Field(min_length=1)
+    rules: tuple[AnyOf, ...] = Field(default=(), strict=False)
+    body: Body = Body()
+    errors: Errors = Errors()
+    statuses: dict[int, StatusRule] = {}
+    request_id_headers: tuple[str, ...] = Field(
+        default=("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray"), strict=False
+    )
+    repeatable: bool = False
+    rate: RateText = Rate(5.0)
+    burst: int = Field(default=1, ge=1)
+    concurrency: int = Field(default=8, ge=1, le=1000)
+    notes: tuple[str, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.path.startswith("/"):
+            raise ValueError("path must start with '/'")
+        variables = list(uritemplate.URITemplate(self.path).variable_names)
+        if any(part[1:-1] not in self.id for part in PLACEHOLDER.findall(self.path)):
+            raise ValueError(f"every {{variable}} of path must be a plain name that stands under id: {', '.join(self.id)}")
+        if unused := [name for name in self.id if name not in variables]:
+            raise ValueError(f"id {unused[0]!r} does not occur in path")
+        if both := [name for name in self.id if name in self.fields]:
+            raise ValueError(f"{both[0]!r} is both an id and a field; give the column of one of them another name")
+        for rule in self.rules:
+            if strangers := [name for name in rule.any_of if name not in self.fields]:
+                raise ValueError(f"rules: there is no field {strangers[0]!r}")
+        return self
+
+    @cached_property
+    def _template(self) -> str:
+        """The path with `{}` for each variable, and every literal brace gone: uritemplate has checked it."""
+        return PLACEHOLDER.sub("{}", self.path)
+
+    @cached_property
+    def path_variables(self) -> tuple[str, ...]:
+        """The ids' names in the order in which the path uses them."""
+        return tuple(part[1:-1] for part in PLACEHOLDER.findall(self.path))
+
+    def expand(self, ids: tuple[str, ...]) -> str:
+        """The path of one record; `ids` in the order of `path_variables`.
+
+        Every id is percent-encoded but for RFC 3986's unreserved characters, as RFC 6570 section 3.2.2 has it, so
+        that it stays inside its own segment.
+        """
+        return self._template.format(*[quote(value, safe="") for value in ids])
+
+    @cached_property
+    def body_frame(self) -> tuple[str, str]:
+        """The JSON text before and after a row's fields object."""
+        head, tail = "", ""
+        constants = "".join(f"{_json(name)}:{_json(value)}," for name, value in self.body.constants.items())
+        for depth, name in enumerate(self.body.wrap):
+            head += "{" + (constants if depth == 0 else "") + _json(name) + ":"
+            tail += "}"
+        return head, tail
+
+    def body_of(self, fields: str) -> bytes:
+        """The request body for a row's fields, which are given as the text of a JSON object."""
+        head, tail = self.body_frame
+        if self.body.constants and not self.body.wrap:
+            constants = _json(self.body.constants)[:-1]
+            return f"{constants}{',' if fields != '{}' else ''}{fields[1:]}".encode()
+        return f"{head}{fields}{tail}".encode()
+
+    def base(self, override: str | None, *, allow_http: bool) -> str:
+        """The base URL to use, checked: https, or http to this machine, or http that the user allows.
+
+        Raises:
+            ConfigError: there is none, or it would send the key over the network in the clear.
+        """
+        url = override or self.base_url
+        if not url:
+            raise ConfigError(f"The target {self.name} has no base URL.", "Say it with --base-url.")
+        try:
+            url = _base_url(url)
+        except ValueError as error:
+            raise ConfigError(f"The base URL {error}.") from error
+        parts = urlsplit(url)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not allow_http:
+            raise ConfigError(
+                f"The base URL {url} would send your key unencrypted.",
+                "Use https, or set 'allow_http: true' in the config if you know the network.",
+            )
+        return url
+
+
+def _json(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
