@@ -1,3 +1,77 @@
-"""batchupdate."""
+"""Turns a spreadsheet of changes into safe, rate-limited PATCH calls, with one honest result for every row.
 
-__version__ = "0.1.0"
+The command line is the usual way in; this is the same for programs:
+
+    summary = await batchupdate.run_file("renames.csv", batchupdate.Settings(target="langdock-integration"))
+
+The public names are loaded when they are first used, so that `batchupdate --help` does not wait for them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from batchupdate._version import __version__
+
+if TYPE_CHECKING:
+    from batchupdate.config import Settings, load_settings
+    from batchupdate.errors import (
+        BatchUpdateError,
+        ConfigError,
+        InputError,
+        InternalError,
+        Interrupted,
+        RunLocked,
+        SafetyStop,
+        UsageError,
+    )
+    from batchupdate.model import Level, Outcome, Problem, Progress
+    from batchupdate.reporter import Summary
+    from batchupdate.run import Checkup, check_file, run_file
+
+__all__ = [
+    "BatchUpdateError",
+    "Checkup",
+    "ConfigError",
+    "InputError",
+    "InternalError",
+    "Interrupted",
+    "Level",
+    "Outcome",
+    "Problem",
+    "Progress",
+    "RunLocked",
+    "SafetyStop",
+    "Settings",
+    "Summary",
+    "UsageError",
+    "__version__",
+    "check_file",
+    "load_settings",
+    "run_file",
+]
+
+_HOMES = {
+    "config": ("Settings", "load_settings"),
+    "errors": (
+        "BatchUpdateError",
+        "ConfigError",
+        "InputError",
+        "InternalError",
+        "Interrupted",
+        "RunLocked",
+        "SafetyStop",
+        "UsageError",
+    ),
+    "model": ("Level", "Outcome", "Problem", "Progress"),
+    "reporter": ("Summary",),
+    "run": ("Checkup", "check_file", "run_file"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

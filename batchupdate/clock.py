@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 SPIN_S = 0.002
-"""The last stretch of a wait is spent yielding to the loop: its timers are as coarse as a millisecond."""
+"""The last stretch of a precise wait is spent yielding to the loop: its timers are as coarse as a millisecond."""
 
 
 class Clock(Protocol):
@@ -22,8 +22,8 @@ class Clock(Protocol):
         """The date and time in UTC, as the world tells it; may jump."""
         ...
 
-    async def sleep_until(self, due: float) -> None:
-        """Returns once `monotonic()` has reached `due`, never earlier."""
+    async def sleep_until(self, due: float, *, precise: bool = False) -> None:
+        """Returns once `monotonic()` has reached `due`, never earlier; with `precise`, hardly later."""
         ...
 
 
@@ -31,11 +31,15 @@ class SystemClock:
     """The machine's own time."""
 
     def monotonic(self) -> float:
+        """See `Clock`."""
         return time.monotonic()
 
     def now(self) -> datetime:
+        """See `Clock`."""
         return datetime.now(UTC)
 
-    async def sleep_until(self, due: float) -> None:
-        while (left := due - time.monotonic()) > 0:
-            await asyncio.sleep(left - SPIN_S if left > SPIN_S else 0)
+    async def sleep_until(self, due: float, *, precise: bool = False) -> None:
+        """See `Clock`."""
+        margin = SPIN_S if precise else 0.0
+        while (left := due - time.monotonic()) > 0:  # noqa: ASYNC110 - it is time that we wait for, there is no event
+            await asyncio.sleep(max(0.0, left - margin))

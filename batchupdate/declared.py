@@ -6,7 +6,6 @@ Both the config file and a target's declaration pass through `load`.
 from __future__ import annotations
 
 import difflib
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
@@ -16,6 +15,7 @@ from batchupdate.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 MAX_BYTES = 1_000_000
 
@@ -30,11 +30,11 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, stricter: a key may stand once, and there are no aliases (a few could unfold to gigabytes)."""
+    """YAML's safe loader, stricter: a key may stand once, and there are no aliases (few unfold to gigabytes)."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # missing in the stubs
             raise yaml.MarkedYAMLError(problem="aliases (*name) are not supported", problem_mark=mark)
         return super().compose_node(parent, index)
 
@@ -82,7 +82,7 @@ def parse(raw: bytes, model: type[M], what: str, place: str) -> M:
             node = loader.get_single_node()
             data = loader.construct_document(node) if node is not None else {}
         finally:
-            loader.dispose()  # type: ignore[no-untyped-call] # missing in the stubs
+            loader.dispose()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{place}:{mark.line + 1}" if mark else place

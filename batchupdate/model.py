@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,16 +84,19 @@ class Problem:
 class Change:
     """A valid row: which record it names and what it sets.
 
-    `record_id` is the id as typed; `key` is equal for two ids that name the same record (`ABC…` and `abc…` for a
-    UUID). `path` is the record's path and query, percent-encoded, without the base URL. `fields` maps field names to
-    JSON values.
+    `ids` are the id's parts as typed, one for each variable of the target's path. `key` is equal for two ids that
+    name the same record (`ABC…` and `abc…` for a UUID). `fields` maps field names to JSON values.
     """
 
     row: int
-    record_id: str
+    ids: tuple[str, ...]
     key: str
-    path: str
     fields: Mapping[str, Any]
+
+    @property
+    def record_id(self) -> str:
+        """The id as one text, for people."""
+        return "/".join(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the API answered. Header names are lower case; `body` is cut off at the client's limit."""
+    """What the API answered. Header names are asked for in lower case; `body` is cut off at the client's limit."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -216,6 +219,42 @@ class Traffic:
             self.throttled + other.throttled,
             self.waited_s + other.waited_s,
         )
+
+
+class Line(NamedTuple):
+    """One row as the reports show it; a plain tuple, for there can be millions. `cells` is JSON, times are Unix."""
+
+    number: int
+    cells: str
+    record_id: str
+    outcome: str
+    http_status: int | None
+    attempts: int
+    error: str
+    request_id: str
+    location: str
+    finished_at: float | None
+    duration_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Rows that ended with the same sentence; an id inside it shows as `<id>`."""
+
+    message: str
+    count: int
+    example_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """All the work on a run so far: its traffic, first start, last end, and seconds at work."""
+
+    traffic: Traffic
+    started_at: float | None
+    finished_at: float | None
+    duration_s: float
+    exit_code: int | None
 
 
 @dataclass(frozen=True, slots=True)

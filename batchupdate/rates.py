@@ -29,7 +29,7 @@ class Rate:
             amount = self.per_s * seconds
             if amount >= 1 and math.isclose(amount, round(amount), rel_tol=1e-9):
                 return f"{round(amount)}/{unit}"
-        return f"{self.per_s:g}/s" if self.per_s >= 1 else f"{self.per_s * 60:g}/min"
+        return f"{self.per_s!r}/s"
 
 
 def parse_rate(text: object) -> Rate:

@@ -6,14 +6,14 @@ The built-in targets and a user's own pass through the same models. `docs/target
 from __future__ import annotations
 
 import base64
+import json
 import re
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 import jmespath
-import uritemplate
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, model_validator
 
 from batchupdate.declared import Strict
 from batchupdate.errors import ConfigError
@@ -84,7 +84,7 @@ BaseUrl = Annotated[str, AfterValidator(_base_url)]
 Pattern = Annotated[str, AfterValidator(_regex)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
-RateText = Annotated[Rate, BeforeValidator(parse_rate)]
+RateText = Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str)]
 
 
 class Auth(Strict):
@@ -106,6 +106,12 @@ class Auth(Strict):
         if self.scheme == "header" and "{key}" not in self.value:
             raise ValueError("value must hold {key}")
         return self
+
+    def secrets(self, key: SecretStr) -> list[SecretStr]:
+        """Other forms in which the key goes out, and which must not be written down either."""
+        if self.scheme != "basic":
+            return []
+        return [SecretStr(self.headers(key)["Authorization"].removeprefix("Basic "))]
 
     def headers(self, key: SecretStr | None) -> dict[str, str]:
         """The header that carries the key; empty for scheme `none`."""
@@ -191,7 +197,7 @@ class Body(Strict):
     """How the fields become a JSON body: `wrap: [properties]` gives `{"properties": {…}}`; `constants` go beside it."""
 
     wrap: tuple[str, ...] = Field(default=(), strict=False)
-    constants: dict[str, Any] = {}
+    constants: dict[str, Any] = Field(default={})
 
 
 class Errors(Strict):
@@ -223,13 +229,13 @@ class Target(Strict):
     method: Literal["PATCH", "PUT", "POST"] = "PATCH"
     path: str
     auth: Auth
-    headers: dict[HeaderName, HeaderValue] = {}
+    headers: dict[HeaderName, HeaderValue] = Field(default={})
     id: dict[str, IdRule] = Field(min_length=1)
     fields: dict[str, FieldRule] = Field(min_length=1)
     rules: tuple[AnyOf, ...] = Field(default=(), strict=False)
     body: Body = Body()
     errors: Errors = Errors()
-    statuses: dict[int, StatusRule] = {}
+    statuses: dict[int, StatusRule] = Field(default={})
     request_id_headers: tuple[str, ...] = Field(
         default=("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray"), strict=False
     )
@@ -243,10 +249,11 @@ class Target(Strict):
     def _consistent(self) -> Self:
         if not self.path.startswith("/"):
             raise ValueError("path must start with '/'")
-        variables = list(uritemplate.URITemplate(self.path).variable_names)
-        if any(part[1:-1] not in self.id for part in PLACEHOLDER.findall(self.path)):
-            raise ValueError(f"every {{variable}} of path must be a plain name that stands under id: {', '.join(self.id)}")
-        if unused := [name for name in self.id if name not in variables]:
+        if strangers := [name for name in self.path_variables if name not in self.id]:
+            raise ValueError(f"path uses {{{strangers[0]}}}, which does not stand under id: {', '.join(self.id)}")
+        if set("{}") & set(PLACEHOLDER.sub("", self.path)):
+            raise ValueError("path has a brace without its partner")
+        if unused := [name for name in self.id if name not in self.path_variables]:
             raise ValueError(f"id {unused[0]!r} does not occur in path")
         if both := [name for name in self.id if name in self.fields]:
             raise ValueError(f"{both[0]!r} is both an id and a field; give the column of one of them another name")
@@ -257,7 +264,7 @@ class Target(Strict):
 
     @cached_property
     def _template(self) -> str:
-        """The path with `{}` for each variable, and every literal brace gone: uritemplate has checked it."""
+        """The path with `{}` for each variable."""
         return PLACEHOLDER.sub("{}", self.path)
 
     @cached_property
@@ -314,6 +321,4 @@ class Target(Strict):
 
 
 def _json(value: object) -> str:
-    import json
-
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

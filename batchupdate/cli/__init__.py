@@ -1,0 +1,54 @@
+"""The command line: arguments in, exit code out, and no logic.
+
+Whatever costs time to import is imported inside the command that needs it: `batchupdate --help` must feel instant.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from batchupdate._version import __version__
+from batchupdate.cli import apply, runs, sandbox, targets
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="batchupdate",
+    help="Turns a spreadsheet of changes into safe, rate-limited PATCH calls, with one honest result for every row.",
+    epilog="Start with: batchupdate demo",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+app.command()(sandbox.demo)
+app.command()(apply.check)
+app.command()(apply.run)
+app.command()(runs.runs)
+app.command()(runs.show)
+app.command()(runs.report)
+app.add_typer(targets.app, name="targets")
+app.command()(sandbox.sandbox)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"batchupdate {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version_asked: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+def main() -> None:
+    """The console command."""
+    app()

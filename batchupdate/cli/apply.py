@@ -1,0 +1,290 @@
+"""`check` and `run`: from a file to results."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from batchupdate.cli import options
+from batchupdate.cli.screen import Screen, outcomes, span, told
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from batchupdate.config import Settings
+    from batchupdate.model import Problem
+    from batchupdate.reporter import Summary
+    from batchupdate.run import Checkup, Prepared
+
+SHOWN_PROBLEMS = 10
+JSON_PROBLEMS = 1000
+_STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@told
+def check(
+    file: options.File,
+    target: options.TargetName = None,
+    config: options.Config = None,
+    sheet: options.Sheet = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
+    map_: options.Map = None,
+    on_duplicate: options.OnDuplicate = None,
+    limit: options.Limit = None,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Check a file offline: every problem with its row, its column and how to fix it.
+
+    Sends nothing and needs no key. Exit code 0 when every row is fine, 1 when some have problems, 2 when the file or
+    the config can't be used.
+
+    Examples:
+
+      batchupdate check renames.csv --target langdock-integration
+
+      batchupdate check renames.xlsx -t nairi-llm-integration --map "New label=name"
+    """
+    from batchupdate.run import check_file
+
+    settings = options.settings_from(
+        config,
+        map_,
+        target=target,
+        limit=limit,
+        input_sheet=sheet,
+        input_encoding=encoding,
+        input_delimiter=delimiter,
+        input_on_duplicate=on_duplicate,
+    )
+    screen = Screen(quiet=quiet, as_json=as_json)
+    kept: list[Problem] = []
+
+    def show(problem: Problem) -> None:
+        if len(kept) < JSON_PROBLEMS:
+            kept.append(problem)
+        screen.result(_line(problem), style="yellow" if problem.level == "warning" else "")
+
+    checkup = check_file(file, settings, on_problem=show)
+    for notice in checkup.notices:
+        screen.say(notice)
+    screen.result(_verdict(checkup), style="bold red" if checkup.invalid else "bold green")
+    screen.json(_checkup_json(checkup, kept))
+    raise typer.Exit(checkup.exit_code)
+
+
+@told
+def run(
+    file: options.File,
+    target: options.TargetName = None,
+    config: options.Config = None,
+    base_url: options.BaseUrl = None,
+    runs_dir: options.RunsDir = None,
+    sheet: options.Sheet = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
+    map_: options.Map = None,
+    on_duplicate: options.OnDuplicate = None,
+    limit: options.Limit = None,
+    rate: options.RateLimit = None,
+    burst: options.Burst = None,
+    concurrency: options.Concurrency = None,
+    timeout: options.Timeout = None,
+    max_attempts: options.MaxAttempts = None,
+    max_failures: options.MaxFailures = None,
+    strict: options.StrictRows = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    new: options.New = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Check a file, ask, send the changes, and report what became of every row.
+
+    The API key comes from the environment variable that the target names. If the same run was left unfinished, this
+    goes on with it. The first Ctrl-C lets what is in flight finish and writes the reports; the second quits.
+
+    Exit codes: 0 every row is fine, 1 some are not, 2 nothing was sent because something can't be used, 3 stopped by
+    a safety rule, 4 another process holds this run, 130 and 143 interrupted.
+
+    Examples:
+
+      batchupdate run renames.csv --target langdock-integration
+
+      batchupdate run renames.xlsx -t langdock-integration --sheet "To do" --rate 2/s --max-failures 5%
+
+      batchupdate run nightly.csv --config nightly.yaml --yes --json
+    """
+    settings = options.settings_from(
+        config,
+        map_,
+        target=target,
+        base_url=base_url,
+        runs_dir=runs_dir,
+        limit=limit,
+        rate=rate,
+        burst=burst,
+        concurrency=concurrency,
+        timeout=timeout,
+        max_attempts=max_attempts,
+        max_failures=max_failures,
+        strict=strict,
+        input_sheet=sheet,
+        input_encoding=encoding,
+        input_delimiter=delimiter,
+        input_on_duplicate=on_duplicate,
+    )
+    screen = Screen(quiet=quiet, as_json=as_json)
+    summary = _run(file, settings, screen, dry_run=dry_run, yes=yes, new=new, verbose=verbose)
+    if summary is None:
+        return
+    outcomes(screen, summary)
+    screen.json(summary.to_json())
+    raise typer.Exit(summary.exit_code)
+
+
+def _run(
+    file: str, settings: Settings, screen: Screen, *, dry_run: bool, yes: bool, new: bool, verbose: bool
+) -> Summary | None:
+    from batchupdate.run import prepare
+
+    problems: list[Problem] = []
+
+    def keep(problem: Problem) -> None:
+        if len(problems) < SHOWN_PROBLEMS:
+            problems.append(problem)
+
+    with ExitStack() as stack:
+        with screen.progress() as show:
+            prepared = stack.enter_context(prepare(file, settings, new=new, on_problem=keep, on_progress=show))
+        _describe(prepared, problems, screen)
+        if dry_run:
+            screen.result("Dry run: nothing was sent.")
+            raise typer.Exit(prepared.checkup.exit_code)
+        if not yes and prepared.to_send and not screen.confirm("Go ahead?", possible=file != "-"):
+            screen.say("Nothing was sent.")
+            return None
+        return send(prepared, screen, verbose=verbose)
+
+
+def send(prepared: Prepared, screen: Screen, *, verbose: bool = False) -> Summary:
+    """Executes a prepared run; the first signal to stop drains it, the second ends it at once."""
+    from batchupdate.engines import Stop
+    from batchupdate.run import execute
+
+    async def main() -> Summary:
+        stop, task, loop = Stop(), asyncio.current_task(), asyncio.get_running_loop()
+
+        def asked(number: int) -> None:
+            if stop.signal_number is None:
+                screen.say("Stopping: what is in flight may finish. Press Ctrl-C again to quit at once.")
+                stop.request(number)
+            elif task is not None:
+                task.cancel()
+
+        with _signals(loop, asked), screen.progress() as show:
+            try:
+                return await execute(prepared, on_progress=show, stop=stop, verbose=verbose)
+            except asyncio.CancelledError:
+                screen.say("Quit. The journal is complete: run the same command again to go on.")
+                raise typer.Exit(128 + (stop.signal_number or signal.SIGINT)) from None
+
+    return asyncio.run(main())
+
+
+@contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, asked: Callable[[int], None]) -> Iterator[None]:
+    """Lets signals that ask us to stop call `asked` on the loop; where the loop can't (Windows), through Python's."""
+    before: dict[int, Any] = {}
+    for number in _STOP_SIGNALS:
+        try:
+            loop.add_signal_handler(number, asked, number)
+        except NotImplementedError:
+            before[number] = signal.signal(number, lambda got, _frame: loop.call_soon_threadsafe(asked, got))
+    try:
+        yield
+    finally:
+        for number in _STOP_SIGNALS:
+            if number in before:
+                signal.signal(number, before[number])
+            else:
+                loop.remove_signal_handler(number)
+
+
+def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> None:
+    """Shows what is about to be done."""
+    checkup, count = prepared.checkup, prepared.to_send
+    screen.say(f"{checkup.source} → {prepared.target.name} at {prepared.base_url}", style="bold")
+    for notice in checkup.notices:
+        screen.say(f"  {notice}")
+    for problem in problems:
+        screen.say(f"  {_line(problem)}", style="yellow")
+    if (told := sum(checkup.codes.values())) > len(problems):
+        screen.say(
+            f"  … and {told - len(problems):,} more problems; see them all with: batchupdate check", style="yellow"
+        )
+    if prepared.resumed:
+        screen.say(f"  This goes on with the unfinished run {prepared.folder.run_id}; --new would start afresh.")
+        screen.say(f"  {count:,} of {checkup.rows:,} rows are left.")
+        return
+    invalid = f", {checkup.invalid:,} are invalid" if checkup.invalid else ""
+    doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
+    screen.say(f"  {checkup.rows:,} rows: {count:,} to send{invalid}{doubles}.")
+    for number, record_id, fields in prepared.examples():
+        values = ", ".join(
+            f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in json.loads(fields).items()
+        )
+        screen.say(f"  row {number}: {record_id}: {values}")
+    rate = prepared.settings.rate or prepared.target.rate
+    if count and rate.limited:
+        screen.say(f"  At {rate} this takes about {span(count / rate.per_s)}.")
+
+
+def _line(problem: Problem) -> str:
+    warning = "warning: " if problem.level == "warning" else ""
+    return f"row {problem.row}: {warning}{problem.sentence()} [{problem.code}]"
+
+
+def _verdict(checkup: Checkup) -> str:
+    if not checkup.rows:
+        return "There is nothing to do: the file has no data rows."
+    fine = checkup.rows - checkup.invalid
+    text = f"{checkup.rows:,} rows: {fine:,} fine, {checkup.invalid:,} invalid"
+    if checkup.warnings:
+        text += f", {checkup.warnings:,} warnings"
+    if checkup.superseded:
+        text += f", {checkup.superseded:,} give way to a later row"
+    return text + "."
+
+
+def _checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
+    return {
+        "source": checkup.source,
+        "target": checkup.target,
+        "rows": checkup.rows,
+        "invalid": checkup.invalid,
+        "superseded": checkup.superseded,
+        "warnings": checkup.warnings,
+        "codes": dict(checkup.codes),
+        "notices": checkup.notices,
+        "problems": [
+            {
+                "code": problem.code,
+                "level": problem.level.value,
+                "row": problem.row,
+                "column": problem.column,
+                "cell": problem.cell,
+                "message": problem.message,
+            }
+            for problem in problems
+        ],
+        "problems_left_out": sum(checkup.codes.values()) - len(problems),
+        "exit_code": checkup.exit_code,
+    }

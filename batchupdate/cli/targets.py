@@ -1,0 +1,99 @@
+"""`targets`: what can be updated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from batchupdate.cli import options
+from batchupdate.cli.screen import Screen, told
+
+if TYPE_CHECKING:
+    from batchupdate.targets import FieldRule, Target
+
+app = typer.Typer(help="What can be updated, and how to add an API.", invoke_without_command=True)
+
+
+@app.callback()
+def default(context: typer.Context) -> None:
+    """Without a command, lists the targets."""
+    if context.invoked_subcommand is None:
+        show_all(as_json=False)
+
+
+@app.command("list")
+@told
+def show_all(as_json: options.Json = False) -> None:
+    """List the built-in targets.
+
+    Example:
+
+      batchupdate targets list
+    """
+    from batchupdate.targets import builtin_names, find_target
+
+    screen = Screen(as_json=as_json)
+    found = [find_target(name) for name in builtin_names()]
+    rows = [(target.name, target.title, f"{target.method} {target.path}") for target in found]
+    screen.table("", ("target", "what it does", "request"), rows)
+    screen.say("Your own API: write a YAML file and name its path with --target; see docs/targets.md.")
+    screen.json({"targets": [{"name": target.name, "title": target.title} for target in found]})
+
+
+@app.command("show")
+@told
+def show_one(
+    name: Annotated[str, typer.Argument(help="A built-in target's name, or the path of a YAML file.")],
+    as_json: options.Json = False,
+) -> None:
+    """Show one target: its fields, their limits, its key and its defaults.
+
+    Examples:
+
+      batchupdate targets show langdock-integration
+
+      batchupdate targets show ./my-api.yaml
+    """
+    from batchupdate.targets import find_target
+
+    target = find_target(name)
+    screen = Screen(as_json=as_json)
+    screen.result(f"{target.name}: {target.title}", style="bold")
+    screen.result(f"{target.method} {target.base_url or '(say --base-url)'}{target.path}")
+    if target.docs:
+        screen.result(f"Described at {target.docs}")
+    if target.auth.env:
+        screen.result(f"The key comes from the environment variable {target.auth.env}.")
+    rows = [(field, "id", rule.example, rule.description) for field, rule in target.id.items()]
+    rows += [
+        (field, "required" if rule.required else "", _limits(rule), rule.description)
+        for field, rule in target.fields.items()
+    ]
+    screen.table("", ("column", "", "may hold", "meaning"), rows)
+    screen.result(f"Defaults: {target.rate}, burst {target.burst}, {target.concurrency} requests at once.")
+    repeated = "is sent again" if target.repeatable else "is never sent again"
+    screen.result(f"A request that got no answer {repeated}.")
+    for note in target.notes:
+        screen.result(f"Note: {note}")
+    screen.json(_as_json(target))
+
+
+def _limits(rule: FieldRule) -> str:
+    from batchupdate.targets import FORMATS
+
+    parts = [FORMATS[rule.format][1]] if rule.format else []
+    if rule.pattern:
+        parts.append(f"text that matches {rule.pattern}")
+    if rule.enum:
+        parts.append("one of: " + ", ".join(rule.enum))
+    if rule.max_length:
+        parts.append(f"at most {rule.max_length} characters")
+    cleared = [marker for marker, allowed in (("<empty>", rule.clearable), ("<null>", rule.nullable)) if allowed]
+    if cleared:
+        parts.append("or " + " or ".join(cleared))
+    return ", ".join(parts) or "text"
+
+
+def _as_json(target: Target) -> dict[str, object]:
+    return target.model_dump(mode="json")

@@ -1,0 +1,187 @@
+"""One request, one reply. The only user of aiohttp's client; it never retries and never follows a redirect."""
+
+from __future__ import annotations
+
+import urllib.request
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from yarl import URL
+
+from batchupdate._version import __version__
+from batchupdate.model import Fault, FaultKind, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from batchupdate.clock import Clock
+    from batchupdate.config import Secrets, Settings
+
+MAX_BODY = 65_536
+"""Bytes of a reply's body that are kept: enough for any error, and a bound on what a sick server can make us hold."""
+
+KEEPALIVE_S = 15.0
+DNS_CACHE_S = 60
+_REPEATED_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+
+class Client:
+    """Sends requests to one base URL; an async context manager.
+
+    Args:
+        base_url: scheme, host and path that every request's path is appended to.
+        method: the HTTP method of all of them.
+        headers: sent with every request, the key among them.
+        settings: timeouts, in seconds, and the proxy.
+        concurrency: how many connections may be open at once.
+        clock: where durations come from.
+        secrets: blotted out of the messages of faults.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        method: str,
+        headers: Mapping[str, str],
+        settings: Settings,
+        *,
+        concurrency: int,
+        clock: Clock,
+        secrets: Secrets,
+    ) -> None:
+        self._base_url = base_url
+        self._host = urlsplit(base_url).hostname or ""
+        self._method = method
+        self._clock = clock
+        self._secrets = secrets
+        self._headers = {
+            "User-Agent": f"batchupdate/{__version__}",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # replies are small, and a packed one could unfold to anything
+            "Content-Type": "application/json",
+            **headers,
+        }
+        self._timeout = aiohttp.ClientTimeout(
+            total=settings.timeout, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
+        )
+        self._concurrency = concurrency
+        self._proxy = settings.proxy or _proxy_from_environment(base_url)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            headers=self._headers,
+            timeout=self._timeout,
+            connector=aiohttp.TCPConnector(
+                limit=self._concurrency, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=DNS_CACHE_S
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            proxy=self._proxy,
+            # aiohttp sends a PUT again by itself when a connection breaks; an ambiguous request is ours to judge.
+            middlewares=(_break_off,) if self._method in _REPEATED_BY_AIOHTTP else (),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(self, path: str, body: bytes) -> Reply | Fault:
+        """Sends one request and waits for its reply, or for the reason why there is none.
+
+        Args:
+            path: path and query, percent-encoded already.
+            body: the request body, as it goes out.
+        """
+        assert self._session is not None, "use the client as an async context manager"  # noqa: S101 - our own misuse
+        started = self._clock.monotonic()
+        try:
+            async with self._session.request(
+                self._method, URL(self._base_url + path, encoded=True), data=body, allow_redirects=False
+            ) as response:
+                content = self._secrets.redact_bytes(await _read(response))
+                headers = self._without_secrets(response.headers)
+                return Reply(response.status, headers, content, self._clock.monotonic() - started)
+        except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
+            return self._fault(error, self._clock.monotonic() - started)
+
+    def _without_secrets(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """A server can echo the key: nothing beyond this client is to see it."""
+        if any(map(self._secrets.within, headers.values())):
+            return {name.lower(): self._secrets.redact(value) for name, value in headers.items()}
+        return headers
+
+    def _fault(self, error: BaseException, duration_s: float) -> Fault:
+        kind, text = _kind_of(error, self._host)
+        return Fault(kind, self._secrets.redact(text), duration_s)
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """The body up to `MAX_BODY`. What was read counts even if the rest never comes: the status stands already."""
+    content = bytearray()
+    try:
+        if response.content_length is not None and response.content_length <= MAX_BODY:
+            return await response.read()
+        async for chunk in response.content.iter_any():
+            content += chunk
+            if len(content) >= MAX_BODY:
+                response.close()  # the rest is not worth waiting for, and the connection can't be used again
+                break
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        response.close()
+    return bytes(content[:MAX_BODY])
+
+
+class _BrokenOffError(Exception):
+    """A broken connection, hidden from aiohttp so that it does not send the request again."""
+
+
+async def _break_off(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenOffError(*error.args) from error
+
+
+def _kind_of(error: BaseException, host: str) -> tuple[FaultKind, str]:  # noqa: PLR0911 - a table
+    """Sorts an exception by whether the request can have been applied; the order goes from special to general."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
+            return FaultKind.CERTIFICATE, f"the certificate of {host} can't be verified: {reason}"
+        case aiohttp.ClientConnectorDNSError():
+            return FaultKind.CONNECT, f"the name {host} can't be found"
+        case aiohttp.ClientProxyConnectionError():
+            return FaultKind.CONNECT, "no connection to the proxy"
+        case aiohttp.ClientHttpProxyError():
+            return FaultKind.CONNECT, f"the proxy refuses to connect to {host}: {error.status}"
+        case aiohttp.ClientConnectorError():
+            reason = error.os_error.strerror or type(error.os_error).__name__
+            return FaultKind.CONNECT, f"no connection to {host}: {reason.lower()}"
+        case aiohttp.ConnectionTimeoutError():
+            return FaultKind.CONNECT, f"no connection to {host}: timed out"
+        case TimeoutError():
+            return FaultKind.TIMEOUT, "no answer in time; it may or may not have been applied"
+        case aiohttp.ClientResponseError():
+            return FaultKind.LOST, "the answer is not HTTP; the change may or may not have been applied"
+        case _:
+            return FaultKind.LOST, "the connection was lost before an answer; it may or may not have been applied"
+
+
+def _proxy_from_environment(base_url: str) -> str | None:
+    """The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) for this URL.
+
+    Read here, not by aiohttp's `trust_env`, which would also put a password from ~/.netrc in the key's place.
+    """
+    parts = urlsplit(base_url)
+    host = parts.hostname or ""
+    if host in {"localhost", "127.0.0.1", "::1"} or urllib.request.proxy_bypass(host):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

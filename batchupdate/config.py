@@ -1,0 +1,283 @@
+"""Settings: from options, the environment and a config file, checked strictly; and the API key, which stays secret.
+
+Precedence: option, then environment (`BATCHUPDATE_*`), then config file, then the target's own default.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+
+from batchupdate.declared import Strict, load
+from batchupdate.errors import ConfigError
+from batchupdate.rates import Rate, parse_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PREFIX = "BATCHUPDATE_"
+KEY_MAX_BYTES = 16_384
+REDACTED = "[redacted]"
+SHORTEST_SECRET = 6
+"""A shorter text is no key, and redacting it would blot out harmless words."""
+
+_FAILURES = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(%?)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class MaxFailures:
+    """How many rows may fail before the run stops itself: `count` rows, or `percent` of the rows sent."""
+
+    count: int | None = None
+    percent: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.percent:g}%" if self.percent is not None else str(self.count)
+
+
+def parse_max_failures(text: object) -> MaxFailures:
+    """Reads `25` or `10%`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(text, MaxFailures):
+        return text
+    match = _FAILURES.match(str(text)) if isinstance(text, str | int) and not isinstance(text, bool) else None
+    if match and match[2] and float(match[1]) <= 100:  # noqa: PLR2004 - per cent
+        return MaxFailures(percent=float(match[1]))
+    if match and not match[2] and "." not in match[1]:
+        return MaxFailures(count=int(match[1]))
+    raise ValueError(f"{text!r} is neither a number of rows (25) nor a percentage (10%)")
+
+
+class Column(Strict):
+    """What one column of the input stands for, and how it says null and empty if not as the other columns do."""
+
+    field: str | None = None
+    null_marker: str | None = None
+    empty_marker: str | None = None
+
+
+def _column(value: object) -> object:
+    return {"field": value} if isinstance(value, str) else value
+
+
+class Input(Strict):
+    """How to read the input."""
+
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = Field(default={})
+    null_marker: str = Field(default="<null>", min_length=1)
+    empty_marker: str = Field(default="<empty>", min_length=1)
+    on_duplicate: Literal["error", "last", "merge"] = "error"
+
+    @model_validator(mode="after")
+    def _markers_differ(self) -> Self:
+        if self.null_marker == self.empty_marker:
+            raise ValueError("null_marker and empty_marker must differ")
+        return self
+
+
+class Settings(Strict):
+    """Everything a user can set. None means: the target's own default.
+
+    Times are in seconds. `max_wait` caps how long one reply may make us wait; `give_up_after` is how long an API may
+    refuse every request before the run stops.
+    """
+
+    target: str | None = None
+    base_url: str | None = None
+    allow_http: bool = False
+    runs_dir: Annotated[Path, Field(strict=False)] = Path("batchupdate-runs")
+    input: Input = Input()
+
+    rate: Annotated[Rate, BeforeValidator(parse_rate)] | None = None
+    burst: int | None = Field(default=None, ge=1)
+    concurrency: int | None = Field(default=None, ge=1, le=1000)
+    timeout: float = Field(default=60.0, gt=0)
+    connect_timeout: float = Field(default=10.0, gt=0)
+    read_timeout: float = Field(default=30.0, gt=0)
+    max_attempts: int = Field(default=5, ge=1, le=100)
+    max_wait: float = Field(default=300.0, gt=0)
+    give_up_after: float = Field(default=600.0, gt=0)
+    drain_timeout: float = Field(default=30.0, gt=0)
+    max_failures: Annotated[MaxFailures, BeforeValidator(parse_max_failures)] | None = None
+
+    limit: int | None = Field(default=None, ge=1)
+    strict: bool = False
+    proxy: str | None = None
+    key_file: Annotated[Path, Field(strict=False)] | None = None
+    keyring: str | None = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What makes two runs of one file the same run: the settings that decide what is sent, and where."""
+        return self.model_dump(mode="json", include={"base_url", "input", "limit", "strict"})
+
+
+def load_settings(
+    options: Mapping[str, Any] | None = None,
+    config: Path | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Joins options, environment and config file.
+
+    Args:
+        options: values by setting name, nested under `input` where they belong there; None counts as not given.
+        config: the config file; None looks for nothing (a config file is always named).
+        environ: the environment; None for the process's own.
+
+    Raises:
+        ConfigError: one of them is wrong, with where it came from.
+    """
+    environ = os.environ if environ is None else environ
+    from_file = load(config, Settings, "config file").model_dump(exclude_unset=True) if config else {}
+    from_env = _from_environment(environ)
+    merged = _merge(_merge(from_file, from_env), options or {})
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        sentences = []
+        for item in error.errors(include_url=False, include_input=False):
+            loc = ".".join(str(part) for part in item["loc"])
+            sentences.append(f"{loc.replace('_', '-') or 'settings'}: {item['msg'].removeprefix('Value error, ')}.")
+        raise ConfigError("\n".join(sentences)) from error
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(under)
+    for name, value in over.items():
+        if value is None:
+            continue
+        old = merged.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def environment_names() -> dict[str, tuple[str, ...]]:
+    """Every environment variable that is read, with the place of its setting."""
+    names: dict[str, tuple[str, ...]] = {}
+    for name in Settings.model_fields:
+        if name != "input":
+            names[PREFIX + name.upper()] = (name,)
+    for name in Input.model_fields:
+        if name != "columns":
+            names[f"{PREFIX}INPUT_{name.upper()}"] = ("input", name)
+    return names
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for variable, loc in environment_names().items():
+        if text := environ.get(variable):
+            inner = found
+            for part in loc[:-1]:
+                inner = inner.setdefault(part, {})
+            inner[loc[-1]] = _typed(variable, loc, text)
+    return found
+
+
+def _typed(variable: str, loc: tuple[str, ...], text: str) -> object:
+    """A text from the environment as the type that its setting wants; lax, since all there is are texts."""
+    model: type[BaseModel] = Input if loc[0] == "input" else Settings
+    partial: dict[str, Any] = {loc[-1]: text}
+    try:
+        parsed = model.model_validate(partial, strict=False)
+    except ValidationError as error:
+        message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"The environment variable {variable} is wrong: {message}.") from error
+    return getattr(parsed, loc[-1])
+
+
+class Secrets:
+    """Knows the texts that must never be written down, and blots them out of any other text."""
+
+    def __init__(self, secrets: Iterable[SecretStr] = ()) -> None:
+        self._texts = sorted(
+            {text for secret in secrets if len(text := secret.get_secret_value()) >= SHORTEST_SECRET},
+            key=len,
+            reverse=True,
+        )
+
+    def redact(self, text: str) -> str:
+        """The text with every secret replaced."""
+        for secret in self._texts:
+            if secret in text:
+                text = text.replace(secret, REDACTED)
+        return text
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """The bytes with every secret replaced; a secret is ASCII."""
+        for secret in self._texts:
+            data = data.replace(secret.encode(), REDACTED.encode())
+        return data
+
+    def within(self, text: str) -> bool:
+        """Whether a secret stands in the text."""
+        return any(secret in text for secret in self._texts)
+
+
+def find_key(variable: str | None, settings: Settings, environ: Mapping[str, str] | None = None) -> SecretStr | None:
+    """The API key: from the environment variable that the target names, else `key_file`, else the system keyring.
+
+    None where the target names no variable, because it wants no key.
+
+    Raises:
+        ConfigError: there is none, or it can't be a key.
+    """
+    if variable is None:
+        return None
+    environ = os.environ if environ is None else environ
+    if text := environ.get(variable):
+        return _clean_key(text, f"The environment variable {variable}")
+    if settings.key_file:
+        return _clean_key(_read_key_file(settings.key_file), f"The key file {settings.key_file}")
+    if settings.keyring:
+        return _clean_key(_read_keyring(settings.keyring), f"The keyring entry {settings.keyring}")
+    raise ConfigError(
+        "There is no API key.",
+        f"Put it into the environment variable {variable}, or name a file with 'key_file' in the config.",
+    )
+
+
+def _read_key_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(KEY_MAX_BYTES + 1).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"The key file {path} is not text.") from error
+    except OSError as error:
+        raise ConfigError(f"The key file {path} can't be read: {error.strerror or error}.") from error
+
+
+def _read_keyring(entry: str) -> str:
+    service, _, user = entry.partition(":")
+    try:
+        import keyring  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        hint = "Install it with: pip install 'batchupdate[keyring]'"
+        raise ConfigError("'keyring' is set, but the keyring library is not installed.", hint) from error
+    try:
+        text: str | None = keyring.get_password(service, user)
+    except Exception as error:  # each back end of keyring has errors of its own
+        raise ConfigError(f"The system keyring can't be read: {type(error).__name__}.") from error
+    if not text:
+        hint = f"Store it with: keyring set {service} {user or 'USER'}; write the setting as SERVICE:USER."
+        raise ConfigError(f"The system keyring has no entry {entry!r}.", hint)
+    return text
+
+
+def _clean_key(text: str, place: str) -> SecretStr:
+    key = text.strip()
+    if not key:
+        raise ConfigError(f"{place} is empty.")
+    if not key.isascii() or not key.isprintable() or " " in key or len(key) > KEY_MAX_BYTES:
+        raise ConfigError(f"{place} does not hold a key: a key is one word of printable ASCII characters.")
+    return SecretStr(key)

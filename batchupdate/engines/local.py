@@ -1,0 +1,189 @@
+"""The workers in this process, on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchupdate.backoff import Policy, delay_s, judge
+from batchupdate.client import Client
+from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
+from batchupdate.journal.hand_over import HandOver
+from batchupdate.limiter import Limiter
+from batchupdate.model import Progress, Traffic
+from batchupdate.worker_pool import Rules, WorkerPool
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from pydantic import SecretStr
+    from structlog.typing import FilteringBoundLogger
+
+    from batchupdate.clock import Clock
+    from batchupdate.config import Secrets, Settings
+    from batchupdate.journal import Journal
+    from batchupdate.model import Fault, Reply, Request
+    from batchupdate.rates import Rate
+    from batchupdate.targets import Target
+
+PROGRESS_EVERY_S = 0.25
+RATE_OVER_S = 10.0
+
+
+class Stop:
+    """Asks a run to end cleanly: what is in flight finishes, nothing further is sent."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self.signal_number: int | None = None
+
+    def request(self, signal_number: int) -> None:
+        """Asks; the number says which signal did."""
+        self.signal_number = self.signal_number or signal_number
+        self._asked.set()
+
+    async def requested(self) -> None:
+        """Returns once somebody asked."""
+        await self._asked.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that an engine needs beside the journal."""
+
+    target: Target
+    settings: Settings
+    base_url: str
+    key: SecretStr | None
+    secrets: Secrets
+    clock: Clock
+    log: FilteringBoundLogger
+    stop: Stop
+    on_progress: Callable[[Progress], None]
+
+    @property
+    def rate(self) -> Rate:
+        """The rate to keep."""
+        return self.settings.rate or self.target.rate
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests may be in flight."""
+        return self.settings.concurrency or self.target.concurrency
+
+
+async def work_off(journal: Journal, job: Job, total: int) -> tuple[Traffic, BatchUpdateError | None]:
+    """Sends what the journal still has to send.
+
+    Args:
+        journal: sealed, and with its session begun.
+        job: what to send, where, and how.
+        total: how many rows there are to send, for the progress.
+
+    Returns:
+        The requests it took, and why it ended early, or None.
+    """
+    target, settings, clock = job.target, job.settings, job.clock
+    limiter = Limiter(job.rate, settings.burst or target.burst, clock, delay_s)
+    policy = Policy.of(target, settings.max_wait)
+    rules = Rules(
+        settings.max_attempts, settings.give_up_after, settings.max_failures, tuple(target.request_id_headers)
+    )
+    client = Client(
+        job.base_url,
+        target.method,
+        {**target.headers, **target.auth.headers(job.key)},
+        settings,
+        concurrency=job.concurrency,
+        clock=clock,
+        secrets=job.secrets,
+    )
+    async with client, HandOver(journal, clock) as hand_over:
+        pool = WorkerPool(
+            source=hand_over,
+            sink=hand_over,
+            turns=limiter,
+            send=_sender(client, target),
+            judge=lambda answer: judge(answer, policy, clock.now()),
+            delay=delay_s,
+            rules=rules,
+            clock=clock,
+            log=job.log,
+        )
+        watch = asyncio.create_task(_Watch(pool, limiter, job, total).report())
+        try:
+            reason = await _until_done(pool, job)
+        finally:
+            watch.cancel()
+            await asyncio.wait([watch])
+    return pool.traffic, reason
+
+
+def _sender(client: Client, target: Target) -> Callable[[Request], Awaitable[Reply | Fault]]:
+    def send(request: Request) -> Awaitable[Reply | Fault]:
+        return client.send(request.path, target.body_of(request.fields))
+
+    return send
+
+
+async def _until_done(pool: WorkerPool, job: Job) -> BatchUpdateError | None:
+    """Lets the pool work until it is done, or was asked to stop and has drained."""
+    running = asyncio.create_task(pool.run(job.concurrency))
+    asked = asyncio.create_task(job.stop.requested())
+    try:
+        await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            job.log.warning("stopping", in_flight=pool.in_flight)
+            pool.stop()
+            await asyncio.wait([running], timeout=job.settings.drain_timeout)
+        if not running.done():
+            job.log.warning("drain_timeout", in_flight=pool.in_flight)
+    finally:
+        asked.cancel()
+        running.cancel()
+        await asyncio.wait([running])
+    if not running.cancelled() and (error := running.exception()) is not None:
+        if isinstance(error, SafetyStop):
+            job.log.error("stopped", why=error.message)
+            return error
+        raise error
+    return Interrupted(job.stop.signal_number) if job.stop.signal_number else None
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Looks at the pool a few times a second and tells how far it is."""
+
+    pool: WorkerPool
+    limiter: Limiter
+    job: Job
+    total: int
+    _seen: deque[tuple[float, int]] = field(default_factory=deque)
+
+    async def report(self) -> None:
+        clock = self.job.clock
+        while True:
+            self.job.on_progress(self.snapshot())
+            await clock.sleep_until(clock.monotonic() + PROGRESS_EVERY_S)
+
+    def snapshot(self) -> Progress:
+        now, done = self.job.clock.monotonic(), sum(self.pool.counts.values())
+        self._seen.append((now, done))
+        while now - self._seen[0][0] > RATE_OVER_S:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        rate = (done - before) / (now - since) if now > since else 0.0
+        holding = self.limiter.holding_s
+        left = max(0, self.total - done)
+        return Progress(
+            "sending",
+            done,
+            self.total,
+            dict(self.pool.counts),
+            self.pool.traffic,
+            rate,
+            left / rate + holding if rate else None,
+            holding,
+        )

@@ -1,0 +1,113 @@
+"""Finds the sentence in an error body of any shape: a string, an object, a list of objects, or no JSON at all."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import jmespath
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MAX_CHARACTERS = 300
+MAX_DEPTH = 6
+MAX_SENTENCES = 5
+MAX_BODY_CHARACTERS = 20_000
+
+# In the order of how much they tell: RFC 9457 has detail and title, others have the rest.
+_TELLING = (
+    "message",
+    "detail",
+    "error_description",
+    "error",
+    "errors",
+    "title",
+    "description",
+    "reason",
+    "msg",
+    "code",
+)
+_PLACE = ("path", "field", "loc", "param", "pointer")
+_TAGS = re.compile(r"<(?:script|style).*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+_SPACE = re.compile(r"\s+")
+
+
+def error_sentence(body: bytes, paths: Sequence[str] = ()) -> str:
+    """The API's own words, on one line of at most 300 characters; empty if there are none.
+
+    Args:
+        body: the reply's body.
+        paths: JMESPath expressions tried first.
+    """
+    text = body.decode("utf-8", "replace")[:MAX_BODY_CHARACTERS].strip()
+    if not text:
+        return ""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return _one_line(_plain(text))
+    for path in paths:
+        if sentences := _unique(_sentences(_find(path, data), 0)):
+            return _one_line(sentences)
+    return _one_line(_unique(_sentences(data, 0)) or text)
+
+
+def _find(path: str, data: object) -> object:
+    try:
+        return jmespath.search(path, data)
+    except jmespath.exceptions.JMESPathError:  # a function of the expression got a type it can't take
+        return None
+
+
+def _plain(text: str) -> str:
+    if "<" not in text:
+        return text
+    title = _TITLE.search(text)
+    return html.unescape(title[1] if title and title[1].strip() else _TAGS.sub(" ", text))
+
+
+def _sentences(data: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 - JSON is anything
+    if depth > MAX_DEPTH:
+        return
+    if isinstance(data, str):
+        if data.strip():
+            yield data
+    elif isinstance(data, list):
+        for item in data:
+            yield from _sentences(item, depth + 1)
+    elif isinstance(data, dict):
+        yield from _object(data, depth)
+
+
+def _object(data: dict[str, Any], depth: int) -> Iterator[str]:
+    for name in _TELLING:
+        if found := list(_sentences(data.get(name), depth + 1)):
+            place = next((_place(data[key]) for key in _PLACE if data.get(key)), "")
+            yield from (f"{place}: {sentence}" if place and place not in sentence else sentence for sentence in found)
+            return
+    if depth > 0:  # {"errors": {"name": ["is too long"]}}
+        for key, value in data.items():
+            if isinstance(value, str | list):
+                yield from (f"{key}: {sentence}" for sentence in _sentences(value, depth + 1))
+
+
+def _place(value: object) -> str:
+    return ".".join(str(part) for part in value) if isinstance(value, list) else str(value)
+
+
+def _unique(sentences: Iterator[str]) -> str:
+    found: dict[str, None] = {}
+    for sentence in sentences:
+        found.setdefault(sentence.strip())
+        if len(found) >= MAX_SENTENCES:
+            break
+    return "; ".join(found)
+
+
+def _one_line(text: str) -> str:
+    line = _SPACE.sub(" ", "".join(ch if ch.isprintable() else " " for ch in text)).strip()
+    return line if len(line) <= MAX_CHARACTERS else line[: MAX_CHARACTERS - 1] + "…"

@@ -1,0 +1,362 @@
+"""The run's truth: one SQLite file, written in group commits, with intent before action.
+
+Ingest writes rows, the workers claim them and write results, the reporter reads. One process writes at a time (it
+holds the run's lock), and each method is one transaction. Batches go in as one JSON text and one statement over
+`json_each`, so that SQLite works without Python's interpreter lock instead of taking it at every row.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic_core import to_json
+
+from batchupdate.errors import BatchUpdateError, ConfigError, SafetyStop
+from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, Sessions, Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
+CACHE_KIB = 8192
+
+_ADD_ROWS = """
+    INSERT INTO row (number, cells, record_id, path, fields)
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+           json_extract(value, '$[3]'), json_extract(value, '$[4]')
+    FROM json_each(?)
+"""
+_ADD_RESULTS = """
+    INSERT OR REPLACE INTO result
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
+           json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
+           json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
+           json_extract(value, '$[9]')
+    FROM json_each(?)
+"""
+_SET_META = """
+    INSERT OR REPLACE INTO meta SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)
+"""
+_CARRY = """
+    UPDATE row SET carrier = json_extract(?1, '$[0]')
+    WHERE number IN (SELECT value FROM json_each(?1, '$[1]'))
+"""
+_SET_FIELDS = "UPDATE row SET fields = json_extract(?1, '$[1]') WHERE number = json_extract(?1, '$[0]')"
+_LEFT_IN_FLIGHT = """
+    INSERT INTO result
+    SELECT number, 1, 'unknown', NULL, 1, ?, '', '', NULL, NULL FROM started
+    WHERE number NOT IN (SELECT number FROM result)
+"""
+_EXAMPLES = """
+    SELECT number, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL ORDER BY number LIMIT ?
+"""
+_START = "INSERT OR IGNORE INTO started SELECT value FROM json_each(?)"
+_NEXT = """
+    SELECT number, record_id, path, fields FROM row
+    WHERE number > ? AND path IS NOT NULL AND carrier IS NULL
+      AND NOT EXISTS (SELECT 1 FROM result WHERE result.number = row.number)
+    ORDER BY number LIMIT ?
+"""
+_ERROR_GROUPS = """
+    SELECT replace(error, coalesce(nullif(record_id, ''), error), '<id>') AS message, count(*), min(number)
+    FROM outcome WHERE outcome IN ('failed', 'unknown', 'conflict', 'invalid', 'not_attempted') AND error <> ''
+    GROUP BY message ORDER BY count(*) DESC, min(number) LIMIT ?
+"""
+
+
+Entry = tuple[int, "Sequence[str]", str | None, str | None, "Mapping[str, Any] | None"]
+"""One input row as the ingest writes it: number, cells, id, and path and fields if it is to be sent."""
+
+
+class Journal:
+    """One run's journal; a context manager. Use from one thread at a time.
+
+    Raises, from every method:
+        SafetyStop: the disk is full, the folder is read-only, or the file is damaged.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Makes a new journal, readable by its owner alone."""
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        except OSError as error:
+            raise ConfigError(f"The journal {path} can't be made: {error.strerror or error}.") from error
+        journal = cls(path, _connect(path))
+        with _told(path):
+            connection = journal._connection
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")  # until the rows are in: nothing was sent yet
+            connection.execute("BEGIN")
+            for statement in resources.files(__name__).joinpath("schema.sql").read_text("utf-8").split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        return journal
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens a run's journal to go on with it, or to report from it.
+
+        Raises:
+            ConfigError: it is none of ours, or of a newer version of this program.
+        """
+        with _told(path):
+            connection = _connect(path)
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise ConfigError(f"{path} is no readable journal: {error}.") from error
+        if application != APPLICATION_ID or version > SCHEMA_VERSION:
+            connection.close()
+            why = (
+                "no journal of this program" if application != APPLICATION_ID else "of a newer version of this program"
+            )
+            raise ConfigError(f"{path} is {why}.", "Update batchupdate." if application == APPLICATION_ID else "")
+        connection.execute("PRAGMA synchronous = FULL")
+        return cls(path, connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._connection.close()
+
+    def _write(self, *statements: tuple[str, str]) -> None:
+        """Runs statements, each over one JSON batch, as one transaction."""
+        with _told(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                for statement, batch in statements:
+                    self._connection.execute(statement, (batch,))
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    # What the run is.
+
+    def set_meta(self, values: Mapping[str, Any]) -> None:
+        """Keeps facts about the run; each value as JSON."""
+        self._write((_SET_META, json.dumps([[name, json.dumps(value)] for name, value in values.items()])))
+
+    def meta(self) -> dict[str, Any]:
+        """All the facts about the run."""
+        with _told(self._path):
+            return {name: json.loads(value) for name, value in self._connection.execute("SELECT * FROM meta")}
+
+    # Ingest.
+
+    def add_rows(self, entries: Iterable[Entry], results: Sequence[Result]) -> None:
+        """Writes a batch of input rows, and the results of those that will never be sent."""
+        statements = [(_ADD_ROWS, to_json(entries).decode())]
+        if results:
+            statements.append((_ADD_RESULTS, _results_json((result, True) for result in results)))
+        self._write(*statements)
+
+    def withdraw(self, results: Sequence[Result]) -> None:
+        """Takes rows out of what is to be sent, and keeps why."""
+        numbers = json.dumps([result.row for result in results])
+        self._write(
+            ("UPDATE row SET path = NULL WHERE number IN (SELECT value FROM json_each(?))", numbers),
+            (_ADD_RESULTS, _results_json((result, True) for result in results)),
+        )
+
+    def fields_of(self, numbers: Sequence[int]) -> list[dict[str, Any] | None]:
+        """The fields of some rows, None for a row that is not to be sent; in the order of their numbers."""
+        query = (
+            "SELECT CASE WHEN path IS NOT NULL THEN fields END FROM row "
+            "WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number"
+        )
+        with _told(self._path):
+            found = self._connection.execute(query, (json.dumps(sorted(numbers)),)).fetchall()
+        return [json.loads(fields) if fields else None for (fields,) in found]
+
+    def carry(self, numbers: Sequence[int], carrier: int, fields: Mapping[str, Any]) -> None:
+        """Lets one row's request carry the fields of others for the same record."""
+        self._write(
+            (_CARRY, json.dumps([carrier, list(numbers)])),
+            (_SET_FIELDS, to_json([carrier, fields]).decode()),
+        )
+
+    def seal(self, values: Mapping[str, Any]) -> None:
+        """Ends the ingest: from here on the rows stand, and every commit is on the disk before it returns."""
+        with _told(self._path):
+            self._connection.execute("PRAGMA synchronous = FULL")
+        self.set_meta({**values, "sealed": True})
+        with _told(self._path):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    # The work.
+
+    def begin_session(self, now: float, *, repeatable: bool) -> int:
+        """Starts a process's work: what was not final is to be tried again, and returns the session's number.
+
+        A row that was in flight when the last process died is sent again where repeating is safe, and else `unknown`.
+        """
+        with _told(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            if not repeatable:
+                self._connection.execute("UPDATE result SET final = 1 WHERE outcome = 'unknown'")
+                why = "the run ended before this row's answer came; repeating is not safe here, so check this record"
+                self._connection.execute(_LEFT_IN_FLIGHT, (why,))
+            self._connection.execute("DELETE FROM started WHERE number IN (SELECT number FROM result WHERE NOT final)")
+            self._connection.execute("DELETE FROM result WHERE NOT final")
+            cursor = self._connection.execute("INSERT INTO session (started_at) VALUES (?)", (now,))
+            self._connection.execute("COMMIT")
+        return int(cursor.lastrowid or 0)
+
+    def end_session(self, session: int, now: float, traffic: Traffic, exit_code: int) -> None:
+        """Keeps what a process's work came to."""
+        with _told(self._path):
+            self._connection.execute(
+                "UPDATE session SET finished_at = ?, sent = ?, retried = ?, throttled = ?, waited_s = ?, exit_code = ? "
+                "WHERE id = ?",
+                (now, traffic.sent, traffic.retried, traffic.throttled, traffic.waited_s, exit_code, session),
+            )
+
+    def hand_over(self, after: int, count: int, results: Sequence[tuple[Result, bool]]) -> list[Request]:
+        """Keeps results (each with whether it is final) and claims the next rows, in one durable commit.
+
+        The claimed rows are marked as started before this returns, so that no request leaves that the journal does
+        not know.
+
+        Args:
+            after: the number of the last row claimed so far; zero at first.
+            count: how many rows to claim at most; zero only keeps the results.
+            results: what became of earlier rows.
+        """
+        with _told(self._path):
+            rows = self._connection.execute(_NEXT, (after, count)).fetchall() if count else []
+        statements = []
+        if results:
+            statements.append((_ADD_RESULTS, _results_json(results)))
+        if rows:
+            statements.append((_START, json.dumps([row[0] for row in rows])))
+        if statements:
+            self._write(*statements)
+        return [Request(number, record_id, path, fields) for number, record_id, path, fields in rows]
+
+    def release(self, numbers: Sequence[int]) -> None:
+        """Takes back the mark of rows that were claimed but not sent."""
+        self._write(("DELETE FROM started WHERE number IN (SELECT value FROM json_each(?))", json.dumps(numbers)))
+
+    # Reading.
+
+    def rows(self) -> int:
+        """How many input rows there are."""
+        with _told(self._path):
+            return int(self._connection.execute("SELECT count(*) FROM row").fetchone()[0])
+
+    def counts(self) -> dict[Outcome, int]:
+        """How many rows ended in each outcome; every outcome is there."""
+        counts = dict.fromkeys(Outcome, 0)
+        with _told(self._path):
+            for outcome, count in self._connection.execute("SELECT outcome, count(*) FROM outcome GROUP BY outcome"):
+                counts[Outcome(outcome)] = count
+        return counts
+
+    def to_send(self) -> int:
+        """How many rows are still to be sent."""
+        query = (
+            "SELECT count(*) FROM row WHERE path IS NOT NULL AND carrier IS NULL "
+            "AND NOT EXISTS (SELECT 1 FROM result WHERE result.number = row.number AND final)"
+        )
+        with _told(self._path):
+            return int(self._connection.execute(query).fetchone()[0])
+
+    def lines(self, *outcomes: Outcome) -> Iterator[Line]:
+        """The rows in input order, all of them or those with some outcomes; streamed."""
+        only = f" WHERE outcome IN ({', '.join('?' * len(outcomes))})" if outcomes else ""
+        query = f"SELECT * FROM outcome{only} ORDER BY number"  # noqa: S608 - only placeholders go in
+        with _told(self._path):
+            yield from map(Line._make, self._connection.execute(query, outcomes))
+
+    def examples(self, count: int) -> list[tuple[int, str, str]]:
+        """The first rows that are to be sent: number, id, and fields as JSON."""
+        with _told(self._path):
+            return self._connection.execute(_EXAMPLES, (count,)).fetchall()
+
+    def error_groups(self, most: int = 20) -> list[ErrorGroup]:
+        """The sentences of rows that need attention, the most frequent first."""
+        with _told(self._path):
+            return [ErrorGroup(*group) for group in self._connection.execute(_ERROR_GROUPS, (most,))]
+
+    def sessions(self) -> Sessions:
+        """What all the work on this run came to."""
+        query = (
+            "SELECT coalesce(sum(sent), 0), coalesce(sum(retried), 0), coalesce(sum(throttled), 0), "
+            "coalesce(sum(waited_s), 0.0), min(started_at), max(finished_at), "
+            "coalesce(sum(finished_at - started_at), 0.0) FROM session"
+        )
+        with _told(self._path):
+            *traffic, started, finished, duration = self._connection.execute(query).fetchone()
+            last = self._connection.execute("SELECT exit_code FROM session ORDER BY id DESC LIMIT 1").fetchone()
+        return Sessions(Traffic(*traffic), started, finished, duration, last[0] if last else None)
+
+
+def _results_json(results: Iterable[tuple[Result, bool]]) -> str:
+    return to_json(
+        [
+            (
+                result.row,
+                int(final),
+                result.outcome.value,
+                result.http_status,
+                result.attempts,
+                result.error,
+                result.request_id,
+                result.location,
+                result.finished_at.timestamp() if result.finished_at else None,
+                result.duration_ms,
+            )
+            for result, final in results
+        ]
+    ).decode()
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10
+    )
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    return connection
+
+
+class _told:  # noqa: N801 - reads as a phrase: with told(path)
+    """Turns SQLite's errors into a sentence with the journal's place."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.Error) and not isinstance(error, BatchUpdateError):
+            hint = "Nothing was sent that the journal does not know. Make room or mend the folder, then run it again."
+            raise SafetyStop(f"The journal {self._path} can't be used: {error}.", hint) from error

@@ -1,0 +1,125 @@
+"""A run's folder: its name, its files, its lock, and how to find it again."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from batchupdate.errors import ConfigError, RunLocked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+LATEST = "latest"
+_RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}$")
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+MAX_SLUG = 40
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where one run lives. The folder is for its owner alone (0700)."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, which is its folder's name."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """The SQLite file."""
+        return self.path / "journal.sqlite3"
+
+    @property
+    def log(self) -> Path:
+        """The log: one JSON object a line."""
+        return self.path / "run.log"
+
+    def lock(self) -> FileLock:
+        """Takes the run for this process; the operating system lets go of it at any death.
+
+        Raises:
+            RunLocked: another process holds it.
+        """
+        lock = FileLock(self.path / ".lock", mode=0o600)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            hint = "Wait for it, or start another run with --new."
+            raise RunLocked(f"Another process is working on the run {self.run_id}.", hint) from error
+        return lock
+
+    def remove(self) -> None:
+        """Removes a run that never sent anything."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def create(runs_dir: Path, input_name: str, now: datetime) -> RunFolder:
+    """Makes a new run's folder, and the runs folder if need be; `now` is UTC.
+
+    Raises:
+        ConfigError: it can't be made.
+    """
+    slug = _NOT_SLUG.sub("-", Path(input_name).stem.lower()).strip("-")[:MAX_SLUG].strip("-") or "run"
+    try:
+        runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while True:
+            path = runs_dir / f"{now:%Y%m%d-%H%M%S}-{slug}-{secrets.token_hex(2)}"
+            with suppress(FileExistsError):
+                path.mkdir(mode=0o700)
+                return RunFolder(path)
+    except OSError as error:
+        hint = "Name another one with --runs-dir."
+        raise ConfigError(f"The runs folder {runs_dir} can't be used: {error.strerror or error}.", hint) from error
+
+
+def point_latest(folder: RunFolder) -> None:
+    """Lets `latest` lead to this run: a link, or a small file with its name where links need a privilege."""
+    latest = folder.path.parent / LATEST
+    beside = folder.path.parent / f".{LATEST}-{secrets.token_hex(4)}"
+    try:
+        beside.symlink_to(folder.run_id, target_is_directory=True)
+    except OSError:
+        beside.write_text(folder.run_id + "\n", encoding="utf-8")
+    try:
+        beside.replace(latest)
+    except OSError:  # something else stands there; the runs themselves are what counts
+        beside.unlink(missing_ok=True)
+
+
+def all_runs(runs_dir: Path) -> Iterator[RunFolder]:
+    """The runs of a folder, newest first."""
+    try:
+        entries = sorted(runs_dir.iterdir(), reverse=True)
+    except OSError:
+        return
+    for path in entries:
+        if _RUN_ID.match(path.name) and (path / "journal.sqlite3").is_file():
+            yield RunFolder(path)
+
+
+def find(runs_dir: Path, run: str) -> RunFolder:
+    """Finds a run by its id, its folder, or the word `latest`.
+
+    Raises:
+        ConfigError: there is no such run.
+    """
+    if run == LATEST:
+        newest = next(all_runs(runs_dir), None)
+        if newest is None:
+            raise ConfigError(f"There are no runs in {runs_dir}.", "Name another folder with --runs-dir.")
+        return newest
+    for path in (runs_dir / run, Path(run)):
+        if (path / "journal.sqlite3").is_file():
+            return RunFolder(path.resolve())
+    raise ConfigError(f"There is no run {run!r} in {runs_dir}.", "See them with: batchupdate runs")

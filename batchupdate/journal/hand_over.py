@@ -1,0 +1,90 @@
+"""The journal as the workers see it: a source of requests and a sink for results, on an event loop.
+
+The journal works in a thread of its own. Results are kept with the next claim's commit, or after a short while where
+no claim comes, so that a commit is shared by many rows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from batchupdate.clock import Clock
+    from batchupdate.journal import Journal
+    from batchupdate.model import Request, Result
+
+FLUSH_AFTER_S = 0.2
+"""The longest time for which a result is known here and not in the journal."""
+
+
+class HandOver:
+    """Claims requests from a journal and hands results back to it; an async context manager."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._thread = ThreadPoolExecutor(1, "journal")
+        self._after = 0
+        self._results: list[tuple[Result, bool]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._flushing is not None:
+                self._flushing.cancel()
+                await asyncio.wait([self._flushing])
+            await self._write(0)
+        finally:
+            self._thread.shutdown()
+
+    async def claim(self, count: int) -> list[Request]:
+        """The next rows, marked as started on the disk; fewer than `count` at the end, and then none."""
+        if self._flushing is not None and self._flushing.done():
+            flushed, self._flushing = self._flushing, None
+            flushed.result()  # a write that failed stops the run here, before the next request leaves
+        requests = await self._write(count)
+        if requests:
+            self._after = requests[-1].row
+        return requests
+
+    def finish(self, result: Result, *, final: bool = True) -> None:
+        """Keeps what became of a row; one that is not final is tried again when the run goes on."""
+        self._results.append((result, final))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush_soon())
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Gives back rows that were claimed but not sent."""
+        if numbers:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.release, numbers)
+
+    async def _flush_soon(self) -> None:
+        await self._clock.sleep_until(self._clock.monotonic() + FLUSH_AFTER_S)
+        await self._write(0)
+        self._flushing = None
+
+    async def _write(self, count: int) -> list[Request]:
+        results, self._results = self._results, []
+        if not results and not count:
+            return []
+        write = asyncio.get_running_loop().run_in_executor(
+            self._thread, self._journal.hand_over, self._after, count, results
+        )
+        try:
+            return await asyncio.shield(write)
+        except asyncio.CancelledError:
+            await asyncio.wait([write])  # it is under way, and nothing of it may be lost
+            raise
+        except BaseException:
+            self._results = results + self._results
+            raise

@@ -1,0 +1,54 @@
+"""The run's log: one JSON object a line, in the run's folder, with every secret blotted out."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+import structlog
+
+from batchupdate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
+
+    from batchupdate.clock import Clock
+    from batchupdate.config import Secrets
+
+
+@contextmanager
+def run_log(path: Path, clock: Clock, secrets: Secrets, *, verbose: bool = False) -> Iterator[FilteringBoundLogger]:
+    """Opens `run.log` for its owner alone, to append; structlog's global configuration is left as it is.
+
+    Raises:
+        ConfigError: it can't be opened.
+    """
+
+    def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {"at": clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"), **event}
+
+    def redact(_logger: WrappedLogger, _method: str, line: str) -> str:
+        return secrets.redact(line)
+
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    except OSError as error:
+        raise ConfigError(f"The log {path} can't be opened: {error.strerror or error}.") from error
+    with os.fdopen(descriptor, "a", encoding="utf-8", buffering=1) as file:
+        logger = structlog.wrap_logger(
+            structlog.WriteLogger(file),
+            processors=[
+                structlog.processors.add_log_level,
+                stamp,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+                cast("structlog.typing.Processor", redact),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
+        )
+        yield cast("FilteringBoundLogger", logger.bind())

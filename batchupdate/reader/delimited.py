@@ -1,0 +1,84 @@
+"""Text files with a delimiter: csv, tsv and their relatives, streamed through the csv module."""
+
+from __future__ import annotations
+
+import csv
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from batchupdate.errors import InputError
+from batchupdate.reader import detect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batchupdate.reader.table import ReadOptions
+
+
+class DelimitedRecords:
+    """One open text file; see `Records`."""
+
+    def __init__(self, path: Path, options: ReadOptions, source: str) -> None:
+        if options.sheet is not None:
+            raise InputError(
+                f"{source} is a text file, which has no sheets.", "Leave --sheet out, or give the workbook itself."
+            )
+        delimiter = detect.given_delimiter(options.delimiter) if options.delimiter is not None else None
+        found = detect.find_encoding(path, options.encoding, source)
+        with detect.open_text(path, found.name) as text:
+            guessed, self._skip = detect.find_delimiter(text.read(detect.SAMPLE_CHARACTERS))
+        self._path = path
+        self._source = source
+        self.format = "csv"
+        self.encoding: str | None = found.name
+        self._delimiter = delimiter or guessed
+        self.delimiter: str | None = self._delimiter
+        self.sheet: str | None = None
+        self.columns_before = 0
+        self.notices: tuple[str, ...] = ()
+        if found.guessed:
+            self.notices = (detect.encoding_notice(path, self._delimiter, self._skip),)
+
+    def chunks(self, size: int) -> Iterator[list[list[str]]]:
+        """The records from the first on; a record is a row, however many lines it has."""
+        with detect.open_text(self._path, self.encoding or "utf-8") as text:
+            for _ in range(self._skip):
+                text.readline()
+            reader = csv.reader(text, delimiter=self._delimiter, strict=True)
+            rows = 0
+            while True:
+                chunk: list[list[str]] = []
+                try:
+                    # On an error, extend keeps what came before it, which gives the number of the bad row.
+                    chunk.extend(islice(reader, size))
+                except csv.Error as error:
+                    raise self._broken(error, rows + len(chunk) + 1, reader.line_num + self._skip) from error
+                if not chunk:
+                    return
+                rows += len(chunk)
+                yield chunk
+
+    def close(self) -> None:
+        """Nothing is held between two passes."""
+
+    def _broken(self, error: csv.Error, row: int, line: int) -> InputError:
+        text = str(error)
+        place = f"{self._source}: row {row:,}"
+        if "unexpected end" in text:
+            return InputError(
+                f'{place}: a quoted cell begins here and never ends: its closing quote (") is missing.',
+                "Close it; a quote that belongs to the text is written twice, and its cell in quotes.",
+            )
+        if "expected after" in text:
+            return InputError(
+                f'{place} (line {line:,} of the file): there is text after a closing quote (").',
+                "A quote that belongs to the text is written twice, and its cell in quotes; if the columns are "
+                "separated another way, say --delimiter.",
+            )
+        if "field limit" in text:
+            return InputError(
+                f"{place}: a cell is longer than {csv.field_size_limit():,} characters.",
+                'Shorten it. If no cell is that long, a closing quote (") is missing in this row.',
+            )
+        return InputError(f"{place} (line {line:,} of the file) can't be read: {text}.", "Mend this row.")

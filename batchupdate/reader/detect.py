@@ -1,0 +1,339 @@
+"""Finds out how a text file is written: its encoding, over the whole file, and its delimiter, from its first rows."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, NoReturn
+
+from batchupdate.errors import InputError
+from batchupdate.reader.kinds import HEAD_BYTES, looks_binary, refuse_binary
+from batchupdate.reader.table import shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CHUNK_BYTES = 1 << 20
+SAMPLE_CHARACTERS = 1 << 16
+MAX_LINE = 16 * CHUNK_BYTES
+"""Characters. A line is read in one piece, so an endless one would take endless memory."""
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+_WORDS = {**DELIMITERS, r"\t": "\t"}
+BOM = "\ufeff"
+_NOTHING = "".join(DELIMITERS.values()) + " \r\n"
+
+# UTF-32's little-endian mark begins with that of UTF-16, so it stands first.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_NOT_FOR_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
+_NOT_ASCII = bytes(range(128, 256))
+_SEP_LINE = re.compile(r'\ufeff?"?sep=([^\w\s"]|\t)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
+
+SAY_ENCODING = "Say how it is written with --encoding, or save it as 'CSV UTF-8'."
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a text file is encoded. `guessed` is true where the bytes alone do not prove it."""
+
+    name: str
+    guessed: bool = False
+
+
+class _NotText(Exception):  # noqa: N818 - it never leaves this file
+    """A NUL character, or a line beyond all measure, `offset` bytes into the file."""
+
+    def __init__(self, offset: int, *, nul: bool) -> None:
+        super().__init__()
+        self.offset = offset
+        self.nul = nul
+
+
+class _Undecodable(Exception):  # noqa: N818 - as above
+    """The byte at `offset` is no text in this encoding."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__()
+        self.offset = offset
+
+
+def find_encoding(path: Path, given: str | None, source: str) -> Encoding:
+    """Finds out a text file's encoding, or proves that the given one fits. Reads the whole file once or twice.
+
+    A byte order mark decides; then the NULs that UTF-16 has between Latin letters; then whether everything is valid
+    UTF-8; what is left is taken for Windows-1252, which Excel writes in Western Europe and America.
+
+    Raises:
+        InputError: the encoding is unknown or does not fit, or the file is no text.
+        OSError: the file can't be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
+    known = marked if given is None else _agreed(given, marked, source)
+    name = known or _utf16_by_nuls(head) or "utf-8"
+    by_nuls = known is None and name != "utf-8"
+    if by_nuls and looks_binary(head.decode(name, "replace")):
+        refuse_binary(source)
+    try:
+        _scan(path, name)
+    except (_NotText, _Undecodable) as problem:
+        if known is None and not by_nuls and looks_binary(head.decode("latin-1")):
+            refuse_binary(source)
+        if isinstance(problem, _NotText):
+            _refuse_not_text(path, name, problem, source)
+        if known is None and not by_nuls:
+            return _not_utf8(path, problem.offset, source)
+        row = row_of_byte(path, name, problem.offset)
+        way_out = SAY_ENCODING if given is None else "Leave --encoding out to have it found out, or say another one."
+        raise InputError(
+            f"{source}: row {row:,} (byte {problem.offset + 1:,}) is no text in {name.upper()}.", way_out
+        ) from None
+    return Encoding(name)
+
+
+def _agreed(given: str, marked: str | None, source: str) -> str:
+    """The encoding that the user named, made more exact by the file's mark, which must not contradict it."""
+    name = _lookup(given)
+    if marked is not None and name.split("-")[:2] != marked.split("-")[:2]:
+        raise InputError(
+            f"{source} begins with the mark of {marked.upper()}, so it is not written in {given!r}.",
+            "Leave --encoding out.",
+        )
+    return marked or name
+
+
+def _lookup(given: str) -> str:
+    try:
+        codec = codecs.lookup(given)
+    except (LookupError, ValueError):
+        codec = None
+    if codec is None or not codec._is_text_encoding or codec.name in _NOT_FOR_FILES:  # noqa: SLF001 - the only way to tell 'hex' from 'utf-8'
+        raise InputError(
+            f"There is no text encoding named {given!r}.",
+            "Usual ones are utf-8, utf-16, cp1252 (Western Europe), cp1250 (Central Europe), cp1251 (Cyrillic), "
+            "mac-roman, shift_jis, gb18030.",
+        )
+    return {"utf-8-sig": "utf-8"}.get(codec.name, codec.name)
+
+
+def _utf16_by_nuls(head: bytes) -> str | None:
+    """UTF-16 without a mark: Latin letters, digits, delimiters and line ends have a NUL on the same side each."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    most = max(even, odd)
+    if most * 20 < len(head) or min(even, odd) * 10 > most:
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
+
+
+def _scan(path: Path, encoding: str) -> None:
+    """Decodes the whole file, a piece at a time, and throws the text away."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    offset = since_line_end = 0
+    with path.open("rb") as file:
+        while True:
+            chunk = file.read(CHUNK_BYTES)
+            pending = len(decoder.getstate()[0])
+            try:
+                text = decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                raise _Undecodable(offset - pending + error.start) from None
+            except UnicodeError:
+                raise _Undecodable(offset - pending) from None
+            if "\0" in text:
+                before = text[: text.index("\0")].encode(encoding, "replace")
+                raise _NotText(offset - pending + len(before), nul=True)
+            last = max(text.rfind("\n"), text.rfind("\r"))
+            since_line_end = since_line_end + len(text) if last < 0 else len(text) - last - 1
+            if since_line_end > MAX_LINE:
+                raise _NotText(offset, nul=False)
+            if not chunk:
+                return
+            offset += len(chunk)
+
+
+def _refuse_not_text(path: Path, encoding: str, problem: _NotText, source: str) -> NoReturn:
+    if problem.nul:
+        row = row_of_byte(path, encoding, problem.offset)
+        raise InputError(
+            f"{source}: row {row:,} (byte {problem.offset + 1:,}) holds a NUL character, which no text has.",
+            "The file is damaged or is no text: export it again.",
+        )
+    raise InputError(
+        f"{source}: a line is longer than {MAX_LINE:,} characters, so this is not a table.",
+        "Give a .csv, .xlsx or .xls file with one record in each row.",
+    )
+
+
+def _not_utf8(path: Path, offset: int, source: str) -> Encoding:
+    """A file that is not UTF-8: Windows-1252, unless it is a damaged UTF-8 file or no text at all."""
+    if _mostly_utf8(path):
+        row = row_of_byte(path, "utf-8", offset)
+        raise InputError(
+            f"{source} is written in UTF-8, but row {row:,} (byte {offset + 1:,}) is not: the file is damaged, "
+            "or was put together from files of different encodings.",
+            "Mend that row and save the file as UTF-8, or say --encoding if all of it is written another way.",
+        )
+    try:
+        _scan(path, "cp1252")
+    except _Undecodable as problem:
+        row = row_of_byte(path, "cp1252", problem.offset)
+        raise InputError(
+            f"{source}: the encoding can't be found out: row {row:,} (byte {problem.offset + 1:,}) is neither "
+            "UTF-8 nor Windows-1252.",
+            SAY_ENCODING,
+        ) from None
+    except _NotText as problem:
+        _refuse_not_text(path, "cp1252", problem, source)
+    return Encoding("cp1252", guessed=True)
+
+
+def _mostly_utf8(path: Path) -> bool:
+    """Whether more characters beyond ASCII are valid UTF-8 than are not.
+
+    One such character alone proves little: in Windows-1252, the end of «CAFÉ» happens to be one.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    good = bad = 0
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            text = decoder.decode(chunk)
+            broken = text.count("\ufffd")
+            bad += broken
+            good += len(text) - broken - len(chunk.translate(None, _NOT_ASCII))
+    return good > bad
+
+
+def open_text(path: Path, encoding: str, errors: str = "strict") -> io.TextIOWrapper:
+    """Opens a text file for the csv module, past its byte order mark."""
+    text = path.open(encoding=encoding, errors=errors, newline="")
+    try:
+        if text.read(1) != BOM:
+            text.seek(0)
+    except UnicodeError:
+        text.close()
+        raise
+    return text
+
+
+def row_of_byte(path: Path, encoding: str, offset: int) -> int:
+    """The number of the row that a byte belongs to; quoted line ends are counted as the csv module counts them."""
+    with open_text(path, encoding, "replace") as text:
+        sample = text.read(SAMPLE_CHARACTERS)
+    delimiter, skip = find_delimiter(sample)
+    unit = 4 if "32" in encoding else 2 if "16" in encoding else 1
+    return max(count_records(_lines_before(path, encoding, offset + unit, skip), delimiter), 1)
+
+
+def _lines_before(path: Path, encoding: str, end: int, skip: int) -> Iterator[str]:
+    """The lines of the first `end` bytes, the last one cut off there."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    left = end
+    rest = ""
+    with path.open("rb") as file:
+        while left:
+            chunk = file.read(min(left, CHUNK_BYTES))
+            left = left - len(chunk) if chunk else 0
+            lines = io.StringIO(rest + decoder.decode(chunk, final=not left), newline="").readlines()
+            # The last line may go on in the next chunk, and a lone CR at its end may be half of a line end.
+            rest = lines.pop() if lines and left else ""
+            yield from lines[skip:]
+            skip = max(skip - len(lines), 0)
+
+
+def count_records(lines: Iterator[str], delimiter: str) -> int:
+    """How many records the text has, as far as it can be read."""
+    rows = 0
+    try:
+        for _ in csv.reader(lines, delimiter=delimiter):
+            rows += 1
+    except csv.Error:
+        rows += 1
+    return rows
+
+
+def given_delimiter(given: str) -> str:
+    r"""What the user said as --delimiter: one character, or `comma`, `semicolon`, `tab`, `pipe` or `\t`.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    delimiter = _WORDS.get(given.lower(), given)
+    if len(delimiter) != 1 or delimiter in '"\r\n\0 ':
+        raise InputError(
+            f"{given!r} can't be a delimiter.", "Give one character, or one of: comma, semicolon, tab, pipe."
+        )
+    return delimiter
+
+
+def find_delimiter(sample: str) -> tuple[str, int]:
+    """Finds out what separates the columns, from a file's first characters.
+
+    Returns:
+        The delimiter, and how many lines to skip: 1 where the file begins with Excel's `sep=;` line, which Excel
+        reads but does not show.
+    """
+    sep = _SEP_LINE.match(sample)
+    if sep is not None:
+        return sep[1], 1
+    return max(DELIMITERS.values(), key=lambda delimiter: _fit(sample, delimiter)), 0
+
+
+def _fit(sample: str, delimiter: str) -> tuple[float, float]:
+    """How well a delimiter explains the sample: columns in the header, times the share of rows that have as many.
+
+    Where none occurs in the header, there is one column, and the delimiter that occurs in no cell is best.
+    """
+    widths: list[int] = []
+    try:
+        for row in csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True):
+            widths += [len(row)] if "".join(row).strip(_NOTHING) else []
+    except csv.Error:
+        pass  # the sample may end inside a quoted cell
+    else:
+        if len(sample) >= SAMPLE_CHARACTERS and len(widths) > 1:
+            widths.pop()
+    if not widths:
+        return 0.0, 0.0
+    share = widths.count(widths[0]) / len(widths)
+    return (widths[0] - 1) * share, share
+
+
+def first_beyond_ascii(path: Path, encoding: str, delimiter: str, skip: int) -> tuple[int, str] | None:
+    """The first row with a character beyond ASCII, and that cell as read; None if the csv module stumbles before."""
+    number = 0
+    with open_text(path, encoding) as text:
+        for _ in range(skip):
+            text.readline()
+        reader = csv.reader(text, delimiter=delimiter)
+        try:
+            while chunk := list(islice(reader, 1000)):
+                for cells in chunk:
+                    number += 1
+                    cell = next((cell for cell in cells if not cell.isascii()), None)
+                    if cell is not None:
+                        return number, cell
+        except csv.Error:
+            return None
+    return None
+
+
+def encoding_notice(path: Path, delimiter: str, skip: int) -> str:
+    """Tells that Windows-1252 is a guess, and shows what it made of the first cell where it matters."""
+    found = first_beyond_ascii(path, "cp1252", delimiter, skip)
+    shown = f" Row {found[0]:,} then reads {shorten(found[1])}." if found else ""
+    return (
+        "The file is not UTF-8, so it is read as Windows-1252 (Western European)."
+        f"{shown} If that looks wrong, say how it is written with --encoding."
+    )

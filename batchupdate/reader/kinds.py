@@ -1,0 +1,168 @@
+"""What a file is, by its content. A name can be wrong, and a file that is something else deserves a sentence."""
+
+from __future__ import annotations
+
+import mmap
+import zipfile
+from enum import StrEnum
+from typing import TYPE_CHECKING, NoReturn
+
+from batchupdate.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD_BYTES = 4096
+
+
+class Kind(StrEnum):
+    """The kinds of file that can be read."""
+
+    TEXT = "csv"
+    XLSX = "xlsx"
+    XLS = "xls"
+
+
+_OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP = b"PK\x03\x04"
+_UNPACK = "Unpack it, and give the file inside."
+_EXPORT = "Export the table as .csv or .xlsx, and give that file."
+_SAVE_AS = "Open it in your spreadsheet program and save it as .xlsx."
+
+_OTHERS: tuple[tuple[bytes, str, str], ...] = (
+    (b"%PDF", "a PDF document", _EXPORT),
+    (b"\x89PNG", "a PNG picture", _EXPORT),
+    (b"\xff\xd8\xff", "a JPEG picture", _EXPORT),
+    (b"GIF8", "a GIF picture", _EXPORT),
+    (b"\x1f\x8b", "compressed (gzip)", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "compressed (Zstandard)", _UNPACK),
+    (b"BZh", "compressed (bzip2)", _UNPACK),
+    (b"\xfd7zXZ\x00", "compressed (xz)", _UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
+    (b"Rar!", "a RAR archive", _UNPACK),
+    (b"PK\x05\x06", "an empty ZIP archive", _EXPORT),
+    (b"PAR1", "a Parquet file", _EXPORT),
+    (b"SQLite format 3\x00", "an SQLite database", _EXPORT),
+    (b"\x7fELF", "a program", _EXPORT),
+    (b"MZ\x90\x00", "a program", _EXPORT),
+    (b"{\\rtf", "a rich-text document", _EXPORT),
+)
+_MARKUP = (
+    (b"<!doctype html", "a web page (HTML)"),
+    (b"<html", "a web page (HTML)"),
+    (b"<table", "a web page (HTML)"),
+    (b"<?xml", "an XML file"),
+)
+_CONTROL = frozenset(range(32)) - set(b"\t\n\v\f\r\x1a\x1b")
+
+_WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
+_TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
+
+
+def find_kind(path: Path, source: str) -> Kind:
+    """Finds out what a file is, and refuses what can't be read as a table.
+
+    Args:
+        path: a regular file.
+        source: what to call it in a sentence.
+
+    Raises:
+        InputError: the file is empty, is something else, or is not what its name says.
+        OSError: the file can't be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise InputError(f"{source} is empty (0 bytes).", "Check that it was exported or downloaded completely.")
+    if head.startswith(_OLE2):
+        kind = _ole2_kind(path, source)
+    elif head.startswith(_ZIP):
+        kind = _zip_kind(path, source)
+    else:
+        _refuse_others(head, source)
+        kind = Kind.TEXT
+    _compare_name(path.suffix.lower(), kind, source)
+    return kind
+
+
+def _ole2_kind(path: Path, source: str) -> Kind:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        # The names of an OLE2 file's streams stand in its directory in UTF-16 ([MS-CFB], section 2.6.1).
+        if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
+            refuse_password(source)
+        if content.find("WordDocument".encode("utf-16-le")) >= 0:
+            raise InputError(f"{source} is a Word document, not a table.", _EXPORT)
+    return Kind.XLS
+
+
+def refuse_password(source: str) -> NoReturn:
+    """Says that a workbook is protected.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(
+        f"{source} is protected with a password, so it can't be read.",
+        "Open it in Excel, take the password off (File > Info > Protect Workbook) and save it.",
+    )
+
+
+def _zip_kind(path: Path, source: str) -> Kind:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        what = "workbook" if path.suffix.lower() in _WORKBOOK_SUFFIXES else "workbook or ZIP archive"
+        raise InputError(
+            f"{source} is a damaged {what}: it is cut off or was changed on the way.",
+            "Download or save it again.",
+        ) from error
+    if "xl/workbook.bin" in names:
+        raise InputError(f"{source} is a binary Excel workbook (.xlsb), which can't be read.", _SAVE_AS)
+    if any(name.startswith("xl/") for name in names):
+        return Kind.XLSX
+    if "content.xml" in names and "mimetype" in names:
+        raise InputError(f"{source} is an OpenDocument file (.ods), which can't be read.", _SAVE_AS)
+    if any(name.startswith("word/") for name in names):
+        raise InputError(f"{source} is a Word document, not a table.", _EXPORT)
+    raise InputError(f"{source} is a ZIP archive.", _UNPACK)
+
+
+def _refuse_others(head: bytes, source: str) -> None:
+    for signature, what, hint in _OTHERS:
+        if head.startswith(signature):
+            raise InputError(f"{source} is {what}, not a table.", hint)
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:64].lower()
+    for signature, what in _MARKUP:
+        if start.startswith(signature):
+            raise InputError(f"{source} is {what}, not a table.", _SAVE_AS)
+    if start.startswith((b'{"', b"[{")):
+        raise InputError(f"{source} is a JSON file, which can't be read.", _EXPORT)
+
+
+def looks_binary(head: str) -> bool:
+    """Whether the beginning of a file, decoded, has so many control characters that it is no text."""
+    found = sum(ord(character) in _CONTROL for character in head)
+    return found >= 8 and found * 20 > len(head)  # noqa: PLR2004 - a few can slip into any text; 5 % can't
+
+
+def refuse_binary(source: str) -> NoReturn:
+    """Says that a file is no text.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(f"{source} is a binary file, not a table.", "Give a .csv, .xlsx or .xls file.")
+
+
+def _compare_name(suffix: str, kind: Kind, source: str) -> None:
+    if kind is Kind.TEXT and suffix in _WORKBOOK_SUFFIXES:
+        raise InputError(
+            f"{source} is no Excel workbook, although its name ends in {suffix}: it holds plain text.",
+            "If it is a CSV file, rename it to end in .csv; otherwise save it again from Excel.",
+        )
+    if kind is not Kind.TEXT and suffix in _TEXT_SUFFIXES:
+        raise InputError(
+            f"{source} is an Excel workbook, although its name ends in {suffix}.",
+            f"Rename it to end in .{kind}.",
+        )

@@ -1,0 +1,46 @@
+"""Our own results.csv and failed.csv are valid input: the rows as typed, with what became of them beside."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchupdate.formula_guard import unguard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OWN_COLUMNS = frozenset(
+    {
+        "_row",
+        "_id",
+        "_outcome",
+        "_http_status",
+        "_attempts",
+        "_error",
+        "_request_id",
+        "_finished_at",
+        "_duration_ms",
+    }
+)
+"""The columns a report adds to the input's own. A file that has all of them is a report."""
+
+
+def kept_columns(headings: Sequence[str]) -> tuple[int, ...] | None:
+    """The places of the input's own columns in a report of ours, or None if the file is none."""
+    if not set(headings) >= OWN_COLUMNS:
+        return None
+    return tuple(place for place, heading in enumerate(headings) if heading not in OWN_COLUMNS)
+
+
+def strip(chunk: list[list[str]], kept: tuple[int, ...], width: int) -> list[list[str]]:
+    """The records as they stood in the original input: without our columns and the guards before formulas.
+
+    Args:
+        chunk: records of the report.
+        kept: the places of the input's own columns.
+        width: how many columns the report has; cells beyond them stay.
+    """
+    return [
+        [unguard(cells[place]) for place in kept if place < len(cells)] + [unguard(cell) for cell in cells[width:]]
+        for cells in chunk
+    ]

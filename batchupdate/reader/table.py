@@ -1,0 +1,252 @@
+"""What every format gives, and the table that is made of it: the header, the columns and the rows below.
+
+A format knows how to turn bytes into records; everything that is the same for all formats happens here, once.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from itertools import count
+from operator import itemgetter
+from typing import TYPE_CHECKING, Protocol, Self
+
+from batchupdate.errors import InputError
+from batchupdate.headings import normalise_heading
+from batchupdate.model import Row
+from batchupdate.reader import own_results
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from types import TracebackType
+
+MAX_COLUMNS = 16_384
+"""Excel's limit; a "header" beyond it is no header."""
+
+_first_cell = itemgetter(0)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the user may say about a file; None leaves it to be found out.
+
+    Attributes:
+        sheet: name of a workbook's sheet.
+        encoding: a text file's encoding, as Python names it.
+        delimiter: what separates a text file's columns: one character, or its name.
+        limit: read the first so many data rows only.
+    """
+
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    limit: int | None = None
+
+
+class Records(Protocol):
+    """One open file of one format.
+
+    Attributes:
+        format: "csv", "xlsx" or "xls".
+        encoding: Python's name of a text file's encoding.
+        delimiter: the character between a text file's columns.
+        sheet: name of the sheet that is read.
+        notices: what was found out or guessed, as sentences for the user.
+        columns_before: columns that lie left of the first one in a record.
+    """
+
+    format: str
+    encoding: str | None
+    delimiter: str | None
+    sheet: str | None
+    notices: tuple[str, ...]
+    columns_before: int
+
+    def chunks(self, size: int) -> Iterator[list[list[str]]]:
+        """The records from the first on, blank ones too, at most `size` at a time; anew at every call."""
+
+    def close(self) -> None:
+        """Lets go of the file."""
+
+
+class Table:
+    """An open input file: its columns and its rows.
+
+    Use it as a context manager, or call `close`.
+
+    Attributes:
+        source: what to call the file in a sentence.
+        format: "csv", "xlsx" or "xls".
+        encoding: Python's name of a text file's encoding, None for a workbook.
+        delimiter: the character between a text file's columns, None for a workbook.
+        sheet: name of the sheet that is read, None for a text file.
+        columns: the headings as typed, trimmed; a column without a heading is ''. Our own columns are left out.
+        notices: what was found out or guessed, as sentences to be told to the user once.
+        header_row: number of the header's row, 1 unless blank rows stand above it.
+        own: whether this is a results.csv or failed.csv of ours.
+    """
+
+    def __init__(self, records: Records, source: str, limit: int | None) -> None:
+        self._records = records
+        self._limit = limit
+        self._opened = ExitStack()
+        self.source = source
+        self.format = records.format
+        self.encoding = records.encoding
+        self.delimiter = records.delimiter
+        self.sheet = records.sheet
+        self.header_row, header = _find_header(records, source)
+        headings = [heading.strip() for heading in header]
+        self._width = len(headings)
+        self._kept = own_results.kept_columns(headings)
+        self.own = self._kept is not None
+        if self._kept is not None:
+            headings = own_results.strip([headings], self._kept, self._width)[0]
+        self.columns = tuple(headings)
+        self.notices = records.notices + self._own_notices()
+        self._refuse_twins()
+
+    def batches(self, size: int = 500) -> Iterator[list[Row]]:
+        """The data rows in order, up to `size` of them at a time; anew from the first row at every call.
+
+        Blank rows are left out, but counted in the numbers of the rows below them. A row can have fewer or more
+        cells than there are columns; empty cells beyond the last column are cut off.
+
+        Raises:
+            InputError: the file breaks off, or breaks its format's rules, somewhere below.
+        """
+        left = self._limit
+        number = 1
+        with closing(_told(self._records.chunks(size), self.source)) as chunks:
+            for chunk in chunks:
+                first, number = number, number + len(chunk)
+                if first <= self.header_row:
+                    del chunk[: self.header_row - first + 1]
+                    first = number - len(chunk)
+                rows = self._rows(chunk, first)
+                if left is not None:
+                    rows = rows[:left]
+                    left -= len(rows)
+                if rows:
+                    yield rows
+                if left == 0:
+                    return
+
+    def owns(self, opened: ExitStack) -> None:
+        """Takes over what has to be closed together with the table."""
+        self._opened = opened
+
+    def close(self) -> None:
+        """Lets go of the file, and removes the temporary copy if there is one."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _rows(self, chunk: list[list[str]], first: int) -> list[Row]:
+        if self._kept is not None:
+            chunk = own_results.strip(chunk, self._kept, self._width)
+        width = len(self.columns)
+        if chunk and max(map(len, chunk)) > width:
+            _cut_empty_ends(chunk, width)
+        # An id in the first column, as in nearly every file, proves the whole batch free of blank rows.
+        if all(chunk) and all(map(str.strip, map(_first_cell, chunk))):
+            return list(map(Row, count(first), map(tuple, chunk)))
+        return [Row(number, tuple(cells)) for number, cells in enumerate(chunk, first) if not is_blank(cells)]
+
+    def _own_notices(self) -> tuple[str, ...]:
+        found = []
+        if self.header_row > 1:
+            found.append(
+                f"The first {self.header_row - 1:,} rows are blank; row {self.header_row:,} is taken as the header."
+            )
+        if self.own:
+            found.append(
+                "This file holds results of an earlier run; their columns (_row, _outcome and so on) are ignored."
+            )
+        return tuple(found)
+
+    def _refuse_twins(self) -> None:
+        if len(self.columns) > MAX_COLUMNS:
+            raise InputError(
+                f"{self.source}: the header has {len(self.columns):,} columns; at most {MAX_COLUMNS:,} can be read.",
+                "Check that this is the right file, and say --delimiter if its columns are separated another way.",
+            )
+        seen: dict[str, int] = {}
+        places = self._kept if self._kept is not None else range(self._width)
+        for place, heading in zip(places, self.columns, strict=True):
+            key = normalise_heading(heading)
+            if not key:
+                continue
+            if key in seen:
+                raise self._twins(seen[key], place)
+            seen[key] = place
+
+    def _twins(self, one: int, other: int) -> InputError:
+        places = list(self._kept if self._kept is not None else range(self._width))
+        names = [self.columns[places.index(place)] for place in (one, other)]
+        letters = [column_letters(self._records.columns_before + place) for place in (one, other)]
+        return InputError(
+            f"{self.source}: the columns {letters[0]} and {letters[1]} have the same heading "
+            f"({shorten(names[0])} and {shorten(names[1])}; case, spaces, '_' and '-' make no difference).",
+            "Rename or delete one of them.",
+        )
+
+
+def is_blank(cells: list[str]) -> bool:
+    """Whether a record holds nothing but white space."""
+    return not any(map(str.strip, cells))
+
+
+def column_letters(index: int) -> str:
+    """A column's name in a spreadsheet program: 0 is A, 25 is Z, 26 is AA."""
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """A text of the user's for use in a sentence: quoted, on one line, cut off where it is long."""
+    return repr(text if len(text) <= length else f"{text[: length - 1]}…")
+
+
+def _find_header(records: Records, source: str) -> tuple[int, list[str]]:
+    number = 0
+    with closing(_told(records.chunks(100), source)) as chunks:
+        for chunk in chunks:
+            for cells in chunk:
+                number += 1
+                if not is_blank(cells):
+                    return number, cells
+    place = f"the sheet {records.sheet!r}" if records.sheet is not None else "the file"
+    raise InputError(
+        f"{source}: {place} is empty.",
+        "It needs a header row with the columns' names, and below it one row for each record to change.",
+    )
+
+
+def _told(chunks: Iterator[list[list[str]]], source: str) -> Generator[list[list[str]], None, None]:
+    """The same chunks; a disk that fails, or a file that goes away meanwhile, becomes a sentence."""
+    try:
+        yield from chunks
+    except UnicodeError as error:
+        raise InputError(f"{source} was changed while it was being read.", "Start again.") from error
+    except OSError as error:
+        raise InputError(
+            f"{source} could not be read to its end: {error.strerror or error}.",
+            "Check the drive that it is on, then start again.",
+        ) from error
+
+
+def _cut_empty_ends(chunk: list[list[str]], width: int) -> None:
+    for cells in chunk:
+        while len(cells) > width and not cells[-1]:
+            cells.pop()

@@ -1,0 +1,18 @@
+"""The columns that our reports add to the input's own. The reporter writes them, the reader knows them again."""
+
+from __future__ import annotations
+
+RESULT_COLUMNS = (
+    "_row",
+    "_id",
+    "_outcome",
+    "_http_status",
+    "_attempts",
+    "_error",
+    "_request_id",
+    "_finished_at",
+    "_duration_ms",
+)
+
+EXTRA = "_extra_"
+"""Cells that stood beyond the heading row come into columns with this prefix and a number from 1."""

@@ -1,0 +1,101 @@
+"""What a sandbox can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict, get_args
+
+from batchupdate.clock import Clock, SystemClock
+from batchupdate.sandbox.faults import Faults
+from batchupdate.sandbox.limits import HeaderStyle, LimitKind, parse_quota
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from batchupdate.rates import Rate
+    from batchupdate.sandbox.records import Records
+
+LANGDOCK_KEY = "sk-ld-sandbox"
+NAIRI_KEY = "nr_sandbox"
+
+
+class Options(TypedDict, total=False):
+    """The keywords of `Sandbox`, `run_in_thread`, `serve` and the fixture; `Settings` says what each means."""
+
+    host: str
+    port: int
+    langdock: int
+    nairi: int
+    seed: int
+    records: Records | None
+    keys: Collection[str]
+    limit: str | Rate
+    limit_kind: LimitKind
+    burst: int | None
+    headers: HeaderStyle
+    max_in_flight: int | None
+    faults: Faults | str
+    name_or_description: bool
+    keep_requests: bool
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a sandbox is told, checked.
+
+    Attributes:
+        host: the address to listen on; loopback unless told otherwise, for there is no real protection.
+        port: the TCP port; 0 takes a free one.
+        langdock: how many Langdock records; see `make_records`.
+        nairi: how many Nairi records.
+        seed: of the records and, where they are given as text, of the faults.
+        records: the records themselves, in place of `langdock` and `nairi`.
+        keys: the API keys it accepts. One that starts with `sk-ld-` is good for Langdock only, one with `nr_` for
+            Nairi only, any other for both.
+        limit: a rate such as `20/s` or `600/min`, or `unlimited`; see `batchupdate.sandbox.limits`.
+        limit_kind: `fixed-window`, `sliding-window` or `token-bucket`.
+        burst: tokens the bucket holds; one window's amount where None.
+        headers: what replies tell of the limit: `none`, `retry-after`, `ietf` or `legacy`.
+        max_in_flight: how many requests may be worked on at once before others get 429; None for any number.
+        faults: what goes wrong, as `Faults` or as its text.
+        name_or_description: whether Langdock refuses a change with neither name nor description.
+        keep_requests: whether single requests and changes are kept; False keeps memory flat.
+        clock: for time stamps and limits.
+
+    Raises:
+        ValueError: one of them can't be, with what can.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    langdock: int = 60
+    nairi: int = 40
+    seed: int = 1
+    records: Records | None = None
+    keys: Collection[str] = (LANGDOCK_KEY, NAIRI_KEY)
+    limit: str | Rate = "unlimited"
+    limit_kind: LimitKind = "fixed-window"
+    burst: int | None = None
+    headers: HeaderStyle = "none"
+    max_in_flight: int | None = None
+    faults: Faults | str = ""
+    name_or_description: bool = False
+    keep_requests: bool = True
+    clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        parse_quota(self.limit)
+        if isinstance(self.faults, str):
+            Faults.parse(self.faults)
+        for what, value, known in (
+            ("kind of limit", self.limit_kind, get_args(LimitKind)),
+            ("style of headers", self.headers, get_args(HeaderStyle)),
+        ):
+            if value not in known:
+                raise ValueError(f"{value!r} is not a {what}; known are {', '.join(known)}.")
+        for name, number in (("burst", self.burst), ("max_in_flight", self.max_in_flight)):
+            if number is not None and number < 1:
+                raise ValueError(f"{name} can't be {number}; the least is 1.")
+        if isinstance(self.keys, str):
+            raise ValueError("keys must be a list or set of keys, not one text.")  # noqa: TRY004 - as all the others

@@ -1,0 +1,257 @@
+"""The sandbox without its sockets: one request in, one fate out. It never waits, so nothing can come between.
+
+In this order a request meets the number in flight, the rate limit, the faults, the key, and its API.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from batchupdate.sandbox.apis import Answer, Langdock, Nairi, to_json
+from batchupdate.sandbox.faults import Fault, Faults, Kind
+from batchupdate.sandbox.ledger import Applied, Counts, Ledger, Seen, as_json
+from batchupdate.sandbox.limits import limit_headers, make_limit, parse_quota
+from batchupdate.sandbox.records import LangdockRecord, NairiRecord, make_records
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from batchupdate.sandbox.apis import Api, Call, Place
+    from batchupdate.sandbox.settings import Settings
+
+BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 Bad Gateway</h1></body></html>\n"
+NO_JSON = b'{"integration": {"id": <!-- '
+CONTROL = "/_sandbox/"
+_CONTROL_HELP = (
+    "There is GET /_sandbox/applied, /_sandbox/requests, /_sandbox/counts, /_sandbox/records/langdock and "
+    "/_sandbox/records/nairi, and POST /_sandbox/reset and /_sandbox/keys/revoke."
+)
+_TARGETS = {"langdock-integration": "langdock", "nairi-llm-integration": "nairi"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a request. `answer` is None where no HTTP answer is sent; `fault` says how it goes wrong."""
+
+    seq: int
+    answer: Answer | None
+    fault: Fault | None = None
+
+
+class World:
+    """The records, keys, limit, faults and ledger of one sandbox. May be asked from any thread."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._start = settings.records or make_records(
+            langdock=settings.langdock, nairi=settings.nairi, seed=settings.seed
+        )
+        self._begin()
+
+    def _begin(self) -> None:
+        told = self._settings
+        self._langdock = Langdock(self._start.langdock, name_or_description=told.name_or_description)
+        self._nairi = Nairi(self._start.nairi)
+        self._apis: tuple[Api, ...] = (self._langdock, self._nairi)
+        self._keys = set(told.keys)
+        self._limit = make_limit(told.limit_kind, parse_quota(told.limit), told.burst, told.clock)
+        faults = Faults.parse(told.faults, told.seed) if isinstance(told.faults, str) else told.faults
+        self._choose = faults.chooser()
+        self._ledger = Ledger(keep=told.keep_requests)
+
+    def reset(self) -> None:
+        """Puts everything back to how it was at the start: records, keys, limit, faults and ledger."""
+        with self._lock:
+            self._begin()
+
+    def revoke(self, *keys: str) -> int:
+        """Makes keys invalid from now on, all of them where none is named; gives how many were valid before."""
+        with self._lock:
+            gone = self._keys & set(keys) if keys else set(self._keys)
+            self._keys -= gone
+            return len(gone)
+
+    @property
+    def applied(self) -> list[Applied]:
+        """Every change that was written, in order."""
+        with self._lock:
+            return list(self._ledger.applied)
+
+    @property
+    def requests(self) -> list[Seen]:
+        """Every request that arrived whole, in order."""
+        with self._lock:
+            return list(self._ledger.requests)
+
+    @property
+    def counts(self) -> Counts:
+        """How much happened."""
+        with self._lock:
+            return self._ledger.counts
+
+    def records(self, api: str) -> list[LangdockRecord] | list[NairiRecord]:
+        """The records of `langdock` or `nairi` (or their targets' names) as they are now.
+
+        Raises:
+            KeyError: there is no such API.
+        """
+        with self._lock:
+            if api_name(api) == "langdock":
+                return list(self._langdock.records.values())
+            return list(self._nairi.records.values())
+
+    def record(self, api: str, record_id: str) -> LangdockRecord | NairiRecord:
+        """One record as it is now; the id as the API takes it.
+
+        Raises:
+            KeyError: there is no such API or record.
+        """
+        with self._lock:
+            found = (self._langdock if api_name(api) == "langdock" else self._nairi).find(record_id)
+        if found is None:
+            raise KeyError(f"There is no record {record_id!r} at {api}.")
+        return found
+
+    def meet(self, call: Call, authorization: str, in_flight: int = 1, *, too_large: bool = False) -> Fate:
+        """Decides what becomes of one request, does it, and writes it down.
+
+        Args:
+            call: the request.
+            authorization: its Authorization header, or empty; never kept.
+            in_flight: how many requests are being worked on, this one too.
+            too_large: its body was longer than the server reads.
+        """
+        with self._lock:
+            seq = self._ledger.next_seq()
+            now = self._settings.clock.now()
+            api, place = self._route(call.path)
+            answer, headers = self._throttle(api, in_flight)
+            fault = None if answer else self._choose()
+            if fault and not fault.kind.applies:
+                answer = _instead(api, fault)
+            elif answer is None:
+                answer = api.error(413) if too_large else self._answer(call, api, place, authorization, now)
+            written = answer.written if answer else None
+            record_id = answer.id if answer else ""
+            if answer and fault:
+                answer = _spoilt(api, answer, fault)
+            if answer and headers:
+                answer = replace(answer, headers={**answer.headers, **headers})
+            seen = Seen(
+                seq=seq,
+                at=now,
+                api=api.name if place else "",
+                id=place.id if place and place.what != "all" else "",
+                method=call.method,
+                path=call.path,
+                body=call.body.decode(errors="replace"),
+                status=answer.status if answer else None,
+                fault=fault.kind.value if fault else "",
+                applied=written is not None,
+            )
+            self._ledger.note(seen, written, record_id)
+            return Fate(seq, answer, fault)
+
+    def control(self, call: Call) -> Answer:
+        """Answers a request of the control API, `/_sandbox/…`; it meets no limit, fault or key."""
+        what = call.path.removeprefix(CONTROL).rstrip("/")
+        if call.method == "POST" and what == "reset":
+            self.reset()
+            return Answer(200, to_json({"reset": True}))
+        if call.method == "POST" and what == "keys/revoke":
+            return self._control_revoke(call.body)
+        if call.method == "GET" and (found := self._tell(what)) is not None:
+            return Answer(200, to_json(found))
+        return Answer(404, to_json({"error": _CONTROL_HELP}))
+
+    def _tell(self, what: str) -> object:
+        if what == "applied":
+            return [as_json(entry) for entry in self.applied]
+        if what == "requests":
+            return [as_json(entry) for entry in self.requests]
+        if what == "counts":
+            return asdict(self.counts)
+        group, _, api = what.partition("/")
+        if group == "records" and (api in _TARGETS or api in _TARGETS.values()):
+            return [asdict(record) for record in self.records(api)]
+        return None
+
+    def _control_revoke(self, body: bytes) -> Answer:
+        try:
+            asked = json.loads(body or b"{}")
+            keys = asked.get("keys", [])
+            if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+                raise TypeError  # noqa: TRY301 - all bad bodies end alike
+        except (ValueError, AttributeError, TypeError):
+            return Answer(400, to_json({"error": 'Send {"keys": ["…"]}, or nothing to revoke all keys.'}))
+        return Answer(200, to_json({"revoked": self.revoke(*keys)}))
+
+    def _route(self, path: str) -> tuple[Api, Place | None]:
+        for api in self._apis:
+            if (place := api.place(path)) is not None:
+                return api, place
+        return self._langdock, None
+
+    def _throttle(self, api: Api, in_flight: int) -> tuple[Answer | None, Mapping[str, str]]:
+        told = self._settings
+        if told.max_in_flight is not None and in_flight > told.max_in_flight:
+            return api.error(429), {"Retry-After": "1"} if told.headers == "retry-after" else {}
+        if self._limit is None:
+            return None, {}
+        turn = self._limit.take()
+        return None if turn.allowed else api.error(429), limit_headers(told.headers, turn, told.clock)
+
+    def _answer(self, call: Call, api: Api, place: Place | None, authorization: str, now: datetime) -> Answer:
+        if place is None:
+            return api.error(404, "Not found")
+        if not self._accepts(authorization, api):
+            return api.error(401)
+        return api.answer(call, place, now)
+
+    def _accepts(self, authorization: str, api: Api) -> bool:
+        scheme, _, key = authorization.partition(" ")
+        if scheme.lower() != "bearer" or key not in self._keys:
+            return False
+        return not any(key.startswith(other.key_prefix) for other in self._apis if other is not api)
+
+
+def api_name(name: str) -> str:
+    """`langdock` or `nairi`, from either or from a built-in target's name.
+
+    Raises:
+        KeyError: there is no such API.
+    """
+    known = _TARGETS.get(name, name)
+    if known not in _TARGETS.values():
+        raise KeyError(f"The sandbox has no API {name!r}; it has {' and '.join(_TARGETS.values())}.")
+    return known
+
+
+def _instead(api: Api, fault: Fault) -> Answer | None:
+    """What stands in for the API's answer when a fault comes before it; None for no HTTP answer."""
+    if fault.kind is Kind.ERROR_500:
+        return api.error(500)
+    if fault.kind is Kind.ERROR_502:
+        return Answer(502, BAD_GATEWAY, {"Content-Type": "text/html"})
+    if fault.kind is Kind.ERROR_503:
+        return api.error(503)
+    if fault.kind is Kind.ERROR_503_RETRY_AFTER:
+        return replace(api.error(503), headers={"Retry-After": str(math.ceil(fault.seconds))})
+    return None
+
+
+def _spoilt(api: Api, answer: Answer, fault: Fault) -> Answer | None:
+    """What is left of an API's answer after a fault; None for no HTTP answer."""
+    if fault.kind is Kind.ERROR_500_AFTER:
+        return api.error(500)
+    if fault.kind is Kind.GARBAGE_BODY:
+        return replace(answer, body=NO_JSON)
+    if fault.kind in {Kind.RESET_AFTER, Kind.HANG_AFTER}:
+        return None
+    return answer

@@ -1,0 +1,303 @@
+"""A row and a target → a change, or the problems that keep it from being one.
+
+Rows are checked in batches by a pydantic model that is made from the target's fields: the work of the normal case is
+done in pydantic's Rust core, and only rows that break a rule cost Python code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
+
+from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from batchupdate.model import Change, Level, Problem, Row
+from batchupdate.targets import FORMATS
+from batchupdate.validator.columns import Layout, Slot, lay_out
+from batchupdate.validator.duplicates import DuplicateFinder, Sighting, duplicate_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pydantic_core import ErrorDetails
+
+    from batchupdate.config import Secrets
+    from batchupdate.targets import AnyOf, FieldRule, IdRule, Target
+
+__all__ = ["Checked", "DuplicateFinder", "Layout", "Sighting", "Validator", "duplicate_problem", "lay_out"]
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of one batch: `records` stands beside `rows`, with None for a row that has an error."""
+
+    target: Target
+    rows: Sequence[Row]
+    records: Sequence[Record | None]
+    ids: Sequence[tuple[str, ...] | None]
+    problems: Sequence[Problem]
+
+    def sightings(self) -> list[Sighting]:
+        """Which record each row names, also of a row that is invalid otherwise."""
+        rules = [self.target.id[name] for name in self.target.path_variables]
+        return [
+            Sighting(_key(rules, ids), row.number, record is not None)
+            for row, ids, record in zip(self.rows, self.ids, self.records, strict=True)
+            if ids
+        ]
+
+    def changes(self) -> Iterator[Change | None]:
+        """One change for each row, None where the row has an error."""
+        rules = [self.target.id[name] for name in self.target.path_variables]
+        for row, ids, record in zip(self.rows, self.ids, self.records, strict=True):
+            yield Change(row.number, ids, _key(rules, ids), record) if ids and record is not None else None
+
+
+def _key(rules: Sequence[IdRule], ids: Sequence[str]) -> str:
+    if len(rules) == 1:
+        return rules[0].key(ids[0])
+    return "\x1f".join(rule.key(value) for rule, value in zip(rules, ids, strict=True))
+
+
+@dataclass(slots=True)
+class _Findings:
+    """The problems of one batch, and which of its rows can't be sent."""
+
+    problems: list[Problem] = field(default_factory=list)
+    broken: set[int] = field(default_factory=set)
+
+    def add(self, problem: Problem) -> None:
+        self.problems.append(problem)
+        if problem.level is Level.ERROR:
+            self.broken.add(problem.row)
+
+    def broken_by(self, *codes: str) -> list[int]:
+        """The rows with a problem of one of these codes."""
+        return [problem.row for problem in self.problems if problem.code in codes] if self.broken else []
+
+
+class Validator:
+    """Checks rows of one table against one target.
+
+    Args:
+        target: what the API wants.
+        layout: which column sets what.
+        secrets: a row that holds the key itself is refused.
+    """
+
+    def __init__(self, target: Target, layout: Layout, secrets: Secrets) -> None:
+        self._target = target
+        self._layout = layout
+        self._secrets = secrets
+        self._names = tuple(slot.name for slot in layout.slots)
+        self._pick = _picker([slot.index for slot in layout.slots])
+        self._take_ids = _picker_of_names(target.path_variables)
+        self._adapter: TypeAdapter[list[Record]] = TypeAdapter(_list_of_records(target, self._names))
+
+    def check(self, rows: Sequence[Row]) -> Checked:
+        """Checks one batch of rows; the order stays."""
+        findings = _Findings()
+        width = self._layout.width
+        if {len(row.cells) for row in rows} != {width} or self._layout.extra:
+            rows_cells = [self._squared(row, findings) for row in rows]
+        else:
+            rows_cells = [row.cells for row in rows]
+        picked = [self._pick(cells) for cells in rows_cells]
+        records = [{name: cell for name, cell in zip(self._names, cells, strict=True) if cell} for cells in picked]
+        held = self._hold_out(rows, picked, records, findings)
+        self._validate(rows, records, held, findings)
+        self._apply_rules(rows, records, held, findings)
+        self._refuse_secrets(rows, findings)
+        return self._gather(rows, records, held, findings)
+
+    def _squared(self, row: Row, findings: _Findings) -> tuple[str, ...]:
+        """The row's cells as wide as the heading row; a row of another width is a problem."""
+        width, count = self._layout.width, len(row.cells)
+        spilled = [row.cells[index] for index in self._layout.extra if index < count and row.cells[index]]
+        if count != width or spilled:
+            many = count > width or spilled
+            findings.add(
+                Problem(
+                    "ragged_row",
+                    row.number,
+                    "",
+                    (spilled or row.cells[width:] or ("",))[0],
+                    f"the row has {count if count != width else 'more'} cells, and the heading row has {width}; "
+                    + ("put quotes around a cell that holds the delimiter" if many else "is a line broken in two?"),
+                )
+            )
+        return (*row.cells[:width], *("",) * (width - count))
+
+    def _hold_out(
+        self, rows: Sequence[Row], picked: list[tuple[str, ...]], records: list[Record], findings: _Findings
+    ) -> dict[int, Record]:
+        """Takes null and empty markers out of the records, by place in the batch; blank-looking cells are a problem."""
+        held: dict[int, Record] = {}
+        for slot, column in zip(self._layout.slots, zip(*picked, strict=True), strict=True):
+            if slot.null_marker in column or slot.empty_marker in column or any(map(str.isspace, column)):
+                for place, cell in enumerate(column):
+                    if cell.isspace():
+                        message = "holds nothing but white space; clear the cell, or say what to set"
+                        findings.add(Problem("white_space", rows[place].number, slot.heading, cell, message))
+                        records[place].pop(slot.name)
+                        held.setdefault(place, {})[slot.name] = cell
+                    elif cell in {slot.null_marker, slot.empty_marker}:
+                        records[place].pop(slot.name)
+                        held.setdefault(place, {}).update(self._cleared(rows[place], slot, cell, findings))
+        return held
+
+    def _cleared(self, row: Row, slot: Slot, cell: str, findings: _Findings) -> Record:
+        rule = self._target.fields.get(slot.name)
+        null = cell == slot.null_marker
+        if rule is None:
+            findings.add(Problem("bad_id", row.number, slot.heading, cell, "an id can't be cleared"))
+        elif null and not rule.nullable:
+            message = f"{slot.name} can't be null; leave the cell blank to keep the field as it is"
+            findings.add(Problem("null_not_allowed", row.number, slot.heading, cell, message))
+        elif not null and not rule.clearable:
+            message = f"{slot.name} can't be empty; leave the cell blank to keep the field as it is"
+            findings.add(Problem("empty_not_allowed", row.number, slot.heading, cell, message))
+        return {slot.name: None if null else ""}
+
+    def _validate(
+        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
+    ) -> None:
+        """Passes the batch through the pydantic model, and tells what it finds."""
+        try:
+            self._adapter.validate_python(records)
+        except ValidationError as error:
+            ragged = set(findings.broken_by("ragged_row"))  # their cells stand under the wrong headings
+            for item in error.errors(include_url=False):
+                place, name = int(item["loc"][0]), str(item["loc"][1])
+                told = item["type"] == "missing" and name in held.get(place, ())
+                if not told and rows[place].number not in ragged:
+                    findings.add(self._problem(rows[place], name, item))
+
+    def _problem(self, row: Row, name: str, error: ErrorDetails) -> Problem:
+        heading = self._layout.heading(name)
+        if name in self._target.id:
+            rule = self._target.id[name]
+            if error["type"] == "missing":
+                return Problem("missing_id", row.number, heading, "", f"the id is missing; fill in {rule.example}")
+            cell = str(error["input"])
+            return Problem("bad_id", row.number, heading, cell, f"{_short(cell)} is not {rule.example}")
+        return _field_problem(row, name, heading, self._target.fields[name], error)
+
+    def _apply_rules(
+        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
+    ) -> None:
+        for rule in self._target.rules:
+            names = set(rule.any_of)
+            for place, record in enumerate(records):
+                if names.isdisjoint(record) and names.isdisjoint(held.get(place, ())):
+                    self._tell(rows[place], rule, findings)
+
+    def _tell(self, row: Row, rule: AnyOf, findings: _Findings) -> None:
+        if row.number in findings.broken and (rule.level is Level.WARNING or findings.broken_by("ragged_row")):
+            return
+        code = "nothing_to_change" if rule.level is Level.ERROR else "likely_refused"
+        findings.add(Problem(code, row.number, "", "", rule.message, rule.level))
+
+    def _refuse_secrets(self, rows: Sequence[Row], findings: _Findings) -> None:
+        if self._secrets.within("\n".join("\t".join(row.cells) for row in rows)):
+            for row in rows:
+                for cell in row.cells:
+                    if self._secrets.within(cell):
+                        message = "the cell holds your API key; take it out of the file, and change the key"
+                        findings.add(Problem("holds_key", row.number, "", self._secrets.redact(cell), message))
+
+    def _gather(
+        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
+    ) -> Checked:
+        nameless = set(findings.broken_by("bad_id", "ragged_row"))
+        names = self._target.path_variables
+        ids: list[tuple[str, ...] | None] = []
+        valid: list[Record | None] = []
+        for place, (row, record) in enumerate(zip(rows, records, strict=True)):
+            named = row.number not in nameless and all(name in record for name in names)
+            ids.append(self._take_ids(record) if named else None)
+            if row.number in findings.broken:
+                valid.append(None)
+                continue
+            for name in names:
+                del record[name]
+            if place in held:
+                both = record | held[place]
+                record = {name: both[name] for name in self._names if name in both}  # noqa: PLW2901 - in the file's order
+            valid.append(record)
+        problems = sorted(findings.problems, key=lambda problem: problem.row)
+        return Checked(self._target, rows, valid, ids, problems)
+
+
+def _picker(indexes: list[int]) -> Any:  # noqa: ANN401 - itemgetter's type depends on its arguments
+    if len(indexes) == 1:
+        index = indexes[0]
+        return lambda cells: (cells[index],)
+    return itemgetter(*indexes)
+
+
+def _picker_of_names(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - as above
+    if len(names) == 1:
+        name = names[0]
+        return lambda record: (record[name],)
+    return itemgetter(*names)
+
+
+def _list_of_records(target: Target, names: Sequence[str]) -> Any:  # noqa: ANN401 - a type made at run time
+    """A list of typed dictionaries of the target's ids and fields: what pydantic checks a batch against."""
+    keys: dict[str, Any] = {name: Required[_id_type(target.id[name])] for name in target.path_variables}
+    for name, rule in target.fields.items():
+        if name in names:
+            keys[name] = Required[_text_type(rule)] if rule.required else _text_type(rule)
+    record: Any = TypedDict("Record", keys, total=False)  # type: ignore[misc] # made at run time
+    return list[record]
+
+
+def _id_type(rule: IdRule) -> Any:  # noqa: ANN401 - as above
+    text = Annotated[str, StringConstraints(max_length=rule.max_length, pattern=rule.regex)]
+    return text if rule.format else Annotated[text, AfterValidator(_own_segment)]
+
+
+def _own_segment(value: str) -> str:
+    """Refuses what a server would take for a step in the path (RFC 3986, section 5.2.4), encoded or not."""
+    if value in {".", ".."} or not value.isprintable():
+        raise ValueError("this can't be an id")
+    return value
+
+
+def _text_type(rule: FieldRule) -> Any:  # noqa: ANN401 - as above
+    if rule.enum is not None:
+        return Literal[rule.enum]
+    text: Any = str
+    for pattern in (rule.pattern, FORMATS[rule.format][0] if rule.format else None):
+        if pattern:
+            text = Annotated[text, StringConstraints(pattern=pattern)]
+    return Annotated[text, StringConstraints(min_length=rule.min_length, max_length=rule.max_length)]
+
+
+def _field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: ErrorDetails) -> Problem:
+    if error["type"] == "missing":
+        return Problem("required", row.number, heading, "", f"{name} is required; fill it in")
+    cell = str(error["input"])
+    match error["type"]:
+        case "string_too_long" if rule.max_length is not None:
+            more = len(cell) - rule.max_length
+            message = f"{name} has {len(cell)} characters, at most {rule.max_length} are allowed; shorten it by {more}"
+            return Problem("too_long", row.number, heading, cell, message)
+        case "string_too_short":
+            message = f"{name} has {len(cell)} characters, at least {rule.min_length} are needed"
+            return Problem("too_short", row.number, heading, cell, message)
+        case "literal_error" if rule.enum is not None:
+            message = f"{_short(cell)} is none of: {', '.join(rule.enum)}"
+            return Problem("not_in_list", row.number, heading, cell, message)
+        case _:
+            wanted = FORMATS[rule.format][1] if rule.format else f"text that matches {rule.pattern}"
+            return Problem("bad_format", row.number, heading, cell, f"{_short(cell)} is not {wanted}")
+
+
+def _short(cell: str) -> str:
+    return repr(cell if len(cell) <= 60 else cell[:59] + "…")  # noqa: PLR2004 - fits a line

@@ -1,0 +1,86 @@
+"""Finds ids that stand in more than one row, in constant memory.
+
+Keys go to a private, temporary SQLite database that spills to disk and vanishes with its connection; SQLite's sorter
+then brings equal keys together. The statements run in a thread of their own, without the interpreter's lock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from pydantic_core import to_json
+
+from batchupdate.behind import Behind
+from batchupdate.model import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+_INSERT = """
+    INSERT INTO seen
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?)
+"""
+_SEVERAL = """
+    SELECT key, row, valid FROM seen
+    WHERE key IN (SELECT key FROM seen GROUP BY key HAVING count(*) > 1) ORDER BY key, row
+"""
+NAMED_AT_MOST = 5
+
+
+class Sighting(NamedTuple):
+    """A row that names a record: the record's key, the row's number, and whether the row is valid otherwise."""
+
+    key: str
+    row: int
+    valid: bool
+
+
+class DuplicateFinder:
+    """Remembers which row names which record, and tells which records stand in several rows. A context manager."""
+
+    def __init__(self) -> None:
+        self._behind = Behind("duplicates")
+        self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+        self._connection.execute("PRAGMA synchronous = OFF")
+        self._connection.execute("PRAGMA journal_mode = OFF")
+        self._connection.execute("CREATE TABLE seen (key TEXT, row INTEGER, valid INTEGER)")
+        self._connection.execute("BEGIN")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._behind.__exit__(kind, error, trace)
+        self._connection.close()
+
+    def add(self, sightings: Sequence[Sighting]) -> None:
+        """Remembers a batch."""
+        if sightings:
+            self._behind.call(self._connection.execute, _INSERT, (to_json(sightings).decode(),))
+
+    def groups(self) -> Iterator[list[Sighting]]:
+        """The rows of every record that stands in several, in the order of their numbers."""
+        self._behind.wait()
+        group: list[Sighting] = []
+        for key, row, valid in self._connection.execute(_SEVERAL):
+            if group and group[0].key != key:
+                yield group
+                group = []
+            group.append(Sighting(key, row, bool(valid)))
+        if group:
+            yield group
+
+
+def duplicate_problem(row: int, group: Sequence[Sighting], heading: str) -> Problem:
+    """The problem of a row whose record stands in other rows too."""
+    others = [sighting.row for sighting in group if sighting.row != row]
+    more = " and more" if len(others) > NAMED_AT_MOST else ""
+    message = (
+        f"the same record is in row {', '.join(map(str, others[:NAMED_AT_MOST]))}{more} too; keep one of them, "
+        "or say with 'on_duplicate: last' or 'merge' how to join them"
+    )
+    return Problem("duplicate_id", row, heading, "", message)

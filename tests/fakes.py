@@ -1,0 +1,80 @@
+"""Stand-ins that several tests share."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+T = TypeVar("T")
+
+EPOCH = datetime(2026, 11, 21, 18, 45, tzinfo=UTC)
+SETTLE_ROUNDS = 50
+
+
+class FakeClock:
+    """Time that stands still until a test moves it; see `batchupdate.clock.Clock`.
+
+    `run` works a coroutine off and jumps to the next due time whenever nothing else can happen, so that hours pass in
+    milliseconds. It is for code without real I/O or threads.
+    """
+
+    def __init__(self, start: float = 1000.0) -> None:
+        self.time = self._start = start
+        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = count()
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def now(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.time - self._start)
+
+    async def sleep_until(self, due: float, *, precise: bool = False) -> None:
+        del precise
+        if due <= self.time:
+            await asyncio.sleep(0)
+            return
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (due, next(self._order), future))
+        await future
+
+    async def advance(self, seconds: float) -> None:
+        """Moves time forward, waking every sleeper at its own moment."""
+        end = self.time + seconds
+        await settle()
+        while self._waiting and self._waiting[0][0] <= end:
+            self._wake_next()
+            await settle()
+        self.time = end
+        await settle()
+
+    async def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Works a coroutine off, in fake time."""
+        task = asyncio.ensure_future(work)
+        while not task.done():
+            await settle()
+            if task.done():
+                break
+            if not self._waiting:
+                await asyncio.sleep(0.001)  # a thread may still be at work
+                continue
+            self._wake_next()
+        return task.result()
+
+    def _wake_next(self) -> None:
+        due, _, future = heapq.heappop(self._waiting)
+        self.time = max(self.time, due)
+        if not future.done():
+            future.set_result(None)
+
+
+async def settle() -> None:
+    """Lets everything happen that can happen without time passing."""
+    for _ in range(SETTLE_ROUNDS):
+        await asyncio.sleep(0)

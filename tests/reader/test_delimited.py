@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from batchupdate.errors import InputError
+from batchupdate.reader import ReadOptions, open_table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def test_cells_stay_as_typed(read: Callable[..., Any]) -> None:
+    typed = ("007", "NA", "1/2", " padded ", "“smart”", "1e5", "null", "TRUE")
+    got = read("a,b,c,d,e,f,g,h\n" + ",".join(typed) + "\n")
+    assert got.cells == [typed]
+
+
+def test_the_header_is_row_1_and_the_first_data_row_is_row_2(read: Callable[..., Any]) -> None:
+    got = read("id,name\n1,A\n2,B\n")
+    assert got.columns == ("id", "name")
+    assert got.numbers == [2, 3]
+    assert got.table.header_row == 1
+    assert got.notices == ""
+
+
+def test_headings_are_trimmed_but_otherwise_as_typed(read: Callable[..., Any]) -> None:
+    assert read(" Integration ID ,Näme\n1,A\n").columns == ("Integration ID", "Näme")
+
+
+def test_a_quoted_line_end_stays_inside_its_row_and_numbers_count_rows_not_lines(read: Callable[..., Any]) -> None:
+    got = read('id,name\n1,"two\nlines"\n2,"three\r\nlines\r"\n3,C\n')
+    assert got.cells == [("1", "two\nlines"), ("2", "three\r\nlines\r"), ("3", "C")]
+    assert got.numbers == [2, 3, 4]
+
+
+def test_blank_lines_count_in_the_numbering_but_are_no_rows(read: Callable[..., Any]) -> None:
+    got = read("id,name\n1,A\n\n2,B\n,\n ,\t\n\n3,C\n\n")
+    assert got.numbers == [2, 4, 8]
+
+
+def test_blank_rows_are_left_out_of_files_whose_first_column_is_empty_too(read: Callable[..., Any]) -> None:
+    assert read("note,id\n,1\n,\n,2\n").numbers == [2, 4]
+
+
+def test_blank_rows_above_the_header_are_counted_and_told(read: Callable[..., Any]) -> None:
+    got = read("\n,\nid,name\n1,A\n")
+    assert got.columns == ("id", "name")
+    assert got.table.header_row == 3
+    assert got.numbers == [4]
+    assert "row 3 is taken as the header" in got.notices
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_batches_of_any_size_hold_the_same_rows(read: Callable[..., Any], size: int) -> None:
+    got = read("\n\n\nid,name\n1,A\n\n2,B\n3,C\n", size=size)
+    assert got.numbers == [5, 7, 8]
+
+
+def test_ragged_rows_are_passed_on_as_they_are(read: Callable[..., Any]) -> None:
+    assert read("id,name\n1\n2,B,extra\n").cells == [("1",), ("2", "B", "extra")]
+
+
+def test_empty_cells_beyond_the_last_column_are_cut_off(read: Callable[..., Any]) -> None:
+    assert read("id,name\n1,A,,,\n2,B,,x,\n3,,\n").cells == [("1", "A"), ("2", "B", "", "x"), ("3", "")]
+
+
+def test_a_stray_carriage_return_ends_a_row_and_not_the_file(read: Callable[..., Any]) -> None:
+    got = read("id,name\r\n1,A\r2,B\n3,C\r\n4,D")
+    assert got.cells == [("1", "A"), ("2", "B"), ("3", "C"), ("4", "D")]
+    assert got.numbers == [2, 3, 4, 5]
+
+
+def test_a_column_without_heading_keeps_its_place(read: Callable[..., Any]) -> None:
+    got = read("id,,name,\n1,x,A,\n")
+    assert got.columns == ("id", "", "name", "")
+    assert got.cells == [("1", "x", "A", "")]
+
+
+def test_a_file_of_only_a_header_is_a_table_without_rows(read: Callable[..., Any]) -> None:
+    got = read("id,name\n")
+    assert got.columns == ("id", "name")
+    assert got.rows == []
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \r\n,,\n\t\n", b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_a_file_with_nothing_in_it_is_refused(refused: Callable[..., str], content: bytes) -> None:
+    assert "empty" in refused(content)
+
+
+def test_limit_reads_the_first_data_rows_only(read: Callable[..., Any]) -> None:
+    content = "id\n" + "".join(f"{n}\n\n" for n in range(50))
+    assert read(content, limit=3).cells == [("0",), ("1",), ("2",)]
+    assert read(content, limit=3, size=2).cells == [("0",), ("1",), ("2",)]
+    assert read(content, limit=0).cells == []
+    assert len(read(content, limit=1000).cells) == 50
+
+
+def test_rows_can_be_read_again(make: Callable[..., Path]) -> None:
+    with open_table(make("id,name\n1,A\n2,B\n")) as table:
+        assert list(table.batches()) == list(table.batches()) != []
+
+
+@pytest.mark.parametrize(
+    ("heading", "letters"),
+    [("id,name,NAME", "B and C"), ("integrationId,x,Integration ID", "A and C"), ("a-b,a_B", "A and B")],
+)
+def test_two_headings_that_mean_the_same_are_refused_with_their_letters(
+    refused: Callable[..., str], heading: str, letters: str
+) -> None:
+    text = refused(heading + "\n1,2,3\n")
+    assert f"columns {letters} have the same heading" in text
+
+
+def test_headings_of_signs_alone_are_no_twins(read: Callable[..., Any]) -> None:
+    assert read("id,-,_\n1,2,3\n").columns == ("id", "-", "_")
+
+
+def test_a_header_of_absurd_width_is_refused(refused: Callable[..., str]) -> None:
+    assert "16,385 columns" in refused("h" + "".join(f",h{n}" for n in range(16_384)) + "\n")
+
+
+def test_an_unclosed_quote_is_refused_with_the_row_where_it_began(refused: Callable[..., str]) -> None:
+    text = refused('id,name\n1,A\n2,"B\n3,C\n')
+    assert "row 3: a quoted cell begins here and never ends" in text
+
+
+def test_text_after_a_closing_quote_is_refused_with_its_row(refused: Callable[..., str]) -> None:
+    assert "row 3 (line 4 of the file): there is text after a closing quote" in refused('id,n\n1,"A\n"\n2,"B"x\n')
+
+
+def test_a_cell_above_the_csv_limit_is_refused_with_its_row(refused: Callable[..., str]) -> None:
+    limit = csv.field_size_limit()
+    assert f"row 3: a cell is longer than {limit:,} characters" in refused(f"id,n\n1,A\n2,{'x' * (limit + 1)}\n")
+    assert csv.field_size_limit() == limit
+
+
+def test_other_complaints_of_the_csv_module_become_sentences_too(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_args, **_options):
+        raise csv.Error("something new")
+
+    with open_table(make("id\n1\n")) as table:
+
+        class Reader:
+            line_num = 7
+
+            def __iter__(self):
+                return self
+
+            __next__ = broken
+
+        monkeypatch.setattr(csv, "reader", lambda *_args, **_options: Reader())
+        with pytest.raises(InputError, match=r"row 1 \(line 7 of the file\) can't be read: something new"):
+            list(table.batches())
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(make: Callable[..., Path]) -> None:
+    path = make("id,name\n1,A\n")
+    with open_table(path) as table:
+        path.write_bytes(b"id,name\n1,\xff\n")
+        with pytest.raises(InputError, match="was changed while it was being read"):
+            list(table.batches())
+
+
+def test_a_file_that_goes_away_while_it_is_read_is_told(make: Callable[..., Path]) -> None:
+    path = make("id,name\n1,A\n")
+    with open_table(path) as table:
+        path.unlink()
+        with pytest.raises(InputError, match="could not be read to its end"):
+            list(table.batches())
+
+
+def test_a_sheet_of_a_text_file_is_refused(refused: Callable[..., str]) -> None:
+    assert "has no sheets" in refused("id\n1\n", sheet="one")
+
+
+# Surrogates have no encoding, NUL is refused, and U+FEFF at the start of a file is its mark.
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff"), max_size=12)
+tables = st.lists(st.lists(text, min_size=3, max_size=3), min_size=1, max_size=6)
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=tables,
+    delimiter=st.sampled_from(",;\t|"),
+    encoding=st.sampled_from(ENCODINGS),
+    end=st.sampled_from(["\n", "\r\n"]),
+)
+def test_any_table_written_by_the_csv_module_comes_back_the_same(
+    tmp_path: Path, rows: list[list[str]], delimiter: str, encoding: str, end: str
+) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter, lineterminator=end).writerows([["id", "name", "note"], *rows])
+    path = tmp_path / "table.csv"
+    path.write_bytes(out.getvalue().encode(encoding))
+    given_encoding = encoding if encoding.endswith("e") else None
+    with open_table(path, ReadOptions(encoding=given_encoding, delimiter=delimiter)) as table:
+        assert table.columns == ("id", "name", "note")
+        got = {row.number: row.cells for batch in table.batches() for row in batch}
+    assert got == {n: tuple(cells) for n, cells in enumerate(rows, 2) if "".join(cells).strip()}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.lists(st.text("abé ,;|\t\"'\n", max_size=8), min_size=3, max_size=3), max_size=8),
+    delimiter=st.sampled_from(",;\t|"),
+)
+def test_the_delimiter_is_found_out_whatever_the_cells_hold(
+    tmp_path: Path, rows: list[list[str]], delimiter: str
+) -> None:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter).writerows([["id", "name", "note"], *rows])
+    path = tmp_path / "table.csv"
+    path.write_bytes(out.getvalue().encode())
+    with open_table(path) as table:
+        assert table.delimiter == delimiter
+        assert table.columns == ("id", "name", "note")

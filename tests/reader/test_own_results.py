@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import csv
+import io
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchupdate.formula_guard import guard, unguard
+from batchupdate.reader.own_results import OWN_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+OWN = "_row,_id,_outcome,_http_status,_attempts,_error,_request_id,_finished_at,_duration_ms"
+AFTER = "2,1,failed,500,3,no,r,2026-11-21T18:45:00Z,12"
+
+
+def test_our_columns_are_those_of_the_contract() -> None:
+    assert set(OWN.split(",")) == OWN_COLUMNS
+
+
+def test_our_own_columns_are_left_out_and_told(read: Callable[..., Any]) -> None:
+    got = read(f"id,name,{OWN}\n1,A,{AFTER}\n\n2,B,{AFTER}\n")
+    assert got.columns == ("id", "name")
+    assert [(row.number, row.cells) for row in got.rows] == [(2, ("1", "A")), (4, ("2", "B"))]
+    assert got.table.own
+    assert "results of an earlier run" in got.notices
+
+
+def test_our_columns_may_stand_anywhere_and_collide_with_nothing(read: Callable[..., Any]) -> None:
+    got = read(f"row,{OWN},ID\n9,{AFTER},1\n")
+    assert got.columns == ("row", "ID")
+    assert got.cells == [("9", "1")]
+
+
+def test_twin_headings_in_a_report_are_named_by_the_letters_of_the_report(refused: Callable[..., str]) -> None:
+    assert "columns A and K have" in refused(f"id,{OWN},ID\n9,{AFTER},1\n")
+
+
+def test_guards_are_taken_off_in_a_report_and_nowhere_else(read: Callable[..., Any]) -> None:
+    assert read(f"'=id,name,{OWN}\n'+1,'A,{AFTER}\n").columns == ("=id", "name")
+    assert read(f"'=id,name,{OWN}\n'+1,'A,{AFTER}\n").cells == [("+1", "'A")]
+    assert read("id,name\n1,'=A\n").cells == [("1", "'=A")]
+
+
+def test_a_file_with_some_of_our_columns_is_no_report(read: Callable[..., Any]) -> None:
+    got = read("id,_outcome,_row\n1,failed,2\n")
+    assert got.columns == ("id", "_outcome", "_row")
+    assert not got.table.own
+
+
+def test_cells_beyond_the_original_header_stay_columns_and_ragged_rows_ragged(read: Callable[..., Any]) -> None:
+    got = read(f"id,_extra_1,{OWN},\n1,'=x,{AFTER},,y\n2\n,,{AFTER}\n")
+    assert got.columns == ("id", "_extra_1", "")
+    assert [(row.number, row.cells) for row in got.rows] == [(2, ("1", "=x", "", "y")), (3, ("2",))]
+
+
+@pytest.mark.parametrize(
+    "text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "  =x", "'=x", "' '=x", "＝1", "＋", "－", "＠"]
+)
+def test_what_a_spreadsheet_program_might_run_is_guarded(text: str) -> None:
+    assert guard(text) == "'" + text
+    assert unguard(guard(text)) == text
+
+
+@pytest.mark.parametrize("text", ["", "x", "1-2", "'", "''", "'x", "a=b", " x", "O'Neil", "007"])
+def test_what_is_harmless_stays(text: str) -> None:
+    assert guard(text) == unguard(text) == text
+
+
+@given(st.text() | st.text("'=+-@ \t\r\n＝x", max_size=8))
+def test_the_guard_comes_off_without_a_trace(text: str) -> None:
+    assert unguard(guard(text)) == text
+    assert guard(text)[:1] not in set("=+-@\t\r\n＝＋－＠")
+
+
+def test_a_report_written_with_guards_reads_as_the_original(read: Callable[..., Any]) -> None:
+    cells = ["'=a", "-5", "'x", '"q"', "=\n1", " +"]
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([[*"abcdef", *OWN.split(",")], [*map(guard, cells), *AFTER.split(",")]])
+    assert read(out.getvalue()).cells == [tuple(cells)]
