@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 BASE_DELAY_S = 1.0
 MAX_DELAY_S = 60.0
-_NUMBER = re.compile(r"^\d{1,12}(?:\.\d{1,9})?$")
+_NUMBER = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
     """One line of the table: what to do, and the row's outcome if nothing further is tried.
 
-    `applied` is whether the request can have been applied: an ambiguous one is repeated only where that is safe.
+    `ambiguous` is whether the request can have been applied: such a one is repeated only where that is safe.
     """
 
     action: Action
@@ -68,11 +68,13 @@ FAULTS: Mapping[FaultKind, Meaning] = {
 
 _OVERRIDES: Mapping[str, Meaning] = {
     "give_up": REFUSED,
-    "repeat": Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
+    "repeat": Meaning(Action.REPEAT, Outcome.FAILED),
     "hold": Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED),
     "stop": Meaning(Action.STOP, Outcome.FAILED),
     "done": CONFIRMED,
 }
+
+_REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 
 _SAYS: Mapping[int, str] = {
     207: "several answers in one: no plain success",
@@ -104,35 +106,38 @@ def judge(answer: Reply | Fault, policy: Policy, now: datetime) -> Verdict:
         meaning, wait, message = FAULTS[answer.kind], None, answer.message
     else:
         wait = retry_after_s(answer.headers, now, policy.max_wait_s)
-        meaning = _meaning(answer.status, policy)
-        if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and wait is None and meaning.action is Action.HOLD:
-            # Without a Retry-After nothing says that the request was turned away unread.
-            meaning = Meaning(
-                Action.HOLD, Outcome.NOT_ATTEMPTED if policy.repeatable else Outcome.FAILED, ambiguous=True
-            )
-        if meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
+        meaning = _meaning(answer.status, policy, wait)
+        if meaning.action is Action.DONE and meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
             return Verdict(meaning.action, meaning.outcome)
         message = _sentence(answer, policy)
     if meaning.ambiguous and not policy.repeatable:
-        told = f"{message}; it may have been applied, and this target does not say that repeating is safe"
+        may = "" if isinstance(answer, Fault) else "it may have been applied; "
+        told = f"{message}; {may}it is not sent again, for this target does not say that repeating is safe"
         return Verdict(Action.DONE, meaning.outcome, told)
     return Verdict(meaning.action, meaning.outcome, message, wait)
 
 
-def _meaning(status: int, policy: Policy) -> Meaning:
+def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
     rule = policy.statuses.get(status)
     default = TABLE.get(status, CONFIRMED if 200 <= status < 300 else REFUSED)  # noqa: PLR2004 - 2xx
-    meaning = _OVERRIDES[rule.action] if rule and rule.action else default
-    if rule and rule.outcome:
-        return Meaning(meaning.action, rule.outcome, meaning.ambiguous)
-    return meaning
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and wait_s is None:
+        # Without a Retry-After nothing says that the request was turned away unread.
+        outcome = Outcome.NOT_ATTEMPTED if policy.repeatable else Outcome.FAILED
+        default = Meaning(Action.HOLD, outcome, ambiguous=True)
+    if rule is None:
+        return default
+    meaning = _OVERRIDES[rule.action] if rule.action else default
+    outcome = rule.outcome or meaning.outcome
+    # An answer from 500 on does not say that nothing happened; its repetition needs a repeatable target all the same.
+    unsure = status >= HTTPStatus.INTERNAL_SERVER_ERROR if rule.action == "repeat" else meaning.ambiguous
+    return replace(meaning, outcome=outcome, ambiguous=unsure)
 
 
 def _sentence(reply: Reply, policy: Policy) -> str:
     status = reply.status
     rule = policy.statuses.get(status)
     means = (rule.means if rule else "") or _SAYS.get(status, "")
-    if 300 <= status < 400:  # noqa: PLR2004 - 3xx
+    if not means and status in _REDIRECTS:
         place = reply.headers.get("location", "")
         means = (
             f"the API redirects{f' to {place}' if place else ''}, and redirects are not followed; check the base URL"
@@ -174,7 +179,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime, max_wait_s: float =
     value = headers.get("retry-after", "").strip()
     if not value:
         return None
-    if _NUMBER.match(value):
+    if _NUMBER.fullmatch(value):
         return min(float(value), max_wait_s)
     due = _http_date(value)
     if due is None:

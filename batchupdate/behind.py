@@ -15,7 +15,7 @@ P = ParamSpec("P")
 class Behind:
     """Runs calls in order, in one thread, and never holds more than one: memory stays flat. A context manager.
 
-    What a call raises is raised by the next `call` or by `wait`.
+    What a call raises is raised by the next `call`, by `wait`, or at the end.
     """
 
     def __init__(self, name: str) -> None:
@@ -28,7 +28,11 @@ class Behind:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown()
+        try:
+            if kind is None:
+                self.wait()
+        finally:
+            self._thread.shutdown()
 
     def call(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Starts a call, as soon as the one before it has ended."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 import urllib.request
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from batchupdate._version import __version__
+from batchupdate.errors import ConfigError
 from batchupdate.model import Fault, FaultKind, Reply
 
 if TYPE_CHECKING:
@@ -24,6 +29,14 @@ MAX_BODY = 65_536
 
 KEEPALIVE_S = 15.0
 DNS_CACHE_S = 60
+CONNECT_SHARE = 0.9
+_HEADERS = {
+    "User-Agent": f"batchupdate/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # replies are small, and a packed one could unfold to anything
+    "Content-Type": "application/json",
+}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _REPEATED_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
@@ -37,7 +50,10 @@ class Client:
         settings: timeouts, in seconds, and the proxy.
         concurrency: how many connections may be open at once.
         clock: where durations come from.
-        secrets: blotted out of the messages of faults.
+        secrets: blotted out of everything that comes back.
+
+    Raises:
+        ConfigError: the proxy is none that we can use.
     """
 
     def __init__(
@@ -56,23 +72,22 @@ class Client:
         self._method = method
         self._clock = clock
         self._secrets = secrets
-        self._headers = {
-            "User-Agent": f"batchupdate/{__version__}",
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",  # replies are small, and a packed one could unfold to anything
-            "Content-Type": "application/json",
-            **headers,
-        }
+        self._headers: CIMultiDict[str] = CIMultiDict()
+        for name, value in headers.items():
+            self._headers[name] = value
         self._timeout = aiohttp.ClientTimeout(
-            total=settings.timeout, sock_connect=settings.connect_timeout, sock_read=settings.read_timeout
+            total=settings.timeout,
+            # Below the total, so that a host that is not there counts as one that was not reached.
+            connect=min(settings.connect_timeout, CONNECT_SHARE * settings.timeout),
+            sock_read=settings.read_timeout,
         )
         self._concurrency = concurrency
-        self._proxy = settings.proxy or _proxy_from_environment(base_url)
+        self._proxy = _checked_proxy(settings.proxy or _proxy_from_environment(base_url))
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            headers=self._headers,
+            headers=_HEADERS,
             timeout=self._timeout,
             connector=aiohttp.TCPConnector(
                 limit=self._concurrency, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=DNS_CACHE_S
@@ -102,19 +117,27 @@ class Client:
         started = self._clock.monotonic()
         try:
             async with self._session.request(
-                self._method, URL(self._base_url + path, encoded=True), data=body, allow_redirects=False
+                self._method,
+                URL(self._base_url + path, encoded=True),
+                data=body,
+                headers=self._headers,  # not the session's own: aiohttp gives those to the proxy too
+                allow_redirects=False,
             ) as response:
                 content = self._secrets.redact_bytes(await _read(response))
-                headers = self._without_secrets(response.headers)
+                headers = self._clean(response.headers)
                 return Reply(response.status, headers, content, self._clock.monotonic() - started)
         except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
             return self._fault(error, self._clock.monotonic() - started)
 
-    def _without_secrets(self, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """A server can echo the key: nothing beyond this client is to see it."""
-        if any(map(self._secrets.within, headers.values())):
-            return {name.lower(): self._secrets.redact(value) for name, value in headers.items()}
-        return headers
+    def _clean(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """A server can echo the key, or send bytes that are no text: nothing beyond this client is to see either."""
+        text = "\n".join(headers.values())
+        if text.isascii() and not self._secrets.within(text):
+            return headers
+        redact = self._secrets.redact
+        return CIMultiDict(
+            (name, redact(value.encode("utf-8", "replace").decode("utf-8"))) for name, value in headers.items()
+        )
 
     def _fault(self, error: BaseException, duration_s: float) -> Fault:
         kind, text = _kind_of(error, self._host)
@@ -157,14 +180,13 @@ def _kind_of(error: BaseException, host: str) -> tuple[FaultKind, str]:  # noqa:
             reason = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
             return FaultKind.CERTIFICATE, f"the certificate of {host} can't be verified: {reason}"
         case aiohttp.ClientConnectorDNSError():
-            return FaultKind.CONNECT, f"the name {host} can't be found"
+            return FaultKind.CONNECT, f"the name {error.host} can't be found"
         case aiohttp.ClientProxyConnectionError():
-            return FaultKind.CONNECT, "no connection to the proxy"
+            return FaultKind.CONNECT, f"no connection to the proxy {error.host}: {_reason(error.os_error)}"
         case aiohttp.ClientHttpProxyError():
             return FaultKind.CONNECT, f"the proxy refuses to connect to {host}: {error.status}"
         case aiohttp.ClientConnectorError():
-            reason = error.os_error.strerror or type(error.os_error).__name__
-            return FaultKind.CONNECT, f"no connection to {host}: {reason.lower()}"
+            return FaultKind.CONNECT, f"no connection to {host}: {_reason(error.os_error)}"
         case aiohttp.ConnectionTimeoutError():
             return FaultKind.CONNECT, f"no connection to {host}: timed out"
         case TimeoutError():
@@ -175,13 +197,31 @@ def _kind_of(error: BaseException, host: str) -> tuple[FaultKind, str]:  # noqa:
             return FaultKind.LOST, "the connection was lost before an answer; it may or may not have been applied"
 
 
+def _reason(error: OSError) -> str:
+    """Why there is no connection, in the system's words."""
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS ({(error.reason or 'unknown').replace('_', ' ').lower()})"
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
 def _proxy_from_environment(base_url: str) -> str | None:
     """The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) for this URL.
 
     Read here, not by aiohttp's `trust_env`, which would also put a password from ~/.netrc in the key's place.
     """
     parts = urlsplit(base_url)
-    host = parts.hostname or ""
-    if host in {"localhost", "127.0.0.1", "::1"} or urllib.request.proxy_bypass(host):
+    if parts.hostname in _LOOPBACK or urllib.request.proxy_bypass(parts.netloc):
         return None
     return urllib.request.getproxies().get(parts.scheme)
+
+
+def _checked_proxy(proxy: str | None) -> str | None:
+    if proxy is None:
+        return None
+    with suppress(ValueError):
+        parts = urlsplit(proxy)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return proxy
+    # Not a word of what it is: it may hold a password.
+    hint = "It stands in the setting 'proxy' or in the environment; write it as http://host:port."
+    raise ConfigError("The proxy can't be used.", hint)

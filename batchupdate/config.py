@@ -5,16 +5,27 @@ Precedence: option, then environment (`BATCHUPDATE_*`), then config file, then t
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
-from batchupdate.declared import Strict, load
+from batchupdate.declared import Strict, load, suggestion
 from batchupdate.errors import ConfigError
+from batchupdate.headings import normalise_heading
 from batchupdate.rates import Rate, parse_rate
 
 if TYPE_CHECKING:
@@ -24,9 +35,11 @@ PREFIX = "BATCHUPDATE_"
 KEY_MAX_BYTES = 16_384
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
-"""A shorter text is no key, and redacting it would blot out harmless words."""
+"""A shorter text is refused as a key: redacting it would blot out harmless words."""
 
-_FAILURES = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(%?)\s*$")
+_FINITE = ConfigDict(allow_inf_nan=False)
+
+_FAILURES = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(%?)\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,7 @@ def parse_max_failures(text: object) -> MaxFailures:
     """
     if isinstance(text, MaxFailures):
         return text
-    match = _FAILURES.match(str(text)) if isinstance(text, str | int) and not isinstance(text, bool) else None
+    match = _FAILURES.fullmatch(str(text)) if isinstance(text, str | int) and not isinstance(text, bool) else None
     if match and match[2] and float(match[1]) <= 100:  # noqa: PLR2004 - per cent
         return MaxFailures(percent=float(match[1]))
     if match and not match[2] and "." not in match[1]:
@@ -60,8 +73,8 @@ class Column(Strict):
     """What one column of the input stands for, and how it says null and empty if not as the other columns do."""
 
     field: str | None = None
-    null_marker: str | None = None
-    empty_marker: str | None = None
+    null_marker: str | None = Field(default=None, min_length=1)
+    empty_marker: str | None = Field(default=None, min_length=1)
 
 
 def _column(value: object) -> object:
@@ -86,6 +99,11 @@ class Input(Strict):
         return self
 
 
+def _section(value: object) -> object:
+    """A section of which every line is commented out is an empty one."""
+    return {} if value is None else value
+
+
 class Settings(Strict):
     """Everything a user can set. None means: the target's own default.
 
@@ -97,14 +115,14 @@ class Settings(Strict):
     base_url: str | None = None
     allow_http: bool = False
     runs_dir: Annotated[Path, Field(strict=False)] = Path("batchupdate-runs")
-    input: Input = Input()
+    input: Annotated[Input, BeforeValidator(_section)] = Input()
 
     rate: Annotated[Rate, BeforeValidator(parse_rate)] | None = None
     burst: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1, le=1000)
     timeout: float = Field(default=60.0, gt=0)
     connect_timeout: float = Field(default=10.0, gt=0)
-    read_timeout: float = Field(default=30.0, gt=0)
+    read_timeout: float | None = Field(default=None, gt=0)
     max_attempts: int = Field(default=5, ge=1, le=100)
     max_wait: float = Field(default=300.0, gt=0)
     give_up_after: float = Field(default=600.0, gt=0)
@@ -138,7 +156,7 @@ def load_settings(
         ConfigError: one of them is wrong, with where it came from.
     """
     environ = os.environ if environ is None else environ
-    from_file = load(config, Settings, "config file").model_dump(exclude_unset=True) if config else {}
+    from_file = _given(load(config, Settings, "config file")) if config else {}
     from_env = _from_environment(environ)
     merged = _merge(_merge(from_file, from_env), options or {})
     try:
@@ -146,9 +164,18 @@ def load_settings(
     except ValidationError as error:
         sentences = []
         for item in error.errors(include_url=False, include_input=False):
-            loc = ".".join(str(part) for part in item["loc"])
-            sentences.append(f"{loc.replace('_', '-') or 'settings'}: {item['msg'].removeprefix('Value error, ')}.")
+            name = ".".join(str(part) for part in item["loc"]).replace("_", "-") or "settings"
+            if item["type"] == "extra_forbidden":
+                sentences.append(f"There is no setting {name!r}.{suggestion(Settings, item['loc'])}")
+            else:
+                sentences.append(f"{name}: {item['msg'].removeprefix('Value error, ')}.")
         raise ConfigError("\n".join(sentences)) from error
+
+
+def _given(model: Strict) -> dict[str, Any]:
+    """What a file says, without the defaults of what it leaves out."""
+    values = {name: getattr(model, name) for name in model.model_fields_set}
+    return {name: _given(value) if isinstance(value, Strict) else value for name, value in values.items()}
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,8 +184,27 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         if value is None:
             continue
         old = merged.get(name)
-        merged[name] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        if name == "columns" and isinstance(value, dict):
+            merged[name] = _merge_columns(old or {}, value)
+        else:
+            merged[name] = _merge(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
     return merged
+
+
+def _merge_columns(under: Mapping[str, Column], over: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of both; what `over` says about a column or a field stands."""
+    old = {normalise_heading(heading): column for heading, column in under.items()}
+    new = {normalise_heading(heading) for heading in over}
+    taken = {normalise_heading(told) for told in over.values() if isinstance(told, str)}
+    joined: dict[str, Any] = {
+        heading: column
+        for heading, column in under.items()
+        if normalise_heading(heading) not in new and normalise_heading(column.field or "") not in taken
+    }
+    for heading, told in over.items():
+        column = old.get(normalise_heading(heading))
+        joined[heading] = column.model_copy(update={"field": told}) if column and isinstance(told, str) else told
+    return joined
 
 
 def environment_names() -> dict[str, tuple[str, ...]]:
@@ -175,7 +221,14 @@ def environment_names() -> dict[str, tuple[str, ...]]:
 
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for variable, loc in environment_names().items():
+    names = environment_names()
+    for variable in environ:
+        if variable.startswith(PREFIX) and variable not in names:
+            # Others may use the prefix too, but a near miss is a mistake, and a setting that does nothing a trap.
+            bare = [name.removeprefix(PREFIX) for name in names]
+            if close := difflib.get_close_matches(variable.removeprefix(PREFIX), bare, n=1, cutoff=0.8):
+                raise ConfigError(f"There is no setting {variable}.", f"Did you mean {PREFIX}{close[0]}?")
+    for variable, loc in names.items():
         if text := environ.get(variable):
             inner = found
             for part in loc[:-1]:
@@ -187,13 +240,13 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
 def _typed(variable: str, loc: tuple[str, ...], text: str) -> object:
     """A text from the environment as the type that its setting wants; lax, since all there is are texts."""
     model: type[BaseModel] = Input if loc[0] == "input" else Settings
-    partial: dict[str, Any] = {loc[-1]: text}
+    info = model.model_fields[loc[-1]]
+    wanted: Any = Annotated[info.annotation, info]
     try:
-        parsed = model.model_validate(partial, strict=False)
+        return TypeAdapter(wanted, config=_FINITE).validate_python(text)
     except ValidationError as error:
         message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
         raise ConfigError(f"The environment variable {variable} is wrong: {message}.") from error
-    return getattr(parsed, loc[-1])
 
 
 class Secrets:
@@ -278,6 +331,8 @@ def _clean_key(text: str, place: str) -> SecretStr:
     key = text.strip()
     if not key:
         raise ConfigError(f"{place} is empty.")
+    if len(key) < SHORTEST_SECRET:
+        raise ConfigError(f"{place} does not hold a key: a key has at least {SHORTEST_SECRET} characters.")
     if not key.isascii() or not key.isprintable() or " " in key or len(key) > KEY_MAX_BYTES:
         raise ConfigError(f"{place} does not hold a key: a key is one word of printable ASCII characters.")
     return SecretStr(key)

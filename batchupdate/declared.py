@@ -6,7 +6,8 @@ Both the config file and a target's declaration pass through `load`.
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, TypeVar, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,13 +18,23 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pydantic_core import ErrorDetails
+
 MAX_BYTES = 1_000_000
 
 
 class Strict(BaseModel):
     """A frozen model that refuses keys it doesn't know and values of the wrong type."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False)
+
+
+class MisplacedError(ValueError):
+    """A mistake that a check of the whole model finds; `loc` are the names and numbers down to its place."""
+
+    def __init__(self, message: str, *loc: str | int) -> None:
+        super().__init__(message)
+        self.loc = loc
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -35,19 +46,33 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # missing in the stubs
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not supported", problem_mark=mark)
+            raise yaml.MarkedYAMLError(problem="aliases (*name) are not supported; write it out", problem_mark=mark)
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, list | dict):
+            if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem="a key must be a plain word", problem_mark=key_node.start_mark)
+            if isinstance(key, bool):  # YAML 1.1 takes these words for yes and no
+                told = f"{key_node.value!r} means {str(key).lower()} in YAML; put quotes around it"
+                raise yaml.MarkedYAMLError(problem=told, problem_mark=key_node.start_mark)
             if key in seen:
-                raise yaml.MarkedYAMLError(problem=f"{key!r} stands here twice", problem_mark=key_node.start_mark)
+                told = f"{key!r} stands here twice; keep one of them"
+                raise yaml.MarkedYAMLError(problem=told, problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401, FBT001, FBT002 - as above
+        try:
+            made = super().construct_object(node, deep=deep)
+            if isinstance(made, str):
+                made.encode()  # YAML can write half a character (a lone surrogate)
+            return made  # noqa: TRY300 - as above
+        except (ValueError, LookupError, AttributeError) as error:  # PyYAML trips over 2026-13-45 and over !!int ''
+            told = f"{node.value!r} can't be read; if it is text, put quotes around it"
+            raise yaml.MarkedYAMLError(problem=told, problem_mark=node.start_mark) from error
 
 
 def load(path: Path, model: type[M], what: str) -> M:
@@ -62,9 +87,12 @@ def load(path: Path, model: type[M], what: str) -> M:
         ConfigError: the file can't be read, is no YAML, or breaks the model; with file and line.
     """
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"The {what} {path} can't be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise ConfigError(f"The {what} {str(path)!r} can't be read: this is no path.") from error
     return parse(raw, model, what, str(path))
 
 
@@ -86,11 +114,15 @@ def parse(raw: bytes, model: type[M], what: str, place: str) -> M:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{place}:{mark.line + 1}" if mark else place
-        raise ConfigError(f"{line}: this is not valid YAML: {error.problem or error.context}.") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(f"The {what} {place} is not valid YAML: {error}.") from error
+        told = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigError(f"{line}: this is not valid YAML: {told}.") from error
+    except yaml.reader.ReaderError as error:
+        line = f"{place}:{text.count(chr(10), 0, error.position) + 1}"
+        raise ConfigError(f"{line}: YAML allows no control characters, and here is one.") from error
+    except RecursionError as error:
+        raise ConfigError(f"The {what} {place} nests too deep.") from error
     if not isinstance(data, dict):
-        raise ConfigError(f"The {what} {place} must be a list of settings such as 'name: value'.")
+        raise ConfigError(f"The {what} {place} must consist of settings, a line each, such as 'name: value'.")
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -100,51 +132,72 @@ def parse(raw: bytes, model: type[M], what: str, place: str) -> M:
 def _sentences(error: ValidationError, model: type[BaseModel], node: yaml.Node | None, place: str) -> list[str]:
     found = []
     for item in error.errors(include_url=False, include_input=False):
-        loc = [part for part in item["loc"] if not (isinstance(part, str) and _is_branch(part))]
-        line = _line(node, loc)
-        name = ".".join(str(part) for part in loc) or "the file"
+        cause = item.get("ctx", {}).get("error")
+        loc = (*item["loc"], *(cause.loc if isinstance(cause, MisplacedError) else ()))
+        names, line = _where(node, loc, missing=item["type"] == "missing")
+        text = f"{'.'.join(names) or 'the file'}: {_told(item)}."
         if item["type"] == "extra_forbidden":
-            text = f"there is no setting {name!r}.{_suggest(model, loc)}"
-        else:
-            text = f"{name}: {item['msg'].removeprefix('Value error, ')}."
-        found.append(f"{place}:{line}: {text}")
-    return found
+            text = f"there is no setting {'.'.join(names)!r}.{suggestion(model, loc)}"
+        found.append((line, f"{place}:{line}: {text}"))
+    return [text for _, text in sorted(found, key=lambda pair: pair[0])]
 
 
-def _is_branch(part: str) -> bool:
-    """Whether a part of pydantic's location names a branch of a union, which is no place in the file."""
-    return part in {"str", "int", "float", "bool"} or "[" in part or part.startswith("function-")
+def _told(item: ErrorDetails) -> str:
+    match item["type"]:
+        case "missing":
+            return "this setting is missing; add it"
+        case "string_type":
+            return "this must be text; put quotes around it"
+        case "model_type" | "dict_type":
+            return "this must be settings, such as 'name: value'"
+        case _:
+            return item["msg"].removeprefix("Value error, ")
 
 
-def _line(node: yaml.Node | None, loc: Sequence[int | str]) -> int:
+def _where(node: yaml.Node | None, loc: Sequence[int | str], *, missing: bool) -> tuple[list[str], int]:
+    """The names down to a place in the file, and its line. What pydantic adds for its own branches is left out."""
+    names: list[str] = []
     line = node.start_mark.line + 1 if node is not None else 1
     for part in loc:
         if isinstance(node, yaml.MappingNode):
-            pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)
+            pair = next(((key, value) for key, value in node.value if key.value == str(part)), None)
             if pair is None:
-                break
+                continue
             line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
             node = node.value[part]
             line = node.start_mark.line + 1
         else:
-            break
-    return line
+            continue
+        names.append(str(part))
+    return [*names, *map(str, loc[-1:])] if missing else names, line
 
 
-def _suggest(model: type[BaseModel], loc: Sequence[int | str]) -> str:
-    known: list[str] = []
+def suggestion(model: type[BaseModel], loc: Sequence[int | str]) -> str:
+    """What may have been meant by a setting that doesn't exist, as a sentence; empty if nobody can tell."""
     current: Any = model
     for part in loc[:-1]:
-        info = current.model_fields.get(str(part)) if _is_model(current) else None
-        current = info.annotation if info else None
-    if _is_model(current):
-        known = [info.alias or name for name, info in current.model_fields.items()]
+        current = _below(current, part)
+    if not _is_model(current):
+        return ""
+    known = list(current.model_fields)
     close = difflib.get_close_matches(str(loc[-1]), known, n=1)
-    if close:
-        return f" Did you mean {close[0]!r}?"
-    return f" Known here: {', '.join(known)}." if known else ""
+    return f" Did you mean {close[0]!r}?" if close else f" Known here: {', '.join(known)}."
 
 
-def _is_model(thing: object) -> bool:
+def _below(annotation: object, part: int | str) -> object:
+    """The type of what stands under a name or number in a model, dictionary or tuple."""
+    if _is_model(annotation):
+        info = annotation.model_fields.get(str(part))
+        below: object = info.annotation if info else None
+    elif get_origin(annotation) is dict:
+        below = get_args(annotation)[1]
+    else:
+        below = next(iter(get_args(annotation)), None)
+    while get_origin(below) in {Annotated, Union, UnionType}:
+        below = get_args(below)[0]
+    return below
+
+
+def _is_model(thing: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(thing, type) and issubclass(thing, BaseModel)

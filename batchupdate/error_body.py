@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 300
 MAX_DEPTH = 6
 MAX_SENTENCES = 5
-MAX_BODY_CHARACTERS = 20_000
+MAX_BODY_BYTES = 100_000
+MAX_TEXT = 20_000
 
 # In the order of how much they tell: RFC 9457 has detail and title, others have the rest.
 _TELLING = (
@@ -31,8 +32,11 @@ _TELLING = (
     "code",
 )
 _PLACE = ("path", "field", "loc", "param", "pointer")
-_TAGS = re.compile(r"<(?:script|style).*?</(?:script|style)>|<[^>]*>", re.DOTALL | re.IGNORECASE)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
+# None of these looks at a character more than a few times, whatever a sick server sends.
+_TAGS = re.compile(
+    r"<!--.*?(?:-->|\Z)|<(?:script|style)\b.*?(?:</(?:script|style)>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE
+)
+_TITLE = re.compile(r"<title\b[^<>]*>(.*?)(?:</title>|\Z)", re.DOTALL | re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
 
 
@@ -43,17 +47,17 @@ def error_sentence(body: bytes, paths: Sequence[str] = ()) -> str:
         body: the reply's body.
         paths: JMESPath expressions tried first.
     """
-    text = body.decode("utf-8", "replace")[:MAX_BODY_CHARACTERS].strip()
-    if not text:
-        return ""
+    text = body[:MAX_BODY_BYTES].decode("utf-8-sig", "replace").strip()
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        return _one_line(_plain(text))
+        return _one_line(_plain(text[:MAX_TEXT]))
+    if data in ({}, [], "", None):
+        return ""
     for path in paths:
         if sentences := _unique(_sentences(_find(path, data), 0)):
             return _one_line(sentences)
-    return _one_line(_unique(_sentences(data, 0)) or text)
+    return _one_line(_unique(_sentences(data, 0)) or text[:MAX_TEXT])
 
 
 def _find(path: str, data: object) -> object:
@@ -67,7 +71,7 @@ def _plain(text: str) -> str:
     if "<" not in text:
         return text
     title = _TITLE.search(text)
-    return html.unescape(title[1] if title and title[1].strip() else _TAGS.sub(" ", text))
+    return html.unescape(_TAGS.sub(" ", title[1] if title and title[1].strip() else text))
 
 
 def _sentences(data: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 - JSON is anything
@@ -84,15 +88,23 @@ def _sentences(data: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 - JSON i
 
 
 def _object(data: dict[str, Any], depth: int) -> Iterator[str]:
+    if depth > 0 and "errors" not in data and all(isinstance(value, list) for value in data.values()):
+        yield from _by_field(data, depth)
+        return
     for name in _TELLING:
         if found := list(_sentences(data.get(name), depth + 1)):
             place = next((_place(data[key]) for key in _PLACE if data.get(key)), "")
             yield from (f"{place}: {sentence}" if place and place not in sentence else sentence for sentence in found)
             return
-    if depth > 0:  # {"errors": {"name": ["is too long"]}}
-        for key, value in data.items():
-            if isinstance(value, str | list):
-                yield from (f"{key}: {sentence}" for sentence in _sentences(value, depth + 1))
+    if depth > 0:
+        yield from _by_field(data, depth)
+
+
+def _by_field(data: dict[str, Any], depth: int) -> Iterator[str]:
+    """The sentences of `{"name": ["is too long"]}`."""
+    for key, value in data.items():
+        if isinstance(value, str | list):
+            yield from (f"{key}: {sentence}" for sentence in _sentences(value, depth + 1))
 
 
 def _place(value: object) -> str:

@@ -8,6 +8,7 @@ A plain token bucket that starts full and is refilled while it empties lets twic
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,13 +34,17 @@ class Limiter:
         self._interval = 1 / rate.per_s  # zero for an unlimited rate
         self._tolerance = self._interval * (burst - 1)
         self._next = clock.monotonic()  # the theoretical arrival time of the next turn
-        self._held_since = -1.0
+        self._held_since = -math.inf
         self._held_until = clock.monotonic()
         self._strikes = 0
         self._line = asyncio.Lock()
+        self._held_s = 0.0
         self.rate = rate
-        self.waited_s = 0.0
-        """Seconds for which everybody was held, so far and as far as known ahead."""
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds for which everybody was held so far."""
+        return max(0.0, self._held_s - self.holding_s)
 
     @property
     def holding_s(self) -> float:
@@ -49,13 +54,20 @@ class Limiter:
     async def turn(self) -> float:
         """Waits for the caller's turn and takes it. Returns the time on the clock at which it was given."""
         async with self._line:
-            while True:
-                now = self._clock.monotonic()
-                due = max(self._next - self._tolerance, self._held_until)
-                if now >= due:
-                    self._next = max(self._next, now) + self._interval
-                    return now
-                await self._clock.sleep_until(due, precise=True)  # a hold may have come meanwhile: look again
+            while (given := self._take()) is None:  # a hold may have come while we slept: look again
+                await self._clock.sleep_until(max(self._next - self._tolerance, self._held_until), precise=True)
+            return given
+
+    def try_turn(self) -> float | None:
+        """Takes a turn if it may be had at once and nobody waits for one; returns when it was given, or None."""
+        return None if self._line.locked() else self._take()
+
+    def _take(self) -> float | None:
+        now = self._clock.monotonic()
+        if now < max(self._next - self._tolerance, self._held_until):
+            return None
+        self._next = max(self._next, now) + self._interval
+        return now
 
     def hold(self, sent_at: float, wait_s: float | None) -> bool:
         """Holds everybody, because the request that was sent at `sent_at` was told to slow down.
@@ -64,18 +76,18 @@ class Limiter:
         the hold longer when it says so itself, but it does not raise the backoff. Returns whether it was one.
         """
         now = self._clock.monotonic()
-        fresh = sent_at >= self._held_since
+        fresh = sent_at > self._held_since
         if fresh:
             self._strikes += 1
             self._held_since = now
         if wait_s is None:
             wait_s = self._delay(self._strikes) if fresh else 0.0
         until = now + wait_s
-        self.waited_s += max(0.0, until - max(self._held_until, now))
+        self._held_s += max(0.0, until - max(self._held_until, now))
         self._held_until = max(self._held_until, until)
         return fresh
 
     def passed(self, sent_at: float) -> None:
         """Notes that a request got through; if it was sent after the hold, the backoff starts anew."""
-        if sent_at >= self._held_since:
+        if sent_at > self._held_since:
             self._strikes = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -14,6 +14,7 @@ from batchupdate.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import TextIO
 
     from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
 
@@ -32,6 +33,9 @@ def run_log(path: Path, clock: Clock, secrets: Secrets, *, verbose: bool = False
     def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {"at": clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"), **event}
 
+    def redact_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {name: secrets.redact(value) if isinstance(value, str) else value for name, value in event.items()}
+
     def redact(_logger: WrappedLogger, _method: str, line: str) -> str:
         return secrets.redact(line)
 
@@ -39,16 +43,33 @@ def run_log(path: Path, clock: Clock, secrets: Secrets, *, verbose: bool = False
         descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
     except OSError as error:
         raise ConfigError(f"The log {path} can't be opened: {error.strerror or error}.") from error
-    with os.fdopen(descriptor, "a", encoding="utf-8", buffering=1) as file:
+    try:
         logger = structlog.wrap_logger(
-            structlog.WriteLogger(file),
+            structlog.WriteLogger(cast("TextIO", _Lines(descriptor))),
             processors=[
                 structlog.processors.add_log_level,
                 stamp,
                 structlog.processors.format_exc_info,
+                redact_texts,  # before JSON escapes what stands in a key
                 structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
                 cast("structlog.typing.Processor", redact),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.INFO),
         )
         yield cast("FilteringBoundLogger", logger.bind())
+    finally:
+        os.close(descriptor)
+
+
+class _Lines:
+    """The log file. A full disk costs lines of the log, and never the run."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            os.write(self._descriptor, text.encode("utf-8", "backslashreplace"))
+
+    def flush(self) -> None:
+        pass

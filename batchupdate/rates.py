@@ -6,8 +6,14 @@ import math
 import re
 from dataclasses import dataclass
 
-_UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600}
-_RATE = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*/\s*([a-z]+)\s*$")
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
+_UNITS = {
+    **_SECONDS,
+    **dict.fromkeys(("sec", "second", "seconds"), 1),
+    **dict.fromkeys(("m", "minute", "minutes"), 60),
+    **dict.fromkeys(("hour", "hours"), 3600),
+}
+_RATE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*/\s*([a-z]+)\s*", re.ASCII)
 HELP = "write it as 5/s, 600/min, 1000/h or unlimited"
 
 
@@ -25,11 +31,12 @@ class Rate:
     def __str__(self) -> str:
         if not self.limited:
             return "unlimited"
-        for unit, seconds in (("s", 1), ("min", 60), ("h", 3600)):
-            amount = self.per_s * seconds
+        amounts = {unit: self.per_s * seconds for unit, seconds in _SECONDS.items()}
+        for unit, amount in amounts.items():
             if amount >= 1 and math.isclose(amount, round(amount), rel_tol=1e-9):
                 return f"{round(amount)}/{unit}"
-        return f"{self.per_s!r}/s"
+        unit, amount = next(((unit, amount) for unit, amount in amounts.items() if amount >= 1), ("h", amounts["h"]))
+        return f"{amount:.9f}".rstrip("0").rstrip(".") + f"/{unit}"
 
 
 def parse_rate(text: object) -> Rate:
@@ -42,7 +49,7 @@ def parse_rate(text: object) -> Rate:
         return text
     if isinstance(text, str) and text.strip().lower() == "unlimited":
         return Rate(math.inf)
-    match = _RATE.match(text.lower()) if isinstance(text, str) else None
+    match = _RATE.fullmatch(text.lower()) if isinstance(text, str) else None
     if not match or match[2] not in _UNITS:
         raise ValueError(f"{text!r} is not a rate; {HELP}")
     per_s = float(match[1]) / _UNITS[match[2]]

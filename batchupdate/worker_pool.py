@@ -18,7 +18,7 @@ from batchupdate.errors import SafetyStop
 from batchupdate.model import FINE, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -64,10 +64,18 @@ class Turns(Protocol):
     """Whose turn it is; see `batchupdate.limiter.Limiter`."""
 
     rate: Rate
-    waited_s: float
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds for which everybody was held so far."""
+        ...
 
     async def turn(self) -> float:
         """Waits for a turn; returns when it was given."""
+        ...
+
+    def try_turn(self) -> float | None:
+        """Takes a turn if one may be had at once; returns when it was given, or None."""
         ...
 
     def hold(self, sent_at: float, wait_s: float | None) -> bool:
@@ -140,11 +148,12 @@ class WorkerPool:
         self._pushed = 0
         self._answered = 0
         self._overtaken: dict[int, tuple[int, int]] = {}
-        self._last_pass = clock.monotonic()
+        self._down_since: float | None = None
+        self._reached = False
         self._unreached = 0
         self._sent = self._retried = self._throttled = 0
         self._stopped = False
-        self._reason: SafetyStop | None = None
+        self._reason: Exception | None = None
         self.counts = dict.fromkeys(Outcome, 0)
         """Results so far, by outcome."""
 
@@ -171,11 +180,11 @@ class WorkerPool:
         except BaseExceptionGroup as error:
             raise error.exceptions[0] from None
         finally:
-            await self._hand_back()
+            await _to_its_end(self._hand_back())
         if self._reason is not None:
             raise self._reason
 
-    def stop(self, reason: SafetyStop | None = None) -> None:
+    def stop(self, reason: Exception | None = None) -> None:
         """Takes no further rows; what is in flight may finish. The first reason given is the one that counts."""
         self._reason = self._reason or reason
         self._stopped = True
@@ -185,57 +194,61 @@ class WorkerPool:
 
     async def _work(self) -> None:
         while True:
-            async with self._head:
-                try:
-                    self._at_head = asyncio.current_task()
-                    turn = await self._take_turn()
-                except asyncio.CancelledError:
-                    if not self._stopped:
-                        raise
-                    return
-                except SafetyStop as error:  # the journal can't be written: nothing further may leave
-                    self._at_head = None
-                    self.stop(error)
-                    return
-                finally:
-                    self._at_head = None
-                if turn is None:
-                    return
-                self._in_flight += 1
+            turn = self._turn_at_once() or await self._turn_at_head()
+            if turn is None:
+                return
             await self._exchange(*turn)
 
-    async def _take_turn(self) -> tuple[Request, float] | None:
-        """Takes the next request and waits for its turn; returns both, or None at the end."""
-        item = await self._next()
-        if item is None:
-            return None
-        try:
-            sent_at = await self._turns.turn()
-        except BaseException:  # it was not sent: back to where it came from
-            if isinstance(item, _Waiting):
-                heapq.heappush(self._waiting, item)
-            else:
-                self._ready.appendleft(item)
-            raise
-        return (item.request if isinstance(item, _Waiting) else item), sent_at
+    def _turn_at_once(self) -> tuple[Request, float] | None:
+        """The next request, if it may leave right now; None if a row or a turn has to be waited for.
 
-    async def _next(self) -> Request | _Waiting | None:
-        """The next request to send: one whose wait is over, else a new one. None at the end."""
+        A lock that has waiters is passed on once in a round of the event loop. Where nothing has to be waited for,
+        workers must not queue for it, or a fast run would send one request a round.
+        """
+        if self._head.locked() or self._stopped or not (self._ready or self._one_is_due()):
+            return None
+        sent_at = self._turns.try_turn()
+        return None if sent_at is None else (self._pop(), sent_at)
+
+    async def _turn_at_head(self) -> tuple[Request, float] | None:
+        """Waits at the head of the line for the next request and its turn; None at the end."""
+        async with self._head:
+            self._at_head = asyncio.current_task()
+            try:
+                if await self._one_is_there():
+                    sent_at = await self._turns.turn()
+                    return self._pop(), sent_at  # chosen now: a row that was turned away meanwhile goes first
+            except asyncio.CancelledError:
+                if not self._stopped:
+                    raise
+            finally:
+                self._at_head = None
+        return None
+
+    async def _one_is_there(self) -> bool:
+        """Waits until there is a request that may leave; False at the end."""
         while not self._stopped:
-            if self._waiting and self._waiting[0].due <= self._clock.monotonic():
-                return heapq.heappop(self._waiting)
-            if self._ready:
-                request = self._ready.popleft()
-                if not self._exhausted and len(self._ready) < self._batch() // 2:
-                    self._claim_ahead()
-                return request
+            if self._ready or self._one_is_due():
+                return True
             if not self._exhausted:
                 await asyncio.shield(self._claim_ahead())
             elif self._waiting or self._in_flight:
                 await self._something_changes()
             else:
-                return None
-        return None
+                return False
+        return False
+
+    def _one_is_due(self) -> bool:
+        return bool(self._waiting) and self._waiting[0].due <= self._clock.monotonic()
+
+    def _pop(self) -> Request:
+        """The next request that is there: one whose wait is over, else a new one."""
+        if self._one_is_due():
+            return heapq.heappop(self._waiting).request
+        request = self._ready.popleft()
+        if not self._exhausted and len(self._ready) < self._batch() // 2:
+            self._claim_ahead()
+        return request
 
     def _batch(self) -> int:
         """How many rows to have claimed ahead."""
@@ -245,13 +258,15 @@ class WorkerPool:
     def _claim_ahead(self) -> asyncio.Task[None]:
         """Lets the next rows be claimed in the background; the task that does it."""
         if self._claiming is None or self._claiming.done():
-            if self._claiming is not None:
-                self._claiming.result()  # raises what went wrong there
             self._claiming = asyncio.create_task(self._claim(max(1, self._batch() // 2)))
         return self._claiming
 
     async def _claim(self, count: int) -> None:
-        requests = await self._source.claim(count)
+        try:
+            requests = await self._source.claim(count)
+        except Exception as error:  # noqa: BLE001 - `run` raises it; until then nothing further may leave
+            self.stop(error)
+            return
         self._ready.extend(requests)
         self._exhausted = len(requests) < count
 
@@ -268,63 +283,64 @@ class WorkerPool:
                 task.cancel()
 
     async def _exchange(self, request: Request, sent_at: float) -> None:
+        self._in_flight += 1
         try:
             answer = await self._send(request)
         except BaseException:
             stopped = "the run was stopped before the answer came; the change may or may not have been applied"
-            self._count_sent(request)
-            verdict = Verdict(Action.DONE, Outcome.UNKNOWN, stopped)
-            self._finish(replace(request, sent=request.sent + 1), verdict, None, final=False)
+            self._finish(
+                request, Verdict(Action.DONE, Outcome.UNKNOWN, stopped), None, self._count(request), final=False
+            )
             raise
         finally:
             self._in_flight -= 1
             self._changed.set()
-        verdict = self._judge(answer)
-        if isinstance(answer, Reply) or answer.ambiguous:
-            self._count_sent(request)
-            request = replace(request, sent=request.sent + 1)
-        self._act(request, answer, verdict, sent_at)
+        left = isinstance(answer, Reply) or answer.ambiguous
+        self._act(request, answer, self._count(request) if left else request.sent, sent_at)
 
-    def _count_sent(self, request: Request) -> None:
+    def _count(self, request: Request) -> int:
+        """Counts a request that left; returns how many have left for its row."""
         self._sent += 1
         self._retried += request.sent > 0
+        return request.sent + 1
 
-    def _act(self, request: Request, answer: Reply | Fault, verdict: Verdict, sent_at: float) -> None:
+    def _act(self, request: Request, answer: Reply | Fault, sent: int, sent_at: float) -> None:
+        verdict = self._judge(answer)
+        self._reached = self._reached or isinstance(answer, Reply) or answer.ambiguous
         if verdict.action is Action.HOLD:
-            self._hold(request, answer, verdict, sent_at)
+            self._hold(replace(request, sent=sent), answer, verdict, sent_at)
             return
         if isinstance(answer, Reply):
             self._answered += 1
-            self._unreached = 0
-            self._last_pass = self._clock.monotonic()
+            self._down_since = None
             self._turns.passed(sent_at)
+        else:
+            self._give_up_if_down(verdict)
         if verdict.action is Action.REPEAT and request.attempt < self._rules.max_attempts:
             wait = max(self._delay(request.attempt), verdict.wait_s or 0.0)
             self._log.info("repeat", row=request.row, id=request.record_id, why=verdict.message, wait_s=round(wait, 3))
             unanswered = request.unanswered or isinstance(answer, Fault)
-            again = replace(request, attempt=request.attempt + 1, unanswered=unanswered)
+            again = replace(request, attempt=request.attempt + 1, sent=sent, unanswered=unanswered)
             self._wait(again, verdict, answer, wait)
             return
-        self._finish(request, verdict, answer, final=verdict.action is not Action.STOP)
         if verdict.action is Action.STOP:
             self.stop(SafetyStop(f"Stopped at row {request.row}: {verdict.message}.", _STOP_HINT))
+        self._finish(request, verdict, answer, sent, final=verdict.action is not Action.STOP)
 
     def _hold(self, request: Request, answer: Reply | Fault, verdict: Verdict, sent_at: float) -> None:
         """The API is not taking requests: everybody holds, and this row goes to the head of the line."""
         fresh = self._turns.hold(sent_at, verdict.wait_s)
         if isinstance(answer, Reply):
             self._throttled += 1
-            self._unreached = 0
         elif fresh:
             self._unreached += 1
         if fresh:
             self._log.warning("hold", row=request.row, why=verdict.message, asked_s=verdict.wait_s)
-        self._wait(request, verdict, answer, 0.0)
         if self._often_overtaken(request):
-            self._waiting = [waiting for waiting in self._waiting if waiting.request.row != request.row]
-            heapq.heapify(self._waiting)
             told = f"{verdict.message} ({OVERTAKEN_AT_MOST} times, while other rows got through)"
-            self._finish(request, Verdict(Action.DONE, Outcome.FAILED, told), answer)
+            self._finish(request, Verdict(Action.DONE, Outcome.FAILED, told), answer, request.sent)
+        else:
+            self._wait(request, verdict, answer, 0.0)
         self._give_up_if_down(verdict)
 
     def _often_overtaken(self, request: Request) -> bool:
@@ -334,10 +350,13 @@ class WorkerPool:
         return times >= OVERTAKEN_AT_MOST
 
     def _give_up_if_down(self, verdict: Verdict) -> None:
-        silent = self._clock.monotonic() - self._last_pass
+        now = self._clock.monotonic()
+        if self._down_since is None:
+            self._down_since = now
+        silent = now - self._down_since
         if silent >= self._rules.give_up_after_s:
             message = f"Stopped: the API has taken no request for {silent:.0f} s. Its last word: {verdict.message}."
-        elif not self._answered and self._unreached >= self._rules.max_attempts:
+        elif not self._reached and self._unreached >= self._rules.max_attempts:
             message = f"Stopped: the API was never reached: {verdict.message}."
         else:
             return
@@ -348,7 +367,9 @@ class WorkerPool:
         due = self._clock.monotonic() + wait_s
         heapq.heappush(self._waiting, _Waiting(due, self._pushed, request, verdict, answer))
 
-    def _finish(self, request: Request, verdict: Verdict, answer: Reply | Fault | None, *, final: bool = True) -> None:
+    def _finish(
+        self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int, *, final: bool = True
+    ) -> None:
         outcome, message = settle(request, verdict)
         headers = answer.headers if isinstance(answer, Reply) else {}
         self._overtaken.pop(request.row, None)
@@ -358,7 +379,7 @@ class WorkerPool:
                 request.row,
                 outcome,
                 answer.status if isinstance(answer, Reply) else None,
-                request.sent,
+                sent,
                 message,
                 next((headers[name] for name in self._rules.request_id_headers if name in headers), ""),
                 headers.get("location", "") if outcome is Outcome.ACCEPTED else "",
@@ -390,16 +411,25 @@ class WorkerPool:
         """Gives back what was claimed and not sent, and keeps what was waiting for another try."""
         if self._claiming is not None:
             await asyncio.wait([self._claiming])
-            if isinstance(error := self._claiming.exception(), SafetyStop):
-                self._reason = self._reason or error
         for waiting in sorted(self._waiting):
             request, verdict = waiting.request, waiting.verdict
             told = f"{verdict.message}; the run stopped before another try"
             answer = waiting.answer
-            self._finish(request, replace(verdict, action=Action.DONE, message=told), answer, final=False)
+            self._finish(request, replace(verdict, action=Action.DONE, message=told), answer, request.sent, final=False)
         self._waiting = []
         await self._source.release([request.row for request in self._ready])
         self._ready.clear()
+
+
+async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
+    """Works it off even if this task is cancelled meanwhile."""
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        task.result()  # what went wrong there weighs more
+        raise
 
 
 _STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: it goes on here."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchupdate.backoff import Policy, delay_s, judge
@@ -12,7 +12,7 @@ from batchupdate.client import Client
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
 from batchupdate.journal.hand_over import HandOver
 from batchupdate.limiter import Limiter
-from batchupdate.model import Progress, Traffic
+from batchupdate.model import Progress, Traffic, Verdict
 from batchupdate.worker_pool import Rules, WorkerPool
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ async def work_off(journal: Journal, job: Job, total: int) -> tuple[Traffic, Bat
             sink=hand_over,
             turns=limiter,
             send=_sender(client, target),
-            judge=lambda answer: judge(answer, policy, clock.now()),
+            judge=_judge_of(policy, job),
             delay=delay_s,
             rules=rules,
             clock=clock,
@@ -117,8 +117,20 @@ async def work_off(journal: Journal, job: Job, total: int) -> tuple[Traffic, Bat
             reason = await _until_done(pool, job)
         finally:
             watch.cancel()
-            await asyncio.wait([watch])
+            (ended,) = await asyncio.gather(watch, return_exceptions=True)
+            if isinstance(ended, Exception):  # the user's hook failed; that is no reason to stop sending
+                job.log.error("progress", why=repr(ended))
     return pool.traffic, reason
+
+
+def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
+    def judged(answer: Reply | Fault) -> Verdict:
+        verdict = judge(answer, policy, job.clock.now())
+        if job.secrets.within(verdict.message):  # it stood in the body in another spelling, such as JSON's escapes
+            return replace(verdict, message=job.secrets.redact(verdict.message))
+        return verdict
+
+    return judged
 
 
 def _sender(client: Client, target: Target) -> Callable[[Request], Awaitable[Reply | Fault]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from contextlib import contextmanager
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
-CACHE_KIB = 8192
+CACHE_KIB = 2048
 
 _ADD_ROWS = """
     INSERT INTO row (number, cells, record_id, path, fields)
@@ -52,21 +53,30 @@ _CARRY = """
 _SET_FIELDS = "UPDATE row SET fields = json_extract(?1, '$[1]') WHERE number = json_extract(?1, '$[0]')"
 _LEFT_IN_FLIGHT = """
     INSERT INTO result
-    SELECT number, 1, 'unknown', NULL, 1, ?, '', '', NULL, NULL FROM started
+    SELECT number, 1, 'unknown', NULL, max(sent, 1), ?, '', '', NULL, NULL FROM started
     WHERE number NOT IN (SELECT number FROM result)
 """
+_IN_DOUBT = """
+    UPDATE started SET doubt = 1, sent = coalesce((SELECT attempts FROM result WHERE number = started.number), sent)
+    WHERE number NOT IN (SELECT number FROM result WHERE final OR outcome <> 'unknown')
+"""  # what was unknown stays so until there is an answer, and is told to the workers
+_RELEASE = "DELETE FROM started WHERE NOT doubt AND number IN (SELECT value FROM json_each(?))"
 _EXAMPLES = """
     SELECT number, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL ORDER BY number LIMIT ?
 """
-_START = "INSERT OR IGNORE INTO started SELECT value FROM json_each(?)"
+_START = "INSERT OR IGNORE INTO started (number) SELECT value FROM json_each(?)"
 _NEXT = """
-    SELECT number, record_id, path, fields FROM row
-    WHERE number > ? AND path IS NOT NULL AND carrier IS NULL
-      AND NOT EXISTS (SELECT 1 FROM result WHERE result.number = row.number)
-    ORDER BY number LIMIT ?
-"""
+    SELECT json_group_array(json_array(number, record_id, path, fields, sent, doubt)) FROM (
+        SELECT row.number, record_id, path, fields, coalesce(sent, 0) AS sent, coalesce(doubt, 0) AS doubt
+        FROM row LEFT JOIN started ON started.number = row.number
+        WHERE row.number > ? AND path IS NOT NULL AND carrier IS NULL
+          AND NOT EXISTS (SELECT 1 FROM result WHERE result.number = row.number)
+        ORDER BY row.number LIMIT ?
+    )
+"""  # one row for all of them: SQLite gives and takes the interpreter lock at every row that is fetched
 _ERROR_GROUPS = """
-    SELECT replace(error, coalesce(nullif(record_id, ''), error), '<id>') AS message, count(*), min(number)
+    SELECT CASE WHEN length(record_id) < 6 THEN error ELSE replace(error, record_id, '<id>') END AS message,
+           count(*), min(number)
     FROM outcome WHERE outcome IN ('failed', 'unknown', 'conflict', 'invalid', 'not_attempted') AND error <> ''
     GROUP BY message ORDER BY count(*) DESC, min(number) LIMIT ?
 """
@@ -94,9 +104,8 @@ class Journal:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
             raise ConfigError(f"The journal {path} can't be made: {error.strerror or error}.") from error
-        journal = cls(path, _connect(path))
         with _told(path):
-            connection = journal._connection
+            connection = _connect(path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # until the rows are in: nothing was sent yet
             connection.execute("BEGIN")
@@ -105,7 +114,7 @@ class Journal:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
             connection.execute("COMMIT")
-        return journal
+        return cls(path, connection)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -114,14 +123,12 @@ class Journal:
         Raises:
             ConfigError: it is none of ours, or of a newer version of this program.
         """
-        with _told(path):
-            connection = _connect(path)
         try:
-            (application,) = connection.execute("PRAGMA application_id").fetchone()
-            (version,) = connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.DatabaseError as error:
-            connection.close()
+            connection = _connect(path)
+        except sqlite3.Error as error:
             raise ConfigError(f"{path} is no readable journal: {error}.") from error
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION_ID or version > SCHEMA_VERSION:
             connection.close()
             why = (
@@ -145,11 +152,16 @@ class Journal:
 
     def _write(self, *statements: tuple[str, str]) -> None:
         """Runs statements, each over one JSON batch, as one transaction."""
+        with self._transaction() as connection:
+            for statement, batch in statements:
+                connection.execute(statement, (batch,))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         with _told(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                for statement, batch in statements:
-                    self._connection.execute(statement, (batch,))
+                yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
                 if self._connection.in_transaction:
@@ -215,17 +227,20 @@ class Journal:
         """Starts a process's work: what was not final is to be tried again, and returns the session's number.
 
         A row that was in flight when the last process died is sent again where repeating is safe, and else `unknown`.
+        One that is sent again stays `unknown` until it has an answer.
         """
-        with _told(self._path):
-            self._connection.execute("BEGIN IMMEDIATE")
-            if not repeatable:
-                self._connection.execute("UPDATE result SET final = 1 WHERE outcome = 'unknown'")
+        with self._transaction() as connection:
+            if repeatable:
+                connection.execute(_IN_DOUBT)
+            else:
+                connection.execute("UPDATE result SET final = 1 WHERE outcome = 'unknown'")
                 why = "the run ended before this row's answer came; repeating is not safe here, so check this record"
-                self._connection.execute(_LEFT_IN_FLIGHT, (why,))
-            self._connection.execute("DELETE FROM started WHERE number IN (SELECT number FROM result WHERE NOT final)")
-            self._connection.execute("DELETE FROM result WHERE NOT final")
-            cursor = self._connection.execute("INSERT INTO session (started_at) VALUES (?)", (now,))
-            self._connection.execute("COMMIT")
+                connection.execute(_LEFT_IN_FLIGHT, (why,))
+            connection.execute(
+                "DELETE FROM started WHERE NOT doubt AND number IN (SELECT number FROM result WHERE NOT final)"
+            )
+            connection.execute("DELETE FROM result WHERE NOT final")
+            cursor = connection.execute("INSERT INTO session (started_at) VALUES (?)", (now,))
         return int(cursor.lastrowid or 0)
 
     def end_session(self, session: int, now: float, traffic: Traffic, exit_code: int) -> None:
@@ -249,7 +264,7 @@ class Journal:
             results: what became of earlier rows.
         """
         with _told(self._path):
-            rows = self._connection.execute(_NEXT, (after, count)).fetchall() if count else []
+            rows = json.loads(self._connection.execute(_NEXT, (after, count)).fetchone()[0]) if count else []
         statements = []
         if results:
             statements.append((_ADD_RESULTS, _results_json(results)))
@@ -257,11 +272,14 @@ class Journal:
             statements.append((_START, json.dumps([row[0] for row in rows])))
         if statements:
             self._write(*statements)
-        return [Request(number, record_id, path, fields) for number, record_id, path, fields in rows]
+        return [
+            Request(number, record_id, path, fields, sent=sent, unanswered=bool(doubt))
+            for number, record_id, path, fields, sent, doubt in rows
+        ]
 
     def release(self, numbers: Sequence[int]) -> None:
         """Takes back the mark of rows that were claimed but not sent."""
-        self._write(("DELETE FROM started WHERE number IN (SELECT value FROM json_each(?))", json.dumps(numbers)))
+        self._write((_RELEASE, json.dumps(numbers)))
 
     # Reading.
 
@@ -341,7 +359,11 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10
     )
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    try:
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")  # reads the file's head, so it fails on what is none
+    except sqlite3.Error:
+        connection.close()
+        raise
     return connection
 
 

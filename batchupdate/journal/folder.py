@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
-from contextlib import suppress
+import sys
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LATEST = "latest"
-_RUN_ID = re.compile(r"^\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}$")
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 MAX_SLUG = 40
 
@@ -45,11 +47,13 @@ class RunFolder:
         """The log: one JSON object a line."""
         return self.path / "run.log"
 
-    def lock(self) -> FileLock:
-        """Takes the run for this process; the operating system lets go of it at any death.
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Holds the run for this process; the operating system lets go of it at any death.
 
         Raises:
             RunLocked: another process holds it.
+            ConfigError: the folder can't be written to.
         """
         lock = FileLock(self.path / ".lock", mode=0o600)
         try:
@@ -57,7 +61,12 @@ class RunFolder:
         except Timeout as error:
             hint = "Wait for it, or start another run with --new."
             raise RunLocked(f"Another process is working on the run {self.run_id}.", hint) from error
-        return lock
+        except (OSError, NotImplementedError) as error:
+            raise ConfigError(f"The run {self.path} can't be locked: {_reason(error)}.") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def remove(self) -> None:
         """Removes a run that never sent anything."""
@@ -80,21 +89,39 @@ def create(runs_dir: Path, input_name: str, now: datetime) -> RunFolder:
                 return RunFolder(path)
     except OSError as error:
         hint = "Name another one with --runs-dir."
-        raise ConfigError(f"The runs folder {runs_dir} can't be used: {error.strerror or error}.", hint) from error
+        raise ConfigError(f"The runs folder {runs_dir} can't be used: {_reason(error)}.", hint) from error
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def point_latest(folder: RunFolder) -> None:
-    """Lets `latest` lead to this run: a link, or a small file with its name where links need a privilege."""
+    """Lets `latest` lead to this run: a link, or a small file with its name where links need a privilege.
+
+    It is a convenience: where it can't be made, the run goes on without.
+    """
     latest = folder.path.parent / LATEST
     beside = folder.path.parent / f".{LATEST}-{secrets.token_hex(4)}"
-    try:
-        beside.symlink_to(folder.run_id, target_is_directory=True)
-    except OSError:
-        beside.write_text(folder.run_id + "\n", encoding="utf-8")
-    try:
+    with suppress(OSError):
+        try:
+            beside.symlink_to(folder.run_id, target_is_directory=True)
+        except OSError:
+            beside.write_text(folder.run_id + "\n", encoding="utf-8")
+        if sys.platform == "win32" and latest.is_symlink():
+            latest.unlink()  # a link to a folder can't be replaced there
         beside.replace(latest)
-    except OSError:  # something else stands there; the runs themselves are what counts
+    with suppress(OSError):
         beside.unlink(missing_ok=True)
+
+
+def _pointed_at(runs_dir: Path) -> RunFolder | None:
+    latest = runs_dir / LATEST
+    try:
+        name = latest.resolve().name if latest.is_symlink() else latest.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return None
+    return RunFolder(runs_dir / name) if _is_run(runs_dir / name) else None
 
 
 def all_runs(runs_dir: Path) -> Iterator[RunFolder]:
@@ -103,23 +130,29 @@ def all_runs(runs_dir: Path) -> Iterator[RunFolder]:
         entries = sorted(runs_dir.iterdir(), reverse=True)
     except OSError:
         return
-    for path in entries:
-        if _RUN_ID.match(path.name) and (path / "journal.sqlite3").is_file():
-            yield RunFolder(path)
+    yield from (RunFolder(path) for path in entries if _is_run(path))
+
+
+def _is_run(path: Path) -> bool:
+    return _RUN_ID.fullmatch(path.name) is not None and _has_journal(path)
+
+
+def _has_journal(path: Path) -> bool:
+    return os.path.isfile(path / "journal.sqlite3")  # noqa: PTH113 - Path.is_file raises where one may not look
 
 
 def find(runs_dir: Path, run: str) -> RunFolder:
-    """Finds a run by its id, its folder, or the word `latest`.
+    """Finds a run by its id, its folder, or the word `latest`: the one that was worked on last.
 
     Raises:
         ConfigError: there is no such run.
     """
     if run == LATEST:
-        newest = next(all_runs(runs_dir), None)
+        newest = _pointed_at(runs_dir) or next(all_runs(runs_dir), None)
         if newest is None:
             raise ConfigError(f"There are no runs in {runs_dir}.", "Name another folder with --runs-dir.")
         return newest
     for path in (runs_dir / run, Path(run)):
-        if (path / "journal.sqlite3").is_file():
+        if _has_journal(path):
             return RunFolder(path.resolve())
     raise ConfigError(f"There is no run {run!r} in {runs_dir}.", "See them with: batchupdate runs")

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Self
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from batchupdate.clock import Clock
     from batchupdate.journal import Journal
     from batchupdate.model import Request, Result
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FLUSH_AFTER_S = 0.2
 """The longest time for which a result is known here and not in the journal."""
@@ -42,7 +46,7 @@ class HandOver:
         try:
             if self._flushing is not None:
                 self._flushing.cancel()
-                await asyncio.wait([self._flushing])
+                await asyncio.gather(self._flushing, return_exceptions=True)  # what failed there is tried again now
             await self._write(0)
         finally:
             self._thread.shutdown()
@@ -66,7 +70,7 @@ class HandOver:
     async def release(self, numbers: Sequence[int]) -> None:
         """Gives back rows that were claimed but not sent."""
         if numbers:
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._journal.release, numbers)
+            await self._in_thread(self._journal.release, numbers)
 
     async def _flush_soon(self) -> None:
         await self._clock.sleep_until(self._clock.monotonic() + FLUSH_AFTER_S)
@@ -77,14 +81,18 @@ class HandOver:
         results, self._results = self._results, []
         if not results and not count:
             return []
-        write = asyncio.get_running_loop().run_in_executor(
-            self._thread, self._journal.hand_over, self._after, count, results
-        )
         try:
-            return await asyncio.shield(write)
-        except asyncio.CancelledError:
-            await asyncio.wait([write])  # it is under way, and nothing of it may be lost
-            raise
-        except BaseException:
+            return await self._in_thread(self._journal.hand_over, self._after, count, results)
+        except Exception:
             self._results = results + self._results
+            raise
+
+    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Calls the journal. Once asked for, a call is made and waited for even if this task is cancelled."""
+        call = asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **kwargs))
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            await asyncio.wait([call])
+            call.result()  # what went wrong there weighs more
             raise

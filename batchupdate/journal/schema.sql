@@ -17,7 +17,9 @@ CREATE TABLE row (
 
 -- Intent before action: a row stands here, durably, before its first request leaves.
 CREATE TABLE started (
-    number INTEGER PRIMARY KEY
+    number INTEGER PRIMARY KEY,
+    doubt  INTEGER NOT NULL DEFAULT 0,  -- whether a request of an earlier session may have been applied unanswered
+    sent   INTEGER NOT NULL DEFAULT 0   -- requests of earlier sessions, as far as known
 );
 
 -- What became of a row. A result that is not final is reported, and tried again when the run goes on.
@@ -52,11 +54,11 @@ SELECT
     row.number, row.cells, coalesce(row.record_id, '') AS record_id,
     coalesce(result.outcome, CASE WHEN started.number IS NULL THEN 'not_attempted' ELSE 'unknown' END) AS outcome,
     result.http_status,
-    coalesce(result.attempts, 0) AS attempts,
+    coalesce(result.attempts, started.sent, 0) AS attempts,
     CASE
         WHEN result.number IS NULL AND started.number IS NOT NULL
             THEN 'the run ended before this row''s answer came; it may or may not have been applied'
-        WHEN row.carrier IS NOT NULL AND coalesce(result.error, '') = '' THEN 'sent together with row ' || row.carrier
+        WHEN row.carrier IS NOT NULL AND result.error = '' THEN 'sent together with row ' || row.carrier
         ELSE coalesce(result.error, '')
     END AS error,
     coalesce(result.request_id, '') AS request_id,

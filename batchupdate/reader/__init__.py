@@ -55,6 +55,8 @@ def open_table(path: Path | str, options: ReadOptions = _DEFAULT, *, source: str
             table = Table(records, name, options.limit)
         except OSError as error:
             raise _unreadable(error, local, name) from error
+        except UnicodeError as error:
+            raise InputError(f"{name} was changed while it was being read.", "Start again.") from error
         table.owns(opened.pop_all())
         return table
 

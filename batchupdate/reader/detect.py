@@ -81,7 +81,7 @@ def find_encoding(path: Path, given: str | None, source: str) -> Encoding:
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     marked = next((name for mark, name in _MARKS if head.startswith(mark)), None)
-    known = marked if given is None else _agreed(given, marked, source)
+    known = marked if given is None else _agreed(given, marked, head, source)
     name = known or _utf16_by_nuls(head) or "utf-8"
     by_nuls = known is None and name != "utf-8"
     if by_nuls and looks_binary(head.decode(name, "replace")):
@@ -103,7 +103,7 @@ def find_encoding(path: Path, given: str | None, source: str) -> Encoding:
     return Encoding(name)
 
 
-def _agreed(given: str, marked: str | None, source: str) -> str:
+def _agreed(given: str, marked: str | None, head: bytes, source: str) -> str:
     """The encoding that the user named, made more exact by the file's mark, which must not contradict it."""
     name = _lookup(given)
     if marked is not None and name.split("-")[:2] != marked.split("-")[:2]:
@@ -111,6 +111,9 @@ def _agreed(given: str, marked: str | None, source: str) -> str:
             f"{source} begins with the mark of {marked.upper()}, so it is not written in {given!r}.",
             "Leave --encoding out.",
         )
+    if marked is None and name in {"utf-16", "utf-32"}:
+        # These two codecs insist on a mark; without one, the side of the NULs tells, and else what Windows uses.
+        return (name == "utf-16" and _utf16_by_nuls(head)) or f"{name}-le"
     return marked or name
 
 
@@ -149,8 +152,6 @@ def _scan(path: Path, encoding: str) -> None:
                 text = decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 raise _Undecodable(offset - pending + error.start) from None
-            except UnicodeError:
-                raise _Undecodable(offset - pending) from None
             if "\0" in text:
                 before = text[: text.index("\0")].encode(encoding, "replace")
                 raise _NotText(offset - pending + len(before), nul=True)

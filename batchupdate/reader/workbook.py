@@ -43,9 +43,9 @@ MAX_REHEARSAL_SECONDS = 120
 _CHUNK_BYTES = 1 << 20
 _SHEET_PART = re.compile(r"xl/.*sheets/.*\.xml", re.IGNORECASE)
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_CELL = re.compile(rb"<(?:\w+:)?c\s[^<>]*?\br\s*=\s*[\"']([A-Za-z]+\d+)")
-_ANY_CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
-_ROW_OR_CELL = re.compile(rb"<(?:\w+:)?(row|c)(?:\s[^<>]*?\br\s*=\s*[\"']([A-Za-z]*\d+))?[^<>]*>?")
+_PLAIN_CELL = re.compile(rb'<c r="([A-Z]+\d+)"')
+_CELL = re.compile(rb"<(?:\w+:)?c(?=[\s/>])(?:[^<>]*?\sr\s*=\s*[\"']([A-Za-z]+\d+))?")
+_ROW_OR_CELL = re.compile(rb"<(?:\w+:)?(row|c)(?=[\s/>])(?:[^<>]*?\sr\s*=\s*[\"']([A-Za-z]*\d+))?[^<>]*>?")
 _PLAIN_INTEGERS_BELOW = 1e21
 
 _REHEARSAL = """
@@ -107,11 +107,9 @@ class WorkbookRecords:
             yield chunk
 
     def close(self) -> None:
-        """Lets go of the workbook; closing it twice is no error."""
+        """Lets go of the workbook."""
         with _trouble(self._source):
-            if self.sheet is not None:
-                self.sheet = None
-                self._book.close()
+            self._book.close()
 
     def _named(self, wanted: str) -> CalamineSheet:
         names = _worksheets(self._book)
@@ -257,13 +255,22 @@ def _extent(file: IO[bytes]) -> tuple[int, int, int, bool]:
     rows = cells = placed = 0
     columns: set[bytes] = set()
     for data in _pieces(file):
-        places = _CELL.findall(data)
-        cells += len(_ANY_CELL.findall(data))
-        placed += len(places)
+        places = _addresses(data)
+        cells += len(places)
+        placed += len(places) - places.count(b"")
         joined = b" ".join(places)
         columns.update(joined.translate(None, b"0123456789").split())
         rows = max(rows, max(map(_bounded_int, joined.translate(None, _LETTERS).split()), default=0))
     return rows, max(map(_column_number, columns), default=0), cells, cells == placed
+
+
+def _addresses(data: bytes) -> list[bytes]:
+    """The address of every cell, empty for one that has none."""
+    plain = _PLAIN_CELL.findall(data)
+    # The programs that write workbooks nearly all write cells like this, which is twice as fast to find. The count
+    # tells whether there are others: besides cells, only columns and conditional formats begin with the letter c.
+    others = data.count(b"<c") - data.count(b"<co") - data.count(b"<cf") - len(plain)
+    return plain if not others and b":c" not in data else _CELL.findall(data)
 
 
 def _extent_by_order(file: IO[bytes]) -> tuple[int, int]:

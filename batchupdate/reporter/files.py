@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from batchupdate.errors import SafetyStop
@@ -24,7 +24,7 @@ def replacing(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding=encoding, newline="") as file:
+        with os.fdopen(descriptor, "w", encoding=encoding, errors="backslashreplace", newline="") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -33,4 +33,5 @@ def replacing(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
         hint = "The journal is complete: make room or close the file, then run: batchupdate report"
         raise SafetyStop(f"The report {path} can't be written: {error.strerror or error}.", hint) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)

@@ -48,7 +48,6 @@ class Summary:
             "rate": {
                 "configured_per_s": self.rate_per_s,
                 "achieved_per_s": round(traffic.sent / duration, 3) if duration else 0.0,
-                "waited_s": round(traffic.waited_s, 3),
             },
             "errors": [
                 {"message": group.message, "count": group.count, "example_row": group.example_row}

@@ -9,14 +9,16 @@ import base64
 import json
 import re
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import quote, urlsplit
 
 import jmespath
-from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, SecretStr, model_validator
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
-from batchupdate.declared import Strict
+from batchupdate.declared import MisplacedError, Strict
 from batchupdate.errors import ConfigError
+from batchupdate.headings import normalise_heading
 from batchupdate.model import Level, Outcome
 from batchupdate.rates import Rate, parse_rate
 
@@ -25,6 +27,7 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 # Patterns run in pydantic's Rust engine, which never backtracks.
 UUID = r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$"  # RFC 9562, section 4
 ULID = r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"  # 128 bits in Crockford's base 32: the first digit ends at 7
+ULID_LENGTH = 26
 URL = r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s/?#]+[^\s]*$"
 HEX_COLOR = r"^#?(?:[0-9A-Fa-f]{3}|[0-9A-Fa-f]{4}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})$"  # CSS Color 4, section 5.2
 
@@ -34,34 +37,36 @@ FORMATS: dict[str, tuple[str, str]] = {
     "uuid": (UUID, "a UUID such as 550e8400-e29b-41d4-a716-446655440000"),
 }
 
-PROMISED = re.compile(r"^[\x21-\x7e]+$")
-HEADER_NAME = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")  # a token, RFC 9110, section 5.6.2
+VISIBLE = re.compile(r"[\x21-\x7e]+")
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110, section 5.6.2
 PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+VARIABLE = re.compile(r"\w+", re.ASCII)  # RFC 6570, section 2.3, without its dots and percents
 
 
 def _regex(text: str) -> str:
     try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"{text!r} is not a regular expression: {error}") from error
+        SchemaValidator(core_schema.str_schema(pattern=text))
+    except SchemaError as error:
+        reason = str(error).strip().rpartition("\n")[2].strip().removeprefix("error: ").removeprefix("SchemaError: ")
+        raise ValueError(f"{text!r} can't be used as a pattern: {reason.rstrip('.')}") from error
     return text
 
 
 def _base_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not PROMISED.match(text):
-        raise ValueError(f"{text!r} is not a web address such as https://api.example.com")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError(f"{text!r} must have no user, query or fragment")
     try:
+        parts = urlsplit(text)
         _ = parts.port
     except ValueError as error:
-        raise ValueError(f"{text!r} has no valid port") from error
+        raise ValueError(f"{text!r} is not a web address: {error}") from error
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not VISIBLE.fullmatch(text):
+        raise ValueError(f"{text!r} is not a web address such as https://api.example.com")
+    if set("@?#") & set(text):
+        raise ValueError(f"{text!r} must have no user, query or fragment")
     return text.rstrip("/")
 
 
 def _header_name(text: str) -> str:
-    if not HEADER_NAME.match(text):
+    if not HEADER_NAME.fullmatch(text):
         raise ValueError(f"{text!r} is not a header name")
     return text
 
@@ -75,7 +80,7 @@ def _header_value(text: str) -> str:
 def _jmespath(text: str) -> str:
     try:
         jmespath.compile(text)
-    except jmespath.exceptions.JMESPathError as error:
+    except (jmespath.exceptions.JMESPathError, RecursionError) as error:
         raise ValueError(f"{text!r} is not a JMESPath expression") from error
     return text
 
@@ -103,8 +108,10 @@ class Auth(Strict):
     def _complete(self) -> Self:
         if self.scheme != "none" and not self.env:
             raise ValueError("env must name the environment variable that holds the key")
+        if self.scheme == "none" and self.env:
+            raise MisplacedError("with scheme none there is no key; take env out", "env")
         if self.scheme == "header" and "{key}" not in self.value:
-            raise ValueError("value must hold {key}")
+            raise MisplacedError("value must hold {key}", "value")
         return self
 
     def secrets(self, key: SecretStr) -> list[SecretStr]:
@@ -137,6 +144,14 @@ class IdRule(Strict):
     description: str = ""
     aliases: tuple[str, ...] = Field(default=(), strict=False)
 
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.format and self.pattern:
+            raise MisplacedError("format says it all; take pattern out", "pattern")
+        if self.prefix and self.format != "ulid":
+            raise MisplacedError("only format ulid has a prefix; use pattern", "prefix")
+        return self
+
     @property
     def regex(self) -> str | None:
         """The pattern of an id by this rule, or None where anything goes."""
@@ -161,7 +176,7 @@ class IdRule(Strict):
         if self.format == "uuid":
             return value.lower()
         if self.format == "ulid":
-            return value.removeprefix(self.prefix).upper()
+            return value[-ULID_LENGTH:].upper()
         return value
 
 
@@ -175,14 +190,20 @@ class FieldRule(Strict):
     max_length: int | None = Field(default=None, ge=1)
     pattern: Pattern | None = None
     format: Literal["url", "hex-color", "uuid"] | None = None
-    enum: tuple[str, ...] | None = Field(default=None, strict=False)
+    enum: tuple[str, ...] | None = Field(default=None, strict=False, min_length=1)
     description: str = ""
     aliases: tuple[str, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.min_length and self.max_length and self.min_length > self.max_length:
+            raise MisplacedError("min_length is larger than max_length", "min_length")
+        return self
 
     @property
     def clearable(self) -> bool:
         """Whether an explicit empty string may be sent."""
-        return not self.min_length and self.enum is None
+        return not self.min_length if self.enum is None else "" in self.enum
 
 
 class AnyOf(Strict):
@@ -197,7 +218,7 @@ class Body(Strict):
     """How the fields become a JSON body: `wrap: [properties]` gives `{"properties": {…}}`; `constants` go beside it."""
 
     wrap: tuple[str, ...] = Field(default=(), strict=False)
-    constants: dict[str, Any] = Field(default={})
+    constants: dict[str, JsonValue] = Field(default={})
 
 
 class Errors(Strict):
@@ -235,7 +256,7 @@ class Target(Strict):
     rules: tuple[AnyOf, ...] = Field(default=(), strict=False)
     body: Body = Body()
     errors: Errors = Errors()
-    statuses: dict[int, StatusRule] = Field(default={})
+    statuses: dict[Annotated[int, Field(ge=100, le=999)], StatusRule] = Field(default={})
     request_id_headers: tuple[str, ...] = Field(
         default=("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray"), strict=False
     )
@@ -247,20 +268,55 @@ class Target(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.path.startswith("/"):
-            raise ValueError("path must start with '/'")
-        if strangers := [name for name in self.path_variables if name not in self.id]:
-            raise ValueError(f"path uses {{{strangers[0]}}}, which does not stand under id: {', '.join(self.id)}")
-        if set("{}") & set(PLACEHOLDER.sub("", self.path)):
-            raise ValueError("path has a brace without its partner")
-        if unused := [name for name in self.id if name not in self.path_variables]:
-            raise ValueError(f"id {unused[0]!r} does not occur in path")
-        if both := [name for name in self.id if name in self.fields]:
-            raise ValueError(f"{both[0]!r} is both an id and a field; give the column of one of them another name")
-        for rule in self.rules:
+        self._check_path()
+        self._check_names()
+        for index, rule in enumerate(self.rules):
             if strangers := [name for name in rule.any_of if name not in self.fields]:
-                raise ValueError(f"rules: there is no field {strangers[0]!r}")
+                raise MisplacedError(f"there is no field {strangers[0]!r}", "rules", index, "any_of")
+        wrap, constants = self.body.wrap, self.body.constants
+        if twice := [name for name in constants if name in (wrap[:1] or self.fields)]:
+            raise MisplacedError("this stands in the body already; take it out", "body", "constants", twice[0])
+        for name in self.headers:
+            if name.lower() in {"authorization", self.auth.name.lower()}:
+                told = "a key has no place in this file; say under auth how it goes along"
+                raise MisplacedError(told, "headers", name)
         return self
+
+    def _check_path(self) -> None:
+        fixed = PLACEHOLDER.sub("", self.path)
+        if not self.path.startswith("/"):
+            raise MisplacedError("path must start with '/'", "path")
+        if set("{}") & set(fixed):
+            raise MisplacedError("path has a brace without its partner", "path")
+        if not VISIBLE.fullmatch(fixed) or "#" in fixed:
+            raise MisplacedError("path must be percent-encoded: no spaces, no '#', ASCII only", "path")
+        if odd := [name for name in self.path_variables if not VARIABLE.fullmatch(name)]:
+            raise MisplacedError(f"{{{odd[0]}}}: a variable's name consists of letters, digits and underscores", "path")
+        if twice := [name for name in self.path_variables if self.path_variables.count(name) > 1]:
+            raise MisplacedError(f"path uses {{{twice[0]}}} twice", "path")
+        if strangers := [name for name in self.path_variables if name not in self.id]:
+            told = f"path uses {{{strangers[0]}}}, which does not stand under id: {', '.join(self.id)}"
+            raise MisplacedError(told, "path")
+        if unused := [name for name in self.id if name not in self.path_variables]:
+            told = f"path does not use {{{unused[0]}}}; take it out here, or put it into path"
+            raise MisplacedError(told, "id", unused[0])
+
+    def _check_names(self) -> None:
+        """One heading must not be able to mean two things."""
+        meant: dict[str, str] = {}
+        for section, rules in (("id", self.id), ("fields", self.fields)):
+            for name in rules:
+                other = meant.setdefault(normalise_heading(name), name)
+                if other is not name or not normalise_heading(name):
+                    told = f"a column's heading can't tell {name!r} from {other!r}; give one of them another name"
+                    raise MisplacedError(told, section, name)
+        for section, rules in (("id", self.id), ("fields", self.fields)):
+            for name, rule in rules.items():
+                for alias in rule.aliases:
+                    other = meant.setdefault(normalise_heading(alias), name)
+                    if other != name:
+                        told = f"{alias!r} means {other!r} already; keep one of them"
+                        raise MisplacedError(told, section, name, "aliases")
 
     @cached_property
     def _template(self) -> str:

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
 
-from pydantic import AfterValidator, StringConstraints, TypeAdapter, ValidationError
+from pydantic import AfterValidator, GetPydanticSchema, StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from batchupdate.model import Change, Level, Problem, Row
-from batchupdate.targets import FORMATS
+from batchupdate.targets import FORMATS, AnyOf
 from batchupdate.validator.columns import Layout, Slot, lay_out
 from batchupdate.validator.duplicates import DuplicateFinder, Sighting, duplicate_problem
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from batchupdate.config import Secrets
-    from batchupdate.targets import AnyOf, FieldRule, IdRule, Target
+    from batchupdate.targets import FieldRule, IdRule, Target
 
 __all__ = ["Checked", "DuplicateFinder", "Layout", "Sighting", "Validator", "duplicate_problem", "lay_out"]
 
@@ -65,19 +66,26 @@ def _key(rules: Sequence[IdRule], ids: Sequence[str]) -> str:
 
 @dataclass(slots=True)
 class _Findings:
-    """The problems of one batch, and which of its rows can't be sent."""
+    """The problems of one batch.
+
+    `broken` are the numbers of the rows that can't be sent, `nameless` of those whose id is not to be trusted, and
+    `closed` of those about which nothing more is said: their cells may stand under the wrong headings, or must not
+    be shown.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     broken: set[int] = field(default_factory=set)
+    nameless: set[int] = field(default_factory=set)
+    closed: set[int] = field(default_factory=set)
 
     def add(self, problem: Problem) -> None:
+        if problem.code in {"bad_id", "ragged_row"}:
+            self.nameless.add(problem.row)
+        if problem.row in self.closed:
+            return
         self.problems.append(problem)
         if problem.level is Level.ERROR:
             self.broken.add(problem.row)
-
-    def broken_by(self, *codes: str) -> list[int]:
-        """The rows with a problem of one of these codes."""
-        return [problem.row for problem in self.problems if problem.code in codes] if self.broken else []
 
 
 class Validator:
@@ -94,13 +102,17 @@ class Validator:
         self._layout = layout
         self._secrets = secrets
         self._names = tuple(slot.name for slot in layout.slots)
-        self._pick = _picker([slot.index for slot in layout.slots])
+        self._pick = itemgetter(*[slot.index for slot in layout.slots])  # an id and a field at least
         self._take_ids = _picker_of_names(target.path_variables)
+        self._rules = _rules(target)
         self._adapter: TypeAdapter[list[Record]] = TypeAdapter(_list_of_records(target, self._names))
 
     def check(self, rows: Sequence[Row]) -> Checked:
         """Checks one batch of rows; the order stays."""
         findings = _Findings()
+        if not rows:
+            return Checked(self._target, rows, [], [], [])
+        self._refuse_secrets(rows, findings)
         width = self._layout.width
         if {len(row.cells) for row in rows} != {width} or self._layout.extra:
             rows_cells = [self._squared(row, findings) for row in rows]
@@ -111,7 +123,6 @@ class Validator:
         held = self._hold_out(rows, picked, records, findings)
         self._validate(rows, records, held, findings)
         self._apply_rules(rows, records, held, findings)
-        self._refuse_secrets(rows, findings)
         return self._gather(rows, records, held, findings)
 
     def _squared(self, row: Row, findings: _Findings) -> tuple[str, ...]:
@@ -120,16 +131,14 @@ class Validator:
         spilled = [row.cells[index] for index in self._layout.extra if index < count and row.cells[index]]
         if count != width or spilled:
             many = count > width or spilled
-            findings.add(
-                Problem(
-                    "ragged_row",
-                    row.number,
-                    "",
-                    (spilled or row.cells[width:] or ("",))[0],
-                    f"the row has {count if count != width else 'more'} cells, and the heading row has {width}; "
-                    + ("put quotes around a cell that holds the delimiter" if many else "is a line broken in two?"),
-                )
+            cell = (spilled or row.cells[width:] or ("",))[0]
+            own = width - len(self._layout.extra)
+            message = (
+                f"the row has {'more' if spilled else count} cells, and the heading row has {own}; "
+                f"{'put quotes around a cell that holds the delimiter' if many else 'is a line broken in two?'}"
             )
+            findings.add(Problem("ragged_row", row.number, "", cell, message))
+            findings.closed.add(row.number)
         return (*row.cells[:width], *("",) * (width - count))
 
     def _hold_out(
@@ -140,14 +149,14 @@ class Validator:
         for slot, column in zip(self._layout.slots, zip(*picked, strict=True), strict=True):
             if slot.null_marker in column or slot.empty_marker in column or any(map(str.isspace, column)):
                 for place, cell in enumerate(column):
-                    if cell.isspace():
-                        message = "holds nothing but white space; clear the cell, or say what to set"
+                    if cell in {slot.null_marker, slot.empty_marker}:
+                        records[place].pop(slot.name)
+                        held.setdefault(place, {}).update(self._cleared(rows[place], slot, cell, findings))
+                    elif cell.isspace():
+                        message = "the cell holds nothing but white space; clear it, or say what to set"
                         findings.add(Problem("white_space", rows[place].number, slot.heading, cell, message))
                         records[place].pop(slot.name)
                         held.setdefault(place, {})[slot.name] = cell
-                    elif cell in {slot.null_marker, slot.empty_marker}:
-                        records[place].pop(slot.name)
-                        held.setdefault(place, {}).update(self._cleared(rows[place], slot, cell, findings))
         return held
 
     def _cleared(self, row: Row, slot: Slot, cell: str, findings: _Findings) -> Record:
@@ -170,11 +179,9 @@ class Validator:
         try:
             self._adapter.validate_python(records)
         except ValidationError as error:
-            ragged = set(findings.broken_by("ragged_row"))  # their cells stand under the wrong headings
             for item in error.errors(include_url=False):
                 place, name = int(item["loc"][0]), str(item["loc"][1])
-                told = item["type"] == "missing" and name in held.get(place, ())
-                if not told and rows[place].number not in ragged:
+                if item["type"] != "missing" or name not in held.get(place, ()):
                     findings.add(self._problem(rows[place], name, item))
 
     def _problem(self, row: Row, name: str, error: ErrorDetails) -> Problem:
@@ -184,41 +191,53 @@ class Validator:
             if error["type"] == "missing":
                 return Problem("missing_id", row.number, heading, "", f"the id is missing; fill in {rule.example}")
             cell = str(error["input"])
-            return Problem("bad_id", row.number, heading, cell, f"{_short(cell)} is not {rule.example}")
+            match error["type"]:
+                case "string_too_long":
+                    message = f"the id has {len(cell)} characters, at most {rule.max_length} are allowed"
+                case "value_error":
+                    message = f"{_short(cell)} {error['ctx']['error']}"
+                case _:
+                    message = f"{_short(cell)} is not {rule.example}"
+            return Problem("bad_id", row.number, heading, cell, message)
         return _field_problem(row, name, heading, self._target.fields[name], error)
 
     def _apply_rules(
         self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
     ) -> None:
-        for rule in self._target.rules:
+        for rule in self._rules:
             names = set(rule.any_of)
             for place, record in enumerate(records):
                 if names.isdisjoint(record) and names.isdisjoint(held.get(place, ())):
                     self._tell(rows[place], rule, findings)
 
     def _tell(self, row: Row, rule: AnyOf, findings: _Findings) -> None:
-        if row.number in findings.broken and (rule.level is Level.WARNING or findings.broken_by("ragged_row")):
+        if row.number in findings.broken and rule.level is Level.WARNING:
             return
         code = "nothing_to_change" if rule.level is Level.ERROR else "likely_refused"
         findings.add(Problem(code, row.number, "", "", rule.message, rule.level))
 
     def _refuse_secrets(self, rows: Sequence[Row], findings: _Findings) -> None:
         if self._secrets.within("\n".join("\t".join(row.cells) for row in rows)):
+            slots = {slot.index: slot for slot in self._layout.slots}
             for row in rows:
-                for cell in row.cells:
+                for index, cell in enumerate(row.cells):
                     if self._secrets.within(cell):
+                        slot = slots.get(index)
+                        heading = slot.heading if slot else ""
                         message = "the cell holds your API key; take it out of the file, and change the key"
-                        findings.add(Problem("holds_key", row.number, "", self._secrets.redact(cell), message))
+                        findings.add(Problem("holds_key", row.number, heading, self._secrets.redact(cell), message))
+                        if slot and slot.name in self._target.id:
+                            findings.nameless.add(row.number)
+            findings.closed |= findings.broken  # what else is wrong could show the key
 
     def _gather(
         self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
     ) -> Checked:
-        nameless = set(findings.broken_by("bad_id", "ragged_row"))
         names = self._target.path_variables
         ids: list[tuple[str, ...] | None] = []
         valid: list[Record | None] = []
         for place, (row, record) in enumerate(zip(rows, records, strict=True)):
-            named = row.number not in nameless and all(name in record for name in names)
+            named = row.number not in findings.nameless and all(name in record for name in names)
             ids.append(self._take_ids(record) if named else None)
             if row.number in findings.broken:
                 valid.append(None)
@@ -233,14 +252,17 @@ class Validator:
         return Checked(self._target, rows, valid, ids, problems)
 
 
-def _picker(indexes: list[int]) -> Any:  # noqa: ANN401 - itemgetter's type depends on its arguments
-    if len(indexes) == 1:
-        index = indexes[0]
-        return lambda cells: (cells[index],)
-    return itemgetter(*indexes)
+def _rules(target: Target) -> tuple[AnyOf, ...]:
+    """The target's rules; a row that sets nothing at all breaks one even if the target has none."""
+    told = any(rule.level is Level.ERROR for rule in target.rules)
+    if told or any(rule.required for rule in target.fields.values()):
+        return target.rules
+    names = tuple(target.fields)
+    message = f"the row sets nothing; fill in at least one of: {', '.join(names)}"
+    return (AnyOf(any_of=names, message=message), *target.rules)
 
 
-def _picker_of_names(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - as above
+def _picker_of_names(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - itemgetter's type depends on its arguments
     if len(names) == 1:
         name = names[0]
         return lambda record: (record[name],)
@@ -264,19 +286,21 @@ def _id_type(rule: IdRule) -> Any:  # noqa: ANN401 - as above
 
 def _own_segment(value: str) -> str:
     """Refuses what a server would take for a step in the path (RFC 3986, section 5.2.4), encoded or not."""
-    if value in {".", ".."} or not value.isprintable():
-        raise ValueError("this can't be an id")
+    if value in {".", ".."}:
+        raise ValueError("is a step in a path, and no id")
+    if not value.isprintable():
+        raise ValueError("holds a character that can't be seen; type the id again")
     return value
 
 
 def _text_type(rule: FieldRule) -> Any:  # noqa: ANN401 - as above
     if rule.enum is not None:
         return Literal[rule.enum]
-    text: Any = str
-    for pattern in (rule.pattern, FORMATS[rule.format][0] if rule.format else None):
-        if pattern:
-            text = Annotated[text, StringConstraints(pattern=pattern)]
-    return Annotated[text, StringConstraints(min_length=rule.min_length, max_length=rule.max_length)]
+    pattern = FORMATS[rule.format][0] if rule.format else rule.pattern
+    text: CoreSchema = core_schema.str_schema(min_length=rule.min_length, max_length=rule.max_length, pattern=pattern)
+    if rule.format and rule.pattern:
+        text = core_schema.chain_schema([text, core_schema.str_schema(pattern=rule.pattern)])
+    return Annotated[str, GetPydanticSchema(lambda _source, _handler: text)]
 
 
 def _field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: ErrorDetails) -> Problem:
@@ -295,7 +319,9 @@ def _field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: Er
             message = f"{_short(cell)} is none of: {', '.join(rule.enum)}"
             return Problem("not_in_list", row.number, heading, cell, message)
         case _:
-            wanted = FORMATS[rule.format][1] if rule.format else f"text that matches {rule.pattern}"
+            broken = error.get("ctx", {}).get("pattern")
+            by_format = rule.format and FORMATS[rule.format][0] == broken
+            wanted = FORMATS[rule.format][1] if rule.format and by_format else f"text that matches {broken}"
             return Problem("bad_format", row.number, heading, cell, f"{_short(cell)} is not {wanted}")
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchupdate.config import Column, Input
-    from batchupdate.targets import Target
+    from batchupdate.targets import FieldRule, IdRule, Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,19 @@ class Layout:
 def lay_out(columns: Sequence[str], target: Target, options: Input) -> Layout:
     """Matches columns with the target's ids and fields: by the user's map, by name, then by alias.
 
-    Letter case, spaces, underscores and hyphens don't count.
+    Letter case, spaces, underscores and hyphens don't count. Of several aliases, the first that the target names wins.
 
     Raises:
-        ConfigError: the map names a column or a field that doesn't exist, or two columns for one field.
+        ConfigError: the map names a column or a field that doesn't exist, or one of them twice; or a column's markers
+            are the same.
         InputError: the id or a required field has no column, or no column sets anything.
     """
     chosen = _from_map(columns, target, options)
-    for exact in (True, False):
-        for index, heading in enumerate(columns):
-            name = None if index in chosen else _match(heading, target, exact=exact)
-            if name and name not in chosen.values():
-                chosen[index] = name
+    places = {normalise_heading(heading): index for index, heading in enumerate(columns) if heading}
+    for spelling, name in _spellings(target):
+        index = places.get(normalise_heading(spelling))
+        if index is not None and index not in chosen and name not in chosen.values():
+            chosen[index] = name
     _require(columns, target, chosen)
     settings = {normalise_heading(heading): column for heading, column in options.columns.items()}
     slots = tuple(_slot(index, columns[index], name, settings, options) for index, name in sorted(chosen.items()))
@@ -68,22 +69,26 @@ def lay_out(columns: Sequence[str], target: Target, options: Input) -> Layout:
 
 def _slot(index: int, heading: str, name: str, settings: dict[str, Column], options: Input) -> Slot:
     own = settings.get(normalise_heading(heading))
-    return Slot(
-        index,
-        heading,
-        name,
-        (own and own.null_marker) or options.null_marker,
-        (own and own.empty_marker) or options.empty_marker,
-    )
+    null_marker = (own and own.null_marker) or options.null_marker
+    empty_marker = (own and own.empty_marker) or options.empty_marker
+    if null_marker == empty_marker:
+        told = f"In the column {heading!r}, {null_marker!r} would mean both null and empty."
+        raise ConfigError(told, "Give the column another null_marker or empty_marker.")
+    return Slot(index, heading, name, null_marker, empty_marker)
 
 
 def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[int, str]:
     places = {normalise_heading(heading): index for index, heading in enumerate(columns) if heading}
     names = {normalise_heading(name): name for name in (*target.id, *target.fields)}
     chosen: dict[int, str] = {}
+    seen: set[int] = set()
     for heading, column in options.columns.items():
-        if normalise_heading(heading) not in places:
+        index = places.get(normalise_heading(heading))
+        if index is None:
             raise ConfigError(f"The map names a column {heading!r} that the file does not have.", _there_is(columns))
+        if index in seen:
+            raise ConfigError(f"The map names the column {columns[index]!r} twice.", "Keep one of them.")
+        seen.add(index)
         if column.field is None:
             continue
         name = names.get(normalise_heading(column.field))
@@ -93,19 +98,14 @@ def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[in
             raise ConfigError(f"The map names a field {column.field!r} that {target.name} does not have.", hint)
         if name in chosen.values():
             raise ConfigError(f"The map names two columns for {name!r}.", "Keep one of them.")
-        chosen[places[normalise_heading(heading)]] = name
+        chosen[index] = name
     return chosen
 
 
-def _match(heading: str, target: Target, *, exact: bool) -> str | None:
-    wanted = normalise_heading(heading)
-    aliases = {name: rule.aliases for name, rule in target.id.items()}
-    aliases |= {name: rule.aliases for name, rule in target.fields.items()}
-    for name in aliases:
-        spellings = (name,) if exact else aliases[name]
-        if wanted and wanted in {normalise_heading(spelling) for spelling in spellings}:
-            return name
-    return None
+def _spellings(target: Target) -> list[tuple[str, str]]:
+    """What a heading can say and the id or field that it means, the names before the aliases."""
+    rules: list[tuple[str, IdRule | FieldRule]] = [*target.id.items(), *target.fields.items()]
+    return [(name, name) for name, _ in rules] + [(alias, name) for name, rule in rules for alias in rule.aliases]
 
 
 def _require(columns: Sequence[str], target: Target, chosen: dict[int, str]) -> None:

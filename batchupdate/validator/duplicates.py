@@ -78,9 +78,10 @@ class DuplicateFinder:
 def duplicate_problem(row: int, group: Sequence[Sighting], heading: str) -> Problem:
     """The problem of a row whose record stands in other rows too."""
     others = [sighting.row for sighting in group if sighting.row != row]
-    more = " and more" if len(others) > NAMED_AT_MOST else ""
+    rows = ", ".join(map(str, others[:NAMED_AT_MOST]))
+    rows += f" and {len(others) - NAMED_AT_MOST} more" if len(others) > NAMED_AT_MOST else ""
     message = (
-        f"the same record is in row {', '.join(map(str, others[:NAMED_AT_MOST]))}{more} too; keep one of them, "
-        "or say with 'on_duplicate: last' or 'merge' how to join them"
+        f"the same record is in row{'s' if len(others) > 1 else ''} {rows} too; keep one of them, "
+        "or say with 'on_duplicate: last' or 'on_duplicate: merge' how to join them"
     )
     return Problem("duplicate_id", row, heading, "", message)

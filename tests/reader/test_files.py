@@ -114,6 +114,17 @@ def test_a_file_that_can_not_be_opened_is_refused(
         open_table(path)
 
 
+def test_a_file_that_changes_while_it_is_opened_is_told(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(*_args: object) -> None:
+        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    monkeypatch.setattr("batchupdate.reader.detect.open_text", changed)
+    with pytest.raises(InputError, match="was changed while it was being read"):
+        open_table(make("id\n1\n"))
+
+
 def test_a_folder_that_can_not_be_listed_suggests_nothing(
     refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -237,10 +248,15 @@ def test_nothing_but_a_sentence_comes_out_of_a_damaged_file(data: Path, tmp_path
     for number in range(12 if old_format else 60):
         path = tmp_path / f"{number}.{rng.choice(['csv', 'xlsx', 'xls', 'bin', 'bin'])}"
         path.write_bytes(damaged(rng, content))
-        try:
-            with open_table(path, ReadOptions(limit=rng.choice([None, 5]))) as table:
-                for batch in table.batches(7):
-                    assert all(row.number > table.header_row for row in batch)
-        except InputError as error:
-            assert error.hint
-            assert error.message.startswith((str(path), "There is"))
+        error = read_to_the_end(path, ReadOptions(limit=rng.choice([None, 5])))
+        assert error is None or (error.hint and error.message.startswith((str(path), "There is")))
+
+
+def read_to_the_end(path: Path, options: ReadOptions) -> InputError | None:
+    try:
+        with open_table(path, options) as table:
+            for batch in table.batches(7):
+                assert all(row.number > table.header_row for row in batch)
+    except InputError as error:
+        return error
+    return None

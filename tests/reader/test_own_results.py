@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - the full-width signs are meant
 from __future__ import annotations
 
 import csv
@@ -60,7 +61,8 @@ def test_cells_beyond_the_original_header_stay_columns_and_ragged_rows_ragged(re
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "  =x", "'=x", "' '=x", "＝1", "＋", "－", "＠"]
+    "text",
+    ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "\nx", "  =x", "'=x", "' '=x", "＝1", "＋", "－", "＠"],
 )
 def test_what_a_spreadsheet_program_might_run_is_guarded(text: str) -> None:
     assert guard(text) == "'" + text

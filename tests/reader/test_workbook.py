@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import io
 import subprocess
 import zipfile
@@ -101,13 +101,13 @@ def test_rows_of_a_workbook_can_be_read_again(make: Callable[..., Path]) -> None
         (1e21, "1e+21"),
         (float("nan"), "nan"),
         (float("inf"), "inf"),
-        (datetime.date(2026, 11, 21), "2026-11-21"),
-        (datetime.datetime(2026, 11, 21), "2026-11-21"),
-        (datetime.datetime(2026, 11, 21, 18, 45), "2026-11-21T18:45:00"),
-        (datetime.time(7, 5), "07:05:00"),
-        (datetime.timedelta(hours=30, seconds=1), "30:00:01"),
-        (datetime.timedelta(seconds=-90), "-00:01:30"),
-        (datetime.timedelta(microseconds=500), "00:00:00.000500"),
+        (dt.date(2026, 11, 21), "2026-11-21"),
+        (dt.datetime.fromisoformat("2026-11-21T00:00:00"), "2026-11-21"),
+        (dt.datetime.fromisoformat("2026-11-21T18:45:00"), "2026-11-21T18:45:00"),
+        (dt.time(7, 5), "07:05:00"),
+        (dt.timedelta(hours=30, seconds=1), "30:00:01"),
+        (dt.timedelta(seconds=-90), "-00:01:30"),
+        (dt.timedelta(microseconds=500), "00:00:00.000500"),
     ],
 )
 def test_a_cell_becomes_the_text_that_the_guide_says(cell: object, text: str) -> None:
@@ -123,7 +123,7 @@ def test_types_come_over_from_a_real_workbook(read: Callable[..., Any]) -> None:
     made = openpyxl.Workbook()
     sheet = made.active
     sheet.append(["id", "n", "b", "d", "t", "f"])
-    sheet.append(["1", 123, True, datetime.date(2026, 11, 21), datetime.datetime(2026, 11, 21, 18, 45), 0.5])
+    sheet.append(["1", 123, True, dt.date(2026, 11, 21), dt.datetime.fromisoformat("2026-11-21T18:45:00"), 0.5])
     out = io.BytesIO()
     made.save(out)
     assert read(out.getvalue(), "a.xlsx").cells == [("1", "123", "TRUE", "2026-11-21", "2026-11-21T18:45:00", "0.5")]
@@ -147,7 +147,7 @@ def test_the_old_xls_format_is_read(read: Callable[..., Any], data: Path) -> Non
     assert got.table.format == "xls"
     assert got.columns == ("id", "name", "note")
     assert [(row.number, row.cells) for row in got.rows] == [
-        (4, ("007", "Zürich – Büro", "123")),
+        (4, ("007", "Zürich “Büro”", "123")),
         (6, ("NA", "TRUE", "2026-11-21")),
     ]
 
@@ -241,7 +241,7 @@ def test_a_panic_of_the_library_becomes_a_sentence(make: Callable[..., Path], mo
 
     with open_table(make(book(("s", [["id"], [1]])), "a.xlsx")) as table:
         monkeypatch.setattr(workbook, "text_of", panic)
-        with pytest.raises(InputError, match="damaged Excel workbook.*index out of bounds"):
+        with pytest.raises(InputError, match=r"damaged Excel workbook.*index out of bounds"):
             list(table.batches())
 
 

@@ -9,7 +9,7 @@ import xlsxwriter
 
 from batchupdate.sandbox import make_records
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent / "samples"
 TEAMS = ["Sales", "Finance", "People", "Legal", "Support", "Größe & Maß", "Engineering", "日本 Office"]
 KINDS = ["HubSpot", "Jira", "Notion", "Zendesk", "Airtable"]
 

@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    Cli = Callable[..., Result]
+    Renames = Callable[..., Path]
+    Sandboxes = Callable[..., Sandbox]
+
+IDS = [record.id for record in make_records().langdock]
+TARGET = ("--target", "langdock-integration")
+FAST = ("--rate", "unlimited", "--yes")
+
+
+def results(folder: Path) -> list[dict[str, str]]:
+    with (folder / "batchupdate-runs" / "latest" / "results.csv").open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+def test_check_names_row_column_and_way_out_of_every_problem(cli: Cli, renames: Renames) -> None:
+    result = cli("check", str(renames(2, (IDS[5], "x" * 41), ("nonsense", "Fine name"))), *TARGET)
+    assert result.exit_code == 1
+    assert (
+        "row 4: column 'name': name has 41 characters, at most 40 are allowed; shorten it by 1 [too_long]"
+        in result.stdout
+    )
+    assert "row 5: column 'id': 'nonsense' is not a UUID" in result.stdout
+    assert "4 rows: 2 fine, 2 invalid." in result.stdout
+
+
+def test_check_of_a_clean_file_exits_0(cli: Cli, renames: Renames) -> None:
+    result = cli("check", str(renames(3)), *TARGET)
+    assert result.exit_code == 0
+    assert "3 rows: 3 fine, 0 invalid." in result.stdout
+
+
+def test_check_needs_no_key_and_no_network(cli: Cli, renames: Renames, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LANGDOCK_API_KEY")
+    assert cli("check", str(renames(1)), *TARGET).exit_code == 0
+
+
+def test_check_json_is_alone_on_standard_output(cli: Cli, renames: Renames) -> None:
+    result = cli("check", str(renames(1, (IDS[0].upper(), "Twice"))), *TARGET, "--json")
+    data = json.loads(result.stdout)
+    assert data["rows"] == 2
+    assert data["invalid"] == 2
+    assert data["codes"] == {"duplicate_id": 2}
+    assert [problem["row"] for problem in data["problems"]] == [2, 3]
+    assert data["exit_code"] == result.exit_code == 1
+
+
+def test_check_of_a_header_alone_has_nothing_to_do(cli: Cli, renames: Renames) -> None:
+    result = cli("check", str(renames(0)), *TARGET)
+    assert result.exit_code == 0
+    assert "nothing to do" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["check", "missing.csv", *TARGET], "missing.csv"),
+        (["check", "renames.csv"], "No target is named."),
+        (["check", "renames.csv", "--target", "langdok-integration"], "Did you mean langdock-integration?"),
+        (["check", "renames.csv", *TARGET, "--map", "name"], "is not of the form COLUMN=field"),
+        (["check", "renames.csv", *TARGET, "--map", "Nmae=name"], "does not have"),
+        (["check", "renames.csv", *TARGET, "--config", "no.yaml"], "no.yaml"),
+        (["check", "renames.csv", *TARGET, "--on-duplicate", "first"], "on-duplicate: Input should be"),
+        (["run", "renames.csv", *TARGET, "--yes", "--rate", "fast"], "is not a rate; write it as 5/s"),
+        (["run", "renames.csv", *TARGET, "--yes", "--max-failures", "some"], "neither a number of rows"),
+        (["run", "renames.csv", *TARGET, "--yes", "--base-url", "http://api.example.com"], "unencrypted"),
+        (["run", "renames.csv", *TARGET], "no terminal to ask on"),
+        (["show", "nowhere"], "There is no run 'nowhere'"),
+        (["report"], "There are no runs"),
+        (["targets", "show", "nobody"], "There is no target 'nobody'"),
+        (["sandbox", "--limit", "fast"], "fast"),
+        (["sandbox", "--faults", "fire=1"], "fire"),
+    ],
+)
+def test_bad_usage_ends_in_a_sentence_and_exit_2(
+    cli: Cli, renames: Renames, arguments: list[str], sentence: str
+) -> None:
+    renames(2)
+    result = cli(*arguments)
+    assert result.exit_code == 2, result.output
+    assert sentence in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_without_a_key_nothing_is_sent(cli: Cli, renames: Renames, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LANGDOCK_API_KEY")
+    result = cli("run", str(renames(1)), *TARGET, *FAST)
+    assert result.exit_code == 2
+    assert "LANGDOCK_API_KEY" in result.stderr
+
+
+def test_run_applies_every_row_and_says_where_the_results_are(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    result = cli("run", str(renames(3)), *TARGET, *FAST, "--base-url", sandbox.url)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"updated +3", result.stdout)
+    assert "batchupdate-runs" in result.stdout
+    assert [line["_outcome"] for line in results(tmp_path)] == ["updated"] * 3
+    assert sandbox.record("langdock", IDS[0]).name == "Renamed 0"
+    assert LANGDOCK_KEY not in result.output
+
+
+def test_run_exits_1_when_some_rows_are_not_fine(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    stranger = "00000000-0000-4000-8000-000000000000"
+    sandbox = batchupdate_sandbox()
+    result = cli("run", str(renames(1, (stranger, "Who?"), ("bad", "x"))), *TARGET, *FAST, "--base-url", sandbox.url)
+    assert result.exit_code == 1
+    assert "row 3: 404 integration not found" in result.stdout
+    assert [line["_outcome"] for line in results(tmp_path)] == ["updated", "failed", "invalid"]
+    failed = (tmp_path / "batchupdate-runs" / "latest" / "failed.csv").read_text("utf-8-sig")
+    assert [row["_row"] for row in csv.DictReader(failed.splitlines())] == ["3", "4"]
+
+
+def test_failed_csv_mended_and_run_again_is_fine(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    cli("run", str(renames(1, (IDS[1], "y" * 41))), *TARGET, *FAST, "--base-url", sandbox.url)
+    failed = tmp_path / "batchupdate-runs" / "latest" / "failed.csv"
+    mended = tmp_path / "mended.csv"
+    mended.write_text(failed.read_text("utf-8-sig").replace("y" * 41, "short"), "utf-8")
+    result = cli("run", str(mended), *TARGET, *FAST, "--base-url", sandbox.url)
+    assert result.exit_code == 0, result.output
+    assert sandbox.record("langdock", IDS[1]).name == "short"
+    assert list(results(tmp_path)[0])[:3] == ["id", "name", "_row"]
+
+
+def test_a_refused_key_stops_the_run_with_exit_3_and_the_rest_is_not_attempted(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    sandbox.revoke()
+    result = cli("run", str(renames(20)), *TARGET, *FAST, "--base-url", sandbox.url, "--concurrency", "2")
+    assert result.exit_code == 3
+    assert "401" in result.stdout
+    outcomes = {line["_outcome"] for line in results(tmp_path)}
+    assert outcomes == {"failed", "not_attempted"}
+    assert len(sandbox.requests) <= 2
+
+
+def test_the_same_command_goes_on_after_a_stop_and_sends_no_row_twice(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    stranger = "00000000-0000-4000-8000-000000000000"
+    path = str(renames(1, (stranger, "a"), *((IDS[n], f"b{n}") for n in range(5, 12))))
+    command = ("run", path, *TARGET, *FAST, "--base-url", sandbox.url, "--concurrency", "1")
+    assert cli(*command, "--max-failures", "0").exit_code == 3
+    assert "not_attempted" in {line["_outcome"] for line in results(tmp_path)}
+    again = cli(*command)
+    assert "goes on with the unfinished run" in again.stderr
+    assert again.exit_code == 1
+    assert [line["_outcome"] for line in results(tmp_path)] == ["updated", "failed", *["updated"] * 7]
+    assert len(sandbox.applied) == 8
+    assert len(os.listdir(tmp_path / "batchupdate-runs")) == 2  # noqa: PTH208 - the run and `latest`
+
+
+def test_new_starts_afresh(cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path) -> None:
+    sandbox = batchupdate_sandbox()
+    sandbox.revoke()
+    command = ("run", str(renames(2)), *TARGET, *FAST, "--base-url", sandbox.url)
+    cli(*command)
+    assert "goes on" not in cli(*command, "--new").stderr
+    assert len(os.listdir(tmp_path / "batchupdate-runs")) == 3  # noqa: PTH208 - two runs and `latest`
+
+
+def test_strict_sends_nothing_if_a_row_is_invalid(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    result = cli("run", str(renames(3, ("bad", "x"))), *TARGET, *FAST, "--base-url", sandbox.url, "--strict")
+    assert result.exit_code == 2
+    assert "1 of 4 rows are invalid" in result.stderr
+    assert sandbox.requests == []
+    assert os.listdir(tmp_path / "batchupdate-runs") == []  # noqa: PTH208 - nothing is left behind
+
+
+def test_dry_run_shows_what_would_be_sent_and_sends_nothing(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes
+) -> None:
+    sandbox = batchupdate_sandbox()
+    result = cli("run", str(renames(3)), *TARGET, "--base-url", sandbox.url, "--dry-run")
+    assert result.exit_code == 0
+    assert 'name = "Renamed 0"' in result.stderr
+    assert sandbox.requests == []
+
+
+def test_json_is_the_summary_alone_on_standard_output(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    result = cli("run", str(renames(2)), *TARGET, *FAST, "--base-url", batchupdate_sandbox().url, "--json")
+    data = json.loads(result.stdout)
+    on_disk = json.loads((tmp_path / "batchupdate-runs" / "latest" / "summary.json").read_text("utf-8"))
+    assert data == on_disk
+    assert data["counts"]["updated"] == data["input"]["rows"] == data["requests"]["sent"] == 2
+    assert set(data) == {
+        "run_id", "target", "input", "counts", "requests", "rate", "errors", "started_at", "finished_at", "duration_s",
+        "exit_code",
+    }  # fmt: skip
+
+
+def test_quiet_says_nothing_on_standard_error(cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes) -> None:
+    result = cli("run", str(renames(2)), *TARGET, *FAST, "--base-url", batchupdate_sandbox().url, "--quiet")
+    assert result.stderr == ""
+
+
+def test_standard_input_is_a_file_like_any_other(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    text = renames(2).read_text("utf-8")
+    result = cli("run", "-", *TARGET, *FAST, "--base-url", batchupdate_sandbox().url, text=text)
+    assert result.exit_code == 0, result.output
+    assert len(results(tmp_path)) == 2
+
+
+def test_an_empty_run_is_done_and_exits_0(cli: Cli, renames: Renames, tmp_path: Path) -> None:
+    result = cli("run", str(renames(0)), *TARGET, *FAST, "--base-url", "http://127.0.0.1:9")
+    assert result.exit_code == 0, result.output
+    assert results(tmp_path) == []
+
+
+def test_an_api_that_was_never_reached_stops_with_exit_3(cli: Cli, renames: Renames, tmp_path: Path) -> None:
+    result = cli(
+        "run", str(renames(3)), *TARGET, *FAST, "--base-url", "http://127.0.0.1:9", "--max-attempts", "1"
+    )  # fmt: skip
+    assert result.exit_code == 3, result.output
+    assert "never reached" in result.stdout
+    assert {line["_outcome"] for line in results(tmp_path)} == {"not_attempted"}
+
+
+def test_an_internal_error_exits_70_and_says_where_its_details_are(
+    cli: Cli, renames: Renames, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr("batchupdate.run.check_file", broken)
+    result = cli("check", str(renames(1)), *TARGET)
+    assert result.exit_code == 70
+    place = re.search(r"its details: (.*)", result.stderr)
+    assert place
+    with open(place[1].strip(), encoding="utf-8") as details:  # noqa: PTH123 - a path read off the screen
+        assert "ZeroDivisionError" in details.read()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_drains_reports_and_the_same_command_finishes(
+    renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path, number: int, code: int
+) -> None:
+    sandbox = batchupdate_sandbox()
+    command = [
+        sys.executable, "-m", "batchupdate", "run", str(renames(30)), *TARGET, "--yes", "--base-url", sandbox.url,
+        "--rate", "20/s",
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        deadline = time.monotonic() + 20
+        while len(sandbox.applied) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.send_signal(number)
+        out, err = child.communicate(timeout=30)
+        assert child.returncode == code, (out, err)
+    stopped = [line["_outcome"] for line in results(tmp_path)]
+    assert stopped.count("updated") == len(sandbox.applied) >= 3
+    assert stopped.count("not_attempted") == 30 - len(sandbox.applied)
+    assert b"Stopping" in err
+    finished = subprocess.run(
+        [*command, "--rate", "unlimited"], cwd=tmp_path, capture_output=True, timeout=60, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert {line["_outcome"] for line in results(tmp_path)} == {"updated"}
+    assert len(sandbox.applied) == 30
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for other processes")
+def test_a_second_ctrl_c_quits_at_once_and_leaves_a_valid_journal(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox(faults="hang=1")
+    command = [
+        sys.executable, "-m", "batchupdate", "run", str(renames(5)), *TARGET, "--yes", "--base-url", sandbox.url,
+        "--rate", "unlimited", "--concurrency", "2",
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        deadline = time.monotonic() + 20
+        while len(sandbox.requests) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        assert child.stderr is not None
+        while b"Stopping" not in child.stderr.readline():
+            pass
+        child.send_signal(signal.SIGINT)
+        child.communicate(timeout=20)
+        assert child.returncode == 130
+    assert cli("report").exit_code == 0
+    assert [line["_outcome"] for line in results(tmp_path)] == ["unknown"] * 2 + ["not_attempted"] * 3

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchupdate._version import __version__
+from batchupdate.cli.screen import size, span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    from batchupdate.sandbox import Sandbox
+
+    Cli = Callable[..., Result]
+    Renames = Callable[..., Path]
+    Sandboxes = Callable[..., Sandbox]
+
+COMMANDS = ["demo", "check", "run", "runs", "show", "report", "targets", "sandbox"]
+
+
+def test_help_lists_every_command(cli: Cli) -> None:
+    result = cli("--help")
+    assert result.exit_code == 0
+    for command in COMMANDS:
+        assert re.search(rf"^\s+{command} ", result.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_text_with_an_example(cli: Cli, command: str) -> None:
+    result = cli(command, "--help") if command != "targets" else cli("targets", "list", "--help")
+    assert result.exit_code == 0
+    assert f"batchupdate {command}" in result.stdout
+
+
+def test_help_imports_nothing_slow() -> None:
+    slow = {"pydantic", "aiohttp", "pandas", "structlog", "python_calamine", "sqlite3", "yaml"}
+    program = f"import sys\nimport batchupdate.cli\nprint({slow} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
+def test_version(cli: Cli) -> None:
+    assert cli("--version").stdout == f"batchupdate {__version__}\n"
+
+
+def test_shell_completion_can_be_shown(cli: Cli) -> None:
+    result = cli("--show-completion", "bash")
+    assert result.exit_code in {0, 2}
+    assert "--install-completion" in cli("--help").stdout
+
+
+def test_runs_lists_what_there_is(cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes) -> None:
+    assert "There are no runs" in cli("runs").stderr
+    url = batchupdate_sandbox().url
+    cli("run", str(renames(2)), "-t", "langdock-integration", "--yes", "--rate", "unlimited", "--base-url", url)
+    result = cli("runs")
+    assert "langdock-integration" in result.stdout
+    assert "all fine" in result.stdout
+    data = json.loads(cli("runs", "--json").stdout)
+    assert [(run["rows"], run["fine"]) for run in data["runs"]] == [(2, 2)]
+
+
+def test_show_and_report_work_from_the_journal_alone(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    cli("run", str(renames(2)), "-t", "langdock-integration", "--yes", "--rate", "unlimited", "--base-url", sandbox.url)
+    folder = (tmp_path / "batchupdate-runs" / "latest").resolve()
+    before = {name: (folder / name).read_bytes() for name in ("results.csv", "failed.csv", "summary.json")}
+    for name in before:
+        (folder / name).unlink()
+    (tmp_path / "renames.csv").unlink()
+    assert "updated" in cli("show").stdout
+    assert cli("report", str(folder)).exit_code == 0
+    assert {name: (folder / name).read_bytes() for name in before} == before
+    assert json.loads(cli("show", folder.name, "--json").stdout) == json.loads(before["summary.json"])
+
+
+def test_targets_lists_and_shows(cli: Cli) -> None:
+    assert "langdock-integration" in cli("targets").stdout
+    assert json.loads(cli("targets", "list", "--json").stdout)["targets"][1]["name"] == "nairi-llm-integration"
+    shown = cli("targets", "show", "langdock-integration").stdout
+    assert "at most 40 characters" in shown
+    assert "LANGDOCK_API_KEY" in shown
+    assert json.loads(cli("targets", "show", "nairi-llm-integration", "--json").stdout)["method"] == "PATCH"
+
+
+def test_targets_shows_a_target_of_the_users_own(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\ntitle: Mine\npath: /things/{id}\nauth: {scheme: none}\nid: {id: {pattern: '^t_'}}\n"
+        "fields: {size: {enum: [S, M], description: The size}, note: {pattern: '^x'}}\n",
+        "utf-8",
+    )
+    shown = cli("targets", "show", "mine.yaml").stdout
+    assert "one of: S, M" in shown
+    assert "say --base-url" in shown
+    assert "is never sent again" in shown
+
+
+def test_demo_applies_the_samples_to_both_targets(cli: Cli, tmp_path: Path) -> None:
+    result = cli("demo")
+    assert result.exit_code == 0, result.output
+    assert "langdock-renames.csv → langdock-integration" in result.stdout
+    assert "nairi-renames.xlsx → nairi-llm-integration" in result.stdout
+    assert len([path for path in (tmp_path / "batchupdate-runs").iterdir() if path.name != "latest"]) == 2
+
+
+def test_sandbox_serves_until_it_is_ended(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "batchupdate", "sandbox", "--port", "0", "--limit", "5/s"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        url = child.stdout.readline().split()[-1]
+        with urllib.request.urlopen(f"{url}/_sandbox/counts") as reply:  # noqa: S310 - loopback
+            assert json.load(reply)["requests"] == 0
+        child.terminate()
+        child.communicate(timeout=10)
+
+
+def test_a_port_that_is_taken_is_a_sentence(cli: Cli, batchupdate_sandbox: Sandboxes) -> None:
+    port = batchupdate_sandbox().url.rpartition(":")[2]
+    result = cli("sandbox", "--port", port)
+    assert result.exit_code == 2
+    assert "Say another --port." in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 s"), (59.94, "59.9 s"), (61, "1 min 01 s"), (3600, "1 h 00 min"), (7325, "2 h 02 min")],
+)
+def test_a_duration_reads_as_people_say_it(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+def test_a_size_reads_as_people_say_it(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 999)
+    assert size(tmp_path) == "999 B"
+    (tmp_path / "b").write_bytes(b"x" * 1_500_000)
+    assert size(tmp_path) == "2 MB"

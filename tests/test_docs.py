@@ -1,0 +1,119 @@
+"""Documentation that drifts fails the build."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.main import get_command
+
+from batchupdate.cli import app
+from batchupdate.config import Input, Settings, load_settings
+from batchupdate.declared import load, parse
+from batchupdate.model import Outcome
+from batchupdate.sandbox import LANGDOCK_KEY, make_records
+from batchupdate.targets import Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchupdate.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
+
+
+def test_the_library_example_of_the_readme_runs(
+    batchupdate_sandbox: Callable[..., Sandbox],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (example,) = blocks(README, "python")
+    sandbox = batchupdate_sandbox()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LANGDOCK_API_KEY", LANGDOCK_KEY)
+    record = make_records().langdock[0].id
+    Path("renames.csv").write_text(f"id,name\n{record},From the README\n", "utf-8")
+    exec(compile(example.replace('rate="10/s"', f'rate="10/s", base_url="{sandbox.url}"'), "README.md", "exec"), {})  # noqa: S102 - our own README
+    assert "1 rows updated" in capsys.readouterr().out
+    assert sandbox.record("langdock", record).name == "From the README"
+
+
+def test_the_readme_names_every_command_outcome_and_exit_code() -> None:
+    for outcome in Outcome:
+        assert f"| `{outcome.value}` |" in README
+    for code in (0, 1, 2, 3, 4, 70):
+        assert f"| {code} |" in README
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_option_in_the_docs_exists(page: Path) -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for line in re.findall(r"^\$ (?:\S*/)?batchupdate (.*)$", page.read_text("utf-8"), re.MULTILINE):
+        name, *words = line.split()
+        assert name in commands or name.startswith("-"), line
+        if name in commands and not hasattr(commands[name], "commands"):
+            known = {option for parameter in commands[name].params for option in parameter.opts}
+            for word in words:
+                if word.startswith("-"):
+                    assert word in known, f"{page.name}: {line}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_in_the_docs_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
+        if "://" not in link:
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_example_config_is_valid_as_it_stands() -> None:
+    assert load_settings(config=ROOT / "config.example.yaml", environ={}).target == "langdock-integration"
+
+
+def test_the_example_config_has_every_setting_and_each_is_valid() -> None:
+    text = (ROOT / "config.example.yaml").read_text("utf-8")
+    setting = re.compile(r"^( *)# ( *)([A-Za-z_ ]+:)((?: .*)?)$", re.MULTILINE)
+    known = {*Settings.model_fields, *Input.model_fields, "field", "New name", "Remarks"}
+    lines = [
+        f"{match[1]}{match[2]}{match[3]}{match[4]}"
+        if (match := setting.match(line)) and match[3].rstrip(":") in known
+        else line
+        for line in text.splitlines()
+    ]
+    parsed = parse("\n".join(lines).encode(), Settings, "config file", "config.example.yaml")
+    assert parsed.model_fields_set == set(Settings.model_fields)
+    assert parsed.input.model_fields_set == set(Input.model_fields)
+
+
+def test_the_example_config_shows_the_real_defaults() -> None:
+    text = (ROOT / "config.example.yaml").read_text("utf-8")
+    defaults = Settings()
+    for name in (
+        "timeout",
+        "connect_timeout",
+        "max_attempts",
+        "max_wait",
+        "give_up_after",
+        "drain_timeout",
+        "runs_dir",
+    ):
+        shown = re.search(rf"^# {name}: (.*)$", text, re.MULTILINE)
+        assert shown, name
+        assert str(getattr(defaults, name)).removesuffix(".0") == shown[1]
+
+
+def test_the_declaration_in_the_docs_is_a_valid_target(tmp_path: Path) -> None:
+    (declaration,) = blocks((ROOT / "docs" / "targets.md").read_text("utf-8"), "yaml")
+    path = tmp_path / "crm-contact.yaml"
+    path.write_text(declaration, "utf-8")
+    target = load(path, Target, "target")
+    assert target.expand(("a@b.example",)) == "/crm/v3/objects/contacts/a%40b.example?idProperty=email"
+    assert target.body_of('{"firstname":"A"}') == b'{"typecast":true,"properties":{"firstname":"A"}}'

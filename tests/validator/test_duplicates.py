@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchupdate.config import Input, Secrets
+from batchupdate.model import Row
+from batchupdate.targets import find_target
+from batchupdate.validator import DuplicateFinder, Sighting, Validator, duplicate_problem, lay_out
+
+KEYS = st.sampled_from(
+    ["a", "A", "b", "007", "7", "1e5", "100000", "ä", "😀", "a\x1fb", "'; --", "null", ""]
+) | st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
+
+
+@given(st.lists(st.lists(st.tuples(KEYS, st.booleans()), max_size=8), max_size=4))
+def test_the_finder_finds_what_a_dictionary_would(batches: list[list[tuple[str, bool]]]) -> None:
+    rows: dict[str, list[Sighting]] = defaultdict(list)
+    number = 1
+    with DuplicateFinder() as finder:
+        for batch in batches:
+            sightings = []
+            for key, valid in batch:
+                number += 1
+                sightings.append(Sighting(key, number, valid))
+                rows[key].append(sightings[-1])
+            finder.add(sightings)
+        found = list(finder.groups())
+    assert sorted(found) == sorted(group for group in rows.values() if len(group) > 1)
+
+
+def test_keys_that_differ_only_in_how_numbers_are_written_are_two() -> None:
+    with DuplicateFinder() as finder:
+        finder.add([Sighting("007", 2, valid=True), Sighting("7", 3, valid=True), Sighting("7.0", 4, valid=True)])
+        assert list(finder.groups()) == []
+
+
+def test_what_goes_wrong_behind_is_told() -> None:
+    finder = DuplicateFinder()
+    with finder:
+        pass
+    with pytest.raises((sqlite3.ProgrammingError, RuntimeError)):
+        finder.add([Sighting("a", 2, valid=True)])
+
+
+@pytest.mark.parametrize(
+    ("target", "one", "other", "same"),
+    [
+        (
+            "langdock-integration",
+            "550E8400-E29B-41D4-A716-446655440000",
+            "550e8400-e29b-41d4-a716-446655440000",
+            True,
+        ),
+        (
+            "langdock-integration",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "550e8400-e29b-41d4-a716-446655440001",
+            False,
+        ),
+        ("nairi-llm-integration", "ai_01KFRX8K1CKQGCV2W5J9C9Z37H", "01KFRX8K1CKQGCV2W5J9C9Z37H", True),
+        ("nairi-llm-integration", "ai_01KFRX8K1CKQGCV2W5J9C9Z37H", "ai_01kfrx8k1ckqgcv2w5j9c9z37h", True),
+        ("nairi-llm-integration", "01KFRX8K1CKQGCV2W5J9C9Z37H", "01KFRX8K1CKQGCV2W5J9C9Z37J", False),
+    ],
+)
+def test_two_spellings_of_one_id_are_one_record(target: str, one: str, other: str, *, same: bool) -> None:
+    declared = find_target(target)
+    validator = Validator(declared, lay_out(["id", "name"], declared, Input()), Secrets())
+    checked = validator.check([Row(2, (one, "x")), Row(3, (other, "y"))])
+    with DuplicateFinder() as finder:
+        finder.add(checked.sightings())
+        groups = [[sighting.row for sighting in group] for group in finder.groups()]
+    assert groups == ([[2, 3]] if same else [])
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([2, 3], "the same record is in row 3 too; keep one of them, or say with"),
+        ([2, 3, 4], "the same record is in rows 3, 4 too; keep one of them"),
+        ([2, 3, 4, 5, 6, 7], "the same record is in rows 3, 4, 5, 6, 7 too; keep one of them"),
+        ([2, 3, 4, 5, 6, 7, 8, 9], "the same record is in rows 3, 4, 5, 6, 7 and 2 more too; keep one of them"),
+    ],
+)
+def test_a_duplicate_is_told_with_the_other_rows_and_the_way_out(rows: list[int], said: str) -> None:
+    problem = duplicate_problem(2, [Sighting("k", row, valid=True) for row in rows], "ID")
+    assert (problem.code, problem.row, problem.column) == ("duplicate_id", 2, "ID")
+    assert problem.message.startswith(said)
+    assert "'on_duplicate: last'" in problem.message
