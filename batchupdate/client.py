@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import urllib.request
@@ -30,6 +31,7 @@ MAX_BODY = 65_536
 KEEPALIVE_S = 15.0
 DNS_CACHE_S = 60
 CONNECT_SHARE = 0.9
+SWEEP_EVERY_S = 0.25
 _HEADERS = {
     "User-Agent": f"batchupdate/{__version__}",
     "Accept": "application/json",
@@ -68,6 +70,7 @@ class Client:
         secrets: Secrets,
     ) -> None:
         self._base_url = base_url
+        self._base = URL(base_url, encoded=True)
         self._host = urlsplit(base_url).hostname or ""
         self._method = method
         self._clock = clock
@@ -75,8 +78,11 @@ class Client:
         self._headers: CIMultiDict[str] = CIMultiDict()
         for name, value in headers.items():
             self._headers[name] = value
+        self._patience = settings.timeout
+        self._open: dict[_Exchange, None] = {}
+        self._sweeper: asyncio.Task[None] | None = None
         self._timeout = aiohttp.ClientTimeout(
-            total=settings.timeout,
+            total=None,  # the sweeper's work: a timer for each request costs more than all else we do for it
             # Below the total, so that a host that is not there counts as one that was not reached.
             connect=min(settings.connect_timeout, CONNECT_SHARE * settings.timeout),
             sock_read=settings.read_timeout,
@@ -98,11 +104,14 @@ class Client:
             # aiohttp sends a PUT again by itself when a connection breaks; an ambiguous request is ours to judge.
             middlewares=(_break_off,) if self._method in _REPEATED_BY_AIOHTTP else (),
         )
+        self._sweeper = asyncio.create_task(self._sweep())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
         if self._session is not None:
             await self._session.close()
 
@@ -115,19 +124,47 @@ class Client:
         """
         assert self._session is not None, "use the client as an async context manager"  # noqa: S101 - our own misuse
         started = self._clock.monotonic()
+        exchange = _Exchange(asyncio.current_task(), started + self._patience)
+        self._open[exchange] = None
+        response: aiohttp.ClientResponse | None = None
         try:
-            async with self._session.request(
+            response = await self._session.request(
                 self._method,
-                URL(self._base_url + path, encoded=True),
+                self._url(path),
                 data=body,
                 headers=self._headers,  # not the session's own: aiohttp gives those to the proxy too
                 allow_redirects=False,
-            ) as response:
-                content = self._secrets.redact_bytes(await _read(response))
-                headers = self._clean(response.headers)
-                return Reply(response.status, headers, content, self._clock.monotonic() - started)
+            )
+            content = self._secrets.redact_bytes(await _read(response))
         except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
             return self._fault(error, self._clock.monotonic() - started)
+        except asyncio.CancelledError as error:
+            if response is not None:
+                response.close()
+            if not exchange.ran_out():
+                raise
+            if response is not None:  # its status stands, even if the rest of its body never came
+                return Reply(response.status, self._clean(response.headers), b"", self._clock.monotonic() - started)
+            return self._fault(TimeoutError(*error.args), self._clock.monotonic() - started)
+        finally:
+            del self._open[exchange]
+        return Reply(response.status, self._clean(response.headers), content, self._clock.monotonic() - started)
+
+    def _url(self, path: str) -> URL:
+        if "?" in path or self._base.raw_path != "/":
+            return URL(self._base_url + path, encoded=True)
+        return self._base.with_path(path, encoded=True)  # needs no parsing
+
+    async def _sweep(self) -> None:
+        """Ends exchanges that take too long; they stand in the order in which they run out of time."""
+        pause = min(SWEEP_EVERY_S, self._patience / 10)
+        while True:
+            now = self._clock.monotonic()
+            for exchange in self._open:
+                if exchange.due > now:
+                    break
+                exchange.end()
+            await self._clock.sleep_until(now + pause)
 
     def _clean(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """A server can echo the key, or send bytes that are no text: nothing beyond this client is to see either."""
@@ -158,6 +195,26 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     except (aiohttp.ClientError, TimeoutError, OSError):
         response.close()
     return bytes(content[:MAX_BODY])
+
+
+class _Exchange:
+    """A request that is out, and when its time is up; ends its task as `asyncio.timeout` does."""
+
+    __slots__ = ("_before", "_ended", "_task", "due")
+
+    def __init__(self, task: asyncio.Task[object] | None, due: float) -> None:
+        self._task, self.due, self._ended = task, due, False
+        self._before = task.cancelling() if task else 0
+
+    def end(self) -> None:
+        """Its time is up."""
+        if not self._ended and self._task is not None:
+            self._ended = True
+            self._task.cancel()
+
+    def ran_out(self) -> bool:
+        """Whether the cancellation that has just arrived is ours alone; then it is taken back."""
+        return self._ended and self._task is not None and self._task.uncancel() <= self._before
 
 
 class _BrokenOffError(Exception):

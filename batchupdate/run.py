@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 HASH_CHUNK = 1 << 20
 EXAMPLES = 3
+BATCH_ROWS = 4000
+"""Enough that the threads which write have no need to change places often."""
 
 
 def _quiet(_: object) -> None:
@@ -415,7 +417,7 @@ class _Ingest:
     def read(self, keep: Callable[[Checked], None]) -> None:
         """Passes every batch through the validator and on to `keep`."""
         checkup = self.checkup
-        for rows in self.table.batches():
+        for rows in self.table.batches(BATCH_ROWS):
             checked = self._validator.check(rows)
             self._finder.add(checked.sightings())
             keep(checked)

@@ -188,7 +188,6 @@ class WorkerPool:
         """Takes no further rows; what is in flight may finish. The first reason given is the one that counts."""
         self._reason = self._reason or reason
         self._stopped = True
-        self._changed.set()
         if self._at_head is not None:
             self._at_head.cancel()
 

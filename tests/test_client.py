@@ -403,18 +403,61 @@ async def test_no_answer_within_the_read_timeout_is_a_timeout() -> None:
 
 
 async def test_an_answer_that_drips_is_a_timeout_once_the_total_is_over() -> None:
-    async def drip(writer: asyncio.StreamWriter) -> None:
-        while True:
-            writer.write(b"H")
-            await writer.drain()
-            await asyncio.sleep(0.02)
-
     async def slow_head(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         await drip(writer)
 
     async with serving(slow_head) as server:
         assert fault(await send(server.url, timeout=0.2, read_timeout=5.0)).kind is FaultKind.TIMEOUT
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.01)
+
+
+async def test_a_status_stands_even_if_its_body_drips_until_the_total_is_over() -> None:
+    async def slow_body(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+        await drip(writer)
+
+    async with serving(slow_body) as server:
+        answer = reply(await send(server.url, timeout=0.1))
+    assert answer.status == 200
+    assert answer.duration_s < 1
+
+
+async def test_a_worker_whose_request_ran_out_of_time_goes_on_unharmed() -> None:
+    async with serving(hang, OK) as server, client_of(server.url, timeout=0.1) as client:
+        assert fault(await client.send("/1", b"{}")).kind is FaultKind.TIMEOUT
+        task = asyncio.current_task()
+        assert task is not None
+        assert task.cancelling() == 0
+        async with asyncio.timeout(1):
+            assert reply(await client.send("/2", b"{}")).status == 200
+
+
+async def test_only_the_requests_that_are_late_run_out_of_time() -> None:
+    async with serving(hang, OK) as server, client_of(server.url, timeout=0.2) as client:
+        late = asyncio.create_task(client.send("/1", b"{}"))
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+            assert reply(await client.send("/2", b"{}")).status == 200
+        assert fault(await late).kind is FaultKind.TIMEOUT
+
+
+async def test_a_cancellation_that_comes_together_with_the_end_of_the_time_is_a_cancellation() -> None:
+    async with serving(hang) as server, client_of(server.url, timeout=0.1) as client:
+        sending = asyncio.create_task(client.send("/", b"{}"))
+        await asyncio.sleep(0.02)
+        (exchange,) = client._open
+        exchange.end()
+        sending.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await sending
+        assert not client._open
 
 
 @pytest.mark.parametrize("limits", [{"connect_timeout": 0.1}, {"timeout": 0.1, "connect_timeout": 10.0}])

@@ -91,6 +91,17 @@ async def test_replies_that_were_in_flight_when_the_hold_began_are_one_offence(c
     assert limiter.holding_s == 2.0  # the first strike, not the eighth
 
 
+async def test_a_request_that_left_in_the_same_moment_as_the_hold_began_is_no_new_offence(clock: FakeClock) -> None:
+    limiter = limiter_of(clock, UNLIMITED)  # a clock can be as coarse as 16 ms
+    sent = [await limiter.turn() for _ in range(3)]
+    assert [limiter.hold(at, None) for at in sent] == [True, False, False]
+    limiter.passed(sent[0])
+    await clock.run(limiter.turn())
+    await clock.advance(0.01)
+    limiter.hold(clock.time, None)
+    assert limiter.holding_s == 4.0
+
+
 async def test_the_backoff_grows_with_every_new_offence_and_starts_anew_once_a_request_gets_through(
     clock: FakeClock,
 ) -> None:

@@ -34,7 +34,7 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 def test_every_event_is_one_json_object_a_line_with_time_and_level(path: Path, clock: FakeClock) -> None:
     with run_log(path, clock, SECRETS) as log:
-        log.info("start", row=1, why="zwei\nZeilen – “quotes”")
+        log.info("start", row=1, why="zwei\nZeilen: “ü”")
         log.warning("hold", asked_s=None)
         assert len(lines(path)) == 2  # on the disk at once
     assert lines(path) == [
@@ -43,7 +43,7 @@ def test_every_event_is_one_json_object_a_line_with_time_and_level(path: Path, c
             "level": "info",
             "event": "start",
             "row": 1,
-            "why": "zwei\nZeilen – “quotes”",
+            "why": "zwei\nZeilen: “ü”",
         },
         {"at": "2026-11-21T18:45:00.000Z", "level": "warning", "event": "hold", "asked_s": None},
     ]

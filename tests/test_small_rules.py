@@ -63,6 +63,11 @@ def test_what_the_last_call_raises_is_raised_at_the_end() -> None:
 
 
 def test_an_error_inside_goes_before_one_of_the_last_call() -> None:
-    with pytest.raises(KeyError), Behind("test") as behind:
-        behind.call(int, "no number")
-        raise KeyError
+    behind = Behind("test")
+    with pytest.raises(KeyError), behind:
+        raise told_behind(behind)
+
+
+def told_behind(behind: Behind) -> KeyError:
+    behind.call(int, "no number")
+    return KeyError()

@@ -300,6 +300,12 @@ async def test_an_unanswered_request_leaves_its_row_unknown_even_if_a_later_one_
     assert house.rows.of(2).attempts == 2
 
 
+async def test_what_went_unanswered_once_is_not_forgotten_over_later_answers(clock: FakeClock) -> None:
+    house = House(clock, 1, scripted({2: [LOST, BROKEN, THROTTLED, REFUSED]}))
+    await house.work()
+    assert (house.rows.of(2).outcome, house.rows.of(2).attempts) == (Outcome.UNKNOWN, 4)
+
+
 async def test_an_unanswered_request_is_not_repeated_where_that_is_not_safe(clock: FakeClock) -> None:
     house = House(clock, 2, scripted({2: [TIMEOUT, OK]}), repeatable=False)
     await house.work()
@@ -339,6 +345,13 @@ async def test_throttled_rows_go_first_after_the_hold(clock: FakeClock, rate: Ra
     held_at = next(at for at, row in house.api.seen if row == 5) + LATENCY
     after = [place for place, (at, _) in enumerate(house.api.seen) if at >= held_at + 10 - 1e-9]
     assert min(after) in again
+
+
+async def test_rows_that_were_turned_away_together_go_out_again_in_the_same_order(clock: FakeClock) -> None:
+    house = House(clock, 40, lambda row, nth: THROTTLED if nth == 1 and 10 <= row < 18 else OK)
+    await house.work(8)
+    again = [row for _, row in house.api.seen if 10 <= row < 18][8:]
+    assert again == list(range(10, 18))
 
 
 async def test_a_row_that_is_overtaken_again_and_again_is_given_up(clock: FakeClock) -> None:
@@ -426,6 +439,14 @@ async def test_an_api_that_never_answers_for_too_long_stops_the_run(clock: FakeC
         await house.work(1)
     assert Outcome.FAILED not in house.rows.outcomes.values()
     house.check_conservation()
+
+
+async def test_refusals_with_successes_between_them_do_not_add_up(clock: FakeClock) -> None:
+    house = House(
+        clock, 60, lambda row, nth: THROTTLED if nth == 1 and row % 3 == 0 else OK, rules=Rules(give_up_after_s=15.0)
+    )
+    await house.work(1)
+    assert house.pool.counts[Outcome.UPDATED] == 60
 
 
 async def test_one_refusal_after_a_long_quiet_time_does_not_stop_a_slow_run(clock: FakeClock) -> None:

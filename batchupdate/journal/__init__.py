@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic_core import to_json
 
+from batchupdate.bulk_insert import bulk_insert
 from batchupdate.errors import BatchUpdateError, ConfigError, SafetyStop
 from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, Sessions, Traffic
 
@@ -29,20 +30,8 @@ SCHEMA_VERSION = 1
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
 CACHE_KIB = 2048
 
-_ADD_ROWS = """
-    INSERT INTO row (number, cells, record_id, path, fields)
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-           json_extract(value, '$[3]'), json_extract(value, '$[4]')
-    FROM json_each(?)
-"""
-_ADD_RESULTS = """
-    INSERT OR REPLACE INTO result
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-           json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-           json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'),
-           json_extract(value, '$[9]')
-    FROM json_each(?)
-"""
+_ADD_ROWS = "INSERT INTO row (number, cells, record_id, path, fields)"
+_ADD_RESULTS = "INSERT OR REPLACE INTO result"
 _SET_META = """
     INSERT OR REPLACE INTO meta SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)
 """
@@ -150,11 +139,12 @@ class Journal:
         """Closes the file."""
         self._connection.close()
 
-    def _write(self, *statements: tuple[str, str]) -> None:
-        """Runs statements, each over one JSON batch, as one transaction."""
+    def _write(self, *statements: tuple[str, str], results: Iterable[tuple[Result, bool]] = ()) -> None:
+        """Runs statements, each over one JSON batch, and keeps results, as one transaction."""
         with self._transaction() as connection:
             for statement, batch in statements:
                 connection.execute(statement, (batch,))
+            bulk_insert(connection, _ADD_RESULTS, [_values(result, final=final) for result, final in results])
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -183,17 +173,20 @@ class Journal:
 
     def add_rows(self, entries: Iterable[Entry], results: Sequence[Result]) -> None:
         """Writes a batch of input rows, and the results of those that will never be sent."""
-        statements = [(_ADD_ROWS, to_json(entries).decode())]
-        if results:
-            statements.append((_ADD_RESULTS, _results_json((result, True) for result in results)))
-        self._write(*statements)
+        rows = [
+            (number, _json(cells), record_id, path, None if fields is None else _json(fields))
+            for number, cells, record_id, path, fields in entries
+        ]
+        with self._transaction() as connection:
+            bulk_insert(connection, _ADD_ROWS, rows)
+            bulk_insert(connection, _ADD_RESULTS, [_values(result, final=True) for result in results])
 
     def withdraw(self, results: Sequence[Result]) -> None:
         """Takes rows out of what is to be sent, and keeps why."""
         numbers = json.dumps([result.row for result in results])
         self._write(
             ("UPDATE row SET path = NULL WHERE number IN (SELECT value FROM json_each(?))", numbers),
-            (_ADD_RESULTS, _results_json((result, True) for result in results)),
+            results=[(result, True) for result in results],
         )
 
     def fields_of(self, numbers: Sequence[int]) -> list[dict[str, Any] | None]:
@@ -210,7 +203,7 @@ class Journal:
         """Lets one row's request carry the fields of others for the same record."""
         self._write(
             (_CARRY, json.dumps([carrier, list(numbers)])),
-            (_SET_FIELDS, to_json([carrier, fields]).decode()),
+            (_SET_FIELDS, _json([carrier, fields])),
         )
 
     def seal(self, values: Mapping[str, Any]) -> None:
@@ -265,13 +258,10 @@ class Journal:
         """
         with _told(self._path):
             rows = json.loads(self._connection.execute(_NEXT, (after, count)).fetchone()[0]) if count else []
-        statements = []
-        if results:
-            statements.append((_ADD_RESULTS, _results_json(results)))
         if rows:
-            statements.append((_START, json.dumps([row[0] for row in rows])))
-        if statements:
-            self._write(*statements)
+            self._write((_START, json.dumps([row[0] for row in rows])), results=results)
+        elif results:
+            self._write(results=results)
         return [
             Request(number, record_id, path, fields, sent=sent, unanswered=bool(doubt))
             for number, record_id, path, fields, sent, doubt in rows
@@ -335,24 +325,24 @@ class Journal:
         return Sessions(Traffic(*traffic), started, finished, duration, last[0] if last else None)
 
 
-def _results_json(results: Iterable[tuple[Result, bool]]) -> str:
-    return to_json(
-        [
-            (
-                result.row,
-                int(final),
-                result.outcome.value,
-                result.http_status,
-                result.attempts,
-                result.error,
-                result.request_id,
-                result.location,
-                result.finished_at.timestamp() if result.finished_at else None,
-                result.duration_ms,
-            )
-            for result, final in results
-        ]
-    ).decode()
+def _json(value: object) -> str:
+    return to_json(value).decode()
+
+
+def _values(result: Result, *, final: bool) -> tuple[object, ...]:
+    """A result as the columns of its table."""
+    return (
+        result.row,
+        int(final),
+        result.outcome.value,
+        result.http_status,
+        result.attempts,
+        result.error,
+        result.request_id,
+        result.location,
+        result.finished_at.timestamp() if result.finished_at else None,
+        result.duration_ms,
+    )
 
 
 def _connect(path: Path) -> sqlite3.Connection:

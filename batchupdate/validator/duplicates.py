@@ -9,19 +9,14 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from pydantic_core import to_json
-
 from batchupdate.behind import Behind
+from batchupdate.bulk_insert import bulk_insert
 from batchupdate.model import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from types import TracebackType
 
-_INSERT = """
-    INSERT INTO seen
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]') FROM json_each(?)
-"""
 _SEVERAL = """
     SELECT key, row, valid FROM seen
     WHERE key IN (SELECT key FROM seen GROUP BY key HAVING count(*) > 1) ORDER BY key, row
@@ -60,7 +55,7 @@ class DuplicateFinder:
     def add(self, sightings: Sequence[Sighting]) -> None:
         """Remembers a batch."""
         if sightings:
-            self._behind.call(self._connection.execute, _INSERT, (to_json(sightings).decode(),))
+            self._behind.call(bulk_insert, self._connection, "INSERT INTO seen", sightings)
 
     def groups(self) -> Iterator[list[Sighting]]:
         """The rows of every record that stands in several, in the order of their numbers."""

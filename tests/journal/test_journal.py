@@ -96,7 +96,7 @@ texts = st.text(max_size=40) | st.sampled_from(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(table=st.lists(st.lists(texts, max_size=4), min_size=1, max_size=5))
 def test_any_cell_and_any_field_survives_unchanged(tmp_path: Path, table: list[list[str]]) -> None:
     path = tmp_path / "journal.sqlite3"
@@ -315,6 +315,7 @@ class Story(RuleBasedStateMachine):
         self.count, self.repeatable = count, repeatable
         self.journal = Journal.create(self.path)
         fill(self.journal, count)
+        self.hurry()
         self.final: dict[int, Outcome] = {}
         self.loose: dict[int, Outcome] = {}
         self.doubt: set[int] = set()
@@ -362,7 +363,11 @@ class Story(RuleBasedStateMachine):
     def kill(self) -> None:
         self.journal.close()
         self.journal = Journal.open(self.path)
+        self.hurry()
         self.begin()
+
+    def hurry(self) -> None:
+        self.journal._connection.execute("PRAGMA synchronous = OFF")
 
     @invariant()
     def tells_the_truth(self) -> None:
@@ -382,7 +387,7 @@ class Story(RuleBasedStateMachine):
 
 def test_the_journal_tells_the_truth_through_any_story(tmp_path: Path) -> None:
     Story.base = tmp_path
-    run_state_machine_as_test(Story, settings=settings(max_examples=40, stateful_step_count=15, deadline=None))
+    run_state_machine_as_test(Story, settings=settings(max_examples=40, stateful_step_count=12, deadline=None))
 
 
 # What is on the disk.

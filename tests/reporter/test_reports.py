@@ -118,7 +118,7 @@ def test_both_begin_with_the_mark_that_excel_knows_utf_8_by(tmp_path: Path) -> N
         assert (tmp_path / name).read_bytes() == b"\xef\xbb\xbfId," + RESULT_HEADINGS.encode() + b"\r\n"
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", " =cmd|'/C calc'!A0", "＝1", "'=1", "\r=1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", " =cmd|'/C calc'!A0", "\uff1d1", "'=1", "\r=1"])
 def test_whatever_a_spreadsheet_would_run_is_guarded_in_every_column(tmp_path: Path, text: str) -> None:
     lines = [line(2, [text], Outcome.FAILED, record_id=text, error=text, request_id=text)]
     write_results(tmp_path / "results.csv", tmp_path / "failed.csv", [text], 1, lines)
@@ -153,19 +153,14 @@ def test_lines_are_streamed(tmp_path: Path) -> None:
     assert on_the_disk[-1] > 400_000
 
 
-ASCII_TO_EMOJI = st.text(
-    st.characters(
-        codec="utf-8", exclude_characters="\0\r\n\x1a\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e", exclude_categories=["Cs"]
-    ),
-    max_size=12,
+cells = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.sampled_from(
+    ["=1+1", "'", "''=x", "'plain", "007", "NA", "a,b", 'q"q', "x\ny", "x\r\ny", "<null>", "#N/A", "\ufeff"]
 )
-cells = ASCII_TO_EMOJI | st.sampled_from(
-    ["=1+1", "'", "''=x", "'plain", "007", "NA", "a,b", 'q"q', "x\ny", "<null>", "#N/A"]
-)
+records = st.tuples(cells, cells).filter(lambda record: "".join(record).strip())  # a blank line is no row
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(table=st.lists(st.tuples(cells, cells), min_size=1, max_size=6))
+@given(table=st.lists(records, min_size=1, max_size=6))
 def test_results_read_back_as_input_hold_the_same_cells(tmp_path: Path, table: list[tuple[str, str]]) -> None:
     lines = [line(number, list(record)) for number, record in enumerate(table, 2)]
     write_results(tmp_path / "results.csv", tmp_path / "failed.csv", ["Id", "=name"], 2, lines)

@@ -159,6 +159,11 @@ def test_a_wrong_declaration_is_refused_with_file_line_and_way_out(old: str, new
     assert said in complaint(swapped(old, new))
 
 
+def test_a_target_can_send_headers_of_its_own() -> None:
+    target = read(swapped("title: My API", "title: x\nheaders: {X-Api-Version: '2022-11-28'}"))
+    assert target.headers == {"X-Api-Version": "2022-11-28"}
+
+
 def test_a_path_can_hold_a_query() -> None:
     assert read(swapped(".json", "?idProperty=email")).expand(("1", "a@b")) == "/a/1/b/a%40b?idProperty=email"
 
