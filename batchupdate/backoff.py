@@ -100,10 +100,15 @@ class Policy:
         return cls(target.repeatable, target.statuses, target.errors.paths, max_wait_s)
 
 
+_UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
+
+
 def judge(answer: Reply | Fault, policy: Policy, now: datetime) -> Verdict:
     """What one reply or fault means, and what to do next; `now` is for replies that carry no `Date`."""
     if isinstance(answer, Fault):
         meaning, wait, message = FAULTS[answer.kind], None, answer.message
+    elif answer.status == HTTPStatus.OK and HTTPStatus.OK not in policy.statuses:
+        return _UPDATED
     else:
         wait = retry_after_s(answer.headers, now, policy.max_wait_s)
         meaning = _meaning(answer.status, policy, wait)

@@ -259,6 +259,9 @@ class Secrets:
             reverse=True,
         )
 
+    def __bool__(self) -> bool:
+        return bool(self._texts)
+
     def redact(self, text: str) -> str:
         """The text with every secret replaced."""
         for secret in self._texts:

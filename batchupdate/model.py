@@ -40,9 +40,8 @@ FINE = frozenset({Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNCHANGED})
 """The outcomes of a row that needs nobody's attention; all others are worth another try."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One data row of the input.
+class Row(NamedTuple):
+    """One data row of the input; a plain tuple, for there can be millions.
 
     `number` is the row's number as the user's spreadsheet program shows it (the header is row 1); `cells` are its
     texts as typed, in the order of the table's columns. There can be fewer or more cells than columns.
@@ -80,23 +79,16 @@ class Problem:
         return f"{place}{self.message}"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A valid row: which record it names and what it sets.
+class Change(NamedTuple):
+    """A valid row: which record it names and what it sets; a plain tuple, for there can be millions.
 
-    `ids` are the id's parts as typed, one for each variable of the target's path. `key` is equal for two ids that
-    name the same record (`ABC…` and `abc…` for a UUID). `fields` maps field names to JSON values.
+    `ids` are the id's parts as typed, one for each variable of the target's path. `fields` maps field names to JSON
+    values.
     """
 
     row: int
     ids: tuple[str, ...]
-    key: str
     fields: Mapping[str, Any]
-
-    @property
-    def record_id(self) -> str:
-        """The id as one text, for people."""
-        return "/".join(self.ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +172,8 @@ class Verdict:
     wait_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one row, as the journal keeps it.
+class Result(NamedTuple):
+    """What became of one row, as the journal keeps it; a plain tuple, for there can be millions.
 
     `attempts` counts every request sent for this row, throttled ones too. `finished_at` is UTC. `duration_ms` is
     that of the last request. `location` is where a 202 said the change can be followed.

@@ -370,25 +370,20 @@ class WorkerPool:
         self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int, *, final: bool = True
     ) -> None:
         outcome, message = settle(request, verdict)
-        headers = answer.headers if isinstance(answer, Reply) else {}
         self._overtaken.pop(request.row, None)
         self.counts[outcome] += 1
+        status = request_id = location = None
+        if isinstance(answer, Reply):
+            status = answer.status
+            request_id = next(filter(None, map(answer.headers.get, self._rules.request_id_headers)), None)
+            location = answer.headers.get("location") if outcome is Outcome.ACCEPTED else None
+        duration_ms = round(answer.duration_s * 1000, 1) if answer else None
+        now = self._clock.now()
         self._sink.finish(
-            Result(
-                request.row,
-                outcome,
-                answer.status if isinstance(answer, Reply) else None,
-                sent,
-                message,
-                next((headers[name] for name in self._rules.request_id_headers if name in headers), ""),
-                headers.get("location", "") if outcome is Outcome.ACCEPTED else "",
-                self._clock.now(),
-                round(answer.duration_s * 1000, 1) if answer else None,
-            ),
+            Result(request.row, outcome, status, sent, message, request_id or "", location or "", now, duration_ms),
             final=final,
         )
         if outcome not in FINE:
-            status = answer.status if isinstance(answer, Reply) else None
             self._log.warning(outcome.value, row=request.row, id=request.record_id, status=status, why=message)
             self._stop_if_it_goes_wrong()
 

@@ -126,7 +126,8 @@ async def work_off(journal: Journal, job: Job, total: int) -> tuple[Traffic, Bat
 def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
     def judged(answer: Reply | Fault) -> Verdict:
         verdict = judge(answer, policy, job.clock.now())
-        if job.secrets.within(verdict.message):  # it stood in the body in another spelling, such as JSON's escapes
+        # It can stand in the body in another spelling than ours, such as with JSON's escapes.
+        if verdict.message and job.secrets.within(verdict.message):
             return replace(verdict, message=job.secrets.redact(verdict.message))
         return verdict
 

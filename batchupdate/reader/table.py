@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Protocol, Self
@@ -17,13 +18,14 @@ from batchupdate.model import Row
 from batchupdate.reader import own_results
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from types import TracebackType
 
 MAX_COLUMNS = 16_384
 """Excel's limit; a "header" beyond it is no header."""
 
 _first_cell = itemgetter(0)
+_to_row: Callable[[tuple[int, tuple[str, ...]]], Row] = partial(tuple.__new__, Row)  # `Row._make`, without its Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class Table:
             _cut_empty_ends(chunk, width)
         # An id in the first column, as in nearly every file, proves the whole batch free of blank rows.
         if all(chunk) and all(map(str.strip, map(_first_cell, chunk))):
-            return list(map(Row, count(first), map(tuple, chunk)))
+            return list(map(_to_row, zip(count(first), map(tuple, chunk), strict=False)))
         return [Row(number, tuple(cells)) for number, cells in enumerate(chunk, first) if not is_blank(cells)]
 
     def _own_notices(self) -> tuple[str, ...]:

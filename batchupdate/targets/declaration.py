@@ -39,6 +39,7 @@ FORMATS: dict[str, tuple[str, str]] = {
 
 VISIBLE = re.compile(r"[\x21-\x7e]+")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110, section 5.6.2
+_plain = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII).fullmatch  # RFC 3986, section 2.3: what needs no encoding
 PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 VARIABLE = re.compile(r"\w+", re.ASCII)  # RFC 6570, section 2.3, without its dots and percents
 
@@ -334,7 +335,7 @@ class Target(Strict):
         Every id is percent-encoded but for RFC 3986's unreserved characters, as RFC 6570 section 3.2.2 has it, so
         that it stays inside its own segment.
         """
-        return self._template.format(*[quote(value, safe="") for value in ids])
+        return self._template.format(*[value if _plain(value) else quote(value, safe="") for value in ids])
 
     @cached_property
     def body_frame(self) -> tuple[str, str]:

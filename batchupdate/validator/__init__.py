@@ -42,20 +42,19 @@ class Checked:
     ids: Sequence[tuple[str, ...] | None]
     problems: Sequence[Problem]
 
-    def sightings(self) -> list[Sighting]:
-        """Which record each row names, also of a row that is invalid otherwise."""
+    def sightings(self) -> list[tuple[str, int, bool]]:
+        """Which record each row names, also of a row that is invalid otherwise: a `Sighting`, as a plain tuple."""
         rules = [self.target.id[name] for name in self.target.path_variables]
-        return [
-            Sighting(_key(rules, ids), row.number, record is not None)
-            for row, ids, record in zip(self.rows, self.ids, self.records, strict=True)
-            if ids
-        ]
+        rows = zip(self.rows, self.ids, self.records, strict=True)
+        if len(rules) == 1:
+            key = rules[0].key
+            return [(key(ids[0]), row.number, record is not None) for row, ids, record in rows if ids]
+        return [(_key(rules, ids), row.number, record is not None) for row, ids, record in rows if ids]
 
     def changes(self) -> Iterator[Change | None]:
         """One change for each row, None where the row has an error."""
-        rules = [self.target.id[name] for name in self.target.path_variables]
         for row, ids, record in zip(self.rows, self.ids, self.records, strict=True):
-            yield Change(row.number, ids, _key(rules, ids), record) if ids and record is not None else None
+            yield Change(row.number, ids, record) if ids and record is not None else None
 
 
 def _key(rules: Sequence[IdRule], ids: Sequence[str]) -> str:
@@ -118,8 +117,8 @@ class Validator:
             rows_cells = [self._squared(row, findings) for row in rows]
         else:
             rows_cells = [row.cells for row in rows]
-        picked = [self._pick(cells) for cells in rows_cells]
-        records = [{name: cell for name, cell in zip(self._names, cells, strict=True) if cell} for cells in picked]
+        picked, names = list(map(self._pick, rows_cells)), self._names
+        records = [{name: cell for name, cell in zip(names, cells) if cell} for cells in picked]  # noqa: B905 - picked by these very names
         held = self._hold_out(rows, picked, records, findings)
         self._validate(rows, records, held, findings)
         self._apply_rules(rows, records, held, findings)
@@ -217,7 +216,7 @@ class Validator:
         findings.add(Problem(code, row.number, "", "", rule.message, rule.level))
 
     def _refuse_secrets(self, rows: Sequence[Row], findings: _Findings) -> None:
-        if self._secrets.within("\n".join("\t".join(row.cells) for row in rows)):
+        if self._secrets and self._secrets.within("\n".join(["\t".join(row.cells) for row in rows])):
             slots = {slot.index: slot for slot in self._layout.slots}
             for row in rows:
                 for index, cell in enumerate(row.cells):
@@ -234,6 +233,9 @@ class Validator:
         self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
     ) -> Checked:
         names = self._target.path_variables
+        if len(names) == 1 and not held and not findings.problems:
+            name = names[0]
+            return Checked(self._target, rows, records, [(record.pop(name),) for record in records], ())
         ids: list[tuple[str, ...] | None] = []
         valid: list[Record | None] = []
         for place, (row, record) in enumerate(zip(rows, records, strict=True)):

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _SEVERAL = """
-    SELECT key, row, valid FROM seen
-    WHERE key IN (SELECT key FROM seen GROUP BY key HAVING count(*) > 1) ORDER BY key, row
-"""
+    WITH suspects AS (SELECT * FROM seen WHERE hash IN (SELECT hash FROM seen GROUP BY hash HAVING count(*) > 1))
+    SELECT key, row, valid FROM suspects
+    WHERE key IN (SELECT key FROM suspects GROUP BY key HAVING count(*) > 1) ORDER BY key, row
+"""  # numbers are sorted faster than texts; what shares a hash is then compared in full
 NAMED_AT_MOST = 5
 
 
@@ -40,7 +41,7 @@ class DuplicateFinder:
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA journal_mode = OFF")
-        self._connection.execute("CREATE TABLE seen (key TEXT, row INTEGER, valid INTEGER)")
+        self._connection.execute("CREATE TABLE seen (hash INTEGER, key TEXT, row INTEGER, valid INTEGER)")
         self._connection.execute("BEGIN")
 
     def __enter__(self) -> Self:
@@ -52,10 +53,11 @@ class DuplicateFinder:
         self._behind.__exit__(kind, error, trace)
         self._connection.close()
 
-    def add(self, sightings: Sequence[Sighting]) -> None:
-        """Remembers a batch."""
+    def add(self, sightings: Sequence[tuple[str, int, bool]]) -> None:
+        """Remembers a batch: a `Sighting` each, or a plain tuple like it."""
         if sightings:
-            self._behind.call(bulk_insert, self._connection, "INSERT INTO seen", sightings)
+            rows = [(hash(sighting[0]), *sighting) for sighting in sightings]
+            self._behind.call(bulk_insert, self._connection, "INSERT INTO seen", rows)
 
     def groups(self) -> Iterator[list[Sighting]]:
         """The rows of every record that stands in several, in the order of their numbers."""

@@ -420,18 +420,17 @@ def test_the_journal_is_for_its_owner_alone(journal: Journal, path: Path) -> Non
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_hand_over_that_fails_halfway_leaves_nothing_behind(journal: Journal) -> None:
-    fill(journal, 2)
-    journal._connection.execute("DROP TABLE started")
-    with pytest.raises(SafetyStop, match="no such table"):
-        journal.hand_over(0, 2, [])
-    journal._connection.execute("CREATE TABLE started (number INTEGER PRIMARY KEY, doubt INTEGER, sent INTEGER)")
-    journal._connection.execute("CREATE TRIGGER no BEFORE INSERT ON started BEGIN SELECT raise(ABORT, 'full'); END")
+@pytest.mark.parametrize("table", ["started", "result"])
+def test_a_hand_over_that_fails_halfway_leaves_nothing_behind(journal: Journal, table: str) -> None:
+    fill(journal, 3)
+    journal.hand_over(0, 1, [])
+    no = f"CREATE TRIGGER no BEFORE INSERT ON {table} BEGIN SELECT raise(ABORT, 'full'); END"
+    journal._connection.execute(no)
     with pytest.raises(SafetyStop, match=r"can't be used: full"):
-        journal.hand_over(0, 2, [done(2)])
+        journal.hand_over(2, 2, [done(2)])
     journal._connection.execute("DROP TRIGGER no")
-    assert journal.counts()[UPDATED] == 0
-    assert len(journal.hand_over(0, 2, [])) == 2
+    assert outcomes(journal) == {2: "unknown", 3: "not_attempted", 4: "not_attempted"}
+    assert len(journal.hand_over(2, 2, [done(2)])) == 2
 
 
 def test_a_run_can_be_read_while_it_is_being_written(journal: Journal, path: Path) -> None:
