@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ROWS_AT_ONCE = 512
+
 
 def bulk_insert(connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[object]]) -> None:
     """Inserts rows, all of the same width, within the caller's transaction.
@@ -27,7 +29,7 @@ def bulk_insert(connection: sqlite3.Connection, into: str, rows: Sequence[Sequen
     done = 0
     while done < len(rows):
         width = len(rows[done])
-        count = min(len(rows) - done, most // width)
+        count = min(len(rows) - done, most // width, ROWS_AT_ONCE)
         count = 1 << (count.bit_length() - 1)
         values = ",".join(["(" + ",".join("?" * width) + ")"] * count)
         connection.execute(f"{into} VALUES {values}", tuple(chain.from_iterable(rows[done : done + count])))

@@ -7,6 +7,7 @@ import os
 import ssl
 import urllib.request
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
@@ -182,11 +183,18 @@ class Client:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body up to `MAX_BODY`. What was read counts even if the rest never comes: the status stands already."""
+    """The body up to `MAX_BODY`; that of a plain success is dropped.
+
+    What was read counts even if the rest never comes: the status stands already.
+    """
+    plain = response.status == HTTPStatus.OK  # has nothing to tell
+    if plain and response.content.is_eof():
+        return b""
     content = bytearray()
     try:
         if response.content_length is not None and response.content_length <= MAX_BODY:
-            return await response.read()
+            whole = await response.read()
+            return b"" if plain else whole
         async for chunk in response.content.iter_any():
             content += chunk
             if len(content) >= MAX_BODY:
@@ -194,7 +202,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
                 break
     except (aiohttp.ClientError, TimeoutError, OSError):
         response.close()
-    return bytes(content[:MAX_BODY])
+    return b"" if plain else bytes(content[:MAX_BODY])
 
 
 class _Exchange:

@@ -110,7 +110,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the API answered. Header names are asked for in lower case; `body` is cut off at the client's limit."""
+    """What the API answered.
+
+    Header names are asked for in lower case. `body` is cut off at the client's limit, and empty for a plain 200.
+    """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batchupdate.model import Request
     from batchupdate.rates import Rate
 
-CLAIM_BATCH = 256
+CLAIM_BATCH = 512
 """Rows claimed ahead at the most. After a kill, `concurrency + CLAIM_BATCH` rows at most are in doubt."""
 
 AHEAD_S = 0.1

@@ -10,7 +10,10 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Sequence
+
+    from batchupdate.journal import Journal
+    from batchupdate.model import Request, Result
 
 T = TypeVar("T")
 
@@ -99,5 +102,12 @@ class QuickClock:
 
     async def sleep_until(self, due: float, *, precise: bool = False) -> None:
         del precise
-        while (left := due - self.monotonic()) > 0:
+        while (left := due - self.monotonic()) > 0:  # noqa: ASYNC110 - it is time that we wait for
             await asyncio.sleep(left / self._factor)
+
+
+def claim(journal: Journal, after: int, count: int, results: Sequence[tuple[Result, bool]] = ()) -> list[Request]:
+    """Claims the next rows and keeps results, as the hand-over does."""
+    requests = journal.upcoming(after, count) if count else []
+    journal.hand_over([request.row for request in requests], results)
+    return requests

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from batchupdate.config import Settings
+    from batchupdate.ingest import Checkup
     from batchupdate.model import Problem
     from batchupdate.reporter import Summary
-    from batchupdate.run import Checkup, Prepared
+    from batchupdate.run import Prepared
 
 SHOWN_PROBLEMS = 10
 JSON_PROBLEMS = 1000
@@ -234,7 +235,7 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
         screen.say(f"  This goes on with the unfinished run {prepared.folder.run_id}; --new would start afresh.")
         screen.say(f"  {count:,} of {checkup.rows:,} rows are left.")
         return
-    invalid = f", {checkup.invalid:,} are invalid" if checkup.invalid else ""
+    invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
     doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
     screen.say(f"  {checkup.rows:,} rows: {count:,} to send{invalid}{doubles}.")
     for number, record_id, fields in prepared.examples():

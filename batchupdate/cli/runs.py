@@ -23,8 +23,8 @@ def runs(runs_dir: RunsDir = DEFAULT, as_json: options.Json = False) -> None:
 
       batchupdate runs
     """
+    from batchupdate.history import glance
     from batchupdate.journal.folder import all_runs
-    from batchupdate.run import glance
 
     screen = Screen(as_json=as_json)
     found = [(folder, glance(folder)) for folder in all_runs(runs_dir)]
@@ -62,8 +62,8 @@ def show(run: RunName = "latest", runs_dir: RunsDir = DEFAULT, as_json: options.
 
       batchupdate show 20261121-184500-renames-7f3a --json
     """
+    from batchupdate.history import summary_of
     from batchupdate.journal.folder import find
-    from batchupdate.run import summary_of
 
     screen = Screen(as_json=as_json)
     summary = summary_of(find(runs_dir, run))
@@ -80,8 +80,8 @@ def report(run: RunName = "latest", runs_dir: RunsDir = DEFAULT, as_json: option
 
       batchupdate report latest
     """
+    from batchupdate.history import rebuild_reports
     from batchupdate.journal.folder import find
-    from batchupdate.run import rebuild_reports
 
     screen = Screen(as_json=as_json)
     summary = rebuild_reports(find(runs_dir, run))

@@ -181,13 +181,17 @@ def outcomes(screen: Screen, summary: Summary) -> None:
     traffic, seconds = summary.sessions.traffic, summary.sessions.duration_s
     line = f"{traffic.sent:,} requests in {span(seconds)}"
     if traffic.retried or traffic.throttled:
-        line += f", {traffic.retried:,} of them repeats, {traffic.throttled:,} times told to slow down"
+        line += f", {traffic.retried:,} of them repeats, told to slow down {_times(traffic.throttled)}"
     if traffic.waited_s >= 1:
         line += f", {span(traffic.waited_s)} spent waiting"
     screen.result(line + ".")
     screen.result(f"Results: {summary.folder}")
     if summary.stopped:
         screen.result(summary.stopped, style="bold red")
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def span(seconds: float) -> str:

@@ -54,15 +54,13 @@ _EXAMPLES = """
     SELECT number, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL ORDER BY number LIMIT ?
 """
 _START = "INSERT OR IGNORE INTO started (number) SELECT value FROM json_each(?)"
-_NEXT = """
-    SELECT json_group_array(json_array(number, record_id, path, fields, sent, doubt)) FROM (
-        SELECT row.number, record_id, path, fields, coalesce(sent, 0) AS sent, coalesce(doubt, 0) AS doubt
-        FROM row LEFT JOIN started ON started.number = row.number
-        WHERE row.number > ? AND path IS NOT NULL AND carrier IS NULL
-          AND NOT EXISTS (SELECT 1 FROM result WHERE result.number = row.number)
-        ORDER BY row.number LIMIT ?
-    )
-"""  # one row for all of them: SQLite gives and takes the interpreter lock at every row that is fetched
+_UPCOMING = """
+    SELECT row.number, record_id, path, fields, coalesce(sent, 0), coalesce(doubt, 0)
+    FROM row LEFT JOIN started ON started.number = row.number
+    WHERE row.number > ? AND path IS NOT NULL AND carrier IS NULL
+      AND NOT EXISTS (SELECT 1 FROM result WHERE result.number = row.number)
+    ORDER BY row.number LIMIT ?
+"""
 _ERROR_GROUPS = """
     SELECT CASE WHEN length(record_id) < 6 THEN error ELSE replace(error, record_id, '<id>') END AS message,
            count(*), min(number)
@@ -85,6 +83,7 @@ class Journal:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._connection = connection
+        self._reader: sqlite3.Connection | None = None
 
     @classmethod
     def create(cls, path: Path) -> Self:
@@ -137,6 +136,8 @@ class Journal:
 
     def close(self) -> None:
         """Closes the file."""
+        if self._reader is not None:
+            self._reader.close()
         self._connection.close()
 
     def _write(self, *statements: tuple[str, str], results: Iterable[tuple[Result, bool]] = ()) -> None:
@@ -245,27 +246,33 @@ class Journal:
                 (now, traffic.sent, traffic.retried, traffic.throttled, traffic.waited_s, exit_code, session),
             )
 
-    def hand_over(self, after: int, count: int, results: Sequence[tuple[Result, bool]]) -> list[Request]:
-        """Keeps results (each with whether it is final) and claims the next rows, in one durable commit.
+    def upcoming(self, after: int, count: int) -> list[Request]:
+        """The next rows to send after the one numbered `after`, at most `count`; they are not claimed by that.
 
-        The claimed rows are marked as started before this returns, so that no request leaves that the journal does
-        not know.
-
-        Args:
-            after: the number of the last row claimed so far; zero at first.
-            count: how many rows to claim at most; zero only keeps the results.
-            results: what became of earlier rows.
+        Reads through a connection of its own, so that it may be called while another thread hands over.
         """
         with _told(self._path):
-            rows = json.loads(self._connection.execute(_NEXT, (after, count)).fetchone()[0]) if count else []
-        if rows:
-            self._write((_START, json.dumps([row[0] for row in rows])), results=results)
-        elif results:
-            self._write(results=results)
+            if self._reader is None:
+                self._reader = _connect(self._path)
+            rows = self._reader.execute(_UPCOMING, (after, count)).fetchall()
         return [
             Request(number, record_id, path, fields, sent=sent, unanswered=bool(doubt))
             for number, record_id, path, fields, sent, doubt in rows
         ]
+
+    def hand_over(self, started: Sequence[int], results: Sequence[tuple[Result, bool]]) -> None:
+        """Marks rows as started and keeps results, in one durable commit.
+
+        No request may leave before this has returned for its row: then none leaves that the journal does not know.
+
+        Args:
+            started: the numbers of rows that are claimed.
+            results: what became of earlier rows, each with whether that is final.
+        """
+        if started:
+            self._write((_START, json.dumps(started)), results=results)
+        elif results:
+            self._write(results=results)
 
     def release(self, numbers: Sequence[int]) -> None:
         """Takes back the mark of rows that were claimed but not sent."""

@@ -7,6 +7,7 @@ no claim comes, so that a commit is shared by many rows.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
@@ -26,6 +27,9 @@ FLUSH_AFTER_S = 0.2
 """The longest time for which a result is known here and not in the journal."""
 
 
+READ_AHEAD = 512
+
+
 class HandOver:
     """Claims requests from a journal and hands results back to it; an async context manager."""
 
@@ -33,7 +37,8 @@ class HandOver:
         self._journal = journal
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "journal")
-        self._after = 0
+        self._upcoming: deque[Request] = deque()
+        self._read = 0
         self._results: list[tuple[Result, bool]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -47,7 +52,7 @@ class HandOver:
             if self._flushing is not None:
                 self._flushing.cancel()
                 await asyncio.gather(self._flushing, return_exceptions=True)  # what failed there is tried again now
-            await self._write(0)
+            await self._write()
         finally:
             self._thread.shutdown()
 
@@ -56,10 +61,26 @@ class HandOver:
         if self._flushing is not None and self._flushing.done():
             flushed, self._flushing = self._flushing, None
             flushed.result()  # a write that failed stops the run here, before the next request leaves
-        requests = await self._write(count)
-        if requests:
-            self._after = requests[-1].row
+        self._read_ahead(count)
+        requests = [self._upcoming.popleft() for _ in range(min(count, len(self._upcoming)))]
+        try:
+            await self._write([request.row for request in requests])
+        except Exception:
+            self._upcoming.extendleft(reversed(requests))
+            raise
         return requests
+
+    def _read_ahead(self, count: int) -> None:
+        """Reads rows in larger portions than they are claimed.
+
+        Here and not in the journal's thread, for SQLite gives up and takes back the interpreter lock at every row that
+        it fetches, and a busy event loop lets it wait each time.
+        """
+        if len(self._upcoming) < count:
+            requests = self._journal.upcoming(self._read, max(count, READ_AHEAD))
+            if requests:
+                self._read = requests[-1].row
+                self._upcoming.extend(requests)
 
     def finish(self, result: Result, *, final: bool = True) -> None:
         """Keeps what became of a row; one that is not final is tried again when the run goes on."""
@@ -74,15 +95,15 @@ class HandOver:
 
     async def _flush_soon(self) -> None:
         await self._clock.sleep_until(self._clock.monotonic() + FLUSH_AFTER_S)
-        await self._write(0)
+        await self._write()
         self._flushing = None
 
-    async def _write(self, count: int) -> list[Request]:
+    async def _write(self, started: Sequence[int] = ()) -> None:
         results, self._results = self._results, []
-        if not results and not count:
-            return []
+        if not results and not started:
+            return
         try:
-            return await self._in_thread(self._journal.hand_over, self._after, count, results)
+            await self._in_thread(self._journal.hand_over, started, results)
         except Exception:
             self._results = results + self._results
             raise

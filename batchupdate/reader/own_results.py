@@ -5,23 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchupdate.formula_guard import unguard
+from batchupdate.result_columns import RESULT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-OWN_COLUMNS = frozenset(
-    {
-        "_row",
-        "_id",
-        "_outcome",
-        "_http_status",
-        "_attempts",
-        "_error",
-        "_request_id",
-        "_finished_at",
-        "_duration_ms",
-    }
-)
+OWN_COLUMNS = frozenset(RESULT_COLUMNS)
 """The columns a report adds to the input's own. A file that has all of them is a report."""
 
 

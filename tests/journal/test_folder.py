@@ -89,7 +89,7 @@ with RunFolder(Path(sys.argv[1])).lock():
 def test_a_run_that_another_process_holds_is_locked_until_it_ends_however_it_ends(tmp_path: Path) -> None:
     made = make(tmp_path)
     command = [sys.executable, "-c", HOLD, str(made.path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:  # noqa: S603
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         with pytest.raises(RunLocked, match=f"working on the run {made.run_id}") as caught, made.lock():

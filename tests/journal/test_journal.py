@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes import claim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -68,9 +69,9 @@ def outcomes(journal: Journal) -> dict[int, str]:
 def test_a_row_becomes_a_request_and_its_result_a_line(journal: Journal) -> None:
     journal.add_rows([(2, ["a", "b"], "id-2", "/things/id-2", {"name": "b", "note": None})], [])
     journal.seal({})
-    assert journal.hand_over(0, 10, []) == [Request(2, "id-2", "/things/id-2", '{"name":"b","note":null}')]
+    assert claim(journal, 0, 10, []) == [Request(2, "id-2", "/things/id-2", '{"name":"b","note":null}')]
     result = Result(2, Outcome.ACCEPTED, 202, 3, "why", "req-1", "/jobs/1", NOW, 12.5)
-    journal.hand_over(2, 0, [(result, True)])
+    claim(journal, 2, 0, [(result, True)])
     (line,) = journal.lines()
     assert line == (2, '["a","b"]', "id-2", "accepted", 202, 3, "why", "req-1", "/jobs/1", NOW.timestamp(), 12.5)
 
@@ -109,7 +110,7 @@ def test_any_cell_and_any_field_survives_unchanged(tmp_path: Path, table: list[l
         )
         journal.seal({"columns": table[0]})
         assert [json.loads(line.cells) for line in journal.lines()] == table
-        assert [json.loads(request.fields) for request in journal.hand_over(0, 100, [])] == fields
+        assert [json.loads(request.fields) for request in claim(journal, 0, 100, [])] == fields
         assert journal.fields_of([*range(2, len(table) + 2)]) == fields
         assert journal.meta()["columns"] == table[0]
 
@@ -120,9 +121,9 @@ def test_any_cell_and_any_field_survives_unchanged(tmp_path: Path, table: list[l
 def test_a_text_that_looks_like_something_else_stays_that_text(journal: Journal, text: str) -> None:
     journal.add_rows([(2, [text], text, f"/{text}", {"f": text})], [])
     journal.seal({"name": text})
-    (request,) = journal.hand_over(0, 1, [])
+    (request,) = claim(journal, 0, 1, [])
     assert (request.record_id, request.path) == (text, f"/{text}")
-    journal.hand_over(2, 0, [(Result(2, Outcome.FAILED, error=text, request_id=text, location=text), True)])
+    claim(journal, 2, 0, [(Result(2, Outcome.FAILED, error=text, request_id=text, location=text), True)])
     (line,) = journal.lines()
     assert (line.record_id, line.error, line.request_id, line.location) == (text, text, text, text)
     assert journal.meta()["name"] == text
@@ -130,10 +131,10 @@ def test_a_text_that_looks_like_something_else_stays_that_text(journal: Journal,
 
 def test_rows_come_out_in_input_order_and_never_more_than_asked_for(journal: Journal) -> None:
     fill(journal, 10)
-    first = journal.hand_over(0, 4, [])
-    second = journal.hand_over(first[-1].row, 100, [])
+    first = claim(journal, 0, 4, [])
+    second = claim(journal, first[-1].row, 100, [])
     assert [request.row for request in first + second] == list(rows(10))
-    assert journal.hand_over(11, 5, []) == []
+    assert claim(journal, 11, 5, []) == []
 
 
 def test_invalid_and_withdrawn_rows_are_never_handed_over(journal: Journal) -> None:
@@ -142,14 +143,14 @@ def test_invalid_and_withdrawn_rows_are_never_handed_over(journal: Journal) -> N
     journal.withdraw([Result(3, Outcome.INVALID, error="twice")])
     journal.seal({})
     assert journal.to_send() == 1
-    assert [request.row for request in journal.hand_over(0, 9, [])] == [4]
+    assert [request.row for request in claim(journal, 0, 9, [])] == [4]
     assert journal.fields_of([3, 4]) == [None, {}]
     assert [line.error for line in journal.lines(Outcome.INVALID)] == ["no id", "twice"]
 
 
 def test_lines_can_be_asked_for_by_outcome(journal: Journal) -> None:
     fill(journal, 4)
-    journal.hand_over(0, 3, [done(2), done(3, Outcome.FAILED)])
+    claim(journal, 0, 3, [done(2), done(3, Outcome.FAILED)])
     assert [line.number for line in journal.lines(Outcome.UPDATED, Outcome.UNKNOWN)] == [2, 4]
 
 
@@ -174,10 +175,10 @@ def test_a_carried_row_shares_the_fate_of_the_row_that_carries_it(journal: Journ
     assert journal.to_send() == 2
     assert outcomes(journal) == dict.fromkeys((2, 3, 4), "not_attempted")
     assert [line.error for line in journal.lines()] == ["", "", ""]
-    requests = journal.hand_over(0, 9, [])
+    requests = claim(journal, 0, 9, [])
     assert [(request.row, request.fields) for request in requests] == [(3, '{"name":"new"}'), (4, '{"name":"joined"}')]
     assert outcomes(journal) == dict.fromkeys((2, 3, 4), "unknown")
-    journal.hand_over(9, 0, [done(4, http_status=200), done(3)])
+    claim(journal, 9, 0, [done(4, http_status=200), done(3)])
     two, _, four = journal.lines()
     assert (two.outcome, two.http_status, two.error) == ("updated", 200, "sent together with row 4")
     assert (four.outcome, four.error) == ("updated", "")
@@ -187,7 +188,7 @@ def test_a_carried_row_shares_the_fate_of_the_row_that_carries_it(journal: Journ
 def test_a_carried_row_tells_the_error_of_the_request_that_carried_it(journal: Journal) -> None:
     fill(journal, 2)
     journal.carry([2], 3, {})
-    journal.hand_over(0, 9, [done(3, Outcome.FAILED, error="400 no")])
+    claim(journal, 0, 9, [done(3, Outcome.FAILED, error="400 no")])
     assert [line.error for line in journal.lines()] == ["400 no", "400 no"]
 
 
@@ -197,11 +198,11 @@ def test_a_carried_row_tells_the_error_of_the_request_that_carried_it(journal: J
 def test_errors_are_grouped_by_sentence_whatever_the_id_in_it(journal: Journal) -> None:
     fill(journal, 9)
     said = [done(n, Outcome.FAILED, error=f"404 there is no id-{n} here") for n in (2, 3, 4)]
-    journal.hand_over(0, 9, [*said, done(5, Outcome.FAILED, error="400 no"), done(6)])
+    claim(journal, 0, 9, [*said, done(5, Outcome.FAILED, error="400 no"), done(6)])
     groups = journal.error_groups()
     assert ErrorGroup("400 no", 1, 5) in groups
     assert groups[0].count == 4  # unanswered
-    journal.hand_over(9, 0, [done(n) for n in (7, 8, 9, 10)])
+    claim(journal, 9, 0, [done(n) for n in (7, 8, 9, 10)])
 
 
 @pytest.mark.parametrize("record_id", [None, "", "4", "no id"])
@@ -242,7 +243,8 @@ def test_a_session_that_died_has_no_exit_code(journal: Journal) -> None:
 def test_what_was_not_final_is_handed_over_again_and_what_was_is_not(journal: Journal) -> None:
     fill(journal, 4)
     journal.begin_session(1.0, repeatable=True)
-    journal.hand_over(
+    claim(
+        journal,
         0,
         4,
         [
@@ -255,18 +257,18 @@ def test_what_was_not_final_is_handed_over_again_and_what_was_is_not(journal: Jo
     assert journal.to_send() == 2
     journal.begin_session(2.0, repeatable=True)
     assert outcomes(journal) == {2: "updated", 3: "not_attempted", 4: "failed", 5: "not_attempted"}
-    again = journal.hand_over(0, 9, [])
+    again = claim(journal, 0, 9, [])
     assert [(request.row, request.unanswered) for request in again] == [(3, False), (5, False)]
 
 
 def test_a_row_in_doubt_stays_unknown_until_it_has_an_answer_even_if_it_is_released(journal: Journal) -> None:
     fill(journal, 3)
     journal.begin_session(1.0, repeatable=True)
-    journal.hand_over(0, 2, [done(3, Outcome.UNKNOWN, final=False, attempts=2)])  # row 2 was in flight at the kill
+    claim(journal, 0, 2, [done(3, Outcome.UNKNOWN, final=False, attempts=2)])  # row 2 was in flight at the kill
     journal.begin_session(2.0, repeatable=True)
     expected = {2: "unknown", 3: "unknown", 4: "not_attempted"}
     assert outcomes(journal) == expected
-    again = journal.hand_over(0, 9, [])
+    again = claim(journal, 0, 9, [])
     assert [(request.row, request.unanswered, request.sent) for request in again] == [
         (2, True, 0),
         (3, True, 2),
@@ -277,15 +279,15 @@ def test_a_row_in_doubt_stays_unknown_until_it_has_an_answer_even_if_it_is_relea
     assert [line.attempts for line in journal.lines()] == [0, 2, 0]
     journal.begin_session(3.0, repeatable=True)
     assert outcomes(journal) == expected
-    assert [request.unanswered for request in journal.hand_over(0, 9, [done(2)])] == [True, True, False]
+    assert [request.unanswered for request in claim(journal, 0, 9, [done(2)])] == [True, True, False]
 
 
 def test_where_repeating_is_not_safe_a_row_left_in_flight_is_unknown_for_good(journal: Journal) -> None:
     fill(journal, 4)
     journal.begin_session(1.0, repeatable=False)
-    journal.hand_over(0, 3, [done(2), done(3, Outcome.UNKNOWN, final=False)])
+    claim(journal, 0, 3, [done(2), done(3, Outcome.UNKNOWN, final=False)])
     journal.begin_session(2.0, repeatable=False)
-    assert [request.row for request in journal.hand_over(0, 9, [])] == [5]
+    assert [request.row for request in claim(journal, 0, 9, [])] == [5]
     two, three, four, _ = journal.lines()
     assert (two.outcome, three.outcome, four.outcome, four.attempts) == ("updated", "unknown", "unknown", 1)
     assert "repeating is not safe here" in four.error
@@ -293,7 +295,7 @@ def test_where_repeating_is_not_safe_a_row_left_in_flight_is_unknown_for_good(jo
 
 def test_released_rows_were_never_attempted(journal: Journal) -> None:
     fill(journal, 3)
-    journal.hand_over(0, 3, [])
+    claim(journal, 0, 3, [])
     assert journal.counts()[Outcome.UNKNOWN] == 3
     journal.release([3, 4])
     assert outcomes(journal) == {2: "unknown", 3: "not_attempted", 4: "not_attempted"}
@@ -334,7 +336,7 @@ class Story(RuleBasedStateMachine):
     @rule(count=st.integers(1, 5))
     def claim(self, count: int) -> None:
         left = [row for row in rows(self.count) if row > self.after and row not in self.final and row not in self.loose]
-        got = self.journal.hand_over(self.after, count, [])
+        got = claim(self.journal, self.after, count, [])
         assert [request.row for request in got] == left[:count]
         assert [request.row for request in got if request.unanswered] == [
             row for row in left[:count] if row in self.doubt
@@ -348,7 +350,7 @@ class Story(RuleBasedStateMachine):
         row = data.draw(st.sampled_from(sorted(self.claimed)))
         if row in self.doubt and not final:
             outcome = Outcome.UNKNOWN  # as the workers settle it
-        self.journal.hand_over(self.after, 0, [(Result(row, outcome), final)])
+        claim(self.journal, self.after, 0, [(Result(row, outcome), final)])
         (self.final if final else self.loose)[row] = outcome
         self.claimed.discard(row)
 
@@ -395,7 +397,7 @@ def test_the_journal_tells_the_truth_through_any_story(tmp_path: Path) -> None:
 
 def test_a_claim_is_on_the_disk_before_it_is_handed_over(journal: Journal, path: Path) -> None:
     fill(journal)
-    journal.hand_over(0, 3, [])
+    claim(journal, 0, 3, [])
     with sqlite3.connect(path) as other:
         assert other.execute("SELECT number FROM started ORDER BY 1").fetchall() == [(2,), (3,), (4,)]
     other.close()
@@ -415,7 +417,7 @@ def test_every_commit_of_the_work_waits_for_the_disk(journal: Journal, path: Pat
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no file modes")
 def test_the_journal_is_for_its_owner_alone(journal: Journal, path: Path) -> None:
     fill(journal)
-    journal.hand_over(0, 1, [])
+    claim(journal, 0, 1, [])
     for file in path.parent.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -423,21 +425,21 @@ def test_the_journal_is_for_its_owner_alone(journal: Journal, path: Path) -> Non
 @pytest.mark.parametrize("table", ["started", "result"])
 def test_a_hand_over_that_fails_halfway_leaves_nothing_behind(journal: Journal, table: str) -> None:
     fill(journal, 3)
-    journal.hand_over(0, 1, [])
+    claim(journal, 0, 1, [])
     no = f"CREATE TRIGGER no BEFORE INSERT ON {table} BEGIN SELECT raise(ABORT, 'full'); END"
     journal._connection.execute(no)
     with pytest.raises(SafetyStop, match=r"can't be used: full"):
-        journal.hand_over(2, 2, [done(2)])
+        claim(journal, 2, 2, [done(2)])
     journal._connection.execute("DROP TRIGGER no")
     assert outcomes(journal) == {2: "unknown", 3: "not_attempted", 4: "not_attempted"}
-    assert len(journal.hand_over(2, 2, [done(2)])) == 2
+    assert len(claim(journal, 2, 2, [done(2)])) == 2
 
 
 def test_a_run_can_be_read_while_it_is_being_written(journal: Journal, path: Path) -> None:
     fill(journal)
     journal.begin_session(1.0, repeatable=True)
     with Journal.open(path) as other:
-        journal.hand_over(0, 2, [done(2)])
+        claim(journal, 0, 2, [done(2)])
         assert other.counts()[UPDATED] == 1
 
 
@@ -528,7 +530,7 @@ def test_a_damaged_journal_gives_a_sentence_from_every_method(journal: Journal, 
             lambda: damaged.begin_session(1.0, repeatable=True),
             lambda: damaged.begin_session(1.0, repeatable=False),
             lambda: damaged.end_session(1, 1.0, Traffic(), 0),
-            lambda: damaged.hand_over(0, 5, [done(2)]),
+            lambda: claim(damaged, 0, 5, [done(2)]),
             lambda: damaged.release([2]),
             lambda: damaged.seal({}),
         ):

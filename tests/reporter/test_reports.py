@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fakes import claim
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -226,7 +227,7 @@ def test_the_reports_of_a_run_come_from_its_journal(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "journal.sqlite3") as journal:
         journal.add_rows([(2, ["a"], "id-2", "/2", {}), (3, ["b", "extra"], "id-3", "/3", {})], [])
         journal.seal({})
-        journal.hand_over(0, 1, [(Result(2, Outcome.UPDATED, 200, 1), True)])
+        claim(journal, 0, 1, [(Result(2, Outcome.UPDATED, 200, 1), True)])
         paths = write_reports(summary_of(tmp_path, 2, counts=journal.counts()), ["Id"], 2, journal.lines())
     assert [path.name for path in paths] == ["results.csv", "failed.csv", "summary.json"]
     assert [record[4] for record in cells_of(paths[0])[1:]] == ["updated", "not_attempted"]

@@ -1,0 +1,189 @@
+"""Read, validated, written to the journal: how an input's rows become a run's rows.
+
+`check` passes through the same code and only leaves the writing away.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from batchupdate.behind import Behind
+from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE
+from batchupdate.model import Level, Outcome, Problem, Progress, Result
+from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, lay_out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import TracebackType
+
+    from batchupdate.config import Input, Secrets
+    from batchupdate.journal import Entry, Journal
+    from batchupdate.reader import Table
+    from batchupdate.targets import Target
+    from batchupdate.validator import Checked, Layout, Sighting
+
+BATCH_ROWS = 4000
+"""Enough that the threads which write have no need to change places often."""
+
+
+@dataclass(slots=True)
+class Checkup:
+    """What checking one input found.
+
+    `rows` are the data rows, `invalid` those of them that can't be sent, `superseded` those whose place another row
+    for the same record takes. `codes` counts problems by code, warnings among them.
+    """
+
+    source: str
+    target: str
+    notices: list[str] = field(default_factory=list)
+    rows: int = 0
+    invalid: int = 0
+    superseded: int = 0
+    warnings: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every row is fine, else 1."""
+        return EXIT_ROWS_NOT_FINE if self.invalid else EXIT_OK
+
+
+class Ingest:
+    """Reads and checks a table, batch by batch, and then settles which rows name the same record.
+
+    A context manager.
+
+    Args:
+        table: the open input.
+        target: what the API wants.
+        options: how to read it.
+        secrets: the key; a row that holds it is refused.
+        on_problem: is told every problem of a row.
+        on_progress: is told how far the reading is.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        target: Target,
+        options: Input,
+        secrets: Secrets,
+        on_problem: Callable[[Problem], None],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self.table, self.target, self.secrets, self.options = table, target, secrets, options
+        self._on_problem, self._on_progress = on_problem, on_progress
+        self._layout: Layout = lay_out(table.columns, target, options)
+        self._validator = Validator(target, self._layout, secrets)
+        self._finder = DuplicateFinder()
+        self.width = len(table.columns)
+        self.checkup = Checkup(table.source, target.name, list(table.notices))
+        if self._layout.ignored:
+            self.checkup.notices.append(
+                f"These columns match no field and are ignored: {', '.join(self._layout.ignored)}. "
+                'If one should be used, say which field it sets: --map "COLUMN=field".'
+            )
+
+    def __enter__(self) -> Self:
+        self._finder.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._finder.__exit__(kind, error, trace)
+
+    def read(self, keep: Callable[[Checked], None]) -> None:
+        """Passes every batch through the validator and on to `keep`."""
+        checkup = self.checkup
+        for rows in self.table.batches(BATCH_ROWS):
+            checked = self._validator.check(rows)
+            self._finder.add(checked.sightings())
+            keep(checked)
+            checkup.rows += len(rows)
+            checkup.invalid += sum(record is None for record in checked.records)
+            for problem in checked.problems:
+                self._tell(problem)
+            self._on_progress(Progress("reading", checkup.rows))
+
+    def settle_duplicates(self) -> Iterator[tuple[list[Sighting], list[Result]]]:
+        """The rows of every record that stands in several, with the results of those that will not be sent."""
+        for group in self._finder.groups():
+            yield group, self._settle(group)
+
+    def _settle(self, group: list[Sighting]) -> list[Result]:
+        *earlier, last = group
+        if self.options.on_duplicate == "error":
+            heading = self._layout.heading(self.target.path_variables[-1])
+            problems = [duplicate_problem(sighting.row, group, heading) for sighting in group]
+            for problem in problems:
+                self._tell(problem)
+            return self._invalid([(s.row, p.sentence()) for s, p in zip(group, problems, strict=True) if s.valid])
+        broken = [sighting.row for sighting in group if not sighting.valid]
+        merge = self.options.on_duplicate == "merge"
+        if broken and (merge or not last.valid):
+            why = f"row {broken[-1]} for the same record is invalid; mend it, or take it out"
+            return self._invalid([(sighting.row, why) for sighting in group if sighting.valid])
+        self.checkup.superseded += len(earlier)
+        if merge:
+            return []
+        why = f"not sent: row {last.row} for the same record takes its place (on_duplicate: last)"
+        return [Result(s.row, Outcome.UNCHANGED, error=why) for s in earlier if s.valid]
+
+    def _invalid(self, rows: Sequence[tuple[int, str]]) -> list[Result]:
+        self.checkup.invalid += len(rows)
+        return [Result(row, Outcome.INVALID, error=why) for row, why in rows]
+
+    def _tell(self, problem: Problem) -> None:
+        self.checkup.codes[problem.code] += 1
+        self.checkup.warnings += problem.level is Level.WARNING
+        self._on_problem(problem)
+
+
+def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any]) -> None:
+    """Writes every row to the journal, settles duplicates, and seals it with facts about the run."""
+    width = ingest.width
+    with Behind("ingest") as behind:
+
+        def keep(checked: Checked) -> None:
+            nonlocal width
+            width = max(width, max((len(row.cells) for row in checked.rows), default=0))
+            behind.call(journal.add_rows, *_entries(checked, ingest))
+
+        ingest.read(keep)
+        behind.wait()
+    for group, results in ingest.settle_duplicates():
+        if results:
+            journal.withdraw(results)
+        elif ingest.options.on_duplicate == "merge":
+            _merge(journal, group)
+    journal.seal({**facts, "columns": list(ingest.table.columns), "width": width, "rows": ingest.checkup.rows})
+
+
+def _entries(checked: Checked, ingest: Ingest) -> tuple[list[Entry], list[Result]]:
+    """One batch as the journal wants it."""
+    expand = ingest.target.expand
+    entries: list[Entry] = []
+    for row, ids, change in zip(checked.rows, checked.ids, checked.changes(), strict=True):
+        if change is not None:
+            entries.append((row.number, row.cells, "/".join(change.ids), expand(change.ids), change.fields))
+        else:
+            cells = [ingest.secrets.redact(cell) for cell in row.cells]
+            entries.append((row.number, cells, "/".join(ids) if ids else None, None, None))
+    sentences: dict[int, list[str]] = {}
+    for problem in checked.problems:
+        if problem.level is Level.ERROR:
+            sentences.setdefault(problem.row, []).append(problem.sentence())
+    return entries, [Result(row, Outcome.INVALID, error="; ".join(said)) for row, said in sentences.items()]
+
+
+def _merge(journal: Journal, group: Sequence[Sighting]) -> None:
+    """Joins the fields of several rows for one record; what a later row sets stands."""
+    numbers = [sighting.row for sighting in group]
+    joined: dict[str, Any] = {}
+    for fields in journal.fields_of(numbers):
+        joined.update(fields or {})
+    journal.carry(numbers[:-1], numbers[-1], joined)
