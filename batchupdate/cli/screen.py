@@ -30,6 +30,7 @@ R = TypeVar("R")
 
 PLAIN_EVERY_S = 10.0
 INTERRUPTED = 130
+WIDE = 200
 COLOURS = {
     "updated": "green",
     "accepted": "green",
@@ -99,7 +100,10 @@ def _keep_details() -> str:
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    console = Console(stderr=stderr)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = WIDE  # nothing there has an edge, and a folded path can't be copied
+    return console
 
 
 class Screen:
@@ -180,8 +184,10 @@ def outcomes(screen: Screen, summary: Summary) -> None:
         screen.result("  … and others: see failed.csv")
     traffic, seconds = summary.sessions.traffic, summary.sessions.duration_s
     line = f"{traffic.sent:,} requests in {span(seconds)}"
-    if traffic.retried or traffic.throttled:
-        line += f", {traffic.retried:,} of them repeats, told to slow down {_times(traffic.throttled)}"
+    if traffic.retried:
+        line += f", {traffic.retried:,} of them repeats"
+    if traffic.throttled:
+        line += f", told to slow down {_times(traffic.throttled)}"
     if traffic.waited_s >= 1:
         line += f", {span(traffic.waited_s)} spent waiting"
     screen.result(line + ".")
