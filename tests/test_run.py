@@ -1,0 +1,249 @@
+"""Whole runs through the library, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fakes import QuickClock
+
+import batchupdate
+from batchupdate.config import Settings
+from batchupdate.errors import ConfigError, InputError, RunLocked
+from batchupdate.history import glance, rebuild_reports, summary_of
+from batchupdate.journal import Journal
+from batchupdate.journal.folder import RunFolder, all_runs
+from batchupdate.run import check_file, execute, prepare
+from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox, make_records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from batchupdate.reporter import Summary
+
+KEYS = {"LANGDOCK_API_KEY": LANGDOCK_KEY, "ONCE_KEY": LANGDOCK_KEY}
+IDS = [record.id for record in make_records().langdock]
+
+
+def write(path: Path, *rows: Sequence[str]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def settings_for(sandbox: Sandbox | None, folder: Path, **more: Any) -> Settings:
+    return Settings.model_validate(
+        {
+            "target": "langdock-integration",
+            "base_url": sandbox.url if sandbox else "http://127.0.0.1:9",
+            "runs_dir": folder / "runs",
+            "rate": "unlimited",
+            **more,
+        }
+    )
+
+
+async def apply(source: Path, settings: Settings, *, new: bool = True) -> Summary:
+    with prepare(source, settings, new=new, environ=KEYS, clock=QuickClock()) as prepared:
+        return await execute(prepared)
+
+
+def lines(summary: Summary, name: str = "results.csv") -> list[dict[str, str]]:
+    with (summary.folder / name).open(newline="", encoding="utf-8-sig") as file:
+        return list(csv.DictReader(file))
+
+
+async def test_merged_rows_go_out_as_one_request_and_share_its_outcome(tmp_path: Path) -> None:
+    source = write(
+        tmp_path / "in.csv",
+        ["id", "name", "description"],
+        [IDS[0], "First", ""],
+        [IDS[1], "Alone", ""],
+        [IDS[0].upper(), "", "Second"],
+    )
+    async with Sandbox() as sandbox:
+        summary = await apply(source, settings_for(sandbox, tmp_path, input={"on_duplicate": "merge"}))
+        assert [dict(change.fields) for change in sandbox.applied if change.id == IDS[0]] == [
+            {"name": "First", "description": "Second"}
+        ]
+    found = lines(summary)
+    assert [line["_outcome"] for line in found] == ["updated"] * 3
+    assert found[0]["_error"] == "sent together with row 4"
+    assert summary.exit_code == 0
+
+
+async def test_with_last_only_the_last_row_for_a_record_is_sent(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "Old"], [IDS[0], "New"])
+    async with Sandbox() as sandbox:
+        summary = await apply(source, settings_for(sandbox, tmp_path, input={"on_duplicate": "last"}))
+        assert [dict(change.fields) for change in sandbox.applied] == [{"name": "New"}]
+    found = lines(summary)
+    assert [line["_outcome"] for line in found] == ["unchanged", "updated"]
+    assert "row 3 for the same record takes its place" in found[0]["_error"]
+    assert (summary.exit_code, lines(summary, "failed.csv")) == (0, [])
+
+
+@pytest.mark.parametrize("policy", ["last", "merge"])
+async def test_an_invalid_last_row_keeps_the_earlier_one_from_being_sent(tmp_path: Path, policy: str) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "Old"], [IDS[0], "x" * 41])
+    async with Sandbox() as sandbox:
+        summary = await apply(source, settings_for(sandbox, tmp_path, input={"on_duplicate": policy}))
+        assert sandbox.requests == []
+    found = lines(summary)
+    assert [line["_outcome"] for line in found] == ["invalid", "invalid"]
+    assert "row 3 for the same record is invalid" in found[0]["_error"]
+
+
+async def test_by_default_no_row_of_a_doubled_record_is_sent_and_each_names_the_other(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "A"], [IDS[1], "B"], [IDS[0], "C"])
+    async with Sandbox() as sandbox:
+        summary = await apply(source, settings_for(sandbox, tmp_path))
+        assert [change.id for change in sandbox.applied] == [IDS[1]]
+    found = lines(summary)
+    assert "row 4" in found[0]["_error"]
+    assert "row 2" in found[2]["_error"]
+
+
+async def test_a_key_in_a_cell_is_refused_and_written_nowhere(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], f"oops {LANGDOCK_KEY}"], [IDS[1], "Fine"])
+    async with Sandbox() as sandbox:
+        summary = await apply(source, settings_for(sandbox, tmp_path))
+        assert len(sandbox.applied) == 1
+    assert [line["_outcome"] for line in lines(summary)] == ["invalid", "updated"]
+    for path in summary.folder.iterdir():
+        assert LANGDOCK_KEY.encode() not in path.read_bytes(), path.name
+
+
+async def test_cells_beyond_the_header_survive_and_are_refused_again_in_failed_csv(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "Smith", " John"], [IDS[1], "Fine"])
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path)
+        summary = await apply(source, settings)
+        (failed,) = lines(summary, "failed.csv")
+        assert (failed["name"], failed["_extra_1"], failed["_outcome"]) == ("Smith", " John", "invalid")
+        again = await apply(summary.folder / "failed.csv", settings)
+        assert [change.id for change in sandbox.applied] == [IDS[1]]
+    assert [line["_outcome"] for line in lines(again)] == ["invalid"]
+
+
+ONCE = """
+name: once
+title: Langdock, but never send twice
+path: /integrations/v1/{id}
+auth: {scheme: header, name: Authorization, value: "Bearer {key}", env: ONCE_KEY}
+id: {id: {}}
+fields: {name: {}}
+repeatable: false
+"""
+
+
+async def test_where_repeating_is_not_safe_a_lost_answer_is_unknown_and_never_sent_again(tmp_path: Path) -> None:
+    (tmp_path / "once.yaml").write_text(ONCE, "utf-8")
+    source = write(tmp_path / "in.csv", ["id", "name"], *([record, "New"] for record in IDS[:6]))
+    async with Sandbox(faults=Faults.in_order("reset-after", "ok", "reset-before", "500-after", "ok", "ok")) as sandbox:
+        settings = settings_for(sandbox, tmp_path, target=str(tmp_path / "once.yaml"), concurrency=1)
+        summary = await apply(source, settings)
+        assert [request.id for request in sandbox.requests if request.id] == IDS[:6]
+    assert [line["_outcome"] for line in lines(summary)] == [
+        "unknown", "updated", "unknown", "failed", "updated", "updated",
+    ]  # fmt: skip
+
+
+async def test_an_unfinished_run_is_only_gone_on_with_if_file_target_and_settings_are_the_same(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "A"], [IDS[1], "B"])
+    async with Sandbox() as sandbox:
+        sandbox.revoke()
+        settings = settings_for(sandbox, tmp_path)
+        await apply(source, settings)
+        other = settings.model_copy(update={"limit": 1})
+        faster = settings.model_copy(update={"max_attempts": 9})
+        for candidate, resumed in ((settings, True), (faster, True), (other, False)):
+            with prepare(source, candidate, environ=KEYS) as prepared:
+                assert prepared.resumed is resumed
+        write(source, ["id", "name"], [IDS[0], "A"], [IDS[1], "C"])
+        with prepare(source, settings, environ=KEYS) as prepared:
+            assert not prepared.resumed
+
+
+async def test_a_run_that_somebody_holds_is_left_alone(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "A"])
+    async with Sandbox() as sandbox:
+        sandbox.revoke()
+        settings = settings_for(sandbox, tmp_path)
+        summary = await apply(source, settings)
+        with RunFolder(summary.folder).lock():
+            with pytest.raises(RunLocked, match="Another process"), prepare(source, settings, environ=KEYS):
+                pass
+            with pytest.raises(RunLocked):
+                rebuild_reports(RunFolder(summary.folder))
+
+
+def test_a_run_that_was_not_executed_leaves_nothing_behind(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "A"])
+    settings = settings_for(None, tmp_path)
+    with prepare(source, settings, environ=KEYS) as prepared:
+        assert prepared.folder.path.exists()
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_failure_while_reading_leaves_nothing_behind(tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    source.write_text(f'id,name\n{IDS[0]},A\n{IDS[1]},"never closed\n', "utf-8")
+    with pytest.raises(InputError), prepare(source, settings_for(None, tmp_path), environ=KEYS):
+        pass
+    assert not any(tmp_path.glob("runs/*"))
+
+
+def test_a_run_that_ended_while_its_file_was_read_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "20261121-184500-renames-7f3a"
+    folder.mkdir()
+    Journal.create(folder / "journal.sqlite3").close()
+    with pytest.raises(ConfigError, match="while its file was being read"):
+        summary_of(RunFolder(folder))
+    assert glance(next(all_runs(tmp_path))).state == "unreadable"
+
+
+async def test_a_hook_sees_reading_sending_and_reporting(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], *([record, "New"] for record in IDS[:5]))
+    seen: list[batchupdate.Progress] = []
+    async with Sandbox() as sandbox:
+        await batchupdate.run_file(source, settings_for(sandbox, tmp_path), on_progress=seen.append, environ=KEYS)
+    assert list(dict.fromkeys(progress.stage for progress in seen)) == [
+        "reading",
+        "sending",
+        "reporting",
+    ]
+    assert (seen[-1].done, seen[-1].total) == (5, 5)
+
+
+async def test_two_runs_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path)
+        sources = [
+            write(tmp_path / f"{n}.csv", ["id", "name"], *([record, f"N{n}"] for record in IDS[n * 10 : n * 10 + 10]))
+            for n in range(3)
+        ]
+        summaries = await asyncio.gather(*(apply(source, settings) for source in sources))
+        assert len(sandbox.applied) == 30
+    assert [summary.counts[batchupdate.Outcome.UPDATED] for summary in summaries] == [10, 10, 10]
+
+
+def test_check_counts_what_run_would_do(tmp_path: Path) -> None:
+    rows = [[IDS[0], "A", ""], [IDS[0], "B", ""], [IDS[1], "", ""], [IDS[2], "C", ""]]
+    source = write(tmp_path / "in.csv", ["id", "name", "note"], *rows)
+    checkup = check_file(source, settings_for(None, tmp_path, input={"on_duplicate": "last"}), environ={})
+    assert (checkup.rows, checkup.invalid, checkup.superseded) == (4, 1, 1)
+    assert any("note" in notice for notice in checkup.notices)
+
+
+async def test_results_are_in_input_order_whatever_the_order_of_answers(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], *([record, "New"] for record in IDS[:40]))
+    async with Sandbox(faults=Faults.parse("slow=0.3", 5)) as sandbox:
+        summary = await apply(source, settings_for(sandbox, tmp_path, concurrency=16))
+    assert [line["_id"] for line in lines(summary)] == IDS[:40]
+    log = [json.loads(line) for line in (summary.folder / "run.log").read_text("utf-8").splitlines()]
+    assert [entry["event"] for entry in log] == ["start", "end"]

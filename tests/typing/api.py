@@ -1,0 +1,32 @@
+"""Calls as a user of the library writes them; `make test` has mypy check them, nothing runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import batchupdate
+
+
+def told(progress: batchupdate.Progress) -> None:
+    done: int = progress.done
+    total: int | None = progress.total
+    print(progress.stage, done, total, progress.counts[batchupdate.Outcome.FAILED])
+
+
+def found(problem: batchupdate.Problem) -> None:
+    print(problem.code, problem.row, problem.column, problem.sentence(), problem.level is batchupdate.Level.WARNING)
+
+
+async def main() -> int:
+    settings = batchupdate.Settings(target="langdock-integration", concurrency=4, runs_dir=Path("runs"))
+    settings = batchupdate.load_settings({"rate": "5/s"}, Path("config.yaml"))
+    checkup: batchupdate.Checkup = batchupdate.check_file("in.csv", settings, on_problem=found)
+    try:
+        summary: batchupdate.Summary = await batchupdate.run_file(
+            Path("in.csv"), settings, new=True, on_problem=found, on_progress=told, environ={"LANGDOCK_API_KEY": "k"}
+        )
+    except (batchupdate.UsageError, batchupdate.RunLocked) as error:
+        print(error.message, error.hint)
+        return error.exit_code
+    counts: dict[batchupdate.Outcome, int] = summary.counts
+    return summary.exit_code + counts[batchupdate.Outcome.UNKNOWN] + checkup.invalid
