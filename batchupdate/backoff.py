@@ -20,7 +20,7 @@ from batchupdate.error_body import error_sentence
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Request, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from batchupdate.targets import StatusRule, Target
 
@@ -100,14 +100,15 @@ class Policy:
         return cls(target.repeatable, target.statuses, target.errors.paths, max_wait_s)
 
 
+_OK = int(HTTPStatus.OK)  # looking up an enum's member, and hashing it, takes longer than all else here
 _UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
 
 
-def judge(answer: Reply | Fault, policy: Policy, now: datetime) -> Verdict:
-    """What one reply or fault means, and what to do next; `now` is for replies that carry no `Date`."""
+def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) -> Verdict:
+    """What one reply or fault means, and what to do next; `now` is asked for replies that carry no `Date`."""
     if isinstance(answer, Fault):
         meaning, wait, message = FAULTS[answer.kind], None, answer.message
-    elif answer.status == HTTPStatus.OK and HTTPStatus.OK not in policy.statuses:
+    elif answer.status == _OK and _OK not in policy.statuses:
         return _UPDATED
     else:
         wait = retry_after_s(answer.headers, now, policy.max_wait_s)
@@ -175,7 +176,9 @@ def delay_s(attempt: int, *, base_s: float = BASE_DELAY_S, cap_s: float = MAX_DE
     return random.uniform(0.0, ceiling)  # noqa: S311 - jitter, no secret
 
 
-def retry_after_s(headers: Mapping[str, str], now: datetime, max_wait_s: float = math.inf) -> float | None:
+def retry_after_s(
+    headers: Mapping[str, str], now: Callable[[], datetime], max_wait_s: float = math.inf
+) -> float | None:
     """Seconds that `Retry-After` asks for, capped; None where it is missing or malformed.
 
     RFC 9110, section 10.2.3: whole seconds or an HTTP-date; decimals are seen in the wild. A date is held against
@@ -189,7 +192,7 @@ def retry_after_s(headers: Mapping[str, str], now: datetime, max_wait_s: float =
     due = _http_date(value)
     if due is None:
         return None
-    told = _http_date(headers.get("date", "")) or now
+    told = _http_date(headers.get("date", "")) or now()
     return min(max((due - told).total_seconds(), 0.0), max_wait_s)
 
 

@@ -33,6 +33,7 @@ KEEPALIVE_S = 15.0
 DNS_CACHE_S = 60
 CONNECT_SHARE = 0.9
 SWEEP_EVERY_S = 0.25
+_OK = int(HTTPStatus.OK)
 _HEADERS = {
     "User-Agent": f"batchupdate/{__version__}",
     "Accept": "application/json",
@@ -187,7 +188,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
     What was read counts even if the rest never comes: the status stands already.
     """
-    plain = response.status == HTTPStatus.OK  # has nothing to tell
+    plain = response.status == _OK  # has nothing to tell
     if plain and response.content.is_eof():
         return b""
     content = bytearray()

@@ -141,6 +141,7 @@ class WorkerPool:
         self._waiting: list[_Waiting] = []
         self._in_flight = 0
         self._exhausted = False
+        self._low_water = 0
         self._claiming: asyncio.Task[None] | None = None
         self._head = asyncio.Lock()
         self._at_head: asyncio.Task[None] | None = None
@@ -245,7 +246,7 @@ class WorkerPool:
         if self._one_is_due():
             return heapq.heappop(self._waiting).request
         request = self._ready.popleft()
-        if not self._exhausted and len(self._ready) < self._batch() // 2:
+        if len(self._ready) < self._low_water and not self._exhausted:
             self._claim_ahead()
         return request
 
@@ -268,6 +269,7 @@ class WorkerPool:
             return
         self._ready.extend(requests)
         self._exhausted = len(requests) < count
+        self._low_water = self._batch() // 2
 
     async def _something_changes(self) -> None:
         """Waits until a row's wait is over, or a row in flight has ended."""

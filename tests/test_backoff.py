@@ -25,7 +25,9 @@ NOT_AGAIN = "it is not sent again, for this target does not say that repeating i
 
 
 def verdict(status: int, policy: Policy = REPEATABLE, body: bytes = b"", **headers: str) -> Verdict:
-    return judge(Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, body), policy, EPOCH)
+    return judge(
+        Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, body), policy, lambda: EPOCH
+    )
 
 
 def overridden(status: int, policy: Policy = REPEATABLE, **rule: Any) -> Policy:
@@ -90,7 +92,7 @@ def test_what_a_missing_answer_means(
     kind: FaultKind, repeatable: tuple[Action, Outcome], once: tuple[Action, Outcome]
 ) -> None:
     fault = Fault(kind, "no answer")
-    again, never = judge(fault, REPEATABLE, EPOCH), judge(fault, ONCE, EPOCH)
+    again, never = judge(fault, REPEATABLE, lambda: EPOCH), judge(fault, ONCE, lambda: EPOCH)
     assert (again.action, again.outcome, again.message) == (*repeatable, "no answer")
     assert (never.action, never.outcome) == once
     assert never.message == ("no answer" if not fault.ambiguous else f"no answer; {NOT_AGAIN}")
@@ -98,7 +100,7 @@ def test_what_a_missing_answer_means(
 
 def test_every_kind_of_fault_has_a_meaning() -> None:
     for kind in FaultKind:
-        assert judge(Fault(kind, "x"), REPEATABLE, EPOCH).message
+        assert judge(Fault(kind, "x"), REPEATABLE, lambda: EPOCH).message
 
 
 @pytest.mark.parametrize(
@@ -233,15 +235,15 @@ def test_a_row_that_was_given_up_says_after_how_many_attempts(attempt: int, acti
     ],
 )
 def test_a_wait_is_read_in_every_form_and_capped(value: str, seconds: float | None) -> None:
-    assert retry_after_s({"retry-after": value}, EPOCH, 300.0) == seconds
+    assert retry_after_s({"retry-after": value}, lambda: EPOCH, 300.0) == seconds
 
 
 def test_no_header_names_no_wait() -> None:
-    assert retry_after_s({}, EPOCH) is None
+    assert retry_after_s({}, lambda: EPOCH) is None
 
 
 def test_without_a_cap_a_wait_is_as_long_as_asked() -> None:
-    assert retry_after_s({"retry-after": "100000"}, EPOCH) == 100_000.0
+    assert retry_after_s({"retry-after": "100000"}, lambda: EPOCH) == 100_000.0
 
 
 @pytest.mark.parametrize(
@@ -255,12 +257,12 @@ def test_without_a_cap_a_wait_is_as_long_as_asked() -> None:
 )
 def test_a_date_is_held_against_the_replys_own_clock(date: str, seconds: float) -> None:
     due = format_datetime(EPOCH - timedelta(minutes=59), usegmt=True)
-    assert retry_after_s({"retry-after": due, "date": date}, EPOCH) == seconds
+    assert retry_after_s({"retry-after": due, "date": date}, lambda: EPOCH) == seconds
 
 
 @given(st.text(), st.text())
 def test_no_header_crashes_the_judge(value: str, date: str) -> None:
-    wait = retry_after_s({"retry-after": value, "date": date}, EPOCH, 300.0)
+    wait = retry_after_s({"retry-after": value, "date": date}, lambda: EPOCH, 300.0)
     assert wait is None or 0.0 <= wait <= 300.0
 
 
@@ -271,7 +273,7 @@ def test_no_header_crashes_the_judge(value: str, date: str) -> None:
 def test_no_date_crashes_the_judge(value: str, date: str) -> None:
     for now in (EPOCH, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
         for headers in ({"retry-after": value, "date": date}, {"retry-after": date, "date": value}):
-            wait = retry_after_s(headers, now)
+            wait = retry_after_s(headers, lambda now=now: now)
             assert wait is None or (wait >= 0.0 and math.isfinite(wait))
 
 

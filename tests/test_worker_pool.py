@@ -140,7 +140,7 @@ class House:
             sink=self.rows,
             turns=self.limiter,
             send=self.api.send,
-            judge=lambda answer: judge(answer, policy, clock.now()),
+            judge=lambda answer: judge(answer, policy, clock.now),
             delay=float,
             rules=rules or Rules(request_id_headers=("x-request-id",)),
             clock=clock,

@@ -1,7 +1,8 @@
 """Finds ids that stand in more than one row, in constant memory.
 
-Keys go to a private, temporary SQLite database that spills to disk and vanishes with its connection; SQLite's sorter
-then brings equal keys together. The statements run in a thread of their own, without the interpreter's lock.
+Up to a bound, keys are kept in memory. Beyond it they go to a private, temporary SQLite database that spills to disk and
+vanishes with its connection; its sorter then brings equal keys together. The statements run in a thread of their own,
+without the interpreter's lock.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ _SEVERAL = """
     WHERE key IN (SELECT key FROM suspects GROUP BY key HAVING count(*) > 1) ORDER BY key, row
 """  # numbers are sorted faster than texts; what shares a hash is then compared in full
 NAMED_AT_MOST = 5
+HELD_AT_MOST = 20_000
+"""Sightings kept in memory, about 200 bytes each."""
 
 
 class Sighting(NamedTuple):
@@ -34,15 +37,22 @@ class Sighting(NamedTuple):
 
 
 class DuplicateFinder:
-    """Remembers which row names which record, and tells which records stand in several rows. A context manager."""
+    """Remembers which row names which record, and tells which records stand in several rows. A context manager.
 
-    def __init__(self) -> None:
+    Args:
+        held_at_most: how many sightings are kept in memory.
+    """
+
+    def __init__(self, held_at_most: int = HELD_AT_MOST) -> None:
+        self._held_at_most = held_at_most
         self._behind = Behind("duplicates")
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA journal_mode = OFF")
         self._connection.execute("CREATE TABLE seen (hash INTEGER, key TEXT, row INTEGER, valid INTEGER)")
         self._connection.execute("BEGIN")
+        self._held: list[tuple[str, int, bool]] = []
+        self._spilled = False
 
     def __enter__(self) -> Self:
         return self
@@ -55,12 +65,30 @@ class DuplicateFinder:
 
     def add(self, sightings: Sequence[tuple[str, int, bool]]) -> None:
         """Remembers a batch: a `Sighting` each, or a plain tuple like it."""
-        if sightings:
-            rows = [(hash(sighting[0]), *sighting) for sighting in sightings]
-            self._behind.call(bulk_insert, self._connection, "INSERT INTO seen", rows)
+        self._held.extend(sightings)
+        if len(self._held) > self._held_at_most or self._spilled:
+            self._spill()
+
+    def _spill(self) -> None:
+        self._spilled = True
+        rows = [(hash(sighting[0]), *sighting) for sighting in self._held]
+        self._held = []
+        self._behind.call(bulk_insert, self._connection, "INSERT INTO seen", rows)
 
     def groups(self) -> Iterator[list[Sighting]]:
         """The rows of every record that stands in several, in the order of their numbers."""
+        if self._spilled:
+            return self._groups_on_disk()
+        return self._groups_in_memory()
+
+    def _groups_in_memory(self) -> Iterator[list[Sighting]]:
+        if len({sighting[0] for sighting in self._held}) < len(self._held):
+            groups: dict[str, list[Sighting]] = {}
+            for sighting in self._held:
+                groups.setdefault(sighting[0], []).append(Sighting(*sighting))
+            yield from (group for group in groups.values() if len(group) > 1)
+
+    def _groups_on_disk(self) -> Iterator[list[Sighting]]:
         self._behind.wait()
         group: list[Sighting] = []
         for key, row, valid in self._connection.execute(_SEVERAL):

@@ -36,7 +36,7 @@ def problems(target_name: str, record_id: str, /, **cells: str) -> list[str]:
 
 def verdict(name: str, status: int, body: Any = "") -> tuple[Action, Outcome, str]:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    found = judge(Reply(status, {}, raw), Policy.of(find_target(name), 300.0), EPOCH)
+    found = judge(Reply(status, {}, raw), Policy.of(find_target(name), 300.0), lambda: EPOCH)
     return found.action, found.outcome, found.message
 
 

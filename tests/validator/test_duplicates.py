@@ -17,11 +17,11 @@ KEYS = st.sampled_from(
 ) | st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
 
 
-@given(st.lists(st.lists(st.tuples(KEYS, st.booleans()), max_size=8), max_size=4))
-def test_the_finder_finds_what_a_dictionary_would(batches: list[list[tuple[str, bool]]]) -> None:
+@given(st.lists(st.lists(st.tuples(KEYS, st.booleans()), max_size=8), max_size=4), st.integers(0, 20))
+def test_the_finder_finds_what_a_dictionary_would(batches: list[list[tuple[str, bool]]], held: int) -> None:
     rows: dict[str, list[Sighting]] = defaultdict(list)
     number = 1
-    with DuplicateFinder() as finder:
+    with DuplicateFinder(held) as finder:
         for batch in batches:
             sightings = []
             for key, valid in batch:
@@ -40,7 +40,7 @@ def test_keys_that_differ_only_in_how_numbers_are_written_are_two() -> None:
 
 
 def test_what_goes_wrong_behind_is_told() -> None:
-    finder = DuplicateFinder()
+    finder = DuplicateFinder(0)
     with finder:
         pass
     with pytest.raises((sqlite3.ProgrammingError, RuntimeError)):
