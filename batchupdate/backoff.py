@@ -128,8 +128,7 @@ def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
     default = TABLE.get(status, CONFIRMED if 200 <= status < 300 else REFUSED)  # noqa: PLR2004 - 2xx
     if status == HTTPStatus.SERVICE_UNAVAILABLE and wait_s is None:
         # Without a Retry-After nothing says that the request was turned away unread.
-        outcome = Outcome.NOT_ATTEMPTED if policy.repeatable else Outcome.FAILED
-        default = Meaning(Action.HOLD, outcome, ambiguous=True)
+        default = Meaning(Action.HOLD, Outcome.FAILED, ambiguous=True)
     if rule is None:
         return default
     meaning = _OVERRIDES[rule.action] if rule.action else default

@@ -64,8 +64,8 @@ def test_what_a_clear_answer_means(status: int, action: Action, outcome: Outcome
         (500, {}, (REPEAT, FAILED), (DONE, FAILED)),
         (502, {}, (REPEAT, FAILED), (DONE, FAILED)),
         (504, {}, (REPEAT, FAILED), (DONE, FAILED)),
-        (503, {}, (HOLD, WAITING), (DONE, FAILED)),
-        (503, {"retry_after": "soon"}, (HOLD, WAITING), (DONE, FAILED)),
+        (503, {}, (HOLD, FAILED), (DONE, FAILED)),
+        (503, {"retry_after": "soon"}, (HOLD, FAILED), (DONE, FAILED)),
         (503, {"retry_after": "7"}, (HOLD, WAITING), (HOLD, WAITING)),
     ],
 )

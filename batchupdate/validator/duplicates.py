@@ -1,8 +1,8 @@
 """Finds ids that stand in more than one row, in constant memory.
 
-Up to a bound, keys are kept in memory. Beyond it they go to a private, temporary SQLite database that spills to disk and
-vanishes with its connection; its sorter then brings equal keys together. The statements run in a thread of their own,
-without the interpreter's lock.
+Up to a bound, keys are kept in memory. Beyond it they go to a private, temporary SQLite database that spills to disk
+and vanishes with its connection; its sorter then brings equal keys together. The statements run in a thread of their
+own, without the interpreter's lock.
 """
 
 from __future__ import annotations
