@@ -14,8 +14,6 @@ What is wrong with one row is no error but a `Problem` or a `Result`: a run goes
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 EXIT_OK = 0
 EXIT_ROWS_NOT_FINE = 1
 
@@ -28,7 +26,7 @@ class BatchUpdateError(Exception):
         hint: the way out, as one sentence; may be empty.
     """
 
-    exit_code: ClassVar[int] = 70
+    exit_code: int = 70
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -74,6 +72,7 @@ class Interrupted(BatchUpdateError):  # noqa: N818 - as above
     def __init__(self, signal_number: int) -> None:
         super().__init__("Stopped on request.")
         self.signal_number = signal_number
+        self.exit_code = 128 + signal_number
 
 
 class InternalError(BatchUpdateError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError, Interrupted
+from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import FINE
 from batchupdate.reporter import Summary, write_reports
@@ -101,8 +101,6 @@ def _all_fine(counts: Mapping[Outcome, int]) -> bool:
 
 def exit_code_of(counts: Mapping[Outcome, int], ended: BatchUpdateError | None) -> int:
     """The exit code of a run with these outcomes, which ended early for the reason given, or did not."""
-    if isinstance(ended, Interrupted):
-        return 128 + ended.signal_number
     if ended is not None:
         return ended.exit_code
     return EXIT_OK if _all_fine(counts) else EXIT_ROWS_NOT_FINE

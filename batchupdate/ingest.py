@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.behind import Behind
-from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE
+from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, InputError
 from batchupdate.model import Level, Outcome, Problem, Progress, Result
 from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, lay_out
 
@@ -75,6 +75,7 @@ class Ingest:
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.table, self.target, self.secrets, self.options = table, target, secrets, options
+        _refuse_key_in_headings(table.columns, secrets)
         self._on_problem, self._on_progress = on_problem, on_progress
         self._layout: Layout = lay_out(table.columns, target, options)
         self._validator = Validator(target, self._layout, secrets)
@@ -141,6 +142,14 @@ class Ingest:
         self.checkup.codes[problem.code] += 1
         self.checkup.warnings += problem.level is Level.WARNING
         self._on_problem(problem)
+
+
+def _refuse_key_in_headings(columns: Sequence[str], secrets: Secrets) -> None:
+    for number, heading in enumerate(columns, 1):
+        if secrets.within(heading):
+            raise InputError(
+                f"The heading of column {number} holds your API key.", "Take it out of the file, and change the key."
+            )
 
 
 def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any]) -> None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from batchupdate.rates import Rate
 
 
+SHORTEST_HOLD_S = 0.1
+"""An API that keeps asking for less, but takes nothing, is not taken at its word."""
+
+
 class Limiter:
     """Gives turns, in the order in which they are asked for.
 
@@ -80,7 +84,7 @@ class Limiter:
         if fresh:
             self._strikes += 1
             self._held_since = now
-        if wait_s is None:
+        if wait_s is None or (wait_s < SHORTEST_HOLD_S and self._strikes > 1):
             wait_s = self._delay(self._strikes) if fresh else 0.0
         until = now + wait_s
         self._held_s += max(0.0, until - max(self._held_until, now))

@@ -20,8 +20,8 @@ from batchupdate.errors import BatchUpdateError, ConfigError, InputError
 from batchupdate.garbage import fewer_collections
 from batchupdate.history import exit_code_of, report, summarise
 from batchupdate.ingest import Checkup, Ingest, write_rows
-from batchupdate.journal import Journal
-from batchupdate.journal.folder import RunFolder, all_runs, create, point_latest
+from batchupdate.journal import Journal, Session
+from batchupdate.journal.folder import RunFolder, all_runs, create, one_at_a_time, point_latest
 from batchupdate.log import run_log
 from batchupdate.model import Progress
 from batchupdate.reader import STDIN, ReadOptions, local_copy, open_table, source_name
@@ -29,6 +29,7 @@ from batchupdate.targets import Target, find_target
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
 
     from pydantic import SecretStr
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 HASH_CHUNK = 1 << 20
 EXAMPLES = 3
+_ASK_NEW = "Look into it; then start afresh with --new, for this target does not say that sending twice is safe."
 
 
 def _quiet(_: object) -> None:
@@ -98,6 +100,7 @@ def prepare(
     settings: Settings,
     *,
     new: bool = False,
+    keyless: bool = False,
     on_problem: Callable[[Problem], None] = _quiet,
     on_progress: Callable[[Progress], None] = _quiet,
     environ: Mapping[str, str] | None = None,
@@ -105,7 +108,8 @@ def prepare(
 ) -> Iterator[Prepared]:
     """Checks an input and writes it to a new run's journal; or goes on with the same, unfinished run.
 
-    A new run that is left before it was executed leaves nothing behind.
+    A new run that is left before it was executed leaves nothing behind. With `keyless` no API key is asked for; what
+    is prepared like that is not to be executed.
 
     Raises:
         UsageError: something can't be used, or `strict` is set and a row is invalid. Nothing was sent.
@@ -114,32 +118,28 @@ def prepare(
     clock = clock or SystemClock()
     target = _target(settings)
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
-    key = find_key(target.auth.env, settings, environ)
-    secrets = _secrets(target, key)
+    key = None if keyless else find_key(target.auth.env, settings, environ)
+    secrets = _known_secrets(target, settings, environ) if keyless else _secrets(target, key)
     with local_copy(source) as path, ExitStack() as stack:
         facts = _facts(path, source, target, settings, base_url)
         with open_table(path, _read_options(settings), source=source_name(source)) as table:
-            found = None if new else _unfinished(settings.runs_dir, facts)
-            if found is not None:
-                stack.enter_context(found.lock())
-                journal = stack.enter_context(Journal.open(found.journal))
+            begun = _begin(stack, facts, settings, target, clock.now(), new=new)
+            folder, journal = begun.folder, begun.journal
+            if begun.resumed:
                 checkup = Checkup(facts["input"]["path"], target.name, rows=journal.meta()["rows"])
             else:
-                folder = create(settings.runs_dir, "stdin" if str(source) == STDIN else str(source), clock.now())
-                stack.callback(_remove_if_unused, folder)
-                stack.enter_context(folder.lock())
-                journal = stack.enter_context(Journal.create(folder.journal))
                 with (
                     fewer_collections(),
                     Ingest(table, target, settings.input, secrets, on_problem, on_progress) as ingest,
                 ):
                     write_rows(ingest, journal, facts)
                     checkup = ingest.checkup
+            checkup.notices += begun.notices
         if settings.strict and checkup.invalid:
             hint = "Mend them, or leave --strict away. Nothing was sent."
             raise InputError(f"{checkup.invalid} of {checkup.rows} rows are invalid, and --strict is set.", hint)
         yield Prepared(
-            found or folder,
+            folder,
             journal,
             target,
             settings,
@@ -148,7 +148,7 @@ def prepare(
             secrets,
             clock,
             checkup,
-            resumed=found is not None,
+            resumed=begun.resumed,
         )
 
 
@@ -163,6 +163,7 @@ async def execute(
     folder, journal, clock, target = prepared.folder, prepared.journal, prepared.clock, prepared.target
     with run_log(folder.log, clock, prepared.secrets, verbose=verbose) as log:
         session = journal.begin_session(clock.now().timestamp(), repeatable=target.repeatable)
+        journal.set_meta({"rate_per_s": _rate_per_s(prepared.settings, target)})
         total = prepared.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
@@ -178,10 +179,10 @@ async def execute(
             on_progress,
         )
         with fewer_collections():
-            traffic, ended = await work_off(journal, job, total)
+            traffic, ended = await work_off(journal, job, session, total)
         counts = journal.counts()
         exit_code = exit_code_of(counts, ended)
-        journal.end_session(session, clock.now().timestamp(), traffic, exit_code)
+        journal.end_session(Session.at(session, clock.now().timestamp(), traffic), exit_code)
         log.info("end", exit_code=exit_code, sent=traffic.sent, throttled=traffic.throttled)
     on_progress(Progress("reporting", total, total, counts, traffic))
     summary = summarise(folder, journal, counts, ended.message if ended else "")
@@ -252,23 +253,69 @@ def _facts(path: Path, source: str | Path, target: Target, settings: Settings, b
         "input": {"path": name, "sha256": digest.hexdigest()},
         "target": target.model_dump(mode="json", exclude_unset=True),
         "same": {**settings.fingerprint(), "base_url": base_url},
-        "rate_per_s": rate.per_s if (rate := settings.rate or target.rate).limited else None,
+        "rate_per_s": _rate_per_s(settings, target),
         "version": __version__,
     }
 
 
-def _unfinished(runs_dir: Path, facts: dict[str, Any]) -> RunFolder | None:
-    """The newest run of the same file, target and settings, if it is unfinished."""
+def _rate_per_s(settings: Settings, target: Target) -> float | None:
+    rate = settings.rate or target.rate
+    return rate.per_s if rate.limited else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A run that this process holds: a new one, or an unfinished one to go on with."""
+
+    folder: RunFolder
+    journal: Journal
+    resumed: bool
+    notices: list[str]
+
+
+def _begin(
+    stack: ExitStack, facts: dict[str, Any], settings: Settings, target: Target, now: datetime, *, new: bool
+) -> _Begun:
+    """Finds the unfinished run to go on with, or makes a new one; `stack` lets go of it at the end."""
+    with one_at_a_time(settings.runs_dir):
+        found, unreadable = (None, []) if new else _unfinished(settings.runs_dir, facts)
+        if unreadable and not target.repeatable:
+            raise ConfigError(f"The run {unreadable[0]} can't be read, and may have sent this file.", _ASK_NEW)
+        notices = [f"The run {name} can't be read; if it sent this file, rows go out again." for name in unreadable]
+        if found is not None:
+            stack.enter_context(found.lock())
+            return _Begun(found, stack.enter_context(Journal.open(found.journal)), resumed=True, notices=notices)
+        path = facts["input"]["path"]
+        folder = create(settings.runs_dir, "stdin" if path == STDIN else path, now)
+        stack.callback(_remove_if_unused, folder)
+        stack.enter_context(folder.lock())
+        journal = stack.enter_context(Journal.create(folder.journal))
+        journal.set_meta(facts)  # so that the same command, given meanwhile, knows this run
+        return _Begun(folder, journal, resumed=False, notices=notices)
+
+
+def _unfinished(runs_dir: Path, facts: dict[str, Any]) -> tuple[RunFolder | None, list[str]]:
+    """The newest run of the same file, target and settings, if it is unfinished; and the runs that can't be read.
+
+    Raises:
+        RunLocked: another process is just reading the same file for the same run.
+    """
+    unreadable = []
     for folder in all_runs(runs_dir):
         try:
             with Journal.open(folder.journal) as journal:
-                meta = journal.meta()
-                same = all(meta.get(name) == facts[name] for name in ("target", "same"))
-                if same and meta["input"]["sha256"] == facts["input"]["sha256"] and meta.get("sealed"):
-                    return folder if journal.to_send() else None
-        except (BatchUpdateError, KeyError):
-            continue  # a run that can't be read is nothing to go on with
-    return None
+                meta, left = journal.meta(), journal.to_send()
+        except BatchUpdateError:
+            unreadable.append(folder.run_id)
+            continue
+        same = all(meta.get(name) == facts[name] for name in ("target", "same"))
+        if not same or meta["input"]["sha256"] != facts["input"]["sha256"]:
+            continue
+        if meta.get("sealed"):
+            return (folder if left else None), unreadable
+        with folder.lock():
+            pass  # nobody holds it: it ended while it was reading, and sent nothing
+    return None, unreadable
 
 
 def _remove_if_unused(folder: RunFolder) -> None:

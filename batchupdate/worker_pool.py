@@ -89,12 +89,17 @@ class Turns(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """When to give up. Times are in seconds; `request_id_headers` say where a reply's id may stand."""
+    """When to give up, and how far to go ahead.
+
+    Times are in seconds; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows are
+    claimed ahead at the most: few where a row in doubt after a kill can't simply be sent again.
+    """
 
     max_attempts: int = 5
     give_up_after_s: float = 600.0
     max_failures: MaxFailures | None = None
     request_id_headers: tuple[str, ...] = ()
+    claim_batch: int = CLAIM_BATCH
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -253,7 +258,8 @@ class WorkerPool:
     def _batch(self) -> int:
         """How many rows to have claimed ahead."""
         rate = self._turns.rate
-        return min(CLAIM_BATCH, int(rate.per_s * AHEAD_S)) if rate.limited else CLAIM_BATCH
+        most = self._rules.claim_batch
+        return min(most, int(rate.per_s * AHEAD_S)) if rate.limited else most
 
     def _claim_ahead(self) -> asyncio.Task[None]:
         """Lets the next rows be claimed in the background; the task that does it."""

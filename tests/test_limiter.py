@@ -9,7 +9,7 @@ from fakes import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate.limiter import Limiter
+from batchupdate.limiter import SHORTEST_HOLD_S, Limiter
 from batchupdate.rates import Rate
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ async def test_a_caller_that_is_cancelled_takes_no_turn_and_lets_the_next_one_ha
     rate=rates,
     burst=st.integers(1, 10),
     gaps=st.lists(st.tuples(seconds, st.integers(1, 6)), min_size=1, max_size=12),
-    holds=st.lists(st.tuples(seconds, seconds), max_size=4),
+    holds=st.lists(st.tuples(seconds, st.floats(SHORTEST_HOLD_S, 20.0)), max_size=4),
 )
 def test_no_window_holds_more_than_its_share_and_no_turn_comes_later_than_it_may(
     rate: float, burst: int, gaps: list[tuple[float, int]], holds: list[tuple[float, float]]
@@ -267,3 +267,15 @@ def bucket_has_room(turns: list[float], rate: float, burst: int) -> float:
         level = max(0.0, level - rate * (turn - before)) + 1
         before = turn
     return before + max(0.0, level - (burst - 1)) / rate if turns else 0.0
+
+
+async def test_an_api_that_keeps_asking_for_no_wait_at_all_is_held_by_our_own_backoff(clock: FakeClock) -> None:
+    limiter = limiter_of(clock, Rate(math.inf), 1, delay=lambda strikes: 2.0**strikes)
+    waits = []
+    for _ in range(4):
+        clock.time += 0.01
+        sent_at = await clock.run(limiter.turn())
+        clock.time += 0.01
+        limiter.hold(sent_at, 0.0)
+        waits.append(round(limiter.holding_s, 6))
+    assert waits == [0.0, 4.0, 8.0, 16.0]

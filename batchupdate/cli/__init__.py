@@ -5,6 +5,8 @@ Whatever costs time to import is imported inside the command that needs it: `bat
 
 from __future__ import annotations
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -51,4 +53,7 @@ def _options(
 
 def main() -> None:
     """The console command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the output's encoding lacks must not end a run
+            stream.reconfigure(errors="backslashreplace")
     app()

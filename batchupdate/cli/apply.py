@@ -162,15 +162,19 @@ def _run(
         if len(problems) < SHOWN_PROBLEMS:
             problems.append(problem)
 
-    with ExitStack() as stack:
+    with _ended_by_signals(), ExitStack() as stack:
         with screen.progress() as show:
-            prepared = stack.enter_context(prepare(file, settings, new=new, on_problem=keep, on_progress=show))
+            prepared = stack.enter_context(
+                prepare(file, settings, new=new, keyless=dry_run, on_problem=keep, on_progress=show)
+            )
         _describe(prepared, problems, screen)
         if dry_run:
             screen.result("Dry run: nothing was sent.")
+            screen.json({**_checkup_json(prepared.checkup, problems), "to_send": prepared.to_send})
             raise typer.Exit(prepared.checkup.exit_code)
         if not yes and prepared.to_send and not screen.confirm("Go ahead?", possible=file != "-"):
             screen.say("Nothing was sent.")
+            screen.json({**_checkup_json(prepared.checkup, problems), "to_send": prepared.to_send})
             return None
         return send(prepared, screen, verbose=verbose)
 
@@ -185,8 +189,8 @@ def send(prepared: Prepared, screen: Screen, *, verbose: bool = False) -> Summar
 
         def asked(number: int) -> None:
             if stop.signal_number is None:
-                screen.say("Stopping: what is in flight may finish. Press Ctrl-C again to quit at once.")
                 stop.request(number)
+                screen.say("Stopping: what is in flight may finish. Press Ctrl-C again to quit at once.")
             elif task is not None:
                 task.cancel()
 
@@ -198,6 +202,22 @@ def send(prepared: Prepared, screen: Screen, *, verbose: bool = False) -> Summar
                 raise typer.Exit(128 + (stop.signal_number or signal.SIGINT)) from None
 
     return asyncio.run(main())
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Before anything is sent, a signal that asks us to stop ends the command, and nothing is left behind."""
+    from batchupdate.errors import Interrupted
+
+    def end(number: int, _frame: object) -> None:
+        raise Interrupted(number)
+
+    before = {number: signal.signal(number, end) for number in _STOP_SIGNALS if number != signal.SIGINT}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

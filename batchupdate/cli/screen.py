@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import sys
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import typer
@@ -54,11 +55,8 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
             complain(error)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            typer.echo("Stopped on request. Nothing was sent.", err=True)
+            complain(BatchUpdateError("Stopped on request. Nothing was sent."), mark="")
             raise typer.Exit(INTERRUPTED) from error
-        except BrokenPipeError as error:  # the reader of our output went away, as `head` does
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from error
         except (typer.Exit, typer.Abort):
             raise
         except Exception as error:
@@ -71,13 +69,33 @@ def told(command: Callable[P, R]) -> Callable[P, R]:
     return wrapper
 
 
-def complain(error: BatchUpdateError) -> None:
+def complain(error: BatchUpdateError, mark: str = "Error: ") -> None:
     """Says what is wrong and the way out, on standard error."""
-    console = _console(stderr=True)
-    console.print("Error:", style="bold red", end=" ")
-    console.print(error.message, markup=False, highlight=False, soft_wrap=True)
+    from rich.text import Text
+
+    text = Text.assemble((mark, "bold red"), (_harmless(error.message), ""))
+    _print(_console(stderr=True), text)
     if error.hint:
-        console.print(error.hint, markup=False, highlight=False, soft_wrap=True)
+        _print(_console(stderr=True), Text(_harmless(error.hint)))
+
+
+_UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _harmless(text: str) -> str:
+    """The text without characters that a terminal would obey: it can hold what stands in a file."""
+    return _UNSEEN.sub("\ufffd", text)
+
+
+def _print(console: Console, content: object) -> None:
+    """Prints; an output that is gone, full or closed is no reason to end a run, nor to change its exit code."""
+    try:
+        console.print(content, soft_wrap=True)
+        console.file.flush()
+    except (OSError, ValueError):
+        console.quiet = True
+        with suppress(OSError, ValueError):  # or Python would complain once more when it flushes at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), console.file.fileno())
 
 
 def _keep_details() -> str:
@@ -100,7 +118,13 @@ def _keep_details() -> str:
 def _console(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    console = Console(stderr=stderr)
+    class Patient(Console):
+        """rich ends the program when the reader of its output goes away, in the middle of a run."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    console = Patient(stderr=stderr)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = WIDE  # nothing there has an edge, and a folded path can't be copied
     return console
@@ -121,12 +145,18 @@ class Screen:
     def say(self, text: str = "", style: str = "") -> None:
         """A message, on standard error."""
         if not self._quiet:
-            self._err.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+            self._show(self._err, text, style)
 
     def result(self, text: str = "", style: str = "") -> None:
         """A line of the result, on standard output."""
         if not self._as_json:
-            self._out.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+            self._show(self._out, text, style)
+
+    @staticmethod
+    def _show(console: Console, text: str, style: str) -> None:
+        from rich.text import Text
+
+        _print(console, Text(_harmless(text), style=style))
 
     def table(self, title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         """A table of the result, on standard output."""
@@ -143,13 +173,15 @@ class Screen:
         for heading, right in zip(headings, numeric, strict=True):
             table.add_column(heading, justify="right" if right else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(cell, style=COLOURS.get(cell, "")) for cell in row))
-        self._out.print(table)
+            table.add_row(*(Text(_harmless(cell), style=COLOURS.get(cell, "")) for cell in row))
+        _print(self._out, table)
 
     def json(self, data: dict[str, Any]) -> None:
         """The JSON document, if that is what was asked for."""
         if self._as_json:
-            typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+            from rich.text import Text
+
+            _print(self._out, Text(json.dumps(data, indent=2)))
 
     def confirm(self, question: str, *, possible: bool) -> bool:
         """Asks; where nobody can answer it refuses rather than guess."""
@@ -157,7 +189,12 @@ class Screen:
 
         if not possible or not sys.stdin.isatty():
             raise UsageError("There is no terminal to ask on.", "Say --yes to go ahead without a question.")
-        return typer.confirm(question, err=True)
+        try:
+            return typer.confirm(question, err=True)
+        except typer.Abort as error:
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            raise UsageError("No answer came. Nothing was sent.") from error
 
     @contextmanager
     def progress(self) -> Iterator[Callable[[Progress], None]]:
@@ -270,7 +307,8 @@ class _Live:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        with suppress(OSError, ValueError):  # the terminal is gone
+            self._bar.stop()
 
     def show(self, progress: Progress) -> None:
         if self._task is None:

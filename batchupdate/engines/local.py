@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from batchupdate.backoff import Policy, delay_s, judge
 from batchupdate.client import Client
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
+from batchupdate.journal import Session
 from batchupdate.journal.hand_over import HandOver
 from batchupdate.limiter import Limiter
 from batchupdate.model import Progress, Traffic, Verdict
-from batchupdate.worker_pool import Rules, WorkerPool
+from batchupdate.worker_pool import CLAIM_BATCH, Rules, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from batchupdate.clock import Clock
     from batchupdate.config import Secrets, Settings
     from batchupdate.journal import Journal
-    from batchupdate.model import Fault, Reply, Request
+    from batchupdate.model import Fault, Reply, Request, Traffic
     from batchupdate.rates import Rate
     from batchupdate.targets import Target
 
@@ -74,12 +75,13 @@ class Job:
         return self.settings.concurrency or self.target.concurrency
 
 
-async def work_off(journal: Journal, job: Job, total: int) -> tuple[Traffic, BatchUpdateError | None]:
+async def work_off(journal: Journal, job: Job, session: int, total: int) -> tuple[Traffic, BatchUpdateError | None]:
     """Sends what the journal still has to send.
 
     Args:
         journal: sealed, and with its session begun.
         job: what to send, where, and how.
+        session: the session's number in the journal.
         total: how many rows there are to send, for the progress.
 
     Returns:
@@ -89,7 +91,11 @@ async def work_off(journal: Journal, job: Job, total: int) -> tuple[Traffic, Bat
     limiter = Limiter(job.rate, settings.burst or target.burst, clock, delay_s)
     policy = Policy.of(target, settings.max_wait)
     rules = Rules(
-        settings.max_attempts, settings.give_up_after, settings.max_failures, tuple(target.request_id_headers)
+        settings.max_attempts,
+        settings.give_up_after,
+        settings.max_failures,
+        tuple(target.request_id_headers),
+        CLAIM_BATCH if target.repeatable else job.concurrency,
     )
     client = Client(
         job.base_url,
@@ -100,7 +106,11 @@ async def work_off(journal: Journal, job: Job, total: int) -> tuple[Traffic, Bat
         clock=clock,
         secrets=job.secrets,
     )
-    async with client, HandOver(journal, clock) as hand_over:
+
+    def heard() -> Session:
+        return Session.at(session, clock.now().timestamp(), pool.traffic)
+
+    async with client, HandOver(journal, clock, heard) as hand_over:
         pool = WorkerPool(
             source=hand_over,
             sink=hand_over,

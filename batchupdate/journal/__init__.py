@@ -12,7 +12,7 @@ import os
 import sqlite3
 from contextlib import contextmanager
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic_core import to_json
 
@@ -42,21 +42,25 @@ _CARRY = """
 _SET_FIELDS = "UPDATE row SET fields = json_extract(?1, '$[1]') WHERE number = json_extract(?1, '$[0]')"
 _LEFT_IN_FLIGHT = """
     INSERT INTO result
-    SELECT number, 1, 'unknown', NULL, max(sent, 1), ?, '', '', NULL, NULL FROM started
-    WHERE number NOT IN (SELECT number FROM result)
+    SELECT started.number, 1, 'unknown', NULL, coalesce(sent, 0) + 1, ?, '', '', NULL, NULL
+    FROM started LEFT JOIN earlier ON earlier.number = started.number
+    WHERE started.number NOT IN (SELECT number FROM result)
 """
 _IN_DOUBT = """
-    UPDATE started SET doubt = 1, sent = coalesce((SELECT attempts FROM result WHERE number = started.number), sent)
+    UPDATE started SET doubt = 1
     WHERE number NOT IN (SELECT number FROM result WHERE final OR outcome <> 'unknown')
 """  # what was unknown stays so until there is an answer, and is told to the workers
 _RELEASE = "DELETE FROM started WHERE NOT doubt AND number IN (SELECT value FROM json_each(?))"
+_HEARD = """
+    UPDATE session SET finished_at = ?2, sent = ?3, retried = ?4, throttled = ?5, waited_s = ?6 WHERE id = ?1
+"""
 _EXAMPLES = """
     SELECT number, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL ORDER BY number LIMIT ?
 """
 _START = "INSERT OR IGNORE INTO started (number) SELECT value FROM json_each(?)"
 _UPCOMING = """
     SELECT row.number, record_id, path, fields, coalesce(sent, 0), coalesce(doubt, 0)
-    FROM row LEFT JOIN started ON started.number = row.number
+    FROM row LEFT JOIN started ON started.number = row.number LEFT JOIN earlier ON earlier.number = row.number
     WHERE row.number > ? AND path IS NOT NULL AND carrier IS NULL
       AND NOT EXISTS (SELECT 1 FROM result WHERE result.number = row.number)
     ORDER BY row.number LIMIT ?
@@ -67,6 +71,22 @@ _ERROR_GROUPS = """
     FROM outcome WHERE outcome IN ('failed', 'unknown', 'conflict', 'invalid', 'not_attempted') AND error <> ''
     GROUP BY message ORDER BY count(*) DESC, min(number) LIMIT ?
 """
+
+
+class Session(NamedTuple):
+    """How far one process's work on a run is: its number, the Unix time, and its requests so far; see `Traffic`."""
+
+    number: int
+    now: float
+    sent: int = 0
+    retried: int = 0
+    throttled: int = 0
+    waited_s: float = 0.0
+
+    @classmethod
+    def at(cls, number: int, now: float, traffic: Traffic) -> Session:
+        """The session's state at a time."""
+        return cls(number, now, traffic.sent, traffic.retried, traffic.throttled, traffic.waited_s)
 
 
 Entry = tuple[int, "Sequence[str]", str | None, str | None, "Mapping[str, Any] | None"]
@@ -228,23 +248,24 @@ class Journal:
                 connection.execute(_IN_DOUBT)
             else:
                 connection.execute("UPDATE result SET final = 1 WHERE outcome = 'unknown'")
-                why = "the run ended before this row's answer came; repeating is not safe here, so check this record"
+                why = (
+                    "the run ended before this row's answer came, or just before it was sent; repeating is not safe "
+                    "here, so check this record"
+                )
                 connection.execute(_LEFT_IN_FLIGHT, (why,))
             connection.execute(
                 "DELETE FROM started WHERE NOT doubt AND number IN (SELECT number FROM result WHERE NOT final)"
             )
+            connection.execute("INSERT OR REPLACE INTO earlier SELECT number, attempts FROM result WHERE NOT final")
             connection.execute("DELETE FROM result WHERE NOT final")
             cursor = connection.execute("INSERT INTO session (started_at) VALUES (?)", (now,))
         return int(cursor.lastrowid or 0)
 
-    def end_session(self, session: int, now: float, traffic: Traffic, exit_code: int) -> None:
+    def end_session(self, session: Session, exit_code: int) -> None:
         """Keeps what a process's work came to."""
-        with _told(self._path):
-            self._connection.execute(
-                "UPDATE session SET finished_at = ?, sent = ?, retried = ?, throttled = ?, waited_s = ?, exit_code = ? "
-                "WHERE id = ?",
-                (now, traffic.sent, traffic.retried, traffic.throttled, traffic.waited_s, exit_code, session),
-            )
+        with self._transaction() as connection:
+            connection.execute(_HEARD, session)
+            connection.execute("UPDATE session SET exit_code = ? WHERE id = ?", (exit_code, session.number))
 
     def upcoming(self, after: int, count: int) -> list[Request]:
         """The next rows to send after the one numbered `after`, at most `count`; they are not claimed by that.
@@ -260,7 +281,9 @@ class Journal:
             for number, record_id, path, fields, sent, doubt in rows
         ]
 
-    def hand_over(self, started: Sequence[int], results: Sequence[tuple[Result, bool]]) -> None:
+    def hand_over(
+        self, started: Sequence[int], results: Sequence[tuple[Result, bool]], session: Session | None = None
+    ) -> None:
         """Marks rows as started and keeps results, in one durable commit.
 
         No request may leave before this has returned for its row: then none leaves that the journal does not know.
@@ -268,11 +291,14 @@ class Journal:
         Args:
             started: the numbers of rows that are claimed.
             results: what became of earlier rows, each with whether that is final.
+            session: how far the session is; kept too, so that a kill does not make its requests unheard of.
         """
-        if started:
-            self._write((_START, json.dumps(started)), results=results)
-        elif results:
-            self._write(results=results)
+        with self._transaction() as connection:
+            if started:
+                connection.execute(_START, (json.dumps(started),))
+            bulk_insert(connection, _ADD_RESULTS, [_values(result, final=final) for result, final in results])
+            if session is not None:
+                connection.execute(_HEARD, session)
 
     def release(self, numbers: Sequence[int]) -> None:
         """Takes back the mark of rows that were claimed but not sent."""

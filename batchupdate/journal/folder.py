@@ -24,6 +24,7 @@ LATEST = "latest"
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 MAX_SLUG = 40
+ARRIVAL_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,28 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+@contextmanager
+def one_at_a_time(runs_dir: Path) -> Iterator[None]:
+    """Lets one process at a time look for an unfinished run and begin a new one; makes the runs folder if need be.
+
+    Raises:
+        ConfigError: the folder can't be used.
+        RunLocked: another process takes too long over it.
+    """
+    try:
+        runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(runs_dir / ".lock", mode=0o600)
+        lock.acquire(timeout=ARRIVAL_S)
+    except Timeout as error:
+        raise RunLocked(f"Another process is just beginning a run in {runs_dir}.", "Try again in a moment.") from error
+    except (OSError, NotImplementedError) as error:
+        raise _unusable(runs_dir, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def create(runs_dir: Path, input_name: str, now: datetime) -> RunFolder:
     """Makes a new run's folder, and the runs folder if need be; `now` is UTC.
 
@@ -88,8 +111,12 @@ def create(runs_dir: Path, input_name: str, now: datetime) -> RunFolder:
                 path.mkdir(mode=0o700)
                 return RunFolder(path)
     except OSError as error:
-        hint = "Name another one with --runs-dir."
-        raise ConfigError(f"The runs folder {runs_dir} can't be used: {_reason(error)}.", hint) from error
+        raise _unusable(runs_dir, error) from error
+
+
+def _unusable(runs_dir: Path, error: Exception) -> ConfigError:
+    hint = "Name another one with --runs-dir."
+    return ConfigError(f"The runs folder {runs_dir} can't be used: {_reason(error)}.", hint)
 
 
 def _reason(error: Exception) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from batchupdate.clock import Clock
-    from batchupdate.journal import Journal
+    from batchupdate.journal import Journal, Session
     from batchupdate.model import Request, Result
 
 P = ParamSpec("P")
@@ -31,9 +31,16 @@ READ_AHEAD = 512
 
 
 class HandOver:
-    """Claims requests from a journal and hands results back to it; an async context manager."""
+    """Claims requests from a journal and hands results back to it; an async context manager.
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+    Args:
+        journal: sealed, with a session begun.
+        clock: where time comes from.
+        session: tells how far the session is; it is kept with every commit.
+    """
+
+    def __init__(self, journal: Journal, clock: Clock, session: Callable[[], Session | None] = lambda: None) -> None:
+        self._session = session
         self._journal = journal
         self._clock = clock
         self._thread = ThreadPoolExecutor(1, "journal")
@@ -103,7 +110,7 @@ class HandOver:
         if not results and not started:
             return
         try:
-            await self._in_thread(self._journal.hand_over, started, results)
+            await self._in_thread(self._journal.hand_over, started, results, self._session())
         except Exception:
             self._results = results + self._results
             raise

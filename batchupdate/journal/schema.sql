@@ -18,8 +18,7 @@ CREATE TABLE row (
 -- Intent before action: a row stands here, durably, before its first request leaves.
 CREATE TABLE started (
     number INTEGER PRIMARY KEY,
-    doubt  INTEGER NOT NULL DEFAULT 0,  -- whether a request of an earlier session may have been applied unanswered
-    sent   INTEGER NOT NULL DEFAULT 0   -- requests of earlier sessions, as far as known
+    doubt  INTEGER NOT NULL DEFAULT 0  -- whether a request of an earlier session may have been applied unanswered
 );
 
 -- What became of a row. A result that is not final is reported, and tried again when the run goes on.
@@ -40,12 +39,18 @@ CREATE TABLE result (
 CREATE TABLE session (
     id          INTEGER PRIMARY KEY,
     started_at  REAL NOT NULL,
-    finished_at REAL,
+    finished_at REAL,               -- or when it was last heard of
     sent        INTEGER NOT NULL DEFAULT 0,
     retried     INTEGER NOT NULL DEFAULT 0,
     throttled   INTEGER NOT NULL DEFAULT 0,
     waited_s    REAL NOT NULL DEFAULT 0,
     exit_code   INTEGER
+);
+
+-- Requests that earlier sessions sent for a row that is tried again, as far as known.
+CREATE TABLE earlier (
+    number INTEGER PRIMARY KEY,
+    sent   INTEGER NOT NULL
 );
 
 -- The one place that says what became of every row, also of those that nobody finished.
@@ -54,7 +59,7 @@ SELECT
     row.number, row.cells, coalesce(row.record_id, '') AS record_id,
     coalesce(result.outcome, CASE WHEN started.number IS NULL THEN 'not_attempted' ELSE 'unknown' END) AS outcome,
     result.http_status,
-    coalesce(result.attempts, started.sent, 0) AS attempts,
+    coalesce(result.attempts, earlier.sent, 0) AS attempts,
     CASE
         WHEN result.number IS NULL AND started.number IS NOT NULL
             THEN 'the run ended before this row''s answer came; it may or may not have been applied'
@@ -67,4 +72,5 @@ SELECT
     result.duration_ms
 FROM row
 LEFT JOIN result ON result.number = coalesce(row.carrier, row.number)
-LEFT JOIN started ON started.number = coalesce(row.carrier, row.number);
+LEFT JOIN started ON started.number = coalesce(row.carrier, row.number)
+LEFT JOIN earlier ON earlier.number = coalesce(row.carrier, row.number);

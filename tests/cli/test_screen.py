@@ -118,7 +118,7 @@ def test_on_a_terminal_run_asks_before_it_sends(
     assert ("updated" in shown) == bool(applied)
     if not applied:
         assert "Nothing was sent." in shown
-        assert not list((tmp_path / "batchupdate-runs").iterdir())
+        assert not list((tmp_path / "batchupdate-runs").glob("2*"))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no broken pipes of this kind")

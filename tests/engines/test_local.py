@@ -80,7 +80,7 @@ class Work:
         self.then()
 
     async def off(self, journal: Journal) -> tuple[Traffic, BatchUpdateError | None]:
-        return await work_off(journal, self.job, journal.to_send())
+        return await work_off(journal, self.job, 1, journal.to_send())
 
 
 @asynccontextmanager

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from batchupdate.errors import ConfigError, SafetyStop
-from batchupdate.journal import SCHEMA_VERSION, Journal
+from batchupdate.journal import SCHEMA_VERSION, Journal, Session
 from batchupdate.model import ErrorGroup, Outcome, Request, Result, Traffic
 
 if TYPE_CHECKING:
@@ -226,9 +226,9 @@ def test_sessions_add_up(journal: Journal) -> None:
     fill(journal)
     assert journal.sessions().started_at is None
     first = journal.begin_session(100.0, repeatable=True)
-    journal.end_session(first, 110.0, Traffic(5, 1, 2, 3.0), 3)
+    journal.end_session(Session.at(first, 110.0, Traffic(5, 1, 2, 3.0)), 3)
     second = journal.begin_session(200.0, repeatable=True)
-    journal.end_session(second, 203.0, Traffic(2, 0, 0, 0.0), 0)
+    journal.end_session(Session.at(second, 203.0, Traffic(2, 0, 0, 0.0)), 0)
     total = journal.sessions()
     assert total.traffic == Traffic(7, 1, 2, 3.0)
     assert (total.started_at, total.finished_at, total.duration_s, total.exit_code) == (100.0, 203.0, 13.0, 0)
@@ -529,7 +529,7 @@ def test_a_damaged_journal_gives_a_sentence_from_every_method(journal: Journal, 
             lambda: damaged.set_meta({"a": 1}),
             lambda: damaged.begin_session(1.0, repeatable=True),
             lambda: damaged.begin_session(1.0, repeatable=False),
-            lambda: damaged.end_session(1, 1.0, Traffic(), 0),
+            lambda: damaged.end_session(Session.at(1, 1.0, Traffic()), 0),
             lambda: claim(damaged, 0, 5, [done(2)]),
             lambda: damaged.release([2]),
             lambda: damaged.seal({}),
