@@ -247,3 +247,44 @@ async def test_results_are_in_input_order_whatever_the_order_of_answers(tmp_path
     assert [line["_id"] for line in lines(summary)] == IDS[:40]
     log = [json.loads(line) for line in (summary.folder / "run.log").read_text("utf-8").splitlines()]
     assert [entry["event"] for entry in log] == ["start", "end"]
+
+
+def test_a_second_process_that_comes_while_the_file_is_read_does_not_send_it_too(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "A"])
+    settings = settings_for(None, tmp_path)
+    refused = []
+
+    def meanwhile(_: object) -> None:
+        with pytest.raises(RunLocked), prepare(source, settings, environ=KEYS):
+            pass
+        refused.append(True)
+
+    with prepare(source, settings, environ=KEYS, on_progress=meanwhile):
+        assert refused
+
+
+async def damaged(tmp_path: Path, sandbox: Sandbox, **more: Any) -> tuple[Path, Settings]:
+    """An unfinished run whose journal was overwritten."""
+    source = write(tmp_path / "in.csv", ["id", "name"], *([record, "New"] for record in IDS[:3]))
+    settings = settings_for(sandbox, tmp_path, **more)
+    sandbox.revoke()
+    summary = await apply(source, settings)
+    (summary.folder / "journal.sqlite3").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
+    return source, settings
+
+
+async def test_an_earlier_run_that_can_not_be_read_is_told(tmp_path: Path) -> None:
+    async with Sandbox() as sandbox:
+        source, settings = await damaged(tmp_path, sandbox)
+        with prepare(source, settings, environ=KEYS) as prepared:
+            assert any("can't be read" in notice for notice in prepared.checkup.notices)
+
+
+async def test_where_repeating_is_not_safe_an_earlier_run_that_can_not_be_read_stops_a_new_one(tmp_path: Path) -> None:
+    (tmp_path / "once.yaml").write_text(ONCE, "utf-8")
+    async with Sandbox() as sandbox:
+        source, settings = await damaged(tmp_path, sandbox, target=str(tmp_path / "once.yaml"))
+        with pytest.raises(ConfigError, match="may have sent this file"), prepare(source, settings, environ=KEYS):
+            pass
+        with prepare(source, settings, new=True, environ=KEYS) as prepared:
+            assert prepared.to_send == 3

@@ -66,7 +66,10 @@ def show(run: RunName = "latest", runs_dir: RunsDir = DEFAULT, as_json: options.
     from batchupdate.journal.folder import find
 
     screen = Screen(as_json=as_json)
-    summary = summary_of(find(runs_dir, run))
+    folder = find(runs_dir, run)
+    if folder.is_held():
+        screen.say("This run is being worked on right now: what is in flight shows as unknown.")
+    summary = summary_of(folder)
     screen.result(f"{summary.run_id}: {summary.input_path} → {summary.target}", style="bold")
     outcomes(screen, summary)
     screen.json(summary.to_json())

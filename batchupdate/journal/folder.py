@@ -69,6 +69,16 @@ class RunFolder:
         finally:
             lock.release()
 
+    def is_held(self) -> bool:
+        """Whether another process is working on this run."""
+        try:
+            with self.lock():
+                return False
+        except RunLocked:
+            return True
+        except ConfigError:  # a folder that can't be written to is only read
+            return False
+
     def remove(self) -> None:
         """Removes a run that never sent anything."""
         shutil.rmtree(self.path, ignore_errors=True)

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections import deque
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -282,3 +283,19 @@ async def test_the_progress_tells_the_rate_of_the_last_seconds_and_the_time_left
     assert watch.snapshot().eta_s == pytest.approx(45.0)
     assert watch.snapshot().holding_s == pytest.approx(30.0)
     assert told.counts[Outcome.UPDATED] == 70
+
+
+@pytest.mark.parametrize(("repeatable", "at_most"), [(False, 8), (True, 40)])
+async def test_where_repeating_is_not_safe_few_rows_are_in_doubt_at_a_time(
+    journal: Journal, repeatable: bool, at_most: int
+) -> None:
+    async with prepared(journal, rows=40, faults="hang=1") as sandbox:
+        work = Work(sandbox.url)
+        work.job = replace(work.job, target=TARGET.model_copy(update={"repeatable": repeatable}))
+        working = asyncio.create_task(work.off(journal))
+        await until(lambda: len(sandbox.requests) == 4)
+        marked = journal._connection.execute("SELECT count(*) FROM started").fetchone()[0]
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    assert 4 <= marked <= at_most
+    assert (marked == 40) is repeatable

@@ -234,6 +234,24 @@ def test_sessions_add_up(journal: Journal) -> None:
     assert (total.started_at, total.finished_at, total.duration_s, total.exit_code) == (100.0, 203.0, 13.0, 0)
 
 
+def test_a_session_that_dies_leaves_the_requests_that_its_last_commit_told_of(journal: Journal) -> None:
+    fill(journal)
+    number = journal.begin_session(100.0, repeatable=True)
+    journal.hand_over([2, 3], [], Session.at(number, 104.0, Traffic(2, 0, 0, 0.0)))
+    journal.hand_over([], [done(2)], Session.at(number, 107.0, Traffic(3, 1, 1, 1.5)))
+    total = journal.sessions()
+    assert (total.traffic, total.duration_s, total.exit_code) == (Traffic(3, 1, 1, 1.5), 7.0, None)
+
+
+def test_requests_of_an_earlier_session_count_when_a_row_is_tried_again(journal: Journal) -> None:
+    fill(journal, 2)
+    journal.begin_session(1.0, repeatable=True)
+    claim(journal, 0, 2, [])
+    journal.hand_over([], [done(2, Outcome.FAILED, final=False, attempts=3), done(3, attempts=1)])
+    journal.begin_session(2.0, repeatable=True)
+    assert [(request.row, request.sent, request.unanswered) for request in claim(journal, 0, 9, [])] == [(2, 3, False)]
+
+
 def test_a_session_that_died_has_no_exit_code(journal: Journal) -> None:
     fill(journal)
     journal.begin_session(100.0, repeatable=True)
