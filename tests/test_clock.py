@@ -38,7 +38,7 @@ def test_now_is_in_utc() -> None:
 @pytest.mark.parametrize("precise", [True, False])
 async def test_a_sleep_never_ends_early_even_if_the_timer_does(
     monkeypatch: pytest.MonkeyPatch,
-    precise: bool,  # noqa: FBT001 - a parameter
+    precise: bool,
 ) -> None:
     machine = Machine(monkeypatch, [0.01, 0.5])
     await SystemClock().sleep_until(103.0, precise=precise)

@@ -331,7 +331,7 @@ class Story(RuleBasedStateMachine):
     base: Path
 
     @initialize(count=st.integers(0, 12), repeatable=st.booleans())
-    def make(self, count: int, repeatable: bool) -> None:  # noqa: FBT001 - drawn
+    def make(self, count: int, repeatable: bool) -> None:
         self.count, self.repeatable = count, repeatable
         self.journal = Journal.create(self.path)
         fill(self.journal, count)
@@ -364,7 +364,7 @@ class Story(RuleBasedStateMachine):
 
     @precondition(lambda self: self.claimed)
     @rule(data=st.data(), outcome=st.sampled_from([UPDATED, Outcome.FAILED, Outcome.UNKNOWN]), final=st.booleans())
-    def finish(self, data: st.DataObject, outcome: Outcome, final: bool) -> None:  # noqa: FBT001 - drawn
+    def finish(self, data: st.DataObject, outcome: Outcome, final: bool) -> None:
         row = data.draw(st.sampled_from(sorted(self.claimed)))
         if row in self.doubt and not final:
             outcome = Outcome.UNKNOWN  # as the workers settle it

@@ -77,7 +77,7 @@ def test_a_fixed_window_tells_the_time_to_its_edge(clock: FakeClock) -> None:
     limit = FixedWindow(Quota(2, 60), clock)
     assert limit.take() == Turn(allowed=True, quota=Quota(2, 60), remaining=1, reset_s=19.75)
     clock.seconds = 1001.25
-    assert [limit.take(), limit.take()][1] == Turn(False, Quota(2, 60), 0, 18.75)  # noqa: FBT003
+    assert [limit.take(), limit.take()][1] == Turn(False, Quota(2, 60), 0, 18.75)
 
 
 def test_a_sliding_window_never_holds_more_than_its_amount_at_any_edge(clock: FakeClock) -> None:
