@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchupdate.targets import Target
     from batchupdate.validator import Checked, Layout, Sighting
 
-BATCH_ROWS = 4000
+BATCH_ROWS = 3000
 """Enough that the threads which write have no need to change places often."""
 
 

@@ -24,7 +24,7 @@ _SEVERAL = """
     WHERE key IN (SELECT key FROM suspects GROUP BY key HAVING count(*) > 1) ORDER BY key, row
 """  # numbers are sorted faster than texts; what shares a hash is then compared in full
 NAMED_AT_MOST = 5
-HELD_AT_MOST = 20_000
+HELD_AT_MOST = 10_000
 """Sightings kept in memory, about 200 bytes each."""
 
 
