@@ -119,7 +119,7 @@ def run(
 
       batchupdate run renames.csv --target langdock-integration
 
-      batchupdate run renames.xlsx -t langdock-integration --sheet "To do" --rate 2/s --max-failures 5%
+      batchupdate run renames.xlsx -t langdock-integration --rate 2/s
 
       batchupdate run nightly.csv --config nightly.yaml --yes --json
     """

@@ -162,7 +162,13 @@ def _pointed_at(runs_dir: Path) -> RunFolder | None:
 
 
 def all_runs(runs_dir: Path) -> Iterator[RunFolder]:
-    """The runs of a folder, newest first."""
+    """The runs of a folder, newest first; none where there is no folder.
+
+    Raises:
+        ConfigError: something else than a folder stands there.
+    """
+    if runs_dir.exists() and not runs_dir.is_dir():
+        raise ConfigError(f"{runs_dir} is not a folder.", "Name the folder of the runs with --runs-dir.")
     try:
         entries = sorted(runs_dir.iterdir(), reverse=True)
     except OSError:

@@ -69,6 +69,12 @@ def test_runs_lists_what_there_is(cli: Cli, renames: Renames, batchupdate_sandbo
     assert [(run["rows"], run["fine"]) for run in data["runs"]] == [(2, 2)]
 
 
+def test_a_runs_folder_that_is_a_file_is_a_sentence(cli: Cli, renames: Renames) -> None:
+    result = cli("runs", "--runs-dir", str(renames(1)))
+    assert result.exit_code == 2
+    assert "is not a folder" in result.stderr
+
+
 def test_show_and_report_work_from_the_journal_alone(
     cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
 ) -> None:
