@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from batchupdate.config import Settings
     from batchupdate.model import Problem
+    from batchupdate.rates import Rate
     from batchupdate.reporter import Summary
 
 HASH_CHUNK = 1 << 20
@@ -60,6 +61,11 @@ class Prepared:
     clock: Clock
     checkup: Checkup
     resumed: bool
+
+    @property
+    def rate(self) -> Rate:
+        """The rate to keep."""
+        return self.settings.rate or self.target.rate
 
     @property
     def to_send(self) -> int:
@@ -163,7 +169,7 @@ async def execute(
     folder, journal, clock, target = prepared.folder, prepared.journal, prepared.clock, prepared.target
     with run_log(folder.log, clock, prepared.secrets, verbose=verbose) as log:
         session = journal.begin_session(clock.now().timestamp(), repeatable=target.repeatable)
-        journal.set_meta({"rate_per_s": _rate_per_s(prepared.settings, target)})
+        journal.set_meta({"rate_per_s": _per_s(prepared.rate)})
         total = prepared.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
@@ -253,13 +259,12 @@ def _facts(path: Path, source: str | Path, target: Target, settings: Settings, b
         "input": {"path": name, "sha256": digest.hexdigest()},
         "target": target.model_dump(mode="json", exclude_unset=True),
         "same": {**settings.fingerprint(), "base_url": base_url},
-        "rate_per_s": _rate_per_s(settings, target),
+        "rate_per_s": _per_s(settings.rate or target.rate),
         "version": __version__,
     }
 
 
-def _rate_per_s(settings: Settings, target: Target) -> float | None:
-    rate = settings.rate or target.rate
+def _per_s(rate: Rate) -> float | None:
     return rate.per_s if rate.limited else None
 
 

@@ -1,8 +1,8 @@
 """Bounded workers: claim → turn → send → judge → wait or finish.
 
 One worker at a time stands at the head of the line: it takes the next row, waits for the limiter's turn, and leaves
-the head to send. So rows go out in order, a turn is never taken without a row to send, and at most a handful of rows
-are marked as started before they leave. A row that has to wait for its next try holds no worker.
+the head to send. So rows go out in order, and a turn is never taken without a row to send. Rows are claimed, and marked
+as started, no further ahead than the rate needs. A row that has to wait for its next try holds no worker.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from batchupdate.backoff import settle
 from batchupdate.errors import SafetyStop
 from batchupdate.model import FINE, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
+from batchupdate.uncancelled import to_its_end
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -186,7 +187,7 @@ class WorkerPool:
         except BaseExceptionGroup as error:
             raise error.exceptions[0] from None
         finally:
-            await _to_its_end(self._hand_back())
+            await to_its_end(asyncio.create_task(self._hand_back()))
         if self._reason is not None:
             raise self._reason
 
@@ -421,17 +422,6 @@ class WorkerPool:
         self._waiting = []
         await self._source.release([request.row for request in self._ready])
         self._ready.clear()
-
-
-async def _to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Works it off even if this task is cancelled meanwhile."""
-    task = asyncio.create_task(work)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        task.result()  # what went wrong there weighs more
-        raise
 
 
 _STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: it goes on here."

@@ -8,23 +8,15 @@ Both are whole processes, in turn; the ratio is taken pair by pair.
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from statistics import median
 
+from processes import seconds
 from rows import write_rows
 
 PLAIN = "import csv, sys\nfor row in csv.reader(open(sys.argv[1], newline='', encoding='utf-8')): pass"
-
-
-def seconds(command: list[str]) -> float:
-    """How long one process takes."""
-    started = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - started
 
 
 def main() -> None:

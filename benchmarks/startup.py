@@ -6,22 +6,15 @@ python benchmarks/startup.py [--rounds 15]
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
-import time
 from pathlib import Path
 from statistics import median
+
+from processes import seconds
 
 GOAL = 2.5
 BASE = [sys.executable, "-c", "import typer, rich.console"]
 OURS = [str(Path(sys.executable).with_name("batchupdate")), "--help"]
-
-
-def seconds(command: list[str]) -> float:
-    """How long one process takes."""
-    started = time.perf_counter()
-    subprocess.run(command, check=True, capture_output=True)
-    return time.perf_counter() - started
 
 
 def main() -> None:

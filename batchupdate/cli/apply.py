@@ -263,9 +263,8 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
             f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in json.loads(fields).items()
         )
         screen.say(f"  row {number}: {record_id}: {values}")
-    rate = prepared.settings.rate or prepared.target.rate
-    if count and rate.limited:
-        screen.say(f"  At {rate} this takes about {span(count / rate.per_s)}.")
+    if count and prepared.rate.limited:
+        screen.say(f"  At {prepared.rate} this takes about {span(count / prepared.rate.per_s)}.")
 
 
 def _line(problem: Problem) -> str:

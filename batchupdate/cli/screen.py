@@ -73,10 +73,10 @@ def complain(error: BatchUpdateError, mark: str = "Error: ") -> None:
     """Says what is wrong and the way out, on standard error."""
     from rich.text import Text
 
-    text = Text.assemble((mark, "bold red"), (_harmless(error.message), ""))
-    _print(_console(stderr=True), text)
+    console = _console(stderr=True)
+    _print(console, Text.assemble((mark, "bold red"), (_harmless(error.message), "")))
     if error.hint:
-        _print(_console(stderr=True), Text(_harmless(error.hint)))
+        _print(console, Text(_harmless(error.hint)))
 
 
 _UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")

@@ -1,8 +1,8 @@
 """The run's truth: one SQLite file, written in group commits, with intent before action.
 
 Ingest writes rows, the workers claim them and write results, the reporter reads. One process writes at a time (it
-holds the run's lock), and each method is one transaction. Batches go in as one JSON text and one statement over
-`json_each`, so that SQLite works without Python's interpreter lock instead of taking it at every row.
+holds the run's lock), and each method is one transaction. Batches go in by statements that hold many rows (see
+`bulk_insert`), so that SQLite works without Python's interpreter lock instead of taking it at every row.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ class Journal:
         with self._transaction() as connection:
             for statement, batch in statements:
                 connection.execute(statement, (batch,))
-            bulk_insert(connection, _ADD_RESULTS, [_values(result, final=final) for result, final in results])
+            _keep(connection, results)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -200,7 +200,7 @@ class Journal:
         ]
         with self._transaction() as connection:
             bulk_insert(connection, _ADD_ROWS, rows)
-            bulk_insert(connection, _ADD_RESULTS, [_values(result, final=True) for result in results])
+            _keep(connection, ((result, True) for result in results))
 
     def withdraw(self, results: Sequence[Result]) -> None:
         """Takes rows out of what is to be sent, and keeps why."""
@@ -296,7 +296,7 @@ class Journal:
         with self._transaction() as connection:
             if started:
                 connection.execute(_START, (json.dumps(started),))
-            bulk_insert(connection, _ADD_RESULTS, [_values(result, final=final) for result, final in results])
+            _keep(connection, results)
             if session is not None:
                 connection.execute(_HEARD, session)
 
@@ -360,6 +360,11 @@ class Journal:
 
 def _json(value: object) -> str:
     return to_json(value).decode()
+
+
+def _keep(connection: sqlite3.Connection, results: Iterable[tuple[Result, bool]]) -> None:
+    """Keeps results, each with whether it is final, within the caller's transaction."""
+    bulk_insert(connection, _ADD_RESULTS, [_values(result, final=final) for result, final in results])
 
 
 def _values(result: Result, *, final: bool) -> tuple[object, ...]:

@@ -12,6 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
+from batchupdate.uncancelled import to_its_end
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
@@ -26,8 +28,8 @@ T = TypeVar("T")
 FLUSH_AFTER_S = 0.2
 """The longest time for which a result is known here and not in the journal."""
 
-
 READ_AHEAD = 512
+"""Rows read at once, at the least."""
 
 
 class HandOver:
@@ -118,9 +120,4 @@ class HandOver:
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls the journal. Once asked for, a call is made and waited for even if this task is cancelled."""
         call = asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **kwargs))
-        try:
-            return await asyncio.shield(call)
-        except asyncio.CancelledError:
-            await asyncio.wait([call])
-            call.result()  # what went wrong there weighs more
-            raise
+        return await to_its_end(call)
