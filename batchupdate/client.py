@@ -8,10 +8,12 @@ import ssl
 import urllib.request
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 import aiohttp
+from aiohttp import hdrs
+from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -22,6 +24,9 @@ from batchupdate.model import Fault, FaultKind, Reply
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import TracebackType
+
+    from aiohttp.connector import Connection
+    from aiohttp.typedefs import LooseHeaders
 
     from batchupdate.clock import Clock
     from batchupdate.config import Secrets, Settings
@@ -34,6 +39,7 @@ DNS_CACHE_S = 60
 CONNECT_SHARE = 0.9
 SWEEP_EVERY_S = 0.25
 _OK = int(HTTPStatus.OK)
+_TRIED = "3.14."
 _HEADERS = {
     "User-Agent": f"batchupdate/{__version__}",
     "Accept": "application/json",
@@ -103,6 +109,7 @@ class Client:
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             proxy=self._proxy,
+            request_class=_OneWrite if aiohttp.__version__.startswith(_TRIED) else aiohttp.ClientRequest,
             # aiohttp sends a PUT again by itself when a connection breaks; an ambiguous request is ours to judge.
             middlewares=(_break_off,) if self._method in _REPEATED_BY_AIOHTTP else (),
         )
@@ -224,6 +231,46 @@ class _Exchange:
     def ran_out(self) -> bool:
         """Whether the cancellation that has just arrived is ours alone; then it is taken back."""
         return self._ended and self._task is not None and self._task.uncancel() <= self._before
+
+
+class _OneWrite(aiohttp.ClientRequest):
+    """A request whose small body leaves together with its head.
+
+    aiohttp wraps the body in a payload and, up to Python 3.11, gives it a task of its own. For the few hundred bytes
+    of a change that is a fifth of a request's whole cost. It leans on how aiohttp makes its responses, and is used with
+    the versions that it was tried with only.
+    """
+
+    def __init__(self, method: str, url: URL, *, data: bytes, **others: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        self._content = data
+        super().__init__(method, url, **others)
+
+    def update_headers(self, headers: LooseHeaders | None) -> None:
+        """The given headers, and those that frame the message."""
+        self.headers: CIMultiDict[str] = CIMultiDict(((hdrs.HOST, self.url.host_port_subcomponent or ""),))
+        self.headers.extend(headers or ())
+        self.headers[hdrs.CONTENT_LENGTH] = str(len(self._content))
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Writes the request; returns the response that is to be started."""
+        assert conn.protocol is not None  # noqa: S101 - a connection that was just handed out has one
+        writer = StreamWriter(conn.protocol, self.loop)
+        target = str(self.url) if self.proxy and not self.is_ssl() else self.url.raw_path_qs
+        await writer.write_headers(f"{self.method} {target} HTTP/1.1", self.headers)
+        await writer.write_eof(self._content)
+        conn.protocol.start_timeout()
+        return self.response_class(
+            self.method,
+            self.url,
+            writer=None,
+            continue100=None,
+            timer=self._timer,
+            request_info=self.request_info,
+            traces=[],
+            loop=self.loop,
+            session=self._session,
+            stream_writer=writer,
+        )
 
 
 class _BrokenOffError(Exception):

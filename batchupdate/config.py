@@ -277,7 +277,10 @@ class Secrets:
 
     def within(self, text: str) -> bool:
         """Whether a secret stands in the text."""
-        return any(secret in text for secret in self._texts)
+        for secret in self._texts:  # noqa: SIM110 - asked for every reply, and half as dear as `any`
+            if secret in text:
+                return True
+        return False
 
 
 def find_key(variable: str | None, settings: Settings, environ: Mapping[str, str] | None = None) -> SecretStr | None:

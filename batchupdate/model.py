@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 class Outcome(StrEnum):
     """What became of one row. Every input row ends in exactly one."""
+
+    __hash__ = str.__hash__  # an enum's own is written in Python, and each row's outcome is looked up several times
 
     UPDATED = "updated"
     """The API confirmed the change: any 2xx but 202 and 207."""
@@ -91,9 +94,8 @@ class Change(NamedTuple):
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One change on its way to the API.
+class Request(NamedTuple):
+    """One change on its way to the API; a plain tuple, for there can be millions.
 
     `attempt` counts the tries that cost one (1 for the first); `sent` counts every request that left, throttled
     ones too. `unanswered` is true when an earlier try may have been applied without our hearing of it.
@@ -108,15 +110,14 @@ class Request:
     unanswered: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the API answered.
+class Reply(NamedTuple):
+    """What the API answered; a plain tuple, for there can be millions.
 
     Header names are asked for in lower case. `body` is cut off at the client's limit, and empty for a plain 200.
     """
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = MappingProxyType({})
     body: bytes = b""
     duration_s: float = 0.0
 
@@ -159,6 +160,19 @@ class Action(StrEnum):
     """The API asked everybody to wait: hold all workers, then try again; costs no attempt."""
     STOP = "stop"
     """Every other row would fare the same: stop the run."""
+
+
+class Allowance(NamedTuple):
+    """What a reply says about one limit; a plain tuple, for nearly every reply can carry some.
+
+    `limit` requests in each `window_s` seconds, of which `remaining` are left until it renews in `reset_s` seconds.
+    None is what the reply does not tell.
+    """
+
+    limit: float | None = None
+    remaining: float | None = None
+    reset_s: float | None = None
+    window_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,7 +316,7 @@ class WorkerPool:
         verdict = self._judge(answer)
         self._reached = self._reached or isinstance(answer, Reply) or answer.ambiguous
         if verdict.action is Action.HOLD:
-            self._hold(replace(request, sent=sent), answer, verdict, sent_at)
+            self._hold(request._replace(sent=sent), answer, verdict, sent_at)
             return
         if isinstance(answer, Reply):
             self._answered += 1
@@ -328,7 +328,7 @@ class WorkerPool:
             wait = max(self._delay(request.attempt), verdict.wait_s or 0.0)
             self._log.info("repeat", row=request.row, id=request.record_id, why=verdict.message, wait_s=round(wait, 3))
             unanswered = request.unanswered or isinstance(answer, Fault)
-            again = replace(request, attempt=request.attempt + 1, sent=sent, unanswered=unanswered)
+            again = request._replace(attempt=request.attempt + 1, sent=sent, unanswered=unanswered)
             self._wait(again, verdict, answer, wait)
             return
         if verdict.action is Action.STOP:

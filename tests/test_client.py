@@ -42,6 +42,12 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True, params=["3.14.", "none"], ids=["one write", "aiohttp's own"])
+def tried_versions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every claim holds with our own request class, and with aiohttp's, which newer versions get."""
+    monkeypatch.setattr("batchupdate.client._TRIED", request.param)
+
+
 def client_of(
     base_url: str,
     method: str = "PATCH",

@@ -372,7 +372,7 @@ def _values(result: Result, *, final: bool) -> tuple[object, ...]:
     return (
         result.row,
         int(final),
-        result.outcome.value,
+        str(result.outcome),
         result.http_status,
         result.attempts,
         result.error,
