@@ -1,32 +1,31 @@
 """What a reply means, and how long to wait: pure functions, a table, and nothing that sends or sleeps.
 
 The table follows RFC 9110 (what a status says) and RFC 5789 (a PATCH may be repeated only where its target says that
-repeating is safe). A status that the table does not know is an answer, and an answer is never repeated.
+repeating is safe). A status that the table does not know is an answer, and an answer is never repeated. A target can
+override entries (`statuses`), and name replies that mean "slow down" (`throttle`).
 """
 
 from __future__ import annotations
 
-import math
 import random
-import re
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import responses
 from typing import TYPE_CHECKING
 
 from batchupdate.error_body import error_sentence
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Request, Verdict
+from batchupdate.signals import MAX_WAIT_S, Signals
+from batchupdate.targets import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
-    from batchupdate.targets import StatusRule, Target
+    from batchupdate.targets import StatusRule, Target, ThrottleRule
 
 BASE_DELAY_S = 1.0
 MAX_DELAY_S = 60.0
-_NUMBER = re.compile(r"\d+(?:\.\d*)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +42,20 @@ class Meaning:
 
 REFUSED = Meaning(Action.DONE, Outcome.FAILED)
 CONFIRMED = Meaning(Action.DONE, Outcome.UPDATED)
+THROTTLED = Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED)
 
 TABLE: Mapping[int, Meaning] = {
     202: Meaning(Action.DONE, Outcome.ACCEPTED),
     207: REFUSED,  # Multi-Status holds successes and failures: no plain success
     401: Meaning(Action.STOP, Outcome.FAILED),
     407: Meaning(Action.STOP, Outcome.FAILED),
-    408: Meaning(Action.REPEAT, Outcome.FAILED),  # the server did not get the whole request
+    408: Meaning(Action.REPEAT, Outcome.FAILED),  # RFC 9110, 15.5.9: the server did not get the whole request
     412: Meaning(Action.DONE, Outcome.CONFLICT),
-    425: Meaning(Action.REPEAT, Outcome.FAILED),
-    429: Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED),
+    425: Meaning(Action.REPEAT, Outcome.FAILED),  # RFC 8470, 5.2: the server did not process it
+    429: THROTTLED,  # RFC 6585, 4
     500: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
     502: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
-    503: Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED),
+    503: THROTTLED,  # with Retry-After; without, see _meaning
     504: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
 }
 
@@ -69,38 +69,47 @@ FAULTS: Mapping[FaultKind, Meaning] = {
 _OVERRIDES: Mapping[str, Meaning] = {
     "give_up": REFUSED,
     "repeat": Meaning(Action.REPEAT, Outcome.FAILED),
-    "hold": Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED),
+    "hold": THROTTLED,
     "stop": Meaning(Action.STOP, Outcome.FAILED),
     "done": CONFIRMED,
 }
 
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 
+_TOO_MANY = "too many requests"
 _SAYS: Mapping[int, str] = {
     207: "several answers in one: no plain success",
     401: "the API refuses the key",
     403: "the key may not change this record",
     404: "there is no such record",
-    429: "too many requests",
+    429: _TOO_MANY,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the judge must know of the target: see `Target` for the meaning of each."""
+    """What the judge must know of the target: see `Target` for the meaning of each.
+
+    `signals` reads the replies' headers as the target's `limits` say.
+    """
 
     repeatable: bool
     statuses: Mapping[int, StatusRule] = field(default_factory=dict)
     error_paths: Sequence[str] = ()
-    max_wait_s: float = 300.0
+    max_wait_s: float = MAX_WAIT_S
+    throttle: Sequence[ThrottleRule] = ()
+    limits: Limits = field(default_factory=Limits)
+    signals: Signals = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signals", Signals(self.limits, self.max_wait_s))
 
     @classmethod
     def of(cls, target: Target, max_wait_s: float) -> Policy:
-        """The policy that a target declares."""
-        return cls(target.repeatable, target.statuses, target.errors.paths, max_wait_s)
+        """The policy that a target declares; no reply makes us wait longer than `max_wait_s` seconds."""
+        return cls(target.repeatable, target.statuses, target.errors.paths, max_wait_s, target.throttle, target.limits)
 
 
-_OK = int(HTTPStatus.OK)  # looking up an enum's member, and hashing it, takes longer than all else here
 _UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
 
 
@@ -108,19 +117,27 @@ def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) ->
     """What one reply or fault means, and what to do next; `now` is asked for replies that carry no `Date`."""
     if isinstance(answer, Fault):
         meaning, wait, message = FAULTS[answer.kind], None, answer.message
-    elif answer.status == _OK and _OK not in policy.statuses:
+    elif _is_plain_success(answer.status, policy):
         return _UPDATED
     else:
-        wait = retry_after_s(answer.headers, now, policy.max_wait_s)
-        meaning = _meaning(answer.status, policy, wait)
+        rule = next((rule for rule in policy.throttle if rule.matches(answer)), None)
+        wait = policy.signals.wait_s(answer.headers, now)
+        meaning = THROTTLED if rule else _meaning(answer.status, policy, wait)
         if meaning.action is Action.DONE and meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
             return Verdict(meaning.action, meaning.outcome)
-        message = _sentence(answer, policy)
+        if meaning.action is Action.HOLD and wait is None:
+            wait = _untold_wait_s(answer, rule, policy, now)
+        message = _sentence(answer, policy, rule)
     if meaning.ambiguous and not policy.repeatable:
         may = "" if isinstance(answer, Fault) else "it may have been applied; "
         told = f"{message}; {may}it is not sent again, for this target does not say that repeating is safe"
         return Verdict(Action.DONE, meaning.outcome, told)
-    return Verdict(meaning.action, meaning.outcome, message, wait)
+    return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous)
+
+
+def _is_plain_success(status: int, policy: Policy) -> bool:
+    """Nearly all replies are, and need no more than this."""
+    return 200 <= status < 300 and status not in TABLE and status not in policy.statuses  # noqa: PLR2004 - 2xx
 
 
 def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
@@ -138,31 +155,54 @@ def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
     return replace(meaning, outcome=outcome, ambiguous=unsure)
 
 
-def _sentence(reply: Reply, policy: Policy) -> str:
-    status = reply.status
-    rule = policy.statuses.get(status)
-    means = (rule.means if rule else "") or _SAYS.get(status, "")
-    if not means and status in _REDIRECTS:
-        place = reply.headers.get("location", "")
-        means = (
-            f"the API redirects{f' to {place}' if place else ''}, and redirects are not followed; check the base URL"
-        )
-    if not means:
-        means = responses.get(status, "a status that no standard knows")
+def _untold_wait_s(
+    reply: Reply, rule: ThrottleRule | None, policy: Policy, now: Callable[[], datetime]
+) -> float | None:
+    """Seconds to hold after a throttled reply that does not ask for a time, capped; None where nothing tells one.
+
+    That is until the limit that is used up renews, else what the target says (GitHub: at least a minute after a
+    "secondary rate limit"; Airtable: 30 s).
+    """
+    renewal = policy.signals.renewal_s(reply.headers, now)
+    if renewal is not None or rule is None or rule.wait_s is None:
+        return renewal
+    return min(rule.wait_s, policy.max_wait_s)
+
+
+def _sentence(reply: Reply, policy: Policy, throttle: ThrottleRule | None) -> str:
+    means = _means(reply, policy, throttle)
     own = error_sentence(reply.body, policy.error_paths)
-    return f"{status} {means}" + (f": {own}" if own and own.lower() not in means.lower() else "")
+    return f"{reply.status} {means}" + (f": {own}" if own and own.lower() not in means.lower() else "")
+
+
+def _means(reply: Reply, policy: Policy, throttle: ThrottleRule | None) -> str:
+    """What the reply's status says, in the target's words or else in ours."""
+    status = reply.status
+    if throttle is not None and throttle.means:
+        return throttle.means
+    if throttle is not None and status != HTTPStatus.TOO_MANY_REQUESTS:
+        return _TOO_MANY  # what the status says otherwise is beside the point
+    rule = policy.statuses.get(status)
+    if (means := (rule.means if rule else "") or _SAYS.get(status, "")) or status not in _REDIRECTS:
+        return means or responses.get(status, "a status that no standard knows")
+    place = reply.headers.get("location", "")
+    return f"the API redirects{f' to {place}' if place else ''}, and redirects are not followed; check the base URL"
 
 
 def settle(request: Request, verdict: Verdict) -> tuple[Outcome, str]:
     """The outcome and the sentence of a row for which nothing further is tried.
 
-    A row of which some attempt went unanswered is never called failed: that attempt may have been applied.
+    A row of which some attempt went unanswered is never called failed: that attempt may have been applied. Nor is a row
+    of which an attempt may have been applied although it was answered, with 502 for instance, called a conflict or not
+    attempted later: a 412 can mean that the record has changed just because of it (RFC 9110, section 13.1.1).
     """
     message = verdict.message
     if verdict.action is Action.REPEAT and request.attempt > 1:
         message += f" (after {request.attempt} attempts)"
     if request.unanswered and verdict.outcome in {Outcome.FAILED, Outcome.CONFLICT, Outcome.NOT_ATTEMPTED}:
         return Outcome.UNKNOWN, f"an earlier attempt got no answer and may have been applied; the last one: {message}"
+    if request.unsure and verdict.outcome in {Outcome.CONFLICT, Outcome.NOT_ATTEMPTED}:
+        return Outcome.UNKNOWN, f"an earlier attempt may have been applied; the last one: {message}"
     return verdict.outcome, message
 
 
@@ -173,31 +213,3 @@ def delay_s(attempt: int, *, base_s: float = BASE_DELAY_S, cap_s: float = MAX_DE
     """
     ceiling = min(cap_s, base_s * 2.0 ** min(attempt - 1, 32))
     return random.uniform(0.0, ceiling)  # noqa: S311 - jitter, no secret
-
-
-def retry_after_s(
-    headers: Mapping[str, str], now: Callable[[], datetime], max_wait_s: float = math.inf
-) -> float | None:
-    """Seconds that `Retry-After` asks for, capped; None where it is missing or malformed.
-
-    RFC 9110, section 10.2.3: whole seconds or an HTTP-date; decimals are seen in the wild. A date is held against
-    the response's own `Date`, because our clock may be wrong.
-    """
-    value = headers.get("retry-after", "").strip()
-    if not value:
-        return None
-    if _NUMBER.fullmatch(value):
-        return min(float(value), max_wait_s)
-    due = _http_date(value)
-    if due is None:
-        return None
-    told = _http_date(headers.get("date", "")) or now()
-    return min(max((due - told).total_seconds(), 0.0), max_wait_s)
-
-
-def _http_date(text: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, TypeError, OverflowError, IndexError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

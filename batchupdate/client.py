@@ -34,8 +34,14 @@ if TYPE_CHECKING:
 MAX_BODY = 65_536
 """Bytes of a reply's body that are kept: enough for any error, and a bound on what a sick server can make us hold."""
 
+MAX_RECORD = 4 << 20
+"""The same for a record that is read."""
+
 KEEPALIVE_S = 15.0
 DNS_CACHE_S = 60
+RENEWED_EVERY_S = 600.0
+"""A connection in steady use would never look at the DNS again, and an API that has moved would be missed for days."""
+
 CONNECT_SHARE = 0.9
 SWEEP_EVERY_S = 0.25
 _OK = int(HTTPStatus.OK)
@@ -98,9 +104,17 @@ class Client:
         self._concurrency = concurrency
         self._proxy = _checked_proxy(settings.proxy or _proxy_from_environment(base_url))
         self._session: aiohttp.ClientSession | None = None
+        self._old: list[tuple[float, aiohttp.ClientSession]] = []
+        self._renewed_at = clock.monotonic()
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
+        self._session = self._new_session()
+        self._sweeper = asyncio.create_task(self._sweep())
+        return self
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        self._renewed_at = self._clock.monotonic()
+        return aiohttp.ClientSession(
             headers=_HEADERS,
             timeout=self._timeout,
             connector=aiohttp.TCPConnector(
@@ -110,27 +124,34 @@ class Client:
             auto_decompress=False,
             proxy=self._proxy,
             request_class=_OneWrite if aiohttp.__version__.startswith(_TRIED) else aiohttp.ClientRequest,
-            # aiohttp sends a PUT again by itself when a connection breaks; an ambiguous request is ours to judge.
-            middlewares=(_break_off,) if self._method in _REPEATED_BY_AIOHTTP else (),
         )
-        self._sweeper = asyncio.create_task(self._sweep())
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
-        if self._session is not None:
-            await self._session.close()
+        for session in [*(old for _, old in self._old), self._session]:
+            if session is not None:
+                await session.close()
 
-    async def send(self, path: str, body: bytes) -> Reply | Fault:
+    async def send(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply | Fault:
         """Sends one request and waits for its reply, or for the reason why there is none.
 
         Args:
             path: path and query, percent-encoded already.
             body: the request body, as it goes out.
+            headers: of this request alone, beside those that all have.
         """
+        return await self._exchange(
+            self._method, path, body, {**self._headers, **headers} if headers else self._headers
+        )
+
+    async def read(self, path: str) -> Reply | Fault:
+        """Asks for a record as it is now (GET); the reply has its body, up to `MAX_RECORD` bytes."""
+        return await self._exchange("GET", path, b"", self._headers)
+
+    async def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply | Fault:
         assert self._session is not None, "use the client as an async context manager"  # noqa: S101 - our own misuse
         started = self._clock.monotonic()
         exchange = _Exchange(asyncio.current_task(), started + self._patience)
@@ -138,13 +159,15 @@ class Client:
         response: aiohttp.ClientResponse | None = None
         try:
             response = await self._session.request(
-                self._method,
+                method,
                 self._url(path),
                 data=body,
-                headers=self._headers,  # not the session's own: aiohttp gives those to the proxy too
+                headers=headers,  # not the session's own: aiohttp gives those to the proxy too
                 allow_redirects=False,
+                # aiohttp sends a PUT or a GET again by itself when a connection breaks; that is ours to judge.
+                middlewares=_BREAK_OFF if method in _REPEATED_BY_AIOHTTP else (),
             )
-            content = self._secrets.redact_bytes(await _read(response))
+            content = self._secrets.redact_bytes(await _read(response, method))
         except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
             return self._fault(error, self._clock.monotonic() - started)
         except asyncio.CancelledError as error:
@@ -165,7 +188,7 @@ class Client:
         return self._base.with_path(path, encoded=True)  # needs no parsing
 
     async def _sweep(self) -> None:
-        """Ends exchanges that take too long; they stand in the order in which they run out of time."""
+        """Ends exchanges that take too long (they stand in the order in which they run out of time); renews."""
         pause = min(SWEEP_EVERY_S, self._patience / 10)
         while True:
             now = self._clock.monotonic()
@@ -173,7 +196,16 @@ class Client:
                 if exchange.due > now:
                     break
                 exchange.end()
+            await self._renew(now)
             await self._clock.sleep_until(now + pause)
+
+    async def _renew(self, now: float) -> None:
+        """Lets new requests have new connections from time to time; what is on the old ones may finish first."""
+        if self._session is not None and now - self._renewed_at >= RENEWED_EVERY_S:
+            self._old.append((now + self._patience + 1.0, self._session))
+            self._session = self._new_session()
+        while self._old and self._old[0][0] <= now:
+            await self._old.pop(0)[1].close()
 
     def _clean(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """A server can echo the key, or send bytes that are no text: nothing beyond this client is to see either."""
@@ -190,27 +222,29 @@ class Client:
         return Fault(kind, self._secrets.redact(text), duration_s)
 
 
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body up to `MAX_BODY`; that of a plain success is dropped.
+async def _read(response: aiohttp.ClientResponse, method: str) -> bytes:
+    """The body up to `MAX_BODY`, a record's up to `MAX_RECORD`; that of a plain success of a change is dropped.
 
     What was read counts even if the rest never comes: the status stands already.
     """
-    plain = response.status == _OK  # has nothing to tell
+    record = method == "GET"
+    plain = response.status == _OK and not record  # has nothing to tell
+    most = MAX_RECORD if record else MAX_BODY
     if plain and response.content.is_eof():
         return b""
     content = bytearray()
     try:
-        if response.content_length is not None and response.content_length <= MAX_BODY:
+        if response.content_length is not None and response.content_length <= most:
             whole = await response.read()
             return b"" if plain else whole
         async for chunk in response.content.iter_any():
             content += chunk
-            if len(content) >= MAX_BODY:
+            if len(content) >= most:
                 response.close()  # the rest is not worth waiting for, and the connection can't be used again
                 break
     except (aiohttp.ClientError, TimeoutError, OSError):
         response.close()
-    return b"" if plain else bytes(content[:MAX_BODY])
+    return b"" if plain else bytes(content[:most])
 
 
 class _Exchange:
@@ -284,6 +318,9 @@ async def _break_off(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         raise _BrokenOffError(*error.args) from error
+
+
+_BREAK_OFF = (_break_off,)
 
 
 def _kind_of(error: BaseException, host: str) -> tuple[FaultKind, str]:  # noqa: PLR0911 - a table

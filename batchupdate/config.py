@@ -17,6 +17,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     SecretStr,
     TypeAdapter,
     ValidationError,
@@ -26,7 +27,7 @@ from pydantic import (
 from batchupdate.declared import Strict, load, suggestion
 from batchupdate.errors import ConfigError
 from batchupdate.headings import normalise_heading
-from batchupdate.rates import Rate, parse_rate
+from batchupdate.rates import Rate, parse_ceiling, parse_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,6 +37,9 @@ KEY_MAX_BYTES = 16_384
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
 """A shorter text is refused as a key: redacting it would blot out harmless words."""
+
+_NOT_KEPT = {"target", "base_url", "runs_dir", "input", "limit", "strict", "proxy"}
+"""What is the journal's own affair, was done with the file, or can hold a password (a proxy's URL)."""
 
 _FINITE = ConfigDict(allow_inf_nan=False)
 
@@ -67,6 +71,22 @@ def parse_max_failures(text: object) -> MaxFailures:
     if match and not match[2] and "." not in match[1]:
         return MaxFailures(count=int(match[1]))
     raise ValueError(f"{text!r} is neither a number of rows (25) nor a percentage (10%)")
+
+
+_SHARE = re.compile(r"\s*(\d{1,4}(?:\.\d{1,9})?)\s*%\s*", re.ASCII)
+
+
+def parse_share(text: object) -> float:
+    """Reads `20%` as 0.2.
+
+    Raises:
+        ValueError: it is no percentage.
+    """
+    if isinstance(text, float):
+        return text
+    if isinstance(text, str) and (match := _SHARE.fullmatch(text)):
+        return float(match[1]) / 100
+    raise ValueError(f"{text!r} is not a percentage such as 20%")
 
 
 class Column(Strict):
@@ -107,8 +127,10 @@ def _section(value: object) -> object:
 class Settings(Strict):
     """Everything a user can set. None means: the target's own default.
 
-    Times are in seconds. `max_wait` caps how long one reply may make us wait; `give_up_after` is how long an API may
-    refuse every request before the run stops.
+    Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `max_wait` caps how long one reply may make us
+    wait; `give_up_after` is how long an API may refuse every request before the run stops. `retry_budget` is how many
+    requests may be repeats after an error, as a share of the first tries. `allow_overlap` lets two runs work on one
+    target at a time.
     """
 
     target: str | None = None
@@ -117,20 +139,23 @@ class Settings(Strict):
     runs_dir: Annotated[Path, Field(strict=False)] = Path("batchupdate-runs")
     input: Annotated[Input, BeforeValidator(_section)] = Input()
 
-    rate: Annotated[Rate, BeforeValidator(parse_rate)] | None = None
+    rate: Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str)] | None = None
+    max_rate: Annotated[Rate, BeforeValidator(parse_ceiling), PlainSerializer(str)] | None = None
     burst: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1, le=1000)
     timeout: float = Field(default=60.0, gt=0)
     connect_timeout: float = Field(default=10.0, gt=0)
     read_timeout: float | None = Field(default=None, gt=0)
     max_attempts: int = Field(default=5, ge=1, le=100)
+    retry_budget: Annotated[float, BeforeValidator(parse_share)] = 0.2
     max_wait: float = Field(default=300.0, gt=0)
     give_up_after: float = Field(default=600.0, gt=0)
     drain_timeout: float = Field(default=30.0, gt=0)
-    max_failures: Annotated[MaxFailures, BeforeValidator(parse_max_failures)] | None = None
+    max_failures: Annotated[MaxFailures, BeforeValidator(parse_max_failures), PlainSerializer(str)] | None = None
 
     limit: int | None = Field(default=None, ge=1)
     strict: bool = False
+    allow_overlap: bool = False
     proxy: str | None = None
     key_file: Annotated[Path, Field(strict=False)] | None = None
     keyring: str | None = None
@@ -139,18 +164,24 @@ class Settings(Strict):
         """What makes two runs of one file the same run: the settings that decide what is sent, and where."""
         return self.model_dump(mode="json", include={"base_url", "input", "limit", "strict"})
 
+    def kept(self) -> dict[str, Any]:
+        """What a run keeps of them, so that it can go on without its file and config: how to send, and no secret."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude=_NOT_KEPT)
+
 
 def load_settings(
     options: Mapping[str, Any] | None = None,
     config: Path | None = None,
     environ: Mapping[str, str] | None = None,
+    kept: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Joins options, environment and config file.
+    """Joins options, environment and config file, and below them what an earlier run has kept.
 
     Args:
         options: values by setting name, nested under `input` where they belong there; None counts as not given.
         config: the config file; None looks for nothing (a config file is always named).
         environ: the environment; None for the process's own.
+        kept: of the run that is gone on with; see `Settings.kept`.
 
     Raises:
         ConfigError: one of them is wrong, with where it came from.
@@ -158,7 +189,7 @@ def load_settings(
     environ = os.environ if environ is None else environ
     from_file = _given(load(config, Settings, "config file")) if config else {}
     from_env = _from_environment(environ)
-    merged = _merge(_merge(from_file, from_env), options or {})
+    merged = _merge(_merge(_merge(kept or {}, from_file), from_env), options or {})
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:

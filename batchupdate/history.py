@@ -90,8 +90,10 @@ def summarise(
         sessions,
         [] if _all_fine(counts) else journal.error_groups(),
         meta["rate_per_s"],
+        meta.get("rate_auto", False),
         exit_code_of(counts, None) if sessions.exit_code is None else sessions.exit_code,
         stopped,
+        meta.get("retry_of", ""),
     )
 
 

@@ -98,7 +98,8 @@ class Request(NamedTuple):
     """One change on its way to the API; a plain tuple, for there can be millions.
 
     `attempt` counts the tries that cost one (1 for the first); `sent` counts every request that left, throttled
-    ones too. `unanswered` is true when an earlier try may have been applied without our hearing of it.
+    ones too. `unanswered` is true when an earlier try may have been applied without our hearing of it, and `unsure`
+    when one may have been applied although an error came back.
     """
 
     row: int
@@ -108,6 +109,7 @@ class Request(NamedTuple):
     attempt: int = 1
     sent: int = 0
     unanswered: bool = False
+    unsure: bool = False
 
 
 class Reply(NamedTuple):
@@ -180,13 +182,15 @@ class Verdict:
     """What one reply or fault means.
 
     `outcome` is the row's outcome if nothing further is tried. `message` is a sentence for the user, empty for a
-    success. `wait_s` is the wait the API asked for, in seconds, or None where it named none.
+    success. `wait_s` is the wait the API asked for, in seconds, or None where it named none. `ambiguous` is whether the
+    request may have been applied all the same.
     """
 
     action: Action
     outcome: Outcome
     message: str = ""
     wait_s: float | None = None
+    ambiguous: bool = False
 
 
 class Result(NamedTuple):
@@ -207,26 +211,19 @@ class Result(NamedTuple):
     duration_ms: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """How many requests a run needed.
+class Traffic(NamedTuple):
+    """How many requests a run needed, and what the API made of them.
 
     `sent` counts every request that left, `retried` those that repeated an earlier one, `throttled` the replies
-    that asked us to slow down, and `waited_s` the seconds spent holding still because of them.
+    that asked us to slow down, and `waited_s` the seconds spent holding still because of them. `allowed_per_s` is the
+    rate, in requests/s, that the API turned out to allow; None if it never said nor showed a limit.
     """
 
     sent: int = 0
     retried: int = 0
     throttled: int = 0
     waited_s: float = 0.0
-
-    def __add__(self, other: Traffic) -> Traffic:
-        return Traffic(
-            self.sent + other.sent,
-            self.retried + other.retried,
-            self.throttled + other.throttled,
-            self.waited_s + other.waited_s,
-        )
+    allowed_per_s: float | None = None
 
 
 class Line(NamedTuple):
@@ -271,7 +268,8 @@ class Progress:
 
     `stage` is `reading`, `sending` or `reporting`; `total` is None while the file is still being read. `rate` is
     rows finished per second over the last seconds, `eta_s` the expected seconds to the end including known waits,
-    and `holding_s` how long all workers still hold still, zero if they don't.
+    `holding_s` how long all workers still hold still, zero if they don't, and `limit_per_s` the rate now kept, in
+    requests/s, None for none.
     """
 
     stage: str
@@ -282,4 +280,4 @@ class Progress:
     rate: float = 0.0
     eta_s: float | None = None
     holding_s: float = 0.0
-    note: str = ""
+    limit_per_s: float | None = None

@@ -1,4 +1,4 @@
-"""Rates as people write them: `5/s`, `600/min`, `1000/h`, `unlimited`."""
+"""Rates as people write them: `5/s`, `600/min`, `1000/h`, `auto`, `unlimited`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,19 @@ _UNITS = {
     **dict.fromkeys(("hour", "hours"), 3600),
 }
 _RATE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*/\s*([a-z]+)\s*", re.ASCII)
-HELP = "write it as 5/s, 600/min, 1000/h or unlimited"
+HELP = "write it as 5/s, 600/min, 1000/h, auto or unlimited"
+AUTO, UNLIMITED = "auto", "unlimited"
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many requests may leave: `per_s` requests per second, `math.inf` for no limit of ours."""
+    """How many requests may leave: `per_s` requests per second at most, `math.inf` for no limit of ours.
+
+    With `auto` the API's own limit is to be found out, beginning low; `per_s` is the ceiling.
+    """
 
     per_s: float
+    auto: bool = False
 
     @property
     def limited(self) -> bool:
@@ -29,8 +34,10 @@ class Rate:
         return math.isfinite(self.per_s)
 
     def __str__(self) -> str:
+        if self.auto:
+            return f"{AUTO}, at most {Rate(self.per_s)}" if self.limited else AUTO
         if not self.limited:
-            return "unlimited"
+            return UNLIMITED
         amounts = {unit: self.per_s * seconds for unit, seconds in _SECONDS.items()}
         for unit, amount in amounts.items():
             if amount >= 1 and math.isclose(amount, round(amount), rel_tol=1e-9):
@@ -47,8 +54,8 @@ def parse_rate(text: object) -> Rate:
     """
     if isinstance(text, Rate):
         return text
-    if isinstance(text, str) and text.strip().lower() == "unlimited":
-        return Rate(math.inf)
+    if isinstance(text, str) and (word := text.strip().lower()) in {AUTO, UNLIMITED}:
+        return Rate(math.inf, auto=word == AUTO)
     match = _RATE.fullmatch(text.lower()) if isinstance(text, str) else None
     if not match or match[2] not in _UNITS:
         raise ValueError(f"{text!r} is not a rate; {HELP}")
@@ -56,3 +63,32 @@ def parse_rate(text: object) -> Rate:
     if per_s <= 0:
         raise ValueError(f"{text!r} would never send anything; {HELP}")
     return Rate(per_s)
+
+
+def just_below(per_s: float) -> Rate:
+    """A rate a little below the given one, with two digits: what to set where this one was found to be the limit."""
+    lower = per_s * 0.97
+    step: float = 10.0 ** (math.floor(math.log10(lower)) - 1)
+    return Rate(round(math.floor(lower / step + 1e-9) * step, 12))
+
+
+def parse_ceiling(text: object) -> Rate:
+    """Reads the rate that `auto` must not exceed; it can't be `auto` itself.
+
+    Raises:
+        ValueError: it is no rate, with how to write one.
+    """
+    rate = parse_rate(text)
+    if rate.auto:
+        raise ValueError(f"{text!r} is no ceiling; write it as 50/s, 600/min, 1000/h or unlimited")
+    return rate
+
+
+def rate_in_force(told: Rate | None, told_ceiling: Rate | None, own: Rate, own_ceiling: Rate | None) -> Rate:
+    """The rate to keep: what the user told, or the target's own.
+
+    The target's ceiling is for `auto` alone: who names a rate means it.
+    """
+    rate = told or own
+    ceiling = told_ceiling or (own_ceiling if rate.auto else None)
+    return rate if ceiling is None else Rate(min(rate.per_s, ceiling.per_s), auto=rate.auto)

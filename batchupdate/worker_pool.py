@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
     from batchupdate.clock import Clock
     from batchupdate.config import MaxFailures
-    from batchupdate.model import Request
-    from batchupdate.rates import Rate
+    from batchupdate.model import Allowance, Request
 
 CLAIM_BATCH = 512
 """Rows claimed ahead at the most. After a kill, `concurrency + CLAIM_BATCH` rows at most are in doubt."""
@@ -34,8 +33,14 @@ CLAIM_BATCH = 512
 AHEAD_S = 0.1
 """Rows are claimed this far ahead of the rate, so that a slow run has next to none in doubt."""
 
+FREE_REPEATS = 100
+"""Repeats after errors that every run has, whatever its retry budget: a share of few rows is next to none."""
+
 OVERTAKEN_AT_MOST = 20
 """A row is given up when it was turned away so often while other rows got through."""
+
+SERVER_ERROR = 500
+"""From this status on, the server says that it failed (RFC 9110, section 15.6)."""
 
 ENOUGH_FOR_A_SHARE = 20
 """A share of failures means nothing before this many rows."""
@@ -64,11 +69,24 @@ class Sink(Protocol):
 class Turns(Protocol):
     """Whose turn it is; see `batchupdate.limiter.Limiter`."""
 
-    rate: Rate
+    @property
+    def rate_per_s(self) -> float:
+        """The rate in force, in requests per second; infinite for none."""
+        ...
+
+    @property
+    def allowed_per_s(self) -> float | None:
+        """What the API was found to allow, in requests per second; None if unknown."""
+        ...
 
     @property
     def waited_s(self) -> float:
         """Seconds for which everybody was held so far."""
+        ...
+
+    @property
+    def down_for_s(self) -> float:
+        """Seconds for which nothing got through; zero while requests do."""
         ...
 
     async def turn(self) -> float:
@@ -79,12 +97,20 @@ class Turns(Protocol):
         """Takes a turn if one may be had at once; returns when it was given, or None."""
         ...
 
-    def hold(self, sent_at: float, wait_s: float | None) -> bool:
-        """Holds everybody; returns whether this was a new offence."""
+    def passed(self, sent_at: float, allowances: Sequence[Allowance] = (), latency_s: float | None = None) -> None:
+        """Gives a turn back: its request got through."""
         ...
 
-    def passed(self, sent_at: float) -> None:
-        """A request got through."""
+    def hold(self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = ()) -> bool:
+        """Gives a turn back and holds everybody; returns whether this was a new offence."""
+        ...
+
+    def failed(self, sent_at: float, *, reached: bool) -> bool:
+        """Gives a turn back: the server failed, or never answered; returns whether everybody pauses for that."""
+        ...
+
+    def cancelled(self, sent_at: float) -> None:
+        """Gives a turn back of which nothing was heard."""
         ...
 
 
@@ -92,13 +118,15 @@ class Turns(Protocol):
 class Rules:
     """When to give up, and how far to go ahead.
 
-    Times are in seconds; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows are
-    claimed ahead at the most: few where a row in doubt after a kill can't simply be sent again.
+    Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
+    tries, beside `FREE_REPEATS`; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows
+    are claimed ahead at the most: few where a row in doubt after a kill can't simply be sent again.
     """
 
     max_attempts: int = 5
     give_up_after_s: float = 600.0
     max_failures: MaxFailures | None = None
+    retry_budget: float = 0.2
     request_id_headers: tuple[str, ...] = ()
     claim_batch: int = CLAIM_BATCH
 
@@ -121,6 +149,7 @@ class WorkerPool:
         turns: the limiter.
         send: sends one request and returns its reply or fault; never raises.
         judge: says what a reply or fault means.
+        listen: reads what a reply says about the API's limits.
         delay: seconds of a row's own backoff after its n-th failed attempt, from 1.
         rules: when to give up.
         clock: where time comes from.
@@ -135,13 +164,14 @@ class WorkerPool:
         turns: Turns,
         send: Callable[[Request], Awaitable[Reply | Fault]],
         judge: Callable[[Reply | Fault], Verdict],
+        listen: Callable[[Reply], Sequence[Allowance]],
         delay: Callable[[int], float],
         rules: Rules,
         clock: Clock,
         log: FilteringBoundLogger,
     ) -> None:
         self._source, self._sink, self._turns = source, sink, turns
-        self._send, self._judge, self._delay = send, judge, delay
+        self._send, self._judge, self._listen, self._delay = send, judge, listen, delay
         self._rules, self._clock, self._log = rules, clock, log
         self._ready: deque[Request] = deque()
         self._waiting: list[_Waiting] = []
@@ -155,10 +185,9 @@ class WorkerPool:
         self._pushed = 0
         self._answered = 0
         self._overtaken: dict[int, tuple[int, int]] = {}
-        self._down_since: float | None = None
         self._reached = False
         self._unreached = 0
-        self._sent = self._retried = self._throttled = 0
+        self._sent = self._retried = self._throttled = self._repeats = 0
         self._stopped = False
         self._reason: Exception | None = None
         self.counts = dict.fromkeys(Outcome, 0)
@@ -167,7 +196,8 @@ class WorkerPool:
     @property
     def traffic(self) -> Traffic:
         """The requests so far."""
-        return Traffic(self._sent, self._retried, self._throttled, self._turns.waited_s)
+        turns = self._turns
+        return Traffic(self._sent, self._retried, self._throttled, turns.waited_s, turns.allowed_per_s)
 
     @property
     def in_flight(self) -> int:
@@ -258,9 +288,9 @@ class WorkerPool:
 
     def _batch(self) -> int:
         """How many rows to have claimed ahead."""
-        rate = self._turns.rate
+        ahead = self._turns.rate_per_s * AHEAD_S
         most = self._rules.claim_batch
-        return min(most, int(rate.per_s * AHEAD_S)) if rate.limited else most
+        return int(ahead) if ahead < most else most
 
     def _claim_ahead(self) -> asyncio.Task[None]:
         """Lets the next rows be claimed in the background; the task that does it."""
@@ -295,6 +325,7 @@ class WorkerPool:
         try:
             answer = await self._send(request)
         except BaseException:
+            self._turns.cancelled(sent_at)
             stopped = "the run was stopped before the answer came; the change may or may not have been applied"
             self._finish(
                 request, Verdict(Action.DONE, Outcome.UNKNOWN, stopped), None, self._count(request), final=False
@@ -315,33 +346,60 @@ class WorkerPool:
     def _act(self, request: Request, answer: Reply | Fault, sent: int, sent_at: float) -> None:
         verdict = self._judge(answer)
         self._reached = self._reached or isinstance(answer, Reply) or answer.ambiguous
+        fresh = self._give_back(answer, verdict, sent_at)
         if verdict.action is Action.HOLD:
-            self._hold(request._replace(sent=sent), answer, verdict, sent_at)
+            unsure = request.unsure or verdict.ambiguous
+            self._hold(request._replace(sent=sent, unsure=unsure), answer, verdict, fresh=fresh)
             return
         if isinstance(answer, Reply):
             self._answered += 1
-            self._down_since = None
-            self._turns.passed(sent_at)
-        else:
-            self._give_up_if_down(verdict)
         if verdict.action is Action.REPEAT and request.attempt < self._rules.max_attempts:
-            wait = max(self._delay(request.attempt), verdict.wait_s or 0.0)
-            self._log.info("repeat", row=request.row, id=request.record_id, why=verdict.message, wait_s=round(wait, 3))
-            unanswered = request.unanswered or isinstance(answer, Fault)
-            again = request._replace(attempt=request.attempt + 1, sent=sent, unanswered=unanswered)
-            self._wait(again, verdict, answer, wait)
-            return
+            if self._may_repeat():
+                self._repeat(request, answer, verdict, sent)
+                return
+            told = f"{verdict.message}; not sent again, for the run's retry budget is spent"
+            verdict = replace(verdict, message=told)
         if verdict.action is Action.STOP:
             self.stop(SafetyStop(f"Stopped at row {request.row}: {verdict.message}.", _STOP_HINT))
         self._finish(request, verdict, answer, sent, final=verdict.action is not Action.STOP)
 
-    def _hold(self, request: Request, answer: Reply | Fault, verdict: Verdict, sent_at: float) -> None:
-        """The API is not taking requests: everybody holds, and this row goes to the head of the line."""
-        fresh = self._turns.hold(sent_at, verdict.wait_s)
+    def _give_back(self, answer: Reply | Fault, verdict: Verdict, sent_at: float) -> bool:
+        """Gives the turn back with what was learned; returns whether everybody pauses because of this answer."""
+        turns = self._turns
         if isinstance(answer, Reply):
-            self._throttled += 1
-        elif fresh:
-            self._unreached += 1
+            if verdict.action is Action.HOLD:
+                self._throttled += 1
+                fresh = turns.hold(sent_at, verdict.wait_s, self._listen(answer))
+            elif answer.status < SERVER_ERROR:
+                turns.passed(sent_at, self._listen(answer), answer.duration_s)
+                return False
+            else:
+                fresh = turns.failed(sent_at, reached=True)
+        else:
+            fresh = turns.failed(sent_at, reached=answer.ambiguous)
+            self._unreached += fresh
+        self._give_up_if_down(verdict)
+        return fresh
+
+    def _may_repeat(self) -> bool:
+        """Spends one of the repeats that a run has: an API that is unwell is not to be hammered."""
+        first_tries = self._sent - self._retried
+        if self._repeats >= FREE_REPEATS + self._rules.retry_budget * first_tries:
+            return False
+        self._repeats += 1
+        return True
+
+    def _repeat(self, request: Request, answer: Reply | Fault, verdict: Verdict, sent: int) -> None:
+        """Lets a row try again after its own backoff."""
+        wait = max(self._delay(request.attempt), verdict.wait_s or 0.0)
+        self._log.info("repeat", row=request.row, id=request.record_id, why=verdict.message, wait_s=round(wait, 3))
+        unanswered = request.unanswered or isinstance(answer, Fault)
+        unsure = request.unsure or verdict.ambiguous
+        again = request._replace(attempt=request.attempt + 1, sent=sent, unanswered=unanswered, unsure=unsure)
+        self._wait(again, verdict, answer, wait)
+
+    def _hold(self, request: Request, answer: Reply | Fault, verdict: Verdict, *, fresh: bool) -> None:
+        """The API is not taking requests: this row goes to the head of the line, at no cost."""
         if fresh:
             self._log.warning("hold", row=request.row, why=verdict.message, asked_s=verdict.wait_s)
         if self._often_overtaken(request):
@@ -349,7 +407,6 @@ class WorkerPool:
             self._finish(request, Verdict(Action.DONE, Outcome.FAILED, told), answer, request.sent)
         else:
             self._wait(request, verdict, answer, 0.0)
-        self._give_up_if_down(verdict)
 
     def _often_overtaken(self, request: Request) -> bool:
         times, answered = self._overtaken.get(request.row, (0, self._answered))
@@ -358,10 +415,7 @@ class WorkerPool:
         return times >= OVERTAKEN_AT_MOST
 
     def _give_up_if_down(self, verdict: Verdict) -> None:
-        now = self._clock.monotonic()
-        if self._down_since is None:
-            self._down_since = now
-        silent = now - self._down_since
+        silent = self._turns.down_for_s
         if silent >= self._rules.give_up_after_s:
             message = f"Stopped: the API has taken no request for {silent:.0f} s. Its last word: {verdict.message}."
         elif not self._reached and self._unreached >= self._rules.max_attempts:

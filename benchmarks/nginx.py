@@ -1,4 +1,4 @@
-"""A local nginx that answers every PATCH with 200, for the benchmarks."""
+"""A local nginx that answers every PATCH with 200, at most so many a second if wanted, for the benchmarks."""
 
 from __future__ import annotations
 
@@ -22,17 +22,34 @@ events {{ worker_connections 1024; }}
 http {{
   access_log off; keepalive_requests 100000000; client_body_temp_path {folder}; proxy_temp_path {folder};
   fastcgi_temp_path {folder}; uwsgi_temp_path {folder}; scgi_temp_path {folder};
-  server {{
-    listen 127.0.0.1:{port}; default_type application/json;
-    location / {{ return 200 '{{"integration":{{"id":"x","name":"x","description":"x"}}}}'; }}
-  }}
+  {servers}
 }}
 """
 
+OPEN = """server {{
+    listen 127.0.0.1:{port}; default_type application/json;
+    location / {{ return 200 '{{"integration":{{"id":"x","name":"x","description":"x"}}}}'; }}
+  }}"""
+
+# `return` comes before the limit is looked at, so what it guards is a server of its own behind it.
+LIMITED = """limit_req_zone all zone=all:1m rate={per_s}r/s; limit_req_status 429;
+  upstream behind {{ server unix:{folder}/behind.sock; keepalive 64; }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      limit_req zone=all burst={burst} nodelay;
+      proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection "";
+    }}
+  }}
+  server {{
+    listen unix:{folder}/behind.sock; default_type application/json;
+    location / {{ return 200 '{{"integration":{{"id":"x","name":"x","description":"x"}}}}'; }}
+  }}"""
+
 
 @contextmanager
-def nginx() -> Iterator[str]:
-    """Starts nginx on a free port; gives its URL, and ends it."""
+def nginx(per_s: int | None = None, burst: int = 0) -> Iterator[str]:
+    """Starts nginx on a free port; gives its URL, and ends it. With `per_s` it allows so many requests a second."""
     program = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
     if program is None:
         sys.exit("This benchmark needs nginx, for example: apt-get install nginx-light")
@@ -42,7 +59,8 @@ def nginx() -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)  # noqa: S103, PTH101 - nginx drops root and must enter it
         config = Path(folder) / "nginx.conf"
-        config.write_text(CONFIG.format(folder=folder, port=port), encoding="utf-8")
+        servers = (OPEN if per_s is None else LIMITED).format(folder=folder, port=port, per_s=per_s, burst=burst)
+        config.write_text(CONFIG.format(folder=folder, servers=servers), encoding="utf-8")
         server = subprocess.Popen([program, "-e", f"{folder}/error.log", "-c", str(config)], stderr=subprocess.DEVNULL)
         try:
             _wait(port)

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import math
 import random
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from http.client import responses
 from typing import Any
 
@@ -12,9 +9,9 @@ from fakes import EPOCH
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate.backoff import MAX_DELAY_S, Policy, delay_s, judge, retry_after_s, settle
+from batchupdate.backoff import MAX_DELAY_S, Policy, delay_s, judge, settle
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Request, Verdict
-from batchupdate.targets import StatusRule, find_target
+from batchupdate.targets import StatusRule, ThrottleRule, find_target
 
 DONE, REPEAT, HOLD, STOP = Action.DONE, Action.REPEAT, Action.HOLD, Action.STOP
 FAILED, UPDATED, UNKNOWN = Outcome.FAILED, Outcome.UPDATED, Outcome.UNKNOWN
@@ -177,6 +174,7 @@ def test_a_policy_is_what_the_target_declares() -> None:
     target = find_target("nairi-llm-integration")
     policy = Policy.of(target, 12.0)
     assert policy == Policy(repeatable=True, statuses=target.statuses, error_paths=("error",), max_wait_s=12.0)
+    assert policy.signals.max_wait_s == 12.0
 
 
 # ---- settling ----
@@ -196,6 +194,14 @@ def test_a_confirmed_row_is_fine_even_after_an_unanswered_attempt(outcome: Outco
     assert settle(request, Verdict(DONE, outcome)) == (outcome, "")
 
 
+@pytest.mark.parametrize("outcome", [Outcome.CONFLICT, WAITING])
+def test_a_row_with_an_attempt_that_came_to_nothing_may_have_been_changed_by_it(outcome: Outcome) -> None:
+    again, first = (Request(2, "id", "/", "{}", attempt=2, unsure=unsure) for unsure in (True, False))
+    message = "an earlier attempt may have been applied; the last one: 412 no"
+    assert settle(again, Verdict(DONE, outcome, "412 no")) == (UNKNOWN, message)
+    assert settle(first, Verdict(DONE, outcome, "412 no")) == (outcome, "412 no")
+
+
 @pytest.mark.parametrize(
     ("attempt", "action", "message"),
     [(1, REPEAT, "no"), (5, REPEAT, "no (after 5 attempts)"), (5, DONE, "no"), (5, STOP, "no")],
@@ -208,80 +214,106 @@ def test_a_row_that_was_given_up_says_after_how_many_attempts(attempt: int, acti
 # ---- waiting ----
 
 
-@pytest.mark.parametrize(
-    ("value", "seconds"),
-    [
-        ("0", 0.0),
-        ("7", 7.0),
-        (" 7 ", 7.0),
-        ("1.5", 1.5),
-        ("2.", 2.0),
-        ("299", 299.0),
-        ("301", 300.0),
-        ("99999999999999999999", 300.0),
-        ("9" * 5000, 300.0),
-        (format_datetime(EPOCH + timedelta(seconds=30), usegmt=True), 30.0),
-        (format_datetime(EPOCH + timedelta(days=30), usegmt=True), 300.0),
-        (format_datetime(EPOCH - timedelta(days=30), usegmt=True), 0.0),
-        ("Saturday, 21-Nov-26 18:45:20 GMT", 20.0),
-        ("Sat Nov 21 18:45:10 2026", 10.0),
-        ("Sat, 21 Nov 2026 20:45:10 +0200", 10.0),
-        ("Sat, 21 Nov 2026 18:45:10 -0000", 10.0),
-        *[
-            (value, None)
-            for value in ("", " ", "-1", "+1", "1e3", "0x10", "1,5", "nan", "inf", "soon", "\u0665", "7 s", "1\n2")
-        ],
-        *[(value, None) for value in ("Sat, 99 Nov 2026 18:45:00 GMT", "Sat, 21 Nov 2026 18:45:00 +9999999")],
-    ],
-)
-def test_a_wait_is_read_in_every_form_and_capped(value: str, seconds: float | None) -> None:
-    assert retry_after_s({"retry-after": value}, lambda: EPOCH, 300.0) == seconds
-
-
-def test_no_header_names_no_wait() -> None:
-    assert retry_after_s({}, lambda: EPOCH) is None
-
-
-def test_without_a_cap_a_wait_is_as_long_as_asked() -> None:
-    assert retry_after_s({"retry-after": "100000"}, lambda: EPOCH) == 100_000.0
-
-
-@pytest.mark.parametrize(
-    ("date", "seconds"),
-    [
-        (format_datetime(EPOCH - timedelta(hours=1), usegmt=True), 60.0),
-        ("Sat, 21 Nov 2026 17:45:00 -0000", 60.0),
-        ("nonsense", 0.0),
-        ("", 0.0),
-    ],
-)
-def test_a_date_is_held_against_the_replys_own_clock(date: str, seconds: float) -> None:
-    due = format_datetime(EPOCH - timedelta(minutes=59), usegmt=True)
-    assert retry_after_s({"retry-after": due, "date": date}, lambda: EPOCH) == seconds
-
-
-@given(st.text(), st.text())
-def test_no_header_crashes_the_judge(value: str, date: str) -> None:
-    wait = retry_after_s({"retry-after": value, "date": date}, lambda: EPOCH, 300.0)
-    assert wait is None or 0.0 <= wait <= 300.0
-
-
-@given(
-    st.from_regex(r"(Mon|Sat)?,? ?\d{1,3}[ -](Nov|Feb|xyz)[ -]\d{1,5} \d\d?:\d\d?(:\d\d?)? ?(GMT|[+-]\d{1,6}|)"),
-    st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31)).map(format_datetime),  # noqa: DTZ001 - a date in GMT
-)
-def test_no_date_crashes_the_judge(value: str, date: str) -> None:
-    for now in (EPOCH, datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)):
-        for headers in ({"retry-after": value, "date": date}, {"retry-after": date, "date": value}):
-            wait = retry_after_s(headers, lambda now=now: now)
-            assert wait is None or (wait >= 0.0 and math.isfinite(wait))
-
-
 def test_a_replys_wait_goes_along_with_its_verdict() -> None:
     assert verdict(429, retry_after="9").wait_s == 9.0
     assert verdict(429).wait_s is None
     assert verdict(429, Policy(repeatable=True, max_wait_s=5.0), retry_after="9").wait_s == 5.0
     assert verdict(500, retry_after="9").wait_s == 9.0
+
+
+LEGACY = {"x_ratelimit_limit": "100", "x_ratelimit_remaining": "0", "x_ratelimit_reset": "30"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "wait_s"),
+    [
+        (429, LEGACY, 30.0),
+        (429, LEGACY | {"retry_after": "7"}, 7.0),
+        (429, LEGACY | {"retry_after": "soon"}, 30.0),
+        (429, LEGACY | {"x_ratelimit_remaining": "3"}, None),
+        (429, LEGACY | {"x_ratelimit_reset": "99999"}, 300.0),
+        (429, LEGACY | {"x_ratelimit_reset": "-5"}, None),
+        (429, {"x_ratelimit_reset": "30"}, 30.0),
+        (429, {"ratelimit": '"a";r=0;t=5, "b";r=0;t=9, "c";r=1;t=60'}, 9.0),
+        (503, LEGACY, 30.0),
+        (500, LEGACY, None),
+        (425, LEGACY, None),
+        (400, LEGACY, None),
+    ],
+)
+def test_a_hold_without_a_wait_lasts_until_what_is_used_up_renews(
+    status: int, headers: dict[str, str], wait_s: float | None
+) -> None:
+    assert verdict(status, **headers).wait_s == wait_s
+
+
+def test_a_503_is_not_turned_away_unread_just_because_a_limit_is_used_up() -> None:
+    assert verdict(503, ONCE, **LEGACY).action is DONE
+
+
+# ---- throttled where the target says so ----
+
+
+def throttling(*rules: dict[str, Any], **policy: Any) -> Policy:
+    return Policy(repeatable=False, throttle=[ThrottleRule.model_validate(rule) for rule in rules], **policy)
+
+
+USED_UP = {"status": 403, "headers": {"X-RateLimit-Remaining": "0"}}
+IN_BODY = {"status": [403, 429], "body": "(?i)secondary rate limit", "wait_s": 60}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "action", "wait_s"),
+    [
+        (403, {"x_ratelimit_remaining": "0", "x_ratelimit_reset": "20"}, b"", HOLD, 20.0),
+        (403, {"x_ratelimit_remaining": " 0 "}, b"", HOLD, None),
+        (403, {"x_ratelimit_remaining": "10"}, b"", DONE, None),
+        (403, {}, b"", DONE, None),
+        (404, {"x_ratelimit_remaining": "0"}, b"", DONE, None),
+        (403, {}, b'{"message": "a Secondary rate limit"}', HOLD, 60.0),
+        (403, {"retry_after": "5"}, b"a secondary rate limit", HOLD, 5.0),
+        (429, {"ratelimit": "x;r=0;t=20"}, b"a secondary rate limit", HOLD, 20.0),
+        (429, {}, b"a secondary rate limit", HOLD, 60.0),
+        (429, {}, b"another", HOLD, None),
+        (403, {}, b"x" * 65_536 + b"secondary rate limit", DONE, None),
+        (403, {}, b"\xff secondary rate limit", HOLD, 60.0),
+    ],
+)
+def test_a_target_can_say_which_replies_are_throttled(
+    status: int, headers: dict[str, str], body: bytes, action: Action, wait_s: float | None
+) -> None:
+    found = verdict(status, throttling(USED_UP, IN_BODY), body, **headers)
+    assert (found.action, found.wait_s) == (action, wait_s)
+    assert (found.outcome is WAITING) == (action is HOLD)
+
+
+def test_all_that_a_throttle_says_must_be_so() -> None:
+    policy = throttling({"status": 403, "headers": {"A": "*", "B": "Yes"}, "body": "slow"})
+    assert verdict(403, policy, b"slow", a="", b="yes").action is HOLD
+    for body, headers in [(b"slow", {"b": "yes"}), (b"slow", {"a": "1", "b": "no"}), (b"", {"a": "1", "b": "yes"})]:
+        assert verdict(403, policy, body, **headers).action is DONE
+
+
+def test_the_first_throttle_that_fits_counts() -> None:
+    policy = throttling({"status": 529, "body": "x", "wait_s": 1}, {"status": 529, "wait_s": 2})
+    assert verdict(529, policy, b"x").wait_s == 1
+    assert verdict(529, policy, b"y").wait_s == 2
+    assert verdict(529, throttling()).action is DONE
+
+
+def test_a_throttles_own_wait_is_capped_too() -> None:
+    policy = throttling({"status": 429, "wait_s": 30}, max_wait_s=10.0)
+    assert verdict(429, policy).wait_s == 10.0
+
+
+def test_a_throttle_beats_what_the_target_says_of_the_status() -> None:
+    rules = {403: StatusRule(means="no access", action="stop"), 429: StatusRule(means="slow down")}
+    policy = throttling({"status": [403, 429], "body": "quota"}, {"status": 500, "means": "busy"}, statuses=rules)
+    assert verdict(403, policy, b'{"error": "quota"}').message == "403 too many requests: quota"
+    assert verdict(403, policy, b'{"error": "other"}').message == "403 no access: other"
+    assert verdict(429, policy, b'{"error": "quota"}').message == "429 slow down: quota"
+    assert verdict(500, policy).message == "500 busy"
+    assert verdict(500, policy).action is HOLD
 
 
 @given(st.integers(1, 10**6), st.floats(0.001, 10), st.floats(0.001, 1000), st.integers())

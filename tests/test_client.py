@@ -18,7 +18,7 @@ from aioresponses import aioresponses
 from pydantic import SecretStr
 
 from batchupdate._version import __version__
-from batchupdate.client import MAX_BODY, Client
+from batchupdate.client import MAX_BODY, MAX_RECORD, RENEWED_EVERY_S, Client
 from batchupdate.clock import SystemClock
 from batchupdate.config import Secrets, Settings
 from batchupdate.errors import ConfigError
@@ -191,6 +191,37 @@ async def test_a_password_in_netrc_never_takes_the_keys_place(tmp_path: Path, mo
 
 
 # What comes back.
+
+
+async def test_connections_are_renewed_now_and_then_so_that_an_api_may_move(clock: FakeClock) -> None:
+    async with serving(OK) as server, client_of(server.url, clock=clock, timeout=60.0) as client:
+        await client.send("/a", b"{}")
+        await clock.advance(RENEWED_EVERY_S - 1)
+        await client.send("/b", b"{}")
+        assert server.connections == 1
+        await clock.advance(2)
+        assert reply(await client.send("/c", b"{}")).status == 200
+        assert server.connections == 2
+        await clock.advance(61)
+        assert not client._old
+
+
+async def test_a_request_on_an_old_connection_finishes_there(clock: FakeClock) -> None:
+    go = asyncio.Event()
+
+    async def late(writer: asyncio.StreamWriter) -> None:
+        await go.wait()
+        writer.write(OK)
+
+    async with serving(late, OK) as server, client_of(server.url, clock=clock, timeout=60.0) as client:
+        await clock.advance(RENEWED_EVERY_S - 1)
+        sending = asyncio.create_task(client.send("/a", b"{}"))
+        while not server.heads:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0.001)
+        await clock.advance(2)
+        assert reply(await client.send("/b", b"{}")).status == 200
+        go.set()
+        assert reply(await sending).status == 200
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 207, 304, 400, 401, 404, 409, 412, 422, 429, 500, 503, 599])
@@ -634,3 +665,39 @@ def test_a_proxy_that_is_none_is_refused_with_a_sentence_that_does_not_repeat_it
     with pytest.raises(ConfigError, match="http://host:port") as caught:
         client_of(BASE)
     assert "s3cr3t" not in str(caught.value)
+
+
+# Reading.
+
+
+async def test_a_read_has_its_body_even_where_it_is_a_plain_success_and_a_long_one() -> None:
+    record = b'{"name": "' + b"x" * (2 * MAX_BODY) + b'"}'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(record) + record
+    async with serving(answer) as server, client_of(server.url) as client:
+        assert reply(await client.read("/things/1")).body == record
+        assert server.heads[0].startswith(b"GET /things/1 HTTP/1.1\r\n")
+        assert f"Authorization: Bearer {KEY}".encode() in server.heads[0]
+
+
+async def test_a_record_beyond_all_bounds_is_cut_off() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * MAX_RECORD) + b"x" * (2 * MAX_RECORD)
+    async with serving(answer) as server, client_of(server.url) as client:
+        assert len(reply(await client.read("/things/1")).body) == MAX_RECORD
+
+
+async def test_a_read_that_breaks_is_not_sent_again_by_itself() -> None:
+    async def hang_up(writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    async with serving(OK, hang_up, OK) as server, client_of(server.url) as client:
+        await client.read("/a")
+        assert fault(await client.read("/b")).kind is FaultKind.LOST
+        assert len(server.heads) == 2
+
+
+async def test_headers_of_one_request_go_along_with_it_alone() -> None:
+    async with serving(OK) as server, client_of(server.url) as client:
+        await client.send("/a", b"{}", {"Idempotency-Key": "k-1"})
+        await client.send("/b", b"{}")
+    assert b"Idempotency-Key: k-1\r\n" in server.heads[0]
+    assert b"Idempotency-Key" not in server.heads[1]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -44,12 +45,15 @@ SAID: dict[str, tuple[str, Any]] = {
     "connect_timeout": ("2", 2.0),
     "read_timeout": ("3", 3.0),
     "max_attempts": ("9", 9),
+    "max_rate": ("50/s", Rate(50.0)),
+    "retry_budget": ("35%", 0.35),
     "max_wait": ("100", 100.0),
     "give_up_after": ("50", 50.0),
     "drain_timeout": ("5", 5.0),
     "max_failures": ("5%", MaxFailures(percent=5.0)),
     "limit": ("10", 10),
     "strict": ("true", True),
+    "allow_overlap": ("true", True),
     "proxy": ("http://proxy:8080", "http://proxy:8080"),
     "key_file": ("key.txt", Path("key.txt")),
     "keyring": ("service:user", "service:user"),
@@ -128,7 +132,13 @@ def test_every_setting_can_come_from_an_option(name: str) -> None:
     assert value(load_settings(nested(name, wanted), environ={}), name) == wanted
 
 
-OTHERS: dict[str, Any] = {"rate": "1/h", "max_failures": "1", "input.on_duplicate": "last"}
+OTHERS: dict[str, Any] = {
+    "rate": "1/h",
+    "max_rate": "1/h",
+    "retry_budget": "1%",
+    "max_failures": "1",
+    "input.on_duplicate": "last",
+}
 
 
 def another(name: str) -> Any:
@@ -194,7 +204,9 @@ def test_what_nobody_sets_is_left_to_the_target() -> None:
         ("input:\n  columns:\n    A: {feild: x}\n", "config.yaml:3: there is no setting 'input.columns.A.feild'."),
         ("input:\n  columns:\n    A: 5\n", "config.yaml:3: input.columns.A: this must be settings, such as 'name: val"),
         ("input:\n  columns: {A: {null_marker: ''}}\n", "input.columns.A.null_marker: String should have at least 1"),
-        ("rate: 5\n", "config.yaml:1: rate: 5 is not a rate; write it as 5/s, 600/min, 1000/h or unlimited."),
+        ("rate: 5\n", "config.yaml:1: rate: 5 is not a rate; write it as 5/s, 600/min, 1000/h, auto or unlimited."),
+        ("max_rate: auto\n", "max_rate: 'auto' is no ceiling; write it as 50/s"),
+        ("retry_budget: 0.2.\n", "retry_budget: '0.2.' is not a percentage such as 20%."),
         ("timeout: '5'\n", "config.yaml:1: timeout: Input should be a valid number."),
         ("timeout: 0\n", "config.yaml:1: timeout: Input should be greater than 0."),
         ("timeout: .inf\n", "config.yaml:1: timeout: Input should be a finite number."),
@@ -494,3 +506,15 @@ def test_no_repr_shows_the_key() -> None:
     target = find_target("langdock-integration")
     things = (key, [key], Secrets([key]), Settings(), target, target.auth, target.auth.secrets(key))
     assert not any(KEY in f"{thing!r} {thing!s}" for thing in things)
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_what_a_run_keeps_is_read_back_as_it_was_and_gives_way_to_everything_else(name: str, tmp_path: Path) -> None:
+    said, wanted = SAID[name]
+    kept = json.loads(json.dumps(load_settings(config=file(tmp_path, yaml_of(name, said)), environ={}).kept()))
+    outer = name.split(".", maxsplit=1)[0]
+    assert set(kept) == {outer} - {"target", "base_url", "runs_dir", "input", "limit", "strict", "proxy"}
+    if kept:
+        assert value(load_settings(environ={}, kept=kept), name) == wanted
+        over = {variable(name): str(another(name)).lower() if wanted is True else str(another(name))}
+        assert value(load_settings(environ=over, kept=kept), name) != wanted

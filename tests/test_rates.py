@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate.rates import Rate, parse_rate
+from batchupdate.rates import Rate, just_below, parse_rate, rate_in_force
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_a_rate_is_read_as_people_write_it(text: object, per_s: float) -> None:
     "text", ["", "5", "5/day", "s", "/s", "5/", "5//s", "5/s\n6/s", "1e3/s", "\u0665/s", "9" * 400 + "/s", 5, 5.0, None]
 )
 def test_what_is_no_rate_is_refused_with_how_to_write_one(text: object) -> None:
-    with pytest.raises(ValueError, match="is not a rate; write it as 5/s, 600/min, 1000/h or unlimited"):
+    with pytest.raises(ValueError, match="is not a rate; write it as 5/s, 600/min, 1000/h, auto or unlimited"):
         parse_rate(text)
 
 
@@ -89,3 +89,40 @@ def test_no_text_crashes_the_reading_of_a_rate(text: str) -> None:
 def test_only_an_unlimited_rate_is_not_limited() -> None:
     assert Rate(5.0).limited
     assert not Rate(math.inf).limited
+
+
+def test_auto_has_no_ceiling_of_its_own_and_says_so() -> None:
+    assert parse_rate(" Auto ") == Rate(math.inf, auto=True)
+    assert str(parse_rate("auto")) == "auto"
+    assert str(Rate(10.0, auto=True)) == "auto, at most 10/s"
+
+
+@given(per_s=st.floats(1e-6, 1e9))
+def test_what_is_advised_lies_below_a_limit_and_not_far_below(per_s: float) -> None:
+    assert 0.87 * per_s < just_below(per_s).per_s < per_s
+
+
+@pytest.mark.parametrize(("per_s", "text"), [(10.0, "9.7/s"), (0.5, "0.48/s"), (240.0, "230/s"), (1000 / 60, "16/s")])
+def test_what_is_advised_has_two_digits(per_s: float, text: str) -> None:
+    assert just_below(per_s) == parse_rate(text)
+
+
+AUTO, UNLIMITED = Rate(math.inf, auto=True), Rate(math.inf)
+
+
+@pytest.mark.parametrize(
+    ("told", "told_ceiling", "own", "own_ceiling", "in_force"),
+    [
+        (None, None, Rate(5.0), None, Rate(5.0)),
+        (None, None, AUTO, Rate(10.0), Rate(10.0, auto=True)),
+        (None, Rate(50.0), AUTO, Rate(10.0), Rate(50.0, auto=True)),
+        (AUTO, None, Rate(5.0), None, AUTO),
+        (Rate(30.0), None, AUTO, Rate(10.0), Rate(30.0)),
+        (Rate(30.0), Rate(20.0), AUTO, Rate(10.0), Rate(20.0)),
+        (UNLIMITED, None, AUTO, Rate(10.0), UNLIMITED),
+    ],
+)
+def test_what_the_user_tells_stands_and_the_targets_ceiling_is_for_auto_alone(
+    told: Rate | None, told_ceiling: Rate | None, own: Rate, own_ceiling: Rate | None, in_force: Rate
+) -> None:
+    assert rate_in_force(told, told_ceiling, own, own_ceiling) == in_force

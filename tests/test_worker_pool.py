@@ -21,7 +21,7 @@ from batchupdate.errors import SafetyStop
 from batchupdate.limiter import Limiter
 from batchupdate.model import Fault, FaultKind, Outcome, Reply, Request, Result, Verdict
 from batchupdate.rates import Rate
-from batchupdate.worker_pool import CLAIM_BATCH, OVERTAKEN_AT_MOST, Rules, WorkerPool
+from batchupdate.worker_pool import CLAIM_BATCH, FREE_REPEATS, OVERTAKEN_AT_MOST, Rules, WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,12 +127,13 @@ class House:
         rate: Rate = UNLIMITED,
         rules: Rules | None = None,
         repeatable: bool = True,
+        concurrency: int | None = None,
         claim_s: float = 0.0,
     ) -> None:
         self.clock = clock
         self.rows = Rows(count, clock, claim_s)
         self.api = Api(clock, script)
-        self.limiter = Limiter(rate, 1, clock, lambda strikes: 2.0**strikes)
+        self.limiter = Limiter(rate, 1, clock, lambda strikes: 2.0**strikes, concurrency=concurrency)
         self.log = LogCapture()
         policy = Policy(repeatable, max_wait_s=300.0)
         self.pool = WorkerPool(
@@ -140,6 +141,7 @@ class House:
             sink=self.rows,
             turns=self.limiter,
             send=self.api.send,
+            listen=lambda reply: policy.signals.allowances(reply.headers, clock.now),
             judge=lambda answer: judge(answer, policy, clock.now),
             delay=float,
             rules=rules or Rules(request_id_headers=("x-request-id",)),
@@ -472,6 +474,45 @@ async def test_an_api_that_was_reached_once_is_waited_for_much_longer(clock: Fak
     house = House(clock, 3, lambda _row, _nth: answers.pop(0) if answers else OK, rules=Rules(max_attempts=3))
     await house.work(1)
     assert set(house.rows.outcomes.values()) == {Outcome.UPDATED}
+
+
+# An API that is down.
+
+
+async def test_an_api_that_only_fails_is_asked_less_and_less_and_then_given_up(clock: FakeClock) -> None:
+    rules = Rules(max_attempts=100, give_up_after_s=120.0)
+    house = House(clock, 500, lambda _row, _nth: BROKEN, rules=rules, concurrency=8)
+    with pytest.raises(SafetyStop, match=r"has taken no request for \d+ s. Its last word: 500"):
+        await house.work(8)
+    assert 1120 <= clock.time < 1260
+    assert len(house.api.seen) < 40
+    house.check_conservation()
+
+
+async def test_an_outage_is_probed_with_single_requests_and_then_the_run_goes_on(clock: FakeClock) -> None:
+    house = House(clock, 300, concurrency=8)
+    house.api.script = lambda _row, _nth: NO_CONNECTION if 1005 <= clock.time < 1065 else OK
+    house.api.latency = lambda: 1.0
+    await house.work(8)
+    assert house.pool.counts[Outcome.UPDATED] == 300
+    outage = [at for at, _ in house.api.seen if 1010 <= at < 1064]
+    assert 3 <= len(outage) <= 12
+    assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(outage))
+
+
+async def test_a_budget_of_repeats_keeps_an_unwell_api_from_being_hammered(clock: FakeClock) -> None:
+    answers = lambda row, nth: BROKEN if row % 2 and nth == 1 else OK  # noqa: E731 - reads as a table
+    house = House(clock, 1000, answers, rules=Rules(retry_budget=0.1))
+    await house.work(4)
+    assert len(house.api.seen) == 1000 + FREE_REPEATS + 100
+    assert house.pool.counts[Outcome.UPDATED] == 500 + FREE_REPEATS + 100
+    assert house.rows.of(999).error.endswith("not sent again, for the run's retry budget is spent")
+
+
+async def test_throttled_rows_cost_nothing_of_the_budget_of_repeats(clock: FakeClock) -> None:
+    house = House(clock, 600, lambda _row, nth: Reply(429) if nth == 1 else OK, rules=Rules(retry_budget=0.0))
+    await house.work(4)
+    assert house.pool.counts[Outcome.UPDATED] == 600
 
 
 # Stopping from outside.

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from batchupdate._version import __version__
-from batchupdate.cli import apply, runs, sandbox, targets
+from batchupdate.cli import again, apply, runs, sandbox, targets
 
 __all__ = ["app", "main"]
 
@@ -29,6 +29,8 @@ app = typer.Typer(
 app.command()(sandbox.demo)
 app.command()(apply.check)
 app.command()(apply.run)
+app.command()(again.resume)
+app.command()(again.retry)
 app.command()(runs.runs)
 app.command()(runs.show)
 app.command()(runs.report)

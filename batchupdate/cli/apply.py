@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from batchupdate.config import Settings
     from batchupdate.ingest import Checkup
     from batchupdate.model import Problem
+    from batchupdate.prepare import Prepared
     from batchupdate.reporter import Summary
-    from batchupdate.run import Prepared
 
 SHOWN_PROBLEMS = 10
 JSON_PROBLEMS = 1000
@@ -76,11 +77,12 @@ def check(
     for notice in checkup.notices:
         screen.say(notice)
     screen.result(_verdict(checkup), style="bold red" if checkup.invalid else "bold green")
-    screen.json(_checkup_json(checkup, kept))
+    screen.json(checkup_json(checkup, kept))
     raise typer.Exit(checkup.exit_code)
 
 
 @told
+@options.sending
 def run(
     file: options.File,
     target: options.TargetName = None,
@@ -93,12 +95,6 @@ def run(
     map_: options.Map = None,
     on_duplicate: options.OnDuplicate = None,
     limit: options.Limit = None,
-    rate: options.RateLimit = None,
-    burst: options.Burst = None,
-    concurrency: options.Concurrency = None,
-    timeout: options.Timeout = None,
-    max_attempts: options.MaxAttempts = None,
-    max_failures: options.MaxFailures = None,
     strict: options.StrictRows = None,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
@@ -106,6 +102,8 @@ def run(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
+    *,
+    sending: dict[str, Any],
 ) -> None:
     """Check a file, ask, send the changes, and report what became of every row.
 
@@ -130,31 +128,22 @@ def run(
         base_url=base_url,
         runs_dir=runs_dir,
         limit=limit,
-        rate=rate,
-        burst=burst,
-        concurrency=concurrency,
-        timeout=timeout,
-        max_attempts=max_attempts,
-        max_failures=max_failures,
         strict=strict,
         input_sheet=sheet,
         input_encoding=encoding,
         input_delimiter=delimiter,
         input_on_duplicate=on_duplicate,
+        **sending,
     )
     screen = Screen(quiet=quiet, as_json=as_json)
     summary = _run(file, settings, screen, dry_run=dry_run, yes=yes, new=new, verbose=verbose)
-    if summary is None:
-        return
-    outcomes(screen, summary)
-    screen.json(summary.to_json())
-    raise typer.Exit(summary.exit_code)
+    finish(summary, screen)
 
 
 def _run(
     file: str, settings: Settings, screen: Screen, *, dry_run: bool, yes: bool, new: bool, verbose: bool
 ) -> Summary | None:
-    from batchupdate.run import prepare
+    from batchupdate.prepare import prepare
 
     problems: list[Problem] = []
 
@@ -162,21 +151,46 @@ def _run(
         if len(problems) < SHOWN_PROBLEMS:
             problems.append(problem)
 
-    with _ended_by_signals(), ExitStack() as stack:
+    with ended_by_signals(), ExitStack() as stack:
         with screen.progress() as show:
             prepared = stack.enter_context(
                 prepare(file, settings, new=new, keyless=dry_run, on_problem=keep, on_progress=show)
             )
         _describe(prepared, problems, screen)
-        if dry_run:
-            screen.result("Dry run: nothing was sent.")
-            screen.json({**_checkup_json(prepared.checkup, problems), "to_send": prepared.to_send})
-            raise typer.Exit(prepared.checkup.exit_code)
-        if not yes and prepared.to_send and not screen.confirm("Go ahead?", possible=file != "-"):
-            screen.say("Nothing was sent.")
-            screen.json({**_checkup_json(prepared.checkup, problems), "to_send": prepared.to_send})
-            return None
-        return send(prepared, screen, verbose=verbose)
+        asks = Asks(dry_run=dry_run, yes=yes, possible=file != "-", verbose=verbose)
+        return ask_and_send(prepared, screen, asks, checkup_json(prepared.checkup, problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """What to do with what is prepared: only look, ask first, or go ahead; `possible` is whether anybody can answer."""
+
+    dry_run: bool
+    yes: bool
+    possible: bool
+    verbose: bool
+
+
+def ask_and_send(prepared: Prepared, screen: Screen, asks: Asks, told: dict[str, Any]) -> Summary | None:
+    """Sends what was prepared if the user wants it; None if not. `told` is the JSON where nothing is sent."""
+    if asks.dry_run:
+        screen.result("Dry run: nothing was sent.")
+        screen.json({**told, "to_send": prepared.to_send})
+        raise typer.Exit(prepared.checkup.exit_code)
+    if not asks.yes and prepared.to_send and not screen.confirm("Go ahead?", possible=asks.possible):
+        screen.say("Nothing was sent.")
+        screen.json({**told, "to_send": prepared.to_send})
+        return None
+    return send(prepared, screen, verbose=asks.verbose)
+
+
+def finish(summary: Summary | None, screen: Screen) -> None:
+    """Shows what a run came to, and ends the command with its exit code; does nothing if nothing was sent."""
+    if summary is None:
+        return
+    outcomes(screen, summary)
+    screen.json(summary.to_json())
+    raise typer.Exit(summary.exit_code)
 
 
 def send(prepared: Prepared, screen: Screen, *, verbose: bool = False) -> Summary:
@@ -205,7 +219,7 @@ def send(prepared: Prepared, screen: Screen, *, verbose: bool = False) -> Summar
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def ended_by_signals() -> Iterator[None]:
     """Before anything is sent, a signal that asks us to stop ends the command, and nothing is left behind."""
     from batchupdate.errors import Interrupted
 
@@ -258,6 +272,12 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
     invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
     doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
     screen.say(f"  {checkup.rows:,} rows: {count:,} to send{invalid}{doubles}.")
+    show_plan(prepared, screen)
+
+
+def show_plan(prepared: Prepared, screen: Screen) -> None:
+    """The first changes, and how long it will take."""
+    count = prepared.to_send
     for number, record_id, fields in prepared.examples():
         values = ", ".join(
             f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in json.loads(fields).items()
@@ -284,7 +304,8 @@ def _verdict(checkup: Checkup) -> str:
     return text + "."
 
 
-def _checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
+def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
+    """What checking found, for programs; `problems` are the first of them."""
     return {
         "source": checkup.source,
         "target": checkup.target,

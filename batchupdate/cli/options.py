@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from batchupdate.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from batchupdate.config import Settings
+
+R = TypeVar("R")
 
 INPUT, SENDING, OUTPUT = "Reading the file", "Sending", "Output"
 
@@ -33,17 +39,6 @@ OnDuplicate = Annotated[
     typer.Option(help="Two rows for one record: error, last or merge.  [default: error]", rich_help_panel=INPUT),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="The first N rows only.", rich_help_panel=INPUT)]
-RateLimit = Annotated[
-    str | None,
-    typer.Option("--rate", help="At most so many requests: 5/s, 600/min, unlimited.", rich_help_panel=SENDING),
-]
-Burst = Annotated[int | None, typer.Option(min=1, help="Requests that may leave at once.", rich_help_panel=SENDING)]
-Concurrency = Annotated[int | None, typer.Option(min=1, help="Requests in flight at most.", rich_help_panel=SENDING)]
-Timeout = Annotated[float | None, typer.Option(help="Seconds for a whole request.", rich_help_panel=SENDING)]
-MaxAttempts = Annotated[int | None, typer.Option(min=1, help="Tries for one row at most.", rich_help_panel=SENDING)]
-MaxFailures = Annotated[
-    str | None, typer.Option(help="Stop when more rows fail: 25 or 10%.", rich_help_panel=SENDING, metavar="N|P%")
-]
 StrictRows = Annotated[
     bool | None, typer.Option("--strict", help="Send nothing if any row is invalid.", rich_help_panel=SENDING)
 ]
@@ -57,8 +52,51 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No messages but erro
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every request.", rich_help_panel=OUTPUT)]
 
 
-def settings_from(config: Path | None, maps: list[str] | None = None, **options: object) -> Settings:
-    """Settings from a command's options, the environment and the config file; see `load_settings`.
+def _sending(kind: Any, text: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - becomes an annotation
+    return Annotated[kind | None, typer.Option(*names, help=text, rich_help_panel=SENDING, **more)]
+
+
+_SENDING: dict[str, Any] = {
+    "rate": _sending(str, "At most so many requests: 5/s, 600/min, auto, unlimited."),
+    "max_rate": _sending(str, "What --rate auto must not exceed, such as 50/s."),
+    "burst": _sending(int, "Requests that may leave at once.", min=1),
+    "concurrency": _sending(int, "Requests in flight at most.", min=1),
+    "timeout": _sending(float, "Seconds for a whole request."),
+    "max_attempts": _sending(int, "Tries for one row at most.", min=1),
+    "max_failures": _sending(str, "Stop when more rows fail: 25 or 10%.", metavar="N|P%"),
+    "give_up_after": _sending(float, "Stop when nothing gets through for so many seconds.  [default: 600]"),
+    "drain_timeout": _sending(float, "Seconds for what is in flight when asked to stop.  [default: 30]"),
+    "allow_overlap": _sending(bool, "Even if another run is at work on this target.", "--allow-overlap"),
+}
+"""How to send: the same for every command that does."""
+
+
+def sending(command: Callable[..., R]) -> Callable[..., R]:
+    """Gives a command all options about sending; it gets them as one argument `sending`, by the settings' names."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> R:  # noqa: ANN401 - typer calls it as the signature below says
+        told = {name: kwargs.pop(name) for name in _SENDING}
+        return command(*args, sending=told, **kwargs)
+
+    own = inspect.signature(command, eval_str=True).parameters.values()
+    added = [inspect.Parameter(name, _KEYWORD, default=None, annotation=kind) for name, kind in _SENDING.items()]
+    kept = [one.replace(kind=_KEYWORD) for one in own if one.name != "sending"]
+    wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined] # what typer looks at
+    wrapper.__annotations__ = {one.name: one.annotation for one in [*kept, *added]}
+    return wrapper
+
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def settings_from(
+    config: Path | None,
+    maps: list[str] | None = None,
+    kept: Mapping[str, Any] | None = None,
+    **options: object,
+) -> Settings:
+    """Settings from a command's options, the environment, the config file and an earlier run; see `load_settings`.
 
     Options named `input_*` belong to the section `input`.
     """
@@ -73,7 +111,7 @@ def settings_from(config: Path | None, maps: list[str] | None = None, **options:
             flat[name] = value
     if maps:
         nested["columns"] = dict(_pair(text) for text in maps)
-    return load_settings({**flat, "input": nested}, config)
+    return load_settings({**flat, "input": nested}, config, kept=kept)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -110,7 +110,7 @@ def demo(runs_dir: options.RunsDir = None) -> None:
 
 def _apply(file: Path, target: str, server: Sandbox, runs_dir: Path | None, screen: Screen) -> int:
     """Runs one sample, as `batchupdate run --yes` would, and shows what became of it."""
-    from batchupdate.run import prepare
+    from batchupdate.prepare import prepare
     from batchupdate.sandbox import LANGDOCK_KEY, NAIRI_KEY
 
     settings = options.settings_from(

@@ -228,6 +228,8 @@ def outcomes(screen: Screen, summary: Summary) -> None:
     if traffic.waited_s >= 1:
         line += f", {span(traffic.waited_s)} spent waiting"
     screen.result(line + ".")
+    if summary.advice:
+        screen.result(summary.advice)
     screen.result(f"Results: {summary.folder}")
     if summary.stopped:
         screen.result(summary.stopped, style="bold red")
@@ -277,10 +279,11 @@ class _Plain:
         if progress.stage == "reading":
             self._say(f"read {progress.done:,} rows")
             return
+        limit = "" if progress.limit_per_s is None else f" (limit {progress.limit_per_s:.3g}/s)"
         left = f", {span(progress.eta_s)} left" if progress.eta_s is not None else ""
         hold = f", holding for {span(progress.holding_s)}" if progress.holding_s >= 1 else ""
         self._say(
-            f"{progress.done:,} of {progress.total or 0:,} rows, {progress.rate:.1f} rows/s, "
+            f"{progress.done:,} of {progress.total or 0:,} rows, {progress.rate:.1f} rows/s{limit}, "
             f"{progress.traffic.throttled:,} throttled, {_failures(progress):,} not fine{left}{hold}"
         )
 
@@ -326,6 +329,8 @@ class _Live:
         if progress.stage != "sending":
             return ""
         parts = [f"{progress.rate:.1f} rows/s"]
+        if progress.limit_per_s is not None:
+            parts.append(f"limit {progress.limit_per_s:.3g}/s")
         if progress.traffic.throttled:
             parts.append(f"[yellow]{progress.traffic.throttled:,} throttled[/]")
         if failures := _failures(progress):

@@ -55,6 +55,7 @@ def show_one(
 
       batchupdate targets show ./my-api.yaml
     """
+    from batchupdate.rates import rate_in_force
     from batchupdate.targets import find_target
 
     target = find_target(name)
@@ -71,7 +72,8 @@ def show_one(
         for field, rule in target.fields.items()
     ]
     screen.table("", ("column", "", "may hold", "meaning"), rows)
-    screen.result(f"Defaults: {target.rate}, burst {target.burst}, {target.concurrency} requests at once.")
+    rate = rate_in_force(None, None, target.rate, target.max_rate)
+    screen.result(f"Defaults: rate {rate}, burst {target.burst}, {target.concurrency} requests at once.")
     repeated = "is sent again" if target.repeatable else "is never sent again"
     screen.result(f"A request that got no answer {repeated}.")
     for note in target.notes:

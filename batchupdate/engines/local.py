@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchupdate.backoff import Policy, delay_s, judge
 from batchupdate.client import Client
+from batchupdate.engines.doubts import Doubts
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
 from batchupdate.journal import Session
 from batchupdate.journal.hand_over import HandOver
 from batchupdate.limiter import Limiter
 from batchupdate.model import Progress, Traffic, Verdict
+from batchupdate.rates import rate_in_force
 from batchupdate.worker_pool import CLAIM_BATCH, Rules, WorkerPool
 
 if TYPE_CHECKING:
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
     from batchupdate.clock import Clock
     from batchupdate.config import Secrets, Settings
     from batchupdate.journal import Journal
-    from batchupdate.model import Fault, Reply, Request, Traffic
+    from batchupdate.model import Fault, Reply, Request
     from batchupdate.rates import Rate
     from batchupdate.targets import Target
+    from batchupdate.worker_pool import Sink, Source
 
 PROGRESS_EVERY_S = 0.25
 RATE_OVER_S = 10.0
@@ -52,8 +56,9 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All that an engine needs beside the journal."""
+    """All that an engine needs beside the journal; `nonce` tells this run from all others, anywhere."""
 
+    nonce: str
     target: Target
     settings: Settings
     base_url: str
@@ -67,7 +72,8 @@ class Job:
     @property
     def rate(self) -> Rate:
         """The rate to keep."""
-        return self.settings.rate or self.target.rate
+        settings, target = self.settings, self.target
+        return rate_in_force(settings.rate, settings.max_rate, target.rate, target.max_rate)
 
     @property
     def concurrency(self) -> int:
@@ -88,15 +94,7 @@ async def work_off(journal: Journal, job: Job, session: int, total: int) -> tupl
         The requests it took, and why it ended early, or None.
     """
     target, settings, clock = job.target, job.settings, job.clock
-    limiter = Limiter(job.rate, settings.burst or target.burst, clock, delay_s)
-    policy = Policy.of(target, settings.max_wait)
-    rules = Rules(
-        settings.max_attempts,
-        settings.give_up_after,
-        settings.max_failures,
-        tuple(target.request_id_headers),
-        CLAIM_BATCH if target.repeatable else job.concurrency,
-    )
+    line = _Line(job)
     client = Client(
         job.base_url,
         target.method,
@@ -108,29 +106,84 @@ async def work_off(journal: Journal, job: Job, session: int, total: int) -> tupl
     )
 
     def heard() -> Session:
-        return Session.at(session, clock.now().timestamp(), pool.traffic)
+        return Session.at(session, clock.now().timestamp(), line.traffic)
 
     async with client, HandOver(journal, clock, heard) as hand_over:
-        pool = WorkerPool(
-            source=hand_over,
-            sink=hand_over,
-            turns=limiter,
-            send=_sender(client, target),
-            judge=_judge_of(policy, job),
-            delay=delay_s,
-            rules=rules,
-            clock=clock,
-            log=job.log,
+        if target.read is not None and journal.doubtful(0, 1):
+            doubts = Doubts(journal, hand_over, client, target)
+            reason = await line.work("looking up", doubts, doubts, doubts.look_up, None)
+            await hand_over.settle()
+            job.log.info("looked_up", found_applied=doubts.found)
+            if reason is not None:
+                return line.traffic, reason
+            total -= doubts.found
+        reason = await line.work("sending", hand_over, hand_over, _sender(client, job), total)
+    return line.traffic, reason
+
+
+class _Line:
+    """What stands before the API: one limiter for everything that is sent, and a pool for each kind of it."""
+
+    def __init__(self, job: Job) -> None:
+        settings, target = job.settings, job.target
+        self._job = job
+        self._policy = Policy.of(target, settings.max_wait)
+        self._limiter = Limiter(
+            job.rate,
+            settings.burst or target.burst,
+            job.clock,
+            delay_s,
+            concurrency=job.concurrency,
+            adaptive=job.rate.auto,
+            max_wait_s=settings.max_wait,
         )
-        watch = asyncio.create_task(_Watch(pool, limiter, job, total).report())
+        self._rules = Rules(
+            settings.max_attempts,
+            settings.give_up_after,
+            settings.max_failures,
+            settings.retry_budget,
+            tuple(target.request_id_headers),
+            CLAIM_BATCH if target.repeatable else job.concurrency,
+        )
+        self._pools: list[WorkerPool] = []
+
+    @property
+    def traffic(self) -> Traffic:
+        """All requests so far."""
+        sent, retried, throttled = (sum(each) for each in zip(*(pool.traffic[:3] for pool in self._pools), strict=True))
+        return Traffic(sent, retried, throttled, self._limiter.waited_s, self._limiter.allowed_per_s)
+
+    async def work(
+        self,
+        stage: str,
+        source: Source,
+        sink: Sink,
+        send: Callable[[Request], Awaitable[Reply | Fault]],
+        total: int | None,
+    ) -> BatchUpdateError | None:
+        """Lets a pool send everything that a source has; returns why it ended early, or None."""
+        job = self._job
+        pool = WorkerPool(
+            source=source,
+            sink=sink,
+            turns=self._limiter,
+            send=send,
+            judge=_judge_of(self._policy, job),
+            listen=lambda reply: self._policy.signals.allowances(reply.headers, job.clock.now),
+            delay=delay_s,
+            rules=self._rules,
+            clock=job.clock,
+            log=job.log.bind(stage=stage),
+        )
+        self._pools.append(pool)
+        watch = asyncio.create_task(_Watch(pool, self._limiter, job, total, stage).report())
         try:
-            reason = await _until_done(pool, job)
+            return await _until_done(pool, job)
         finally:
             watch.cancel()
             (ended,) = await asyncio.gather(watch, return_exceptions=True)
             if isinstance(ended, Exception):  # the user's hook failed; that is no reason to stop sending
                 job.log.error("progress", why=repr(ended))
-    return pool.traffic, reason
 
 
 def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
@@ -144,11 +197,17 @@ def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
     return judged
 
 
-def _sender(client: Client, target: Target) -> Callable[[Request], Awaitable[Reply | Fault]]:
+def _sender(client: Client, job: Job) -> Callable[[Request], Awaitable[Reply | Fault]]:
+    target, nonce = job.target, job.nonce
+
     def send(request: Request) -> Awaitable[Reply | Fault]:
         return client.send(request.path, target.body_of(request.fields))
 
-    return send
+    def send_once(request: Request) -> Awaitable[Reply | Fault]:
+        headers = target.idempotency_headers(nonce, request.row)
+        return client.send(request.path, target.body_of(request.fields), headers)
+
+    return send if target.idempotency_header is None else send_once
 
 
 async def _until_done(pool: WorkerPool, job: Job) -> BatchUpdateError | None:
@@ -182,7 +241,8 @@ class _Watch:
     pool: WorkerPool
     limiter: Limiter
     job: Job
-    total: int
+    total: int | None
+    stage: str
     _seen: deque[tuple[float, int]] = field(default_factory=deque)
 
     async def report(self) -> None:
@@ -199,14 +259,15 @@ class _Watch:
         since, before = self._seen[0]
         rate = (done - before) / (now - since) if now > since else 0.0
         holding = self.limiter.holding_s
-        left = max(0, self.total - done)
+        left = None if self.total is None else max(0, self.total - done)
         return Progress(
-            "sending",
+            self.stage,
             done,
             self.total,
             dict(self.pool.counts),
             self.pool.traffic,
             rate,
-            left / rate + holding if rate else None,
+            left / rate + holding if rate and left is not None else None,
             holding,
+            self.limiter.rate_per_s if math.isfinite(self.limiter.rate_per_s) else None,
         )

@@ -11,13 +11,13 @@ import json
 import os
 import sqlite3
 from contextlib import contextmanager
-from importlib import resources
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic_core import to_json
 
 from batchupdate.bulk_insert import bulk_insert
 from batchupdate.errors import BatchUpdateError, ConfigError, SafetyStop
+from batchupdate.journal import schema
 from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, Sessions, Traffic
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
-SCHEMA_VERSION = 1
-APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
 CACHE_KIB = 2048
+COPIED_AT_ONCE = 3000
 
 _ADD_ROWS = "INSERT INTO row (number, cells, record_id, path, fields)"
 _ADD_RESULTS = "INSERT OR REPLACE INTO result"
@@ -44,7 +43,7 @@ _LEFT_IN_FLIGHT = """
     INSERT INTO result
     SELECT started.number, 1, 'unknown', NULL, coalesce(sent, 0) + 1, ?, '', '', NULL, NULL
     FROM started LEFT JOIN earlier ON earlier.number = started.number
-    WHERE started.number NOT IN (SELECT number FROM result)
+    WHERE started.number NOT IN (SELECT number FROM result) AND doubt <> 2
 """
 _IN_DOUBT = """
     UPDATE started SET doubt = 1
@@ -52,12 +51,26 @@ _IN_DOUBT = """
 """  # what was unknown stays so until there is an answer, and is told to the workers
 _RELEASE = "DELETE FROM started WHERE NOT doubt AND number IN (SELECT value FROM json_each(?))"
 _HEARD = """
-    UPDATE session SET finished_at = ?2, sent = ?3, retried = ?4, throttled = ?5, waited_s = ?6 WHERE id = ?1
+    UPDATE session SET finished_at = ?2, sent = ?3, retried = ?4, throttled = ?5, waited_s = ?6,
+        allowed_per_s = coalesce(?7, allowed_per_s) WHERE id = ?1
 """
 _EXAMPLES = """
     SELECT number, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL ORDER BY number LIMIT ?
 """
-_START = "INSERT OR IGNORE INTO started (number) SELECT value FROM json_each(?)"
+_START = """
+    INSERT INTO started (number) SELECT value FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET doubt = 1 WHERE doubt = 2
+"""
+_DOUBTFUL = """
+    SELECT row.number, record_id, path, fields, coalesce(attempts, sent, 0)
+    FROM row
+    LEFT JOIN started ON started.number = row.number
+    LEFT JOIN earlier ON earlier.number = row.number
+    LEFT JOIN result ON result.number = row.number
+    WHERE row.number > ? AND path IS NOT NULL AND carrier IS NULL
+      AND (outcome = 'unknown' OR (outcome IS NULL AND doubt))
+    ORDER BY row.number LIMIT ?
+"""
 _UPCOMING = """
     SELECT row.number, record_id, path, fields, coalesce(sent, 0), coalesce(doubt, 0)
     FROM row LEFT JOIN started ON started.number = row.number LEFT JOIN earlier ON earlier.number = row.number
@@ -73,6 +86,40 @@ _ERROR_GROUPS = """
 """
 
 
+_NUMBERS = """
+    WITH wanted AS (
+        SELECT coalesce(row.carrier, row.number) AS leader
+        FROM outcome JOIN row ON row.number = outcome.number
+        WHERE row.fields IS NOT NULL
+          AND outcome.outcome IN (SELECT value FROM json_each(?1))
+          AND (?2 = '[]' OR EXISTS (
+              SELECT 1 FROM json_each(?2)
+              WHERE http_status BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]')))
+          AND (?3 = '[]' OR EXISTS (
+              SELECT 1 FROM json_each(?3)
+              WHERE row.number BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]')))
+    )
+    SELECT number FROM row WHERE coalesce(carrier, number) IN (SELECT leader FROM wanted) ORDER BY number
+"""
+_COPIES = """
+    SELECT row.number, cells, record_id, path, fields, carrier,
+           carrier IS NULL AND (SELECT outcome FROM outcome WHERE outcome.number = row.number) = 'unknown'
+    FROM row WHERE number IN (SELECT value FROM json_each(?)) ORDER BY number
+"""
+_ADD_COPIES = "INSERT INTO row (number, cells, record_id, path, fields, carrier)"
+_GIVE_AWAY = """
+    INSERT OR REPLACE INTO result
+    SELECT row.number, 1, outcome.outcome, outcome.http_status, outcome.attempts,
+           outcome.error || CASE WHEN outcome.error = '' THEN '' ELSE '; ' END || ?2,
+           outcome.request_id, outcome.location, outcome.finished_at, outcome.duration_ms
+    FROM row JOIN outcome ON outcome.number = row.number LEFT JOIN result ON result.number = row.number
+    WHERE row.number IN (SELECT value FROM json_each(?1))
+      AND row.path IS NOT NULL AND row.carrier IS NULL AND NOT coalesce(result.final, 0)
+"""
+Copy = tuple[int, str, str | None, str | None, str | None, int | None, int]
+"""A row of the table `row`, and whether its request may have been applied."""
+
+
 class Session(NamedTuple):
     """How far one process's work on a run is: its number, the Unix time, and its requests so far; see `Traffic`."""
 
@@ -82,11 +129,12 @@ class Session(NamedTuple):
     retried: int = 0
     throttled: int = 0
     waited_s: float = 0.0
+    allowed_per_s: float | None = None
 
     @classmethod
     def at(cls, number: int, now: float, traffic: Traffic) -> Session:
         """The session's state at a time."""
-        return cls(number, now, traffic.sent, traffic.retried, traffic.throttled, traffic.waited_s)
+        return cls(number, now, *traffic)
 
 
 Entry = tuple[int, "Sequence[str]", str | None, str | None, "Mapping[str, Any] | None"]
@@ -116,12 +164,7 @@ class Journal:
             connection = _connect(path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # until the rows are in: nothing was sent yet
-            connection.execute("BEGIN")
-            for statement in resources.files(__name__).joinpath("schema.sql").read_text("utf-8").split(";\n"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            connection.execute("COMMIT")
+            schema.create(connection)
         return cls(path, connection)
 
     @classmethod
@@ -135,15 +178,12 @@ class Journal:
             connection = _connect(path)
         except sqlite3.Error as error:
             raise ConfigError(f"{path} is no readable journal: {error}.") from error
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application != APPLICATION_ID or version > SCHEMA_VERSION:
+        try:
+            schema.bring_up_to_date(connection, path)
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
             connection.close()
-            why = (
-                "no journal of this program" if application != APPLICATION_ID else "of a newer version of this program"
-            )
-            raise ConfigError(f"{path} is {why}.", "Update batchupdate." if application == APPLICATION_ID else "")
-        connection.execute("PRAGMA synchronous = FULL")
+            raise
         return cls(path, connection)
 
     def __enter__(self) -> Self:
@@ -159,6 +199,13 @@ class Journal:
         if self._reader is not None:
             self._reader.close()
         self._connection.close()
+
+    def _read(self, query: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
+        """Reads through a connection of its own, so that another thread may write meanwhile."""
+        with _told(self._path):
+            if self._reader is None:
+                self._reader = _connect(self._path)
+            return self._reader.execute(query, values).fetchall()
 
     def _write(self, *statements: tuple[str, str], results: Iterable[tuple[Result, bool]] = ()) -> None:
         """Runs statements, each over one JSON batch, and keeps results, as one transaction."""
@@ -227,6 +274,35 @@ class Journal:
             (_SET_FIELDS, _json([carrier, fields])),
         )
 
+    def numbers_of(
+        self, outcomes: Sequence[Outcome], statuses: Sequence[tuple[int, int]], rows: Sequence[tuple[int, int]]
+    ) -> list[int]:
+        """The numbers of the rows with one of some outcomes, statuses and numbers (spans, both ends included).
+
+        No statuses or rows mean all. Rows that one request carries belong together: all come along if one does.
+        """
+        with _told(self._path):
+            found = self._connection.execute(_NUMBERS, (json.dumps(outcomes), json.dumps(statuses), json.dumps(rows)))
+            return [number for (number,) in found]
+
+    def copies(self, numbers: Sequence[int]) -> Iterator[list[Copy]]:
+        """Some rows as they stand, in batches, for another journal; each with whether it may have been applied."""
+        with _told(self._path):
+            for start in range(0, len(numbers), COPIED_AT_ONCE):
+                chosen = json.dumps(numbers[start : start + COPIED_AT_ONCE])
+                yield self._connection.execute(_COPIES, (chosen,)).fetchall()
+
+    def add_copies(self, rows: Sequence[Copy]) -> None:
+        """Writes rows of another journal; what may have been applied stays in doubt until there is an answer."""
+        with self._transaction() as connection:
+            bulk_insert(connection, _ADD_COPIES, [row[:-1] for row in rows])
+            bulk_insert(connection, "INSERT INTO started (number, doubt)", [(row[0], 2) for row in rows if row[-1]])
+
+    def give_away(self, numbers: Sequence[int], why: str) -> None:
+        """Leaves rows to another run: those that were still to be sent are not sent by this one any more."""
+        with self._transaction() as connection:
+            connection.execute(_GIVE_AWAY, (json.dumps(numbers), why))
+
     def seal(self, values: Mapping[str, Any]) -> None:
         """Ends the ingest: from here on the rows stand, and every commit is on the disk before it returns."""
         with _told(self._path):
@@ -270,15 +346,23 @@ class Journal:
     def upcoming(self, after: int, count: int) -> list[Request]:
         """The next rows to send after the one numbered `after`, at most `count`; they are not claimed by that.
 
-        Reads through a connection of its own, so that it may be called while another thread hands over.
+        May be called while another thread hands over.
         """
-        with _told(self._path):
-            if self._reader is None:
-                self._reader = _connect(self._path)
-            rows = self._reader.execute(_UPCOMING, (after, count)).fetchall()
+        rows = self._read(_UPCOMING, (after, count))
         return [
             Request(number, record_id, path, fields, sent=sent, unanswered=bool(doubt))
             for number, record_id, path, fields, sent, doubt in rows
+        ]
+
+    def doubtful(self, after: int, count: int) -> list[Request]:
+        """The next rows after the one numbered `after` of which nobody knows whether they were applied.
+
+        May be called while another thread hands over.
+        """
+        rows = self._read(_DOUBTFUL, (after, count))
+        return [
+            Request(number, record_id, path, fields, sent=sent, unanswered=True)
+            for number, record_id, path, fields, sent in rows
         ]
 
     def hand_over(
@@ -349,7 +433,9 @@ class Journal:
         """What all the work on this run came to."""
         query = (
             "SELECT coalesce(sum(sent), 0), coalesce(sum(retried), 0), coalesce(sum(throttled), 0), "
-            "coalesce(sum(waited_s), 0.0), min(started_at), max(finished_at), "
+            "coalesce(sum(waited_s), 0.0), "
+            "(SELECT allowed_per_s FROM session WHERE allowed_per_s IS NOT NULL ORDER BY id DESC LIMIT 1), "
+            "min(started_at), max(finished_at), "
             "coalesce(sum(finished_at - started_at), 0.0) FROM session"
         )
         with _told(self._path):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import secrets
 import shutil
+import socket
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +22,6 @@ from batchupdate.errors import ConfigError, RunLocked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
 
 LATEST = "latest"
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}")
@@ -53,21 +56,12 @@ class RunFolder:
         """Holds the run for this process; the operating system lets go of it at any death.
 
         Raises:
-            RunLocked: another process holds it.
+            RunLocked: another process holds it, with which one.
             ConfigError: the folder can't be written to.
         """
-        lock = FileLock(self.path / ".lock", mode=0o600)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            hint = "Wait for it, or start another run with --new."
-            raise RunLocked(f"Another process is working on the run {self.run_id}.", hint) from error
-        except (OSError, NotImplementedError) as error:
-            raise ConfigError(f"The run {self.path} can't be locked: {_reason(error)}.") from error
-        try:
+        hint = "Wait for it, or start another run with --new."
+        with _held(self.path / ".lock", f"the run {self.run_id}", hint):
             yield
-        finally:
-            lock.release()
 
     def is_held(self) -> bool:
         """Whether another process is working on this run."""
@@ -82,6 +76,53 @@ class RunFolder:
     def remove(self) -> None:
         """Removes a run that never sent anything."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+@contextmanager
+def one_run_of(runs_dir: Path, target: str, base_url: str) -> Iterator[None]:
+    """Holds a target at one address for this process, among all that keep their runs in this folder.
+
+    Raises:
+        RunLocked: another process is at work on it, with which one.
+        ConfigError: the folder can't be written to.
+    """
+    which = hashlib.sha256(base_url.encode()).hexdigest()[:8]
+    hint = "Two runs at a time would share its limit. Wait for that one, or say --allow-overlap."
+    with _held(runs_dir / f".{target}-{which}.lock", f"the target {target} at {base_url}", hint):
+        yield
+
+
+@contextmanager
+def _held(path: Path, what: str, hint: str) -> Iterator[None]:
+    """Holds a lock file, and writes beside it who does; that is for people: it is the lock alone that counts."""
+    lock = FileLock(path, mode=0o600)
+    owner = path.with_name(f"{path.name}.owner")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise RunLocked(f"Another process{_told_by(owner)} is at work on {what}.", hint) from error
+    except (OSError, NotImplementedError) as error:
+        raise ConfigError(f"{what[0].upper()}{what[1:]} can't be locked: {_reason(error)}.") from error
+    try:
+        with suppress(OSError):
+            since = datetime.now(UTC).isoformat(timespec="seconds")
+            told = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
+            owner.write_text(json.dumps(told), encoding="utf-8")
+            owner.chmod(0o600)
+        yield
+    finally:
+        with suppress(OSError):
+            owner.unlink(missing_ok=True)
+        lock.release()
+
+
+def _told_by(owner: Path) -> str:
+    """Who holds a lock, as far as told."""
+    try:
+        told = json.loads(owner.read_text(encoding="utf-8"))
+        return f" ({told['pid']} on {told['host']}, since {told['since']})"
+    except (OSError, ValueError, TypeError, KeyError):
+        return ""
 
 
 @contextmanager

@@ -97,6 +97,10 @@ class HandOver:
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_soon())
 
+    async def settle(self) -> None:
+        """Returns once every result that was handed in so far is on the disk."""
+        await self._write()
+
     async def release(self, numbers: Sequence[int]) -> None:
         """Gives back rows that were claimed but not sent."""
         if numbers:

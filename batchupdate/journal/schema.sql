@@ -18,7 +18,8 @@ CREATE TABLE row (
 -- Intent before action: a row stands here, durably, before its first request leaves.
 CREATE TABLE started (
     number INTEGER PRIMARY KEY,
-    doubt  INTEGER NOT NULL DEFAULT 0  -- whether a request of an earlier session may have been applied unanswered
+    doubt  INTEGER NOT NULL DEFAULT 0  -- 1: a request of an earlier session may have been applied unanswered
+                                       -- 2: one of an earlier run, and none of this one
 );
 
 -- What became of a row. A result that is not final is reported, and tried again when the run goes on.
@@ -44,7 +45,8 @@ CREATE TABLE session (
     retried     INTEGER NOT NULL DEFAULT 0,
     throttled   INTEGER NOT NULL DEFAULT 0,
     waited_s    REAL NOT NULL DEFAULT 0,
-    exit_code   INTEGER
+    exit_code   INTEGER,
+    allowed_per_s REAL              -- requests/s that the API took at most, as far as it let us find out
 );
 
 -- Requests that earlier sessions sent for a row that is tried again, as far as known.

@@ -21,13 +21,13 @@ def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: I
     """Writes every report of a run into its folder.
 
     Args:
-        summary: what the run came to.
+        summary: what the run came to; a file that had to take a second name is told in its `notices`.
         columns: the input's headings as typed.
         width: the most cells that any row has.
         lines: every row in input order; streamed.
 
     Returns:
-        The files' paths.
+        The files' paths, as they should be; see the notices.
 
     Raises:
         SafetyStop: a file can't be written.
@@ -35,7 +35,7 @@ def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: I
     """
     results, failed = summary.folder / "results.csv", summary.folder / "failed.csv"
     overview = summary.folder / "summary.json"
-    written = write_results(results, failed, columns, width, lines)
+    written = write_results(results, failed, columns, width, lines, summary.notices)
     write_summary(overview, summary)
     counted = sum(summary.counts.values())
     if not written == counted == summary.rows:

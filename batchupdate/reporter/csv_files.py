@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from batchupdate.formula_guard import guard, guard_all
 from batchupdate.model import FINE
-from batchupdate.reporter.files import replacing
+from batchupdate.reporter.files import replacing_all
 from batchupdate.result_columns import EXTRA, RESULT_COLUMNS
 
 if TYPE_CHECKING:
@@ -29,7 +29,14 @@ BYTE_ORDER_MARK = "\ufeff"
 """Excel takes a CSV without a byte order mark for the system's old code page, and would save broken names."""
 
 
-def write_results(path: Path, failed_path: Path, columns: Sequence[str], width: int, lines: Iterable[Line]) -> int:
+def write_results(
+    path: Path,
+    failed_path: Path,
+    columns: Sequence[str],
+    width: int,
+    lines: Iterable[Line],
+    notices: list[str] | None = None,
+) -> int:
     """Writes both files in one pass over the journal, in constant memory.
 
     Args:
@@ -38,6 +45,7 @@ def write_results(path: Path, failed_path: Path, columns: Sequence[str], width: 
         columns: the input's headings as typed.
         width: the most cells that any row has; cells beyond the headings get columns of their own.
         lines: the rows in input order.
+        notices: gets a sentence for each file that had to take another name.
 
     Returns:
         How many rows were written to `path`.
@@ -45,7 +53,7 @@ def write_results(path: Path, failed_path: Path, columns: Sequence[str], width: 
     extra = [f"{EXTRA}{number + 1}" for number in range(width - len(columns))]
     header = [*guard_all(columns), *extra, *RESULT_COLUMNS]
     count = 0
-    with replacing(path) as file, replacing(failed_path) as failed_file:
+    with replacing_all([path, failed_path], notices) as (file, failed_file):
         file.write(BYTE_ORDER_MARK)
         failed_file.write(BYTE_ORDER_MARK)
         head = _joined(header) + "\r\n"

@@ -1,10 +1,13 @@
-"""Report files appear whole or not at all."""
+"""Report files appear whole or not at all, and under a second name where the first is held by another program."""
 
 from __future__ import annotations
 
+import errno
+import glob
 import os
 import secrets
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from typing import IO, TYPE_CHECKING
 
 from batchupdate.errors import SafetyStop
@@ -13,25 +16,107 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_FULL = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+_RANDOM_BYTES = 4
+
 
 @contextmanager
-def replacing(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
-    """A text file for its owner alone, written beside `path` and moved into its place once it is on the disk.
+def replacing(path: Path, notices: list[str] | None = None, encoding: str = "utf-8") -> Iterator[IO[str]]:
+    """A text file for its owner alone, moved into its place once it is on the disk; see `replacing_all`."""
+    with replacing_all([path], notices, encoding) as (file,):
+        yield file
+
+
+@contextmanager
+def replacing_all(
+    paths: list[Path], notices: list[str] | None = None, encoding: str = "utf-8"
+) -> Iterator[list[IO[str]]]:
+    """Text files for their owner alone, written beside `paths`, and moved into their places once all are on the disk.
+
+    So a disk that gets full leaves every old report as it was, and none that tells of another state than the others.
+
+    Args:
+        paths: where the files belong, all in folders that this process holds.
+        notices: gets a sentence for each file that had to take another name; see `_move`.
+        encoding: of the text.
+
+    Yields:
+        The open files, in the order of their paths.
 
     Raises:
-        SafetyStop: it can't be written; what stood there before still does.
+        SafetyStop: a file can't be written; what stood there before still does.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    besides = [path.with_name(f".{path.name}.{secrets.token_hex(_RANDOM_BYTES)}") for path in paths]
+    path = paths[0]  # the one that an error names
     try:
-        descriptor = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with os.fdopen(descriptor, "w", encoding=encoding, errors="backslashreplace", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        with ExitStack() as stack:
+            files: list[IO[str]] = []
+            for path, beside in zip(paths, besides, strict=True):
+                _clear(path)
+                files.append(stack.enter_context(_new(beside, encoding)))
+            yield files
+            for path, file in zip(paths, files, strict=True):  # noqa: B007 - an error names it
+                file.flush()
+                os.fsync(file.fileno())
+        for path, beside in zip(paths, besides, strict=True):
+            _move(beside, path, [] if notices is None else notices)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        for beside in besides:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+
+
+def _new(path: Path, encoding: str) -> IO[str]:
+    """What can't be encoded is escaped, for a report must not fail over a name; line ends stay as they are written."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    return os.fdopen(descriptor, "w", encoding=encoding, errors="backslashreplace", newline="")
+
+
+def _clear(path: Path) -> None:
+    """Removes what a process left here that was killed while it wrote this report; ours alone is at work now."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 2 * _RANDOM_BYTES}"):
+        with suppress(OSError):
+            leftover.unlink()
+
+
+def _move(beside: Path, path: Path, notices: list[str]) -> None:
+    """Moves a file into its place, or to the first free second name if something there won't give way.
+
+    A second name that is taken is left alone, for it may be open, or edited. Where a free one is refused too, it is
+    the folder that can't be written to.
+
+    Raises:
+        OSError: it can't be moved.
+    """
+    try:
         beside.replace(path)
     except OSError as error:
-        hint = "The journal is complete: make room or close the file, then run: batchupdate report"
-        raise SafetyStop(f"The report {path} can't be written: {error.strerror or error}.", hint) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+        if not _in_the_way(path, error):
+            raise
+        second = _free_name(path)
+        beside.replace(second)
+        why = "is a folder" if path.is_dir() else "is open in another program, or protected"
+        notices.append(f"{path.name} {why}; the new one is {second.name}.")
+
+
+def _in_the_way(path: Path, error: OSError) -> bool:
+    """Whether something that stands at `path` won't give way: for Windows, a permission is missing then."""
+    return os.path.lexists(path) and (isinstance(error, PermissionError | IsADirectoryError) or path.is_dir())
+
+
+def _free_name(path: Path) -> Path:
+    candidates = (path.with_name(f"{path.stem} ({number}){path.suffix}") for number in count(2))
+    return next(candidate for candidate in candidates if not os.path.lexists(candidate))
+
+
+def _unwritable(path: Path, error: OSError) -> SafetyStop:
+    again = f"then run: batchupdate report {path.parent.name}"
+    if error.errno in _FULL:
+        return SafetyStop(
+            f"There is no room on the disk for the reports in {path.parent}.",
+            f"Nothing is lost, for the journal is complete: make room, {again}",
+        )
+    hint = f"The journal is complete: make room or close the file, {again}"
+    return SafetyStop(f"The report {path} can't be written: {error.strerror or error}.", hint)

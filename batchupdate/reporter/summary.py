@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.rates import just_below
 from batchupdate.reporter.csv_files import iso
 from batchupdate.reporter.files import replacing
 
@@ -15,12 +16,21 @@ if TYPE_CHECKING:
 
     from batchupdate.model import ErrorGroup, Outcome, Sessions
 
+ENOUGH = 50
+"""With fewer requests, nothing is said about what the API allows."""
+
+AT_THE_RATE = 0.8
+"""A run this close to its rate was held back by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What one run came to.
 
-    `rate_per_s` is the configured rate, None for unlimited; `stopped` says why the run ended early, or is empty.
+    `rate_per_s` is the configured rate in requests/s, None for unlimited; `auto` says that it was a ceiling, and the
+    rate itself to be found out. `stopped` says why the run ended early, `retry_of` which run's rows these
+    are; or they are empty. `notices` are sentences for
+    the user about the reports themselves, such as that one had to take a second name.
     """
 
     run_id: str
@@ -33,21 +43,55 @@ class Summary:
     sessions: Sessions
     errors: Sequence[ErrorGroup]
     rate_per_s: float | None
+    auto: bool
     exit_code: int
     stopped: str = ""
+    retry_of: str = ""
+    notices: list[str] = field(default_factory=list)
+
+    @property
+    def achieved_per_s(self) -> float:
+        """Requests per second over all the time at work."""
+        duration = self.sessions.duration_s
+        return self.sessions.traffic.sent / duration if duration else 0.0
+
+    @property
+    def advice(self) -> str:
+        """What rate to set next time, as a sentence; empty where the run was too short to tell."""
+        traffic = self.sessions.traffic
+        allowed = traffic.allowed_per_s
+        if traffic.sent < ENOUGH:
+            return ""
+        if allowed is not None:
+            better = f"{just_below(allowed).per_s:g}/s"
+            if self.rate_per_s is None or self.rate_per_s > allowed:
+                return f"The API allowed about {allowed:.3g} requests/s; to begin there next time: --rate {better}"
+            return f"The API allows about {allowed:.3g} requests/s; next time you could say: --rate {better}"
+        if traffic.throttled and not self.auto:
+            times = "once" if traffic.throttled == 1 else f"{traffic.throttled:,} times"
+            return f"The API asked {times} to slow down; next time let it be found out: --rate auto"
+        if traffic.throttled or not self.rate_per_s or self.achieved_per_s < AT_THE_RATE * self.rate_per_s:
+            return ""
+        faster = "--max-rate" if self.auto else "--rate"
+        return f"The API took all of {self.rate_per_s:g} requests/s without a word; {faster} could be higher."
 
     def to_json(self) -> dict[str, Any]:
         """The summary as `summary.json` has it; times are UTC in ISO 8601, durations in seconds."""
         traffic, duration = self.sessions.traffic, self.sessions.duration_s
         return {
             "run_id": self.run_id,
+            **({"retry_of": self.retry_of} if self.retry_of else {}),
             "target": self.target,
             "input": {"path": self.input_path, "sha256": self.input_sha256, "rows": self.rows},
             "counts": {outcome.value: count for outcome, count in self.counts.items()},
             "requests": {"sent": traffic.sent, "retried": traffic.retried, "throttled": traffic.throttled},
             "rate": {
                 "configured_per_s": self.rate_per_s,
-                "achieved_per_s": round(traffic.sent / duration, 3) if duration else 0.0,
+                "auto": self.auto,
+                "achieved_per_s": round(self.achieved_per_s, 3),
+                "allowed_per_s": None if traffic.allowed_per_s is None else round(traffic.allowed_per_s, 3),
+                "waited_s": round(traffic.waited_s, 3),
+                "advice": self.advice,
             },
             "errors": [
                 {"message": group.message, "count": group.count, "example_row": group.example_row}
@@ -61,7 +105,7 @@ class Summary:
 
 
 def write_summary(path: Path, summary: Summary) -> None:
-    """Writes `summary.json`."""
-    with replacing(path) as file:
+    """Writes `summary.json`; a notice that it had to take another name is added to the summary's own."""
+    with replacing(path, summary.notices) as file:
         json.dump(summary.to_json(), file, indent=2, ensure_ascii=False)
         file.write("\n")

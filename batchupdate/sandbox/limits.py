@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from batchupdate.rates import Rate, parse_rate
+from batchupdate.rates import Rate, parse_ceiling
 
 if TYPE_CHECKING:
     from batchupdate.clock import Clock
@@ -40,7 +40,7 @@ def parse_quota(text: str | Rate) -> Quota | None:
     Raises:
         ValueError: it is no rate, with how to write one.
     """
-    if not parse_rate(text).limited:
+    if not parse_ceiling(text).limited:
         return None
     amount, _, unit = str(text).lower().partition("/")
     share = Fraction(amount.strip())

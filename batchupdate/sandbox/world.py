@@ -77,6 +77,24 @@ class World:
             self._keys -= gone
             return len(gone)
 
+    def restore(self, *keys: str) -> None:
+        """Makes keys valid again, all that were at the start where none is named."""
+        with self._lock:
+            self._keys |= set(keys or self._settings.keys)
+
+    def put(self, api: str, record: LangdockRecord | NairiRecord) -> None:
+        """Somebody else's change: sets a record as a whole. It stands in no ledger.
+
+        Raises:
+            KeyError: there is no such API or record.
+        """
+        self.record(api, record.id)
+        with self._lock:
+            if isinstance(record, LangdockRecord):
+                self._langdock.records[record.id] = record
+            else:
+                self._nairi.records[record.id.removeprefix("ai_").upper()] = record
+
     @property
     def applied(self) -> list[Applied]:
         """Every change that was written, in order."""

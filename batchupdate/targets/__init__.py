@@ -20,6 +20,8 @@ from batchupdate.targets.declaration import (
     StatusRule,
     Target,
 )
+from batchupdate.targets.idempotency import idempotency_key
+from batchupdate.targets.throttling import LimitHeaders, Limits, ThrottleRule, TimeUnit, WaitHeader
 
 __all__ = [
     "FORMATS",
@@ -27,10 +29,16 @@ __all__ = [
     "Auth",
     "FieldRule",
     "IdRule",
+    "LimitHeaders",
+    "Limits",
     "StatusRule",
     "Target",
+    "ThrottleRule",
+    "TimeUnit",
+    "WaitHeader",
     "builtin_names",
     "find_target",
+    "idempotency_key",
 ]
 
 _FOLDER = resources.files(__name__)

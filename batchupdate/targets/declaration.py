@@ -9,22 +9,24 @@ import base64
 import json
 import re
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
 import jmespath
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, SecretStr, model_validator
-from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from batchupdate.declared import MisplacedError, Strict
 from batchupdate.errors import ConfigError
 from batchupdate.headings import normalise_heading
 from batchupdate.model import Level, Outcome
-from batchupdate.rates import Rate, parse_rate
+from batchupdate.rates import Rate, parse_ceiling, parse_rate
+from batchupdate.targets.idempotency import idempotency_key
+from batchupdate.targets.texts import HeaderName, HeaderValue, JsonPath, Pattern
+from batchupdate.targets.throttling import Limits, ThrottleRule
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-# Patterns run in pydantic's Rust engine, which never backtracks.
+# Patterns run in pydantic's Rust engine, which never backtracks; see `texts.search`.
 UUID = r"^[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}$"  # RFC 9562, section 4
 ULID = r"[0-7][0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{25}$"  # 128 bits in Crockford's base 32: the first digit ends at 7
 ULID_LENGTH = 26
@@ -38,19 +40,14 @@ FORMATS: dict[str, tuple[str, str]] = {
 }
 
 VISIBLE = re.compile(r"[\x21-\x7e]+")
-HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110, section 5.6.2
 _plain = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII).fullmatch  # RFC 3986, section 2.3: what needs no encoding
 PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+# What the client sets itself: how a request is framed (RFC 9112) and what it holds.
+_TAKEN = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "te"}
+    | {"transfer-encoding", "upgrade", "user-agent"}
+)
 VARIABLE = re.compile(r"\w+", re.ASCII)  # RFC 6570, section 2.3, without its dots and percents
-
-
-def _regex(text: str) -> str:
-    try:
-        SchemaValidator(core_schema.str_schema(pattern=text))
-    except SchemaError as error:
-        reason = str(error).strip().rpartition("\n")[2].strip().removeprefix("error: ").removeprefix("SchemaError: ")
-        raise ValueError(f"{text!r} can't be used as a pattern: {reason.rstrip('.')}") from error
-    return text
 
 
 def _base_url(text: str) -> str:
@@ -66,31 +63,9 @@ def _base_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _header_name(text: str) -> str:
-    if not HEADER_NAME.fullmatch(text):
-        raise ValueError(f"{text!r} is not a header name")
-    return text
-
-
-def _header_value(text: str) -> str:
-    if not text.isprintable() or not text.isascii():
-        raise ValueError("a header's value must be printable ASCII on one line")
-    return text
-
-
-def _jmespath(text: str) -> str:
-    try:
-        jmespath.compile(text)
-    except (jmespath.exceptions.JMESPathError, RecursionError) as error:
-        raise ValueError(f"{text!r} is not a JMESPath expression") from error
-    return text
-
-
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
-Pattern = Annotated[str, AfterValidator(_regex)]
-HeaderName = Annotated[str, AfterValidator(_header_name)]
-HeaderValue = Annotated[str, AfterValidator(_header_value)]
 RateText = Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str)]
+CeilingText = Annotated[Rate, BeforeValidator(parse_ceiling), PlainSerializer(str)]
 
 
 class Auth(Strict):
@@ -225,7 +200,10 @@ class Body(Strict):
 class Errors(Strict):
     """Where an error body holds its sentence, as JMESPath expressions tried in turn, before the usual places."""
 
-    paths: tuple[Annotated[str, AfterValidator(_jmespath)], ...] = Field(default=(), strict=False)
+    paths: tuple[JsonPath, ...] = Field(default=(), strict=False)
+
+
+_IDENTITY = {"name", "method", "path", "id", "fields", "rules", "body"}
 
 
 class StatusRule(Strict):
@@ -236,12 +214,27 @@ class StatusRule(Strict):
     outcome: Annotated[Outcome, Field(strict=False)] | None = None
 
 
+class Read(Strict):
+    """How a record's present state is read: GET at `path`, which is the target's own where none is said.
+
+    `record` is where the record stands in the reply, as a JMESPath expression.
+    """
+
+    path: str | None = None
+    record: JsonPath = "@"
+
+
 class Target(Strict):
     """One update endpoint of one API.
 
     `repeatable` says that sending the same request twice leaves the record as sending it once does (RFC 5789,
     section 2: true for a PATCH that sets absolute values), so that a request without an answer may be repeated.
-    `rate`, `burst` and `concurrency` are the defaults where the user says nothing.
+    `rate`, `burst` and `concurrency` are the defaults where the user says nothing; `max_rate` is the ceiling of the
+    rate `auto`.
+
+    `idempotency_header` is the header in which the API wants one key per row, the same for all its attempts. The key
+    goes out as it is; `idempotency_quoted` puts it in quotes, as draft-ietf-httpapi-idempotency-key-header-07 has it
+    (section 2.1, a structured-field string), which few APIs follow.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
@@ -256,13 +249,19 @@ class Target(Strict):
     fields: dict[str, FieldRule] = Field(min_length=1)
     rules: tuple[AnyOf, ...] = Field(default=(), strict=False)
     body: Body = Body()
+    read: Read | None = None
     errors: Errors = Errors()
     statuses: dict[Annotated[int, Field(ge=100, le=999)], StatusRule] = Field(default={})
+    throttle: tuple[ThrottleRule, ...] = Field(default=(), strict=False)
+    limits: Limits = Limits()
+    idempotency_header: HeaderName | None = None
+    idempotency_quoted: bool = False
     request_id_headers: tuple[str, ...] = Field(
         default=("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray"), strict=False
     )
     repeatable: bool = False
     rate: RateText = Rate(5.0)
+    max_rate: CeilingText | None = None
     burst: int = Field(default=1, ge=1)
     concurrency: int = Field(default=8, ge=1, le=1000)
     notes: tuple[str, ...] = Field(default=(), strict=False)
@@ -277,11 +276,24 @@ class Target(Strict):
         wrap, constants = self.body.wrap, self.body.constants
         if twice := [name for name in constants if name in (wrap[:1] or self.fields)]:
             raise MisplacedError("this stands in the body already; take it out", "body", "constants", twice[0])
+        self._check_headers()
+        self._check_read()
+        return self
+
+    def _check_headers(self) -> None:
+        """One header must not be set twice, and none that is not the target's to set."""
+        key_headers = {"authorization", self.auth.name.lower()}
+        own = (self.idempotency_header or "").lower()
+        if own in key_headers | _TAKEN:
+            raise MisplacedError(f"{self.idempotency_header} has another meaning already", "idempotency_header")
+        if self.idempotency_quoted and not own:
+            raise MisplacedError("this goes with idempotency_header, which is missing", "idempotency_quoted")
         for name in self.headers:
-            if name.lower() in {"authorization", self.auth.name.lower()}:
+            if name.lower() in key_headers:
                 told = "a key has no place in this file; say under auth how it goes along"
                 raise MisplacedError(told, "headers", name)
-        return self
+            if name.lower() == own:
+                raise MisplacedError("idempotency_header sets this, to another value for every row", "headers", name)
 
     def _check_path(self) -> None:
         fixed = PLACEHOLDER.sub("", self.path)
@@ -302,6 +314,16 @@ class Target(Strict):
             told = f"path does not use {{{unused[0]}}}; take it out here, or put it into path"
             raise MisplacedError(told, "id", unused[0])
 
+    def _check_read(self) -> None:
+        path = self.read.path if self.read else None
+        if path is None:
+            return
+        if not path.startswith("/") or not VISIBLE.fullmatch(PLACEHOLDER.sub("", path)) or "#" in path:
+            raise MisplacedError("path must begin with '/' and be percent-encoded", "read", "path")
+        named = [part[1:-1] for part in PLACEHOLDER.findall(path)]
+        if strangers := [name for name in named if name not in self.id]:
+            raise MisplacedError(f"path uses {{{strangers[0]}}}, which does not stand under id", "read", "path")
+
     def _check_names(self) -> None:
         """One heading must not be able to mean two things."""
         meant: dict[str, str] = {}
@@ -318,6 +340,10 @@ class Target(Strict):
                     if other != name:
                         told = f"{alias!r} means {other!r} already; keep one of them"
                         raise MisplacedError(told, section, name, "aliases")
+
+    def identity(self) -> dict[str, Any]:
+        """What decides which requests a file becomes: two targets that agree in it make the same run of one file."""
+        return self.model_dump(mode="json", exclude_unset=True, include=_IDENTITY)
 
     @cached_property
     def _template(self) -> str:
@@ -337,6 +363,22 @@ class Target(Strict):
         """
         return self._template.format(*[value if _plain(value) else quote(value, safe="") for value in ids])
 
+    def read_path(self, path: str) -> str:
+        """Where the record of a request at `path` is read; the ids in it stay encoded as they are."""
+        if self.read is None or self.read.path is None:
+            return path
+        ids = self._ids_in.fullmatch(path)
+        if ids is None:  # a journal whose target was another one then
+            return path
+        return PLACEHOLDER.sub(lambda name: ids[name[0][1:-1]], self.read.path)
+
+    @cached_property
+    def _ids_in(self) -> re.Pattern[str]:
+        """Finds the ids in an expanded path: encoded as they are, none holds a character that has a meaning there."""
+        parts = PLACEHOLDER.split(self.path)
+        names = [f"(?P<{name}>[^/?&=#]+)" for name in self.path_variables]
+        return re.compile("".join(re.escape(part) + name for part, name in zip(parts, [*names, ""], strict=True)))
+
     @cached_property
     def body_frame(self) -> tuple[str, str]:
         """The JSON text before and after a row's fields object."""
@@ -354,6 +396,33 @@ class Target(Strict):
             constants = _json(self.body.constants)[:-1]
             return f"{constants}{',' if fields != '{}' else ''}{fields[1:]}".encode()
         return f"{head}{fields}{tail}".encode()
+
+    def shows(self, reply: bytes, fields: str) -> bool:
+        """Whether a reply to a read shows that the record holds what a row wants; `fields` is JSON.
+
+        A field that the reply leaves out proves nothing.
+        """
+        if self.read is None:
+            return False
+        try:
+            record = jmespath.search(self.read.record, json.loads(reply))
+        except (ValueError, RecursionError, jmespath.exceptions.JMESPathError):
+            return False
+        return isinstance(record, dict) and all(
+            name in record and record[name] == value for name, value in json.loads(fields).items()
+        )
+
+    def idempotency_headers(self, run_id: str, row: int) -> dict[str, str]:
+        """The header by which the API knows a repeat of this row again; empty where the target names none.
+
+        Args:
+            run_id: what tells this run from all others.
+            row: the row's number in its file.
+        """
+        if self.idempotency_header is None:
+            return {}
+        key = idempotency_key(run_id, row)
+        return {self.idempotency_header: f'"{key}"' if self.idempotency_quoted else key}
 
     def base(self, override: str | None, *, allow_http: bool) -> str:
         """The base URL to use, checked: https, or http to this machine, or http that the user allows.

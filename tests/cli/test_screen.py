@@ -30,6 +30,7 @@ SENDING = Progress(
     Traffic(1300, 90, 7, 12.0),
     rate=40.25,
     eta_s=95.0,
+    limit_per_s=45.0,
 )
 
 
@@ -40,7 +41,7 @@ def test_the_live_line_tells_rows_rate_throttles_failures_and_time_left() -> Non
         live.show(SENDING)
         live._bar.refresh()
     text = shown.getvalue()
-    for part in ("1200/5000", "40.2 rows/s", "7 throttled", "10 not fine", "1 min 35 s left"):
+    for part in ("1200/5000", "40.2 rows/s", "limit 45/s", "7 throttled", "10 not fine", "1 min 35 s left"):
         assert part in text
 
 
@@ -63,10 +64,10 @@ def test_where_there_is_no_terminal_a_plain_line_comes_at_intervals(monkeypatch:
     now = 15.0
     plain.show(SENDING)
     now = 20.0
-    plain.show(Progress("sending", 1200, 5000, SENDING.counts, SENDING.traffic, 40.25, 95.0, 30.0))
+    plain.show(Progress("sending", 1200, 5000, SENDING.counts, SENDING.traffic, 40.25, 95.0, 30.0, 45.0))
     assert said == [
         "read 123,456 rows",
-        "1,200 of 5,000 rows, 40.2 rows/s, 7 throttled, 10 not fine, 1 min 35 s left, holding for 30.0 s",
+        "1,200 of 5,000 rows, 40.2 rows/s (limit 45/s), 7 throttled, 10 not fine, 1 min 35 s left, holding for 30.0 s",
     ]
 
 

@@ -64,6 +64,7 @@ class Work:
         self.seen: list[Progress] = []
         secret = SecretStr(key)
         self.job = Job(
+            "20261121-184500-x-abcd",
             TARGET,
             Settings.model_validate({**FAST, **settings}),
             base_url,
@@ -119,7 +120,7 @@ async def test_what_the_settings_leave_open_is_the_targets_own() -> None:
     job = Work("http://127.0.0.1:1").job
     assert (job.rate, job.concurrency) == (Rate(float("inf")), 4)
     open_job = Work("http://127.0.0.1:1", rate=None, concurrency=None).job
-    assert (open_job.rate, open_job.concurrency) == (TARGET.rate, TARGET.concurrency)
+    assert (open_job.rate, open_job.concurrency) == (Rate(10.0, auto=True), 8)
 
 
 async def test_a_stop_lets_what_is_in_flight_finish_and_leaves_the_rest(journal: Journal) -> None:

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchupdate import Settings
-from batchupdate.run import execute, prepare
+from batchupdate.prepare import prepare
+from batchupdate.run import execute
 from batchupdate.sandbox import Faults, Sandbox, make_records
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from batchupdate.errors import ConfigError, SafetyStop
-from batchupdate.journal import SCHEMA_VERSION, Journal, Session
+from batchupdate.journal import Journal, Session, schema
 from batchupdate.model import ErrorGroup, Outcome, Request, Result, Traffic
 
 if TYPE_CHECKING:
@@ -522,7 +522,7 @@ def test_a_missing_journal_is_told_and_not_made(path: Path) -> None:
 
 
 def test_a_journal_of_a_newer_version_is_refused(journal: Journal, path: Path) -> None:
-    journal._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    journal._connection.execute(f"PRAGMA user_version = {schema.VERSION + 1}")
     with pytest.raises(ConfigError, match=r"newer version.*Update batchupdate"):
         Journal.open(path)
 

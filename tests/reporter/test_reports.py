@@ -43,6 +43,9 @@ def line(number: int, cells: list[str], outcome: Outcome = Outcome.UPDATED, **fa
     return Line(number=number, cells=json.dumps(cells), outcome=outcome.value, **{**blank, **facts})
 
 
+T = Traffic  # for tables
+
+
 def untouched(number: int, cells: list[str], outcome: Outcome = Outcome.NOT_ATTEMPTED, error: str = "") -> Line:
     return line(
         number,
@@ -70,6 +73,7 @@ def summary_of(folder: Path, rows: int = 1, **facts: Any) -> Summary:
             "sessions": Sessions(Traffic(10, 2, 1, 3.0), AT, AT + 4, 4.0, 0),
             "errors": [ErrorGroup("404 there is no <id>", 2, 7)],
             "rate_per_s": 5.0,
+            "auto": False,
             "exit_code": 0,
             **facts,
         }
@@ -191,13 +195,40 @@ def test_the_summary_holds_what_the_contract_names_and_nothing_else(tmp_path: Pa
             "not_attempted": 0,
         },
         "requests": {"sent": 10, "retried": 2, "throttled": 1},
-        "rate": {"configured_per_s": 5.0, "achieved_per_s": 2.5},
+        "rate": {
+            "configured_per_s": 5.0,
+            "auto": False,
+            "achieved_per_s": 2.5,
+            "allowed_per_s": None,
+            "waited_s": 3.0,
+            "advice": "",
+        },
         "errors": [{"message": "404 there is no <id>", "count": 2, "example_row": 7}],
         "started_at": "2026-11-21T18:45:00.123Z",
         "finished_at": "2026-11-21T18:45:04.123Z",
         "duration_s": 4.0,
         "exit_code": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "auto", "traffic", "advice"),
+    [
+        (None, True, T(900, 0, 9, 1.0, 19.9), "allowed about 19.9 requests/s; to begin there next time: --rate 19/s"),
+        (10.0, True, T(900, 0, 0, 0.0, 240.0), "allows about 240 requests/s; next time you could say: --rate 230/s"),
+        (2.5, False, T(10, 0, 0, 0.0), ""),
+        (2.5, False, T(1000, 0, 0, 0.0), "took all of 2.5 requests/s without a word; --rate could be higher."),
+        (10.0, True, T(4000, 0, 0, 0.0), "took all of 10 requests/s without a word; --max-rate could be higher."),
+        (100.0, False, T(4000, 0, 0, 0.0), ""),
+        (99.0, False, T(4000, 0, 70, 9.0), "asked 70 times to slow down; next time let it be found out: --rate auto"),
+        (None, False, T(4000, 0, 0, 0.0), ""),
+    ],
+)  # fmt: skip
+def test_the_summary_advises_what_rate_to_set_next_time(
+    tmp_path: Path, rate_per_s: float | None, auto: bool, traffic: Traffic, advice: str
+) -> None:
+    told = summary_of(tmp_path, rate_per_s=rate_per_s, auto=auto, sessions=Sessions(traffic, AT, AT + 400, 400.0, 0))
+    assert told.to_json()["rate"]["advice"] == (advice and f"The API {advice}")
 
 
 def test_the_summary_of_a_run_that_never_began_has_no_times(tmp_path: Path) -> None:

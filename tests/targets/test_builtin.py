@@ -55,7 +55,7 @@ def test_a_built_in_target_is_what_a_user_could_write(name: str, tmp_path: Path)
 def test_a_built_in_target_is_repeatable_and_careful(name: str) -> None:
     target = find_target(name)
     assert target.repeatable
-    assert (str(target.rate), target.burst, target.concurrency) == ("5/s", 1, 8)
+    assert (str(target.rate), str(target.max_rate), target.burst, target.concurrency) == ("auto", "10/s", 1, 8)
 
 
 @pytest.mark.parametrize(

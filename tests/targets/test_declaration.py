@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,7 @@ from yarl import URL
 
 from batchupdate.declared import parse
 from batchupdate.errors import ConfigError
+from batchupdate.rates import Rate
 from batchupdate.targets import IdRule, Target, find_target
 
 if TYPE_CHECKING:
@@ -118,7 +120,12 @@ def test_what_a_file_leaves_out_is_careful() -> None:
         ("name: mine", "name: My API", "t.yaml:1: name: String should match pattern"),
         ("https:", "ftp:", "t.yaml:3: base_url: 'ftp://api.example.com/base' is not a web address such as"),
         ("title: My API", "method: GET\ntitle: x", "t.yaml:2: method: Input should be 'PATCH', 'PUT' or 'POST'."),
-        ("title: My API", "rate: 5\ntitle: x", "t.yaml:2: rate: 5 is not a rate; write it as 5/s, 600/min, 1000/h or"),
+        ("title: My API", "rate: 5\ntitle: x", "t.yaml:2: rate: 5 is not a rate; write it as 5/s, 600/min, 1000/h, "),
+        (
+            "title: My API",
+            "max_rate: auto\ntitle: x",
+            "t.yaml:2: max_rate: 'auto' is no ceiling; write it as 50/s, 600",
+        ),
         ("title: My API", "burst: 0\ntitle: x", "t.yaml:2: burst: Input should be greater than or equal to 1."),
         ("title: My API", "title: x\nstatuses: {4xx: {}}", "t.yaml:3: statuses.4xx: Input should be a valid integer."),
         ("title: My API", "title: x\nstatuses: {4: {}}", "t.yaml:3: statuses.4: Input should be greater than or equal"),
@@ -157,6 +164,12 @@ def test_what_a_file_leaves_out_is_careful() -> None:
 )
 def test_a_wrong_declaration_is_refused_with_file_line_and_way_out(old: str, new: str, said: str) -> None:
     assert said in complaint(swapped(old, new))
+
+
+def test_a_target_can_leave_its_rate_to_be_found_out() -> None:
+    target = read(swapped("title: My API", "title: x\nrate: auto\nmax_rate: 600/min"))
+    assert (target.rate.auto, target.max_rate) == (True, Rate(10.0))
+    assert Target.model_validate_json(target.model_dump_json()) == target
 
 
 def test_a_target_can_send_headers_of_its_own() -> None:
@@ -404,3 +417,76 @@ def test_a_list_of_values_is_clearable_only_if_it_holds_the_empty_one() -> None:
         swapped("  size: {}", "  size: {enum: [a]}\n  tint: {enum: ['', a]}\n  note: {min_length: 1}\n  free: {}")
     )
     assert [name for name, rule in target.fields.items() if rule.clearable] == ["name", "tint", "free"]
+
+
+# Reading a record.
+
+
+@pytest.mark.parametrize(
+    ("told", "path"),
+    [
+        ("{}", "/a/1%2F2/b/t%20x.json"),
+        ("{path: '/read/{y}?of={x}'}", "/read/t%20x?of=1%2F2"),
+        ("{path: /all}", "/all"),
+    ],
+)
+def test_a_record_is_read_where_the_target_says_with_its_ids_encoded_as_they_are(told: str, path: str) -> None:
+    target = read(PLAIN + f"read: {told}\n")
+    assert target.read_path(target.expand(("1/2", "t x"))) == path
+
+
+@given(
+    ids=st.tuples(*[st.text(min_size=1).filter(lambda one: one not in {".", ".."})] * 2).filter(
+        lambda both: all(one.isprintable() for one in both)
+    )
+)
+def test_the_ids_are_found_again_in_any_path(ids: tuple[str, str]) -> None:
+    target = read(PLAIN + "read: {path: '/r/{x}/{y}'}\n")
+    x, y = target.read_path(target.expand(ids)).removeprefix("/r/").split("/")
+    assert (unquote(x), unquote(y)) == ids
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("{path: read}", "t.yaml:13: read.path: path must begin with '/' and be percent-encoded."),
+        ("{path: '/a b'}", "t.yaml:13: read.path: path must begin with '/' and be percent-encoded."),
+        ("{path: '/r/{z}'}", "t.yaml:13: read.path: path uses {z}, which does not stand under id."),
+        ("{record: 'a['}", "t.yaml:13: read.record: 'a[' is not a JMESPath expression."),
+        ("{place: x}", "there is no setting"),
+    ],
+)
+def test_a_wrong_way_of_reading_is_refused_with_its_place(told: str, said: str) -> None:
+    assert said.lower() in complaint(PLAIN + f"read: {told}\n").lower()
+
+
+@pytest.mark.parametrize(
+    ("reply", "fields", "shows"),
+    [
+        ('{"it": {"name": "A", "size": "9", "more": 1}}', {"name": "A"}, True),
+        ('{"it": {"name": "A", "size": "9"}}', {"name": "A", "size": "8"}, False),
+        ('{"it": {"name": "A"}}', {"name": "A", "size": "9"}, False),
+        ('{"it": {"name": null}}', {"name": None}, True),
+        ('{"it": {}}', {"name": None}, False),
+        ('{"it": ["name"]}', {"name": "A"}, False),
+        ('{"name": "A"}', {"name": "A"}, False),
+        ('{"it": {"name": "A"', {"name": "A"}, False),
+        ("", {"name": "A"}, False),
+        ("\udcff", {"name": "A"}, False),
+        ("[" * 100_000, {"name": "A"}, False),
+    ],
+)
+def test_a_reply_shows_a_row_applied_only_if_every_field_stands_there_as_wanted(
+    reply: str, fields: dict[str, object], shows: bool
+) -> None:
+    target = read(PLAIN + "read: {record: it}\n")
+    assert target.shows(reply.encode("utf-8", "surrogateescape"), json.dumps(fields)) is shows
+
+
+def test_a_target_that_does_not_say_how_it_is_read_proves_nothing() -> None:
+    assert not read(PLAIN).shows(b'{"name": "A"}', '{"name": "A"}')
+
+
+def test_how_fast_to_go_and_how_to_read_replies_is_no_part_of_what_a_run_is() -> None:
+    assert read(PLAIN + "rate: 9/s\nthrottle: [{status: 403}]\nread: {}\n").identity() == read(PLAIN).identity()
+    assert read(swapped("name: {}", "name: {max_length: 3}")).identity() != read(PLAIN).identity()

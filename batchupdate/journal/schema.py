@@ -1,0 +1,63 @@
+"""The journal's tables: made anew, or brought up to date where an older version of this program made them."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from batchupdate.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+VERSION = 2
+APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
+
+_STEPS: Mapping[int, Sequence[str]] = {
+    1: ["ALTER TABLE session ADD COLUMN allowed_per_s REAL"],
+}
+"""What makes the next version out of each one."""
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Makes the tables in an empty database."""
+    connection.execute("BEGIN")
+    for statement in resources.files(__package__).joinpath("schema.sql").read_text("utf-8").split(";\n"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
+    """Looks whether this is a journal of ours, and changes the tables of an older one in a single transaction.
+
+    Raises:
+        ConfigError: it is none of ours, or of a newer version of this program, or can't be changed.
+    """
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    if application != APPLICATION_ID:
+        raise ConfigError(f"{path} is no journal of this program.")
+    version = _version(connection)
+    if version > VERSION:
+        raise ConfigError(f"{path} is of a newer version of this program.", "Update batchupdate.")
+    if version == VERSION:
+        return
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for step in range(_version(connection), VERSION):  # asked again: another process may just have done it
+            for statement in _STEPS[step]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        hint = "It was made by an older version of batchupdate, and has to be writable once to be read by this one."
+        raise ConfigError(f"The journal {path} can't be brought up to date: {error}.", hint) from error
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -1,0 +1,442 @@
+"""Finds the rate that an API allows, and holds close below it.
+
+It measures instead of guessing. Whenever a request is turned away, the API was full: so what got through shortly
+before, divided by the time that it took, is the rate that the API allows, whatever its algorithm. From there:
+
+- **seek**: as long as nothing is known the rate doubles every `DOUBLE_S`, driven by requests that got through.
+- **hold**: a known limit is approached from `DIP` below, ever more slowly, and then crept past, ever faster: most of
+  the time is spent close to it, and a limit that has grown is noticed within about one and a half periods.
+- **cut**: a refusal brings the rate to `DIP` below what was measured.
+
+Where replies tell of the limit, their word sets the pace (`told`), and refusals that should not have been teach how far
+to trust it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from batchupdate.limiter.history import History
+from batchupdate.limiter.told import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchupdate.limiter.told import Told
+    from batchupdate.model import Allowance
+
+START_PER_S = 4.0
+"""The first requests go at this rate."""
+
+DOUBLE_S = 0.6
+"""Seconds in which the rate doubles while the limit is sought, where replies come quickly."""
+
+REGROW = 3.0
+"""The rate doubles so many times slower where a limit was known before."""
+
+REGROW_REQUESTS = 16
+"""The same in requests: a slow rate must not double before a refusal can be heard."""
+
+REGROW_TRIPS = 2.0
+"""The same in round trips."""
+
+DOUBTED_REGROW = 2.0
+"""The same where that limit was not certain."""
+
+TRIPS_TO_DOUBLE = 1 / 3
+"""The same in round trips, where they don't: so the rate grows at most eightfold before its first replies are heard."""
+
+DIP = 0.05
+"""How far below the limit a refusal brings the rate."""
+
+SHORT_DIP = 0.02
+"""The same, where replies warn before they refuse."""
+
+PERIOD_S = 30.0
+"""From a refusal until the limit is tried again; shorter as long as it is not known well."""
+
+FIRST_PERIOD_S = 3.0
+
+PERIOD_REQUESTS = 20
+"""A period has at least so many requests, or a rate a little too high would not show."""
+
+PERIOD_TRIPS = 8
+"""A period has at least so many round trips, or the reply to the last try is still on its way."""
+
+SLOW_PER_S = 4.0
+"""Below this rate, periods grow longer by as much: with slow limits a refusal in 30 s would be too many."""
+
+FIRST_WARNED_PERIOD_S = 1.0
+
+WARNED_PERIOD_S = 20.0
+"""The period where replies warn before they refuse: then trying costs nothing."""
+
+AGREE = 0.1
+"""Two measurements that differ by no more than this share are of the same limit."""
+
+ROUGH = 2.0
+"""Requests by which a count may be off, because windows begin and end in the middle of it."""
+
+CREEP = 3.5
+"""How much faster the rate leaves a limit that holds no more than it approached it."""
+
+OUTGROWN = 1.08
+"""A rate this far above the measured limit, and still not refused, means that the limit is another one by now."""
+
+DOUBTFUL = 2.0
+"""A refusal below so many times the old limit says that this one still holds: buckets take more for a while."""
+
+RETURN = 1.04
+"""From there the search goes on at so many times the old limit, for it may have been measured a little low."""
+
+SLOWEST_PER_S = 1 / 60
+"""However little an API lets through, it is asked this often."""
+
+LEAST_TRUST = 0.05
+MOST_TRUST = 8.0
+
+TRUST_REGAINED = 0.005
+"""Share of the told rate by which trust returns in each second. An amount, not a factor: runs that share one limit and
+lose a share each time, but win the same amount, come to equal shares."""
+
+EARLY_TRUST = 0.995
+"""Trust is multiplied by this where a few requests came a little early,"""
+
+SHARED_TRUST = 0.93
+"""by this where others use up the limit, too,"""
+
+LESS_TRUST = 0.97
+"""by this, step by step, where less remains than should,"""
+
+MORE_TRUST = 1.08
+"""and by this where far more remains than should."""
+
+TOO_MUCH = 0.8
+"""Trust in more than what is told is multiplied by this at a refusal."""
+
+SHARED = 0.9
+"""Trust below this means that others share the limit, and not that a few requests came a little early."""
+
+SHARED_COUNT = 0.9
+"""The same for what was counted lately, against what should have been."""
+
+TRUST_EVERY_S = 0.5
+"""What replies tell is trusted more or less in steps so long, or of two round trips."""
+
+MEASURE_S = 1.0
+"""What got through is measured over this time before a refusal, but not beyond the refusal before it."""
+
+MEASURE_REQUESTS = 12
+"""The same in requests, where these are few."""
+
+FEW = 5
+"""Fewer requests measure nothing."""
+
+BLIND_CUT = 0.6
+"""A refusal after too few requests to measure anything brings the rate down to this share."""
+
+SEEKING_CUT = 0.25
+"""No single refusal brings the rate below this share of what it was while the limit was sought."""
+
+KNOWN_CUT = 0.85
+"""The same where a limit had been found: what is counted over a second or two with a hold in it is too low."""
+
+DOUBTED_CUT = 0.6
+"""The same where the limit found is not certain yet."""
+
+OUTGROWN_CUT = 0.8
+"""The same where a larger limit was sought."""
+
+WARNED_CUT = 0.93
+"""The same where it was not even a refusal."""
+
+WARNED_AGAIN_S = 1.0
+"""Replies that still say that nothing is left are heard anew after this time."""
+
+LATE = 0.3
+"""A block ends between the last refusal and the first request that gets through: this share of it is lost on average,
+with a bias towards too high a rate. That leads to a shorter block, and so to a better measurement."""
+
+MUCH = 0.3
+"""A window of which this share was blocked says what it holds; with less, it may have been several windows."""
+
+LONG_BLOCK_S = 1.5
+"""An API that takes nothing for longer than this has a window, of which a part was used up too early."""
+
+
+class Controller:
+    """The rate in force, from what became of the requests so far.
+
+    Its numbers are all in seconds, requests and requests per second.
+
+    Args:
+        now: the time on the clock.
+        ceiling: the rate never to exceed, in requests per second; infinite for none.
+    """
+
+    def __init__(self, now: float, ceiling: float) -> None:
+        self._ceiling = ceiling
+        self.rate = min(START_PER_S, ceiling)
+        """Requests per second now."""
+        self.limit: float | None = None
+        """Requests per second that the API was measured to allow; None as long as it never refused."""
+        self.found: float | None = None
+        """The last such measurement, kept while a larger limit is sought."""
+        self.told = Ledger()
+        self.history = History(now)
+        self.round_trip_s = 0.0
+        self._seeking = True
+        self._trust = 1.0
+        self._trusted_at = now
+        self._full_at = now  # when the API was last full, in times of leaving
+        self._freed_at = now  # when it had last been blocked for long, and let the first one in again
+        self._cut_at = -math.inf
+        self._dip = DIP
+        self._period_s = FIRST_PERIOD_S
+        self._since = self._moved_at = now
+        self._window_s = 0.0  # of a limit that blocks for long; zero as long as none did
+        self._blocked = False
+        self._blocked_until = now
+        self._since = now
+        self._warned_at = -math.inf
+        self._outgrown = self._agreed = False
+        self._before = 0.0  # the limit that seems outgrown
+
+    def passed(
+        self,
+        now: float,
+        sent_at: float,
+        allowances: Sequence[Allowance],
+        number: int,
+        sent_since: int,
+        *,
+        eager: bool,
+    ) -> None:
+        """Notes that the request of turn `number`, of `sent_at`, got through.
+
+        `sent_since` requests have left since; `eager` says that the rate is what kept more from leaving.
+        """
+        self._time(now - sent_at)
+        if self._blocked and sent_at > self._cut_at:
+            self._freed(now, sent_at, number)
+        if allowances:
+            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s, self._coming(sent_since))
+            if self.told.per_s < math.inf:
+                self._obey(now)
+                return
+            if self.told.scarce is not None:
+                self._warned(now, sent_at, number, self.told.scarce)
+                return
+        if sent_at > self._cut_at:
+            if eager:
+                self._move(now)
+            else:
+                self._stay(now)
+
+    def throttled(
+        self,
+        now: float,
+        sent_at: float,
+        wait_s: float | None,
+        allowances: Sequence[Allowance],
+        number: int,
+        sent_since: int,
+    ) -> None:
+        """Notes a refusal that is a fresh offence and asks to wait for `wait_s` seconds."""
+        if allowances:
+            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s, self._coming(sent_since))
+        if self._blocked:  # nothing got through since the last one: it is still full, and tells nothing new
+            self._blocked_until = max(self._blocked_until, sent_at + (wait_s or 0.0))
+            return
+        if self.told.per_s < math.inf:
+            self._distrust(now, sent_at, number)
+            return
+        if sent_at > self._cut_at:
+            self._cut(now, sent_at, number, DIP)
+        self._blocked = True
+        self._blocked_until = sent_at + (wait_s or 0.0)
+
+    def outage_ended(self, now: float) -> None:
+        """Starts again at half the rate, after the API was down."""
+        self.rate = max(min(START_PER_S, self._ceiling), self.rate / 2)
+        self._seeking = True
+        self._moved_at = now
+
+    @property
+    def sure(self) -> bool:
+        """Whether the limit is known well enough to go on right after a single refusal."""
+        return self._agreed or self.told.per_s < math.inf
+
+    def acquit(self) -> None:
+        """It was not the rate: the API takes fewer at once."""
+        if self.limit is not None:
+            self._seeking, self._outgrown, self._before, self.limit = True, True, 0.0, None
+            self._agreed = False
+
+    def _time(self, seconds: float) -> None:
+        self.round_trip_s += (seconds - self.round_trip_s) * (0.1 if self.round_trip_s else 1.0)
+
+    def _set(self, rate: float) -> None:
+        self.rate = min(self._ceiling, max(SLOWEST_PER_S, rate))
+
+    def _freed(self, now: float, sent_at: float, number: int) -> None:
+        """Something got through again: learns for how long nothing did, and what that means for the rate."""
+        self._blocked = False
+        self._since = self._moved_at = now
+        # The window ended between the last refusal and now.
+        ended_at = sent_at - LATE * max(0.0, sent_at - self._blocked_until)
+        if self._blocked_until - self._full_at < LONG_BLOCK_S:
+            return  # it was our own hold, and not the API's
+        span_s, blocked_s = ended_at - self._freed_at, ended_at - self._full_at
+        early = blocked_s > MUCH * span_s  # then it was one window; else there may have been several
+        self._window_s = span_s if early else min(self._window_s or math.inf, span_s)
+        since = max(self._freed_at, ended_at - self._window_s)
+        measured = self.history.let_in(since, number) / (ended_at - since)
+        if not early:
+            measured = max(measured, KNOWN_CUT * (self.limit or 0.0))
+        self._freed_at = sent_at
+        if self.limit is not None and measured < self.limit:
+            self.limit = self.found = measured
+            self._set(measured * (1 - self._dip))
+
+    def _stay(self, now: float) -> None:
+        """A rate that is not used up proves nothing: no growth."""
+        held_s = now - self._moved_at
+        self._moved_at = now
+        self._since += held_s
+
+    def _move(self, now: float) -> None:
+        """Seeks or holds, for the time since the last move."""
+        elapsed_s, self._moved_at = now - self._moved_at, now
+        if self._seeking:
+            self._set(self.rate * 2.0 ** (min(elapsed_s, 1.0) / self._double_s()))
+            if self.limit is not None and self._ceiling > self.limit * 0.97 <= self.rate < self.limit * OUTGROWN:
+                self._seeking = False
+            return
+        limit = self.limit or self.rate
+        way = (now - self._since) / self._period()
+        if way <= 1:
+            self._set(limit * (1 - self._dip * (1 - way) ** 3))
+            return
+        self._set(limit * (1 + self._dip * ((way - 1) * CREEP) ** 3))
+        if self.rate > limit * OUTGROWN:
+            self._seeking, self._outgrown, self.limit = True, True, None
+            self._before = limit if self._agreed else 0.0
+
+    def _period(self) -> float:
+        """Seconds from a refusal until the limit is tried again."""
+        return max(
+            self._period_s * max(1.0, SLOW_PER_S / self.rate),
+            PERIOD_REQUESTS / self.rate,
+            PERIOD_TRIPS * self.round_trip_s,
+            2 * self._window_s,
+            self.told.horizon_s,
+        )
+
+    def _cut(self, now: float, sent_at: float, number: int, dip: float) -> None:
+        """The API is full: measures what it let through lately, and goes below that."""
+        then = self._rate_at(now, sent_at)
+        self._settle(now, sent_at, self._plausible(then, self._measured(sent_at, number, then), KNOWN_CUT), dip)
+
+    def _plausible(self, then: float, measured: float, known_cut: float) -> float:
+        """What was measured, kept within what can be: what is counted in a second or two is not worth more."""
+        if self._seeking:
+            least = OUTGROWN_CUT if self._outgrown else SEEKING_CUT
+        else:
+            least = known_cut if self._agreed or self._window_s else DOUBTED_CUT
+        measured = min(then, max(then * least, measured))
+        if self._seeking and then < DOUBTFUL * self._before:  # it was no other limit after all
+            measured = min(RETURN * self._before, max(measured, self._before * (1 - self._dip)))
+        return measured
+
+    def _settle(self, now: float, sent_at: float, measured: float, dip: float) -> None:
+        """The API was full when the request of `sent_at` arrived, and `measured` is what it allows."""
+        counted = measured * (sent_at - self._full_at)
+        tolerance = AGREE + ROUGH / max(1.0, min(counted, MEASURE_REQUESTS))
+        before = self.limit or self._before
+        self._agreed = before > 0 and abs(measured - before) <= tolerance * before
+        longest_s, first_s = (PERIOD_S, FIRST_PERIOD_S) if dip == DIP else (WARNED_PERIOD_S, FIRST_WARNED_PERIOD_S)
+        self._period_s = min(longest_s, self._period_s * 2 if self._agreed else first_s)
+        self.limit = self.found = measured
+        self._dip = dip
+        self._seeking, self._full_at = False, sent_at
+        self._cut_at = self._since = self._moved_at = now
+        self._set(measured * (1 - dip))
+
+    def _coming(self, sent_since: int) -> float:
+        """While the rate doubles, as many again will be on their way before a warning is heard."""
+        return 0.0 if self._outgrown or not self._seeking else float(sent_since)
+
+    def _rate_at(self, now: float, sent_at: float) -> float:
+        """The rate at which the request of `sent_at` left (requests per second)."""
+        return self.rate / 2.0 ** ((now - sent_at) / self._double_s()) if self._seeking else self.rate
+
+    def _measured(self, sent_at: float, number: int, then: float) -> float:
+        """What the API let in lately, up to the turn of this number (requests per second)."""
+        wanted = sent_at - max(MEASURE_S, MEASURE_REQUESTS / self.rate)
+        if self._window_s:
+            since = self.history.first_turn(sent_at - self._window_s)
+        else:
+            since = self._full_at if self._full_at > wanted else self.history.first_turn(wanted)
+        let_in = self.history.let_in(since, number)
+        span_s = sent_at - since
+        return let_in / span_s if let_in >= FEW or (let_in and span_s > MEASURE_S) else then * BLIND_CUT
+
+    def _warned(self, now: float, sent_at: float, number: int, scarce: Told) -> None:
+        """Next to nothing is left: as good as a refusal, and it cost nothing."""
+        if sent_at <= self._cut_at:
+            return
+        patience_s = max(WARNED_AGAIN_S, 2 * self.round_trip_s)
+        again = now - self._warned_at < 2 * patience_s
+        if again and now - self._cut_at < patience_s:
+            return  # it takes a while until a lower rate shows
+        self._warned_at = now
+        then = self._rate_at(now, sent_at)
+        if not scarce.rolling:
+            given = self._measured(sent_at, number, then)
+            self._settle(now, sent_at, self._plausible(then, given, WARNED_CUT), SHORT_DIP)
+            return
+        fell, since = scarce.fell(sent_at - MEASURE_S)
+        let_in = self.history.let_in(since, number)
+        # What it gave back meanwhile is what came in, less what that took out of the rest.
+        given = (let_in - fell) / (sent_at - since) if let_in >= FEW and sent_at > since else then * BLIND_CUT
+        self._settle(now, sent_at, self._plausible(then, given, WARNED_CUT), SHORT_DIP)
+
+    def _double_s(self) -> float:
+        double_s = max(DOUBLE_S, TRIPS_TO_DOUBLE * self.round_trip_s)
+        if not self._outgrown:
+            return double_s
+        again_s = double_s * (REGROW if self._agreed else DOUBTED_REGROW)
+        window_s = max(self._window_s, self.told.horizon_s)
+        return max(again_s, REGROW_REQUESTS / self.rate, REGROW_TRIPS * self.round_trip_s, window_s / 2)
+
+    def _obey(self, now: float) -> None:
+        """Goes at the pace that the replies tell, as far as it is trusted."""
+        elapsed_s = now - self._trusted_at
+        if elapsed_s > max(TRUST_EVERY_S, 2 * self.round_trip_s):
+            self._trusted_at = now
+            if self.told.exhausted:
+                self._trust = max(LEAST_TRUST, self._trust * LESS_TRUST)
+            elif self.told.plentiful:
+                self._trust = min(MOST_TRUST, self._trust * MORE_TRUST)
+            elif self._trust > 1:
+                self._trust = max(1.0, self._trust * LESS_TRUST)
+            elif self._trust < 1:
+                self._trust = min(1.0, self._trust + TRUST_REGAINED * elapsed_s)
+        self._set(self.told.per_s * self._trust)
+        self._seeking, self.limit, self._since, self._moved_at = False, self.rate, now, now
+        self._dip, self._period_s = SHORT_DIP, WARNED_PERIOD_S
+
+    def _distrust(self, now: float, sent_at: float, number: int) -> None:
+        """A refusal in spite of obedience: others share the limit, or it is not what it says."""
+        share = self._measured(sent_at, number, self.rate) / self.told.per_s
+        if self._trust > 1:
+            self._trust = max(1.0, self._trust * TOO_MUCH)
+        elif self._trust > SHARED and share > self._trust * SHARED_COUNT:
+            self._trust *= EARLY_TRUST  # a few came a little early
+        else:
+            self._trust = max(LEAST_TRUST, self._trust * SHARED_TRUST)
+        self._full_at, self._trusted_at = sent_at, now
+        self._set(self.told.per_s * self._trust)
+        self._cut_at = self._since = self._moved_at = now

@@ -1,0 +1,255 @@
+"""What replies say of their limits, turned into a pace.
+
+All times are those at which requests leave, not those at which replies come back: a request that leaves `reset_s` after
+the one whose reply told so reaches the API when the limit renews, for it is on its way just as long. So the way there
+and back, known or not, falls out of every sum.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchupdate.model import Allowance
+
+MARGIN = 0.015
+"""Share of a told rate that is left unused: requests that overtake each other crowd the edges of a window."""
+
+SURE = 3
+"""So many signs in a row say whether a limit rolls or has windows."""
+
+ENOUGH_USED = 4
+"""So much must have been used up before its return says something."""
+
+LONGEST_HORIZON_S = 60.0
+
+LONG_S = 2.0
+"""A window with less than this left is not paced by what remains in it: whole seconds are too coarse for that."""
+
+MOST_REQUESTS = 1e9
+"""No limit is larger; a number beyond this is a way to say "none", or nonsense."""
+
+LONGEST_WINDOW_S = 31 * 86_400.0
+"""No window is longer; see `MOST_REQUESTS`."""
+
+EARLY = 0.15
+"""A window that is used up with this share of it still to come was not used up by us alone."""
+
+PLENTY = 4
+"""Half of a smaller limit says nothing."""
+
+ALL_BACK = 0.5
+"""A limit that gets back this share of what was used, or more, at one moment has windows."""
+
+MOST_LIMITS = 8
+"""No API tells of more limits at once; more are ignored, so that memory stays bounded."""
+
+RESERVE = 0.005
+"""Share of a limit that is not touched, beside the last request."""
+
+SAMPLE_S = 0.05
+"""What remains is noted this often, for up to `MOST_SAMPLES` times."""
+
+MOST_SAMPLES = 64
+
+ROUNDING_S = 1.5
+"""A reset told in whole seconds wanders by one, and by the way's own jitter, without meaning anything."""
+
+
+def sane(number: float | None, least: float, most: float) -> float | None:
+    """The number, or None where it can't be meant: not a number, or out of all proportion."""
+    return number if number is not None and least <= number <= most else None
+
+
+class Told:
+    """One limit, as the replies so far tell it."""
+
+    __slots__ = (
+        "_evidence",
+        "_last_reset_at",
+        "_learned_s",
+        "_renewed_at",
+        "_samples",
+        "_seen",
+        "horizon_s",
+        "limit",
+        "remaining",
+        "resets_at",
+        "rolling",
+        "window_s",
+    )
+
+    def __init__(self) -> None:
+        self.limit: float | None = None
+        self.window_s: float | None = None
+        self.remaining: float | None = None
+        self.resets_at = -math.inf
+        self.rolling = False
+        """Whether it gives back little by little, as a bucket does, and not everything at one moment."""
+        self._seen = -math.inf
+        self._evidence = 0
+        self._learned_s: float | None = None
+        self._last_reset_at = -math.inf
+        self.horizon_s = 0.0
+        """The longest time to a reset that was told, up to a minute."""
+        self._renewed_at = -math.inf
+        self._samples: deque[tuple[float, float]] = deque(maxlen=MOST_SAMPLES)
+
+    @property
+    def per_s(self) -> float:
+        """The rate that limit and window come to (requests per second); infinite where they are not told."""
+        window_s = self.window_s
+        if window_s is None and self._evidence <= -SURE:
+            window_s = self._learned_s
+        elif window_s is None and self.rolling and self.horizon_s >= LONG_S:
+            window_s = self.horizon_s  # all of it came back within this time
+        return self.limit / window_s if self.limit and window_s else math.inf
+
+    def hear(self, allowance: Allowance, sent_at: float) -> None:
+        """Takes in what the reply to the request of `sent_at` says; older news than the last is only half heard."""
+        self.limit = sane(allowance.limit, 1e-3, MOST_REQUESTS) or self.limit
+        self.window_s = sane(allowance.window_s, 1e-3, LONGEST_WINDOW_S) or self.window_s
+        remaining = sane(allowance.remaining, 0.0, MOST_REQUESTS)
+        reset_s = sane(allowance.reset_s, 0.0, LONGEST_WINDOW_S)
+        resets_at = self.resets_at if reset_s is None else sent_at + reset_s
+        self.horizon_s = min(LONGEST_HORIZON_S, max(self.horizon_s, reset_s or 0.0))
+        if sent_at < self._seen:  # an earlier request that was overtaken: it can still make the reset more precise
+            if reset_s is not None and not self.rolling and sent_at > self._renewed_at:
+                self.resets_at = min(self.resets_at, resets_at)
+            return
+        gain = 0.0 if remaining is None or self.remaining is None else remaining - self.remaining
+        if gain > 0 or sent_at > self.resets_at:
+            if gain > 0:  # a rolling limit gives back little by little, one with windows gives all back at once
+                used = (self.limit or remaining or 0.0) - (self.remaining or 0.0)
+                self._weigh(1 if gain < ALL_BACK * used else -1)
+                if not self.rolling and used >= ENOUGH_USED and sent_at > self.resets_at - 0.5:
+                    self._learn_window(resets_at)
+            elif remaining is not None and self.remaining is not None and (self.limit or 0) - remaining >= ENOUGH_USED:
+                self._weigh(2)  # the moment came, and nothing was given back
+            self.resets_at, self._renewed_at = resets_at, sent_at
+        elif resets_at > self.resets_at + ROUNDING_S:
+            self._weigh(2)  # the reset moves along without anything having renewed
+            self.resets_at = resets_at
+        elif self.rolling:
+            self.resets_at = resets_at
+        else:
+            self.resets_at = min(self.resets_at, resets_at)  # of several roundings up, the least is nearest
+        self.remaining, self._seen = remaining, sent_at
+        if remaining is not None and (not self._samples or sent_at >= self._samples[-1][0] + SAMPLE_S):
+            self._samples.append((sent_at, remaining))
+
+    def _weigh(self, evidence: int) -> None:
+        """Takes in evidence for a rolling limit (above zero) or one with windows; one sign alone may mislead."""
+        self._evidence = max(-SURE, min(SURE, self._evidence + evidence))
+        self.rolling = self._evidence > 0
+
+    def _learn_window(self, resets_at: float) -> None:
+        """Everything was given back at once: from one such moment to the next it is a window, in whole seconds."""
+        if math.isfinite(self._last_reset_at):
+            window_s = float(max(1, round(resets_at - self._last_reset_at)))
+            self._learned_s = min(self._learned_s or math.inf, window_s)
+        self._last_reset_at = resets_at
+
+    def pace(self, now: float, sent_since: int, round_trip_s: float) -> float:
+        """The rate to go at (requests/s): infinite where nothing useful is told, zero where nothing is left."""
+        left_s = self.resets_at - now
+        steady = self.per_s * (1 - MARGIN)
+        if self.remaining is None or left_s <= 0 or self.rolling:
+            return steady
+        budget = self.remaining - sent_since
+        if budget <= 0:
+            return 0.0
+        if left_s < max(LONG_S, 3 * round_trip_s):
+            return steady
+        return budget / left_s
+
+    def scarce(self, coming: float) -> bool:
+        """Whether so little is left that going faster would be met by a refusal, once `coming` more have arrived."""
+        if self.remaining is None or (self.limit is not None and self.limit < PLENTY):
+            return False
+        reserve = RESERVE * self.limit if self.limit else 1.0
+        return self.remaining <= math.ceil(reserve - 0.5) + coming
+
+    def exhausted(self, now: float) -> bool:
+        """Whether nothing is left although it ought to last longer: somebody else must be using it up, too."""
+        if self.remaining != 0 or not self.limit or self.limit <= 1:
+            return False
+        return self.rolling or self.resets_at - now > EARLY * (self.window_s or LONG_S)
+
+    def plentiful(self) -> bool:
+        """Whether so much stays left at the told rate that it must be too low: windows are told in whole seconds."""
+        if not self.limit or not self.window_s or self.limit < PLENTY or not self._samples:
+            return False
+        since = self._samples[-1][0] - max(1.0, self.window_s)
+        if self._samples[0][0] > since:
+            return False
+        return all(left > self.limit / 2 for at, left in self._samples if at >= since)
+
+    def fell(self, since: float) -> tuple[float, float]:
+        """By how much `remaining` fell from some time after `since` on, and that time."""
+        at, before = next((sample for sample in self._samples if sample[0] >= since), self._samples[-1])
+        return before - (self.remaining or 0.0), at
+
+
+class Ledger:
+    """All limits that the replies tell of; the tightest counts."""
+
+    __slots__ = ("_limits", "closed_until", "exhausted", "per_s", "plentiful", "scarce")
+
+    def __init__(self) -> None:
+        self._limits: list[Told] = []
+        self.per_s = math.inf
+        """The rate to go at (requests per second); infinite where nothing useful is told."""
+        self.closed_until = -math.inf
+        """Nothing is left before this time."""
+        self.exhausted = False
+        """Whether somebody else uses up what was meant to last."""
+        self.plentiful = False
+        """Whether what is told must be too low."""
+        self.scarce: Told | None = None
+        """The limit of which so little is left that going faster would be met by a refusal."""
+
+    @property
+    def known_per_s(self) -> float:
+        """The tightest rate that limit and window come to (requests per second); infinite where none is told."""
+        return min((told.per_s for told in self._limits), default=math.inf)
+
+    @property
+    def horizon_s(self) -> float:
+        """The longest time to a reset that was told, up to a minute: what is done shows no later (seconds)."""
+        return max((told.horizon_s for told in self._limits), default=0.0)
+
+    def hear(
+        self,
+        now: float,
+        sent_at: float,
+        allowances: Sequence[Allowance],
+        sent_since: int,
+        round_trip_s: float,
+        coming: float,
+    ) -> None:
+        """Takes in what one reply says.
+
+        `sent_since` requests left after the one it answers, and `coming` more are to be reckoned with before anything
+        can be done about it.
+        """
+        self.per_s, self.closed_until, self.scarce = math.inf, -math.inf, None
+        self.exhausted, self.plentiful = False, True
+        for index, allowance in enumerate(allowances[:MOST_LIMITS]):
+            if index == len(self._limits):
+                self._limits.append(Told())
+            told = self._limits[index]
+            told.hear(allowance, sent_at)
+            pace = told.pace(now, sent_since, round_trip_s)
+            if pace == 0.0:
+                self.closed_until = max(self.closed_until, told.resets_at)
+                pace = told.per_s  # for when it opens
+            self.per_s = min(self.per_s, pace)
+            self.exhausted = self.exhausted or told.exhausted(now)
+            self.plentiful = self.plentiful and told.plentiful()
+            if told.scarce(min(coming, 0.1 * (told.limit or math.inf)) if told.resets_at < now else coming):
+                self.scarce = told

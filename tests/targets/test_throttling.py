@@ -1,0 +1,267 @@
+"""What a target can say of throttling, limits and idempotency; the examples are those of docs/targets.md."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import http_sf
+import pytest
+from fakes import EPOCH
+from hypothesis import given
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+from pydantic import ValidationError
+
+from batchupdate.backoff import Policy, judge
+from batchupdate.declared import parse
+from batchupdate.errors import ConfigError
+from batchupdate.model import Action, Allowance, Reply, Verdict
+from batchupdate.targets import Limits, Target, ThrottleRule, idempotency_key
+
+PLAIN = """\
+name: mine
+title: My API
+path: /a/{id}
+auth: {env: MY_KEY}
+id: {id: {}}
+fields: {name: {}}
+"""
+PAGE = (Path(__file__).parents[2] / "docs" / "targets.md").read_text("utf-8")
+EXAMPLES = {match[1]: match[2] for match in re.finditer(r"```yaml\n# ([\w ]+?)[:.,] [^\n]*\n(.*?)```", PAGE, re.DOTALL)}
+
+
+def read(text: str) -> Target:
+    return parse((PLAIN + text).encode(), Target, "target", "t.yaml")
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(text)
+    return caught.value.message
+
+
+def verdict(target: Target, status: int, body: Any = "", **headers: str) -> Verdict:
+    named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return judge(Reply(status, named, raw), Policy.of(target, 300.0), lambda: EPOCH)
+
+
+def allowances(target: Target, **headers: str) -> list[Allowance]:
+    named = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return list(Policy.of(target, 300.0).signals.allowances(named, lambda: EPOCH))
+
+
+def google(reason: str) -> dict[str, Any]:
+    return {"error": {"code": 403, "errors": [{"reason": reason, "message": "no"}]}}
+
+
+# ---- the examples in the docs ----
+
+
+def test_every_example_in_the_docs_is_valid() -> None:
+    for example in EXAMPLES.values():
+        read(example)
+    assert len(EXAMPLES) == PAGE.count("```yaml") - 1  # the first is a whole declaration
+
+
+EPOCH_IN_20_S = str(int(EPOCH.timestamp()) + 20)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body", "headers", "wait_s"),
+    [
+        ("GitHub", 403, "", {"x_ratelimit_remaining": "0", "x_ratelimit_reset": EPOCH_IN_20_S}, 20.0),
+        ("GitHub", 429, "", {"x_ratelimit_remaining": "0", "x_ratelimit_reset": EPOCH_IN_20_S}, 20.0),
+        ("GitHub", 403, "", {"x_ratelimit_remaining": "70", "retry_after": "9"}, 9.0),
+        ("GitHub", 403, {"message": "You have exceeded a secondary rate limit."}, {}, 60.0),
+        ("GitHub", 429, {"message": "You have exceeded a secondary rate limit."}, {}, 60.0),
+        ("Google Directory", 403, google("userRateLimitExceeded"), {}, None),
+        ("Airtable", 429, "", {}, 30.0),
+        ("Airtable", 429, "", {"retry_after": "2"}, 2.0),
+        ("Notion", 529, "", {"retry_after": "4"}, 4.0),
+    ],
+)
+def test_a_reply_that_throttles_in_the_apis_own_way_holds_everybody(
+    name: str, status: int, body: Any, headers: dict[str, str], wait_s: float | None
+) -> None:
+    found = verdict(read(EXAMPLES[name]), status, body, **headers)
+    assert (found.action, found.wait_s) == (Action.HOLD, wait_s)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body", "headers"),
+    [
+        ("GitHub", 403, {"message": "Must have admin rights"}, {"x_ratelimit_remaining": "4999"}),
+        ("GitHub", 404, {"message": "secondary rate limit"}, {}),
+        ("Google Directory", 403, google("forbidden"), {}),
+        ("Airtable", 403, "", {}),
+        ("Notion", 520, "", {}),
+    ],
+)
+def test_a_reply_that_only_looks_like_it_is_an_answer(
+    name: str, status: int, body: Any, headers: dict[str, str]
+) -> None:
+    assert verdict(read(EXAMPLES[name]), status, body, **headers).action is Action.DONE
+
+
+def test_kong_tells_a_limit_for_each_window() -> None:
+    headers = {"x_ratelimit_limit_minute": "20", "x_ratelimit_remaining_minute": "7"}
+    headers |= {"x_ratelimit_limit_hour": "900", "x_ratelimit_remaining_hour": "887"}
+    assert allowances(read(EXAMPLES["Kong"]), **headers) == [
+        Allowance(20, 7, None, 60),
+        Allowance(900, 887, None, 3600),
+    ]
+
+
+def test_usual_headers_can_mean_something_else() -> None:
+    target = read(EXAMPLES["An API whose usual headers mean something else"])
+    usual = {"x_ratelimit_limit": "9", "x_ratelimit_remaining": "0", "x_ratelimit_reset": "2500", "ratelimit": "x;r=5"}
+    assert allowances(target, **usual) == [Allowance(9, 0, 2.5)]
+    assert verdict(target, 429, **usual).wait_s == 2.5
+    assert verdict(target, 429, retry_after_ms="1500", **usual).wait_s == 1.5
+
+
+@pytest.mark.parametrize(
+    ("headers", "found"),
+    [
+        ({"x_shopify_shop_api_call_limit": "32/40"}, [Allowance(40, 8)]),
+        (
+            {"x_hubspot_ratelimit_max": "190", "x_hubspot_ratelimit_interval_milliseconds": "10000"},
+            [Allowance(190, None, None, 10)],
+        ),
+        ({"x_ratelimit_remaining": "0", "x_ratelimit_reset_after": "1.25"}, [Allowance(None, 0, 1.25)]),
+    ],
+    ids=["Shopify", "HubSpot", "Discord"],
+)
+def test_the_apis_that_are_said_to_need_nothing_do(headers: dict[str, str], found: list[Allowance]) -> None:
+    assert allowances(read(""), **headers) == found
+
+
+# ---- mistakes ----
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("throttle: [{}]", "t.yaml:7: throttle.0.status: this setting is missing; add it."),
+        ("throttle: [{status: 200}]", "t.yaml:7: throttle.0.status: Input should be greater than or equal to 400."),
+        ("throttle: [{status: []}]", "t.yaml:7: throttle.0.status: name at least one status."),
+        ("throttle: [{status: yes}]", "t.yaml:7: throttle.0.status: Input should be a valid integer."),
+        ("throttle: [{status: '403'}]", "t.yaml:7: throttle.0.status: "),
+        (
+            "throttle:\n  - status: 403\n    body: '(?=a)b'",
+            "t.yaml:9: throttle.0.body: '(?=a)b' can't be used as a pattern: look-around",
+        ),
+        ("throttle: [{status: 403, body: '['}]", "can't be used as a pattern: unclosed character class."),
+        ("throttle: [{status: 403, wait_s: 0}]", "throttle.0.wait_s: Input should be greater than 0."),
+        ("throttle: [{status: 403, wait_s: .inf}]", "throttle.0.wait_s: Input should be a finite number."),
+        ("throttle: [{status: 403, headers: {A: 0}}]", "throttle.0.headers.A: this must be text; put quotes around it"),
+        ("throttle: [{status: 403, headers: {'A b': x}}]", "'A b' is not a header name."),
+        (
+            "throttle: [{status: 403, header: {A: x}}]",
+            "there is no setting 'throttle.0.header'. Did you mean 'headers'?",
+        ),
+        ("limits: {headers: [{}]}", "t.yaml:7: limits.headers.0: name at least one header: limit, remaining or reset."),
+        ("limits: {headers: [{window_s: 3}]}", "name at least one header: limit, remaining or reset."),
+        (
+            "limits: {headers: [{limit: A, reset_unit: min}]}",
+            "reset_unit: Input should be 'auto', 's', 'ms', 'epoch_s'",
+        ),
+        (
+            "limits:\n  headers:\n    - limit: A\n      window: B\n      window_s: 3",
+            "t.yaml:11: limits.headers.0.window_s: window names the header that tells it; take window_s out.",
+        ),
+        ("limits: {headers: [{limit: A, window_s: -1}]}", "limits.headers.0.window_s: Input should be greater than 0."),
+        (
+            "limits:\n  headers: [{limit: A, reset: B}]\n  ignore: [b]",
+            "t.yaml:8: limits.headers.0.reset: this header stands under ignore, too.",
+        ),
+        (
+            "limits: {wait: {name: Retry-After}, ignore: [retry-after]}",
+            "limits.wait.name: this header stands under ignore, too.",
+        ),
+        ("limits: {wait: {name: Retry-After, unit: min}}", "limits.wait.unit: Input should be 'auto', 's', 'ms'"),
+        (
+            "idempotency_header: Idempotency Key",
+            "t.yaml:7: idempotency_header: 'Idempotency Key' is not a header name.",
+        ),
+        ("idempotency_header: authorization", "t.yaml:7: idempotency_header: authorization has another meaning alre"),
+        ("idempotency_header: Content-Type", "t.yaml:7: idempotency_header: Content-Type has another meaning already."),
+        (
+            "idempotency_quoted: true",
+            "t.yaml:7: idempotency_quoted: this goes with idempotency_header, which is missing",
+        ),
+        (
+            "idempotency_header: A-Key\nheaders:\n  a-key: x",
+            "t.yaml:9: headers.a-key: idempotency_header sets this, to another value for every row.",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_file_line_and_way_out(text: str, said: str) -> None:
+    assert said in complaint(text + "\n")
+
+
+def test_the_header_of_the_key_is_not_for_idempotency() -> None:
+    text = (
+        PLAIN.replace("{env: MY_KEY}", "{env: MY_KEY, scheme: header, name: X-Token}") + "idempotency_header: x-token\n"
+    )
+    with pytest.raises(ConfigError, match="x-token has another meaning already"):
+        parse(text.encode(), Target, "target", "t.yaml")
+
+
+def test_a_target_with_all_of_it_survives_being_written_down() -> None:
+    target = read("".join(EXAMPLES[name] for name in ("GitHub", "Kong")) + "idempotency_header: Idempotency-Key\n")
+    again = Target.model_validate_json(target.model_dump_json())
+    assert again == target
+    assert verdict(again, 403, {"message": "secondary rate limit"}).wait_s == 60
+
+
+def test_one_status_is_as_good_as_a_list_of_one() -> None:
+    assert ThrottleRule.model_validate({"status": 403}) == ThrottleRule.model_validate({"status": [403]})
+
+
+@given(st.text(), st.binary(max_size=200))
+def test_no_pattern_and_no_body_crash_the_judge(pattern: str, body: bytes) -> None:
+    try:
+        rule = ThrottleRule.model_validate({"status": 403, "body": pattern})
+    except ValidationError:
+        return
+    judge(Reply(403, {}, body), Policy(repeatable=True, throttle=[rule]), lambda: EPOCH)
+
+
+def test_a_pattern_cannot_be_made_to_take_forever() -> None:
+    rule = ThrottleRule.model_validate({"status": 403, "body": "(a+)+$"})
+    assert not rule.matches(Reply(403, {}, b"a" * 65_000 + b"b" * 100_000))
+
+
+def test_what_is_left_out_declares_nothing() -> None:
+    target = read("")
+    assert (target.throttle, target.limits, target.idempotency_header) == ((), Limits(), None)
+    assert target.idempotency_headers("run", 2) == {}
+
+
+# ---- the key of a row ----
+
+
+@given(st.lists(st.tuples(st.text(), st.integers(1, 10**7)), unique=True, min_size=2, max_size=2))
+def test_a_row_has_one_key_and_no_other_row_or_run_has_it(pairs: list[tuple[str, int]]) -> None:
+    (one_run, one_row), (other_run, other_row) = pairs
+    key = idempotency_key(one_run, one_row)
+    assert idempotency_key(one_run, one_row) == key
+    assert idempotency_key(other_run, other_row) != key
+
+
+def test_a_key_never_changes_from_one_version_to_the_next() -> None:
+    assert idempotency_key("20261121-184500-renames-7f3a", 2) == "dfbdfe45-9dd9-5d9c-9334-ed61aac291a8"
+    assert UUID(idempotency_key("run", 2)).version == 5
+
+
+def test_a_key_goes_out_bare_or_as_the_draft_has_it() -> None:
+    key = idempotency_key("run", 2)
+    assert read("idempotency_header: X-Key\n").idempotency_headers("run", 2) == {"X-Key": key}
+    quoted = read("idempotency_header: X-Key\nidempotency_quoted: true\n").idempotency_headers("run", 2)
+    assert http_sf.parse(quoted["X-Key"].encode(), tltype="item") == (key, {})
