@@ -36,10 +36,13 @@ test: lint
 	$(BIN)/coverage report
 
 bench: $(VENV)/installed-test
+	$(PIP) -e '.[bench]'
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/check.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/limiter_sim.py
+	$(BIN)/python benchmarks/limiter_real.py
 
 clean:
 	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -22,6 +22,10 @@ class Clock(Protocol):
         """The date and time in UTC, as the world tells it; may jump."""
         ...
 
+    def unix(self) -> float:
+        """The same in seconds since 1970."""
+        ...
+
     async def sleep_until(self, due: float, *, precise: bool = False) -> None:
         """Returns once `monotonic()` has reached `due`, never earlier; with `precise`, hardly later."""
         ...
@@ -37,6 +41,10 @@ class SystemClock:
     def now(self) -> datetime:
         """See `Clock`."""
         return datetime.now(UTC)
+
+    def unix(self) -> float:
+        """See `Clock`."""
+        return time.time()
 
     async def sleep_until(self, due: float, *, precise: bool = False) -> None:
         """See `Clock`."""

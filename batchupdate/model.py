@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import datetime
 
 
 class Outcome(StrEnum):
@@ -196,7 +195,7 @@ class Verdict:
 class Result(NamedTuple):
     """What became of one row, as the journal keeps it; a plain tuple, for there can be millions.
 
-    `attempts` counts every request sent for this row, throttled ones too. `finished_at` is UTC. `duration_ms` is
+    `attempts` counts every request sent for this row, throttled ones too. `finished_at` is Unix time. `duration_ms` is
     that of the last request. `location` is where a 202 said the change can be followed.
     """
 
@@ -207,7 +206,7 @@ class Result(NamedTuple):
     error: str = ""
     request_id: str = ""
     location: str = ""
-    finished_at: datetime | None = None
+    finished_at: float | None = None
     duration_ms: float | None = None
 
 

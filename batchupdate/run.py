@@ -63,7 +63,7 @@ async def execute(
     folder, journal, clock, target = prepared.folder, prepared.journal, prepared.clock, prepared.target
     with run_log(folder.log, clock, prepared.secrets, verbose=verbose) as log:
         prepared.begins()
-        session = journal.begin_session(clock.now().timestamp(), repeatable=target.repeatable)
+        session = journal.begin_session(clock.unix(), repeatable=target.repeatable)
         journal.set_meta(rate_facts(prepared.rate))
         total = prepared.to_send
         point_latest(folder)
@@ -84,7 +84,7 @@ async def execute(
             traffic, ended = await work_off(journal, job, session, total)
         counts = journal.counts()
         exit_code = exit_code_of(counts, ended)
-        journal.end_session(Session.at(session, clock.now().timestamp(), traffic), exit_code)
+        journal.end_session(Session.at(session, clock.unix(), traffic), exit_code)
         log.info("end", exit_code=exit_code, sent=traffic.sent, throttled=traffic.throttled)
     on_progress(Progress("reporting", total, total, counts, traffic))
     summary = summarise(folder, journal, counts, ended.message if ended else "")

@@ -149,7 +149,7 @@ class WorkerPool:
         turns: the limiter.
         send: sends one request and returns its reply or fault; never raises.
         judge: says what a reply or fault means.
-        listen: reads what a reply says about the API's limits.
+        listen: reads what a reply says about the API's limits; None if nobody wants to know.
         delay: seconds of a row's own backoff after its n-th failed attempt, from 1.
         rules: when to give up.
         clock: where time comes from.
@@ -164,7 +164,7 @@ class WorkerPool:
         turns: Turns,
         send: Callable[[Request], Awaitable[Reply | Fault]],
         judge: Callable[[Reply | Fault], Verdict],
-        listen: Callable[[Reply], Sequence[Allowance]],
+        listen: Callable[[Reply], Sequence[Allowance]] | None,
         delay: Callable[[int], float],
         rules: Rules,
         clock: Clock,
@@ -369,9 +369,9 @@ class WorkerPool:
         if isinstance(answer, Reply):
             if verdict.action is Action.HOLD:
                 self._throttled += 1
-                fresh = turns.hold(sent_at, verdict.wait_s, self._listen(answer))
+                fresh = turns.hold(sent_at, verdict.wait_s, self._heard(answer))
             elif answer.status < SERVER_ERROR:
-                turns.passed(sent_at, self._listen(answer), answer.duration_s)
+                turns.passed(sent_at, self._heard(answer), answer.duration_s)
                 return False
             else:
                 fresh = turns.failed(sent_at, reached=True)
@@ -380,6 +380,9 @@ class WorkerPool:
             self._unreached += fresh
         self._give_up_if_down(verdict)
         return fresh
+
+    def _heard(self, answer: Reply) -> Sequence[Allowance]:
+        return self._listen(answer) if self._listen else ()
 
     def _may_repeat(self) -> bool:
         """Spends one of the repeats that a run has: an API that is unwell is not to be hammered."""
@@ -432,8 +435,9 @@ class WorkerPool:
     def _finish(
         self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int, *, final: bool = True
     ) -> None:
-        outcome, message = settle(request, verdict)
-        self._overtaken.pop(request.row, None)
+        outcome, message = (verdict.outcome, "") if verdict.outcome in FINE else settle(request, verdict)
+        if self._overtaken:
+            self._overtaken.pop(request.row, None)
         self.counts[outcome] += 1
         status = request_id = location = None
         if isinstance(answer, Reply):
@@ -441,7 +445,7 @@ class WorkerPool:
             request_id = next(filter(None, map(answer.headers.get, self._rules.request_id_headers)), None)
             location = answer.headers.get("location") if outcome is Outcome.ACCEPTED else None
         duration_ms = round(answer.duration_s * 1000, 1) if answer else None
-        now = self._clock.now()
+        now = self._clock.unix()
         self._sink.finish(
             Result(request.row, outcome, status, sent, message, request_id or "", location or "", now, duration_ms),
             final=final,

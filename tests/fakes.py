@@ -40,6 +40,9 @@ class FakeClock:
     def now(self) -> datetime:
         return EPOCH + timedelta(seconds=self.time - self._start)
 
+    def unix(self) -> float:
+        return self.now().timestamp()
+
     async def sleep_until(self, due: float, *, precise: bool = False) -> None:
         del precise
         if due <= self.time:
@@ -99,6 +102,9 @@ class QuickClock:
 
     def now(self) -> datetime:
         return datetime.fromtimestamp(self.monotonic(), UTC)
+
+    def unix(self) -> float:
+        return self.monotonic()
 
     async def sleep_until(self, due: float, *, precise: bool = False) -> None:
         del precise

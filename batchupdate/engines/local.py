@@ -20,7 +20,7 @@ from batchupdate.rates import rate_in_force
 from batchupdate.worker_pool import CLAIM_BATCH, Rules, WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from pydantic import SecretStr
     from structlog.typing import FilteringBoundLogger
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batchupdate.clock import Clock
     from batchupdate.config import Secrets, Settings
     from batchupdate.journal import Journal
-    from batchupdate.model import Fault, Reply, Request
+    from batchupdate.model import Allowance, Fault, Reply, Request
     from batchupdate.rates import Rate
     from batchupdate.targets import Target
     from batchupdate.worker_pool import Sink, Source
@@ -106,7 +106,7 @@ async def work_off(journal: Journal, job: Job, session: int, total: int) -> tupl
     )
 
     def heard() -> Session:
-        return Session.at(session, clock.now().timestamp(), line.traffic)
+        return Session.at(session, clock.unix(), line.traffic)
 
     async with client, HandOver(journal, clock, heard) as hand_over:
         if target.read is not None and journal.doubtful(0, 1):
@@ -153,6 +153,9 @@ class _Line:
         sent, retried, throttled = (sum(each) for each in zip(*(pool.traffic[:3] for pool in self._pools), strict=True))
         return Traffic(sent, retried, throttled, self._limiter.waited_s, self._limiter.allowed_per_s)
 
+    def _listen(self, reply: Reply) -> Sequence[Allowance]:
+        return self._policy.signals.allowances(reply.headers, self._job.clock.now)
+
     async def work(
         self,
         stage: str,
@@ -169,7 +172,7 @@ class _Line:
             turns=self._limiter,
             send=send,
             judge=_judge_of(self._policy, job),
-            listen=lambda reply: self._policy.signals.allowances(reply.headers, job.clock.now),
+            listen=self._listen if job.rate.auto else None,
             delay=delay_s,
             rules=self._rules,
             clock=job.clock,

@@ -30,7 +30,10 @@ CACHE_KIB = 2048
 COPIED_AT_ONCE = 3000
 
 _ADD_ROWS = "INSERT INTO row (number, cells, record_id, path, fields)"
-_ADD_RESULTS = "INSERT OR REPLACE INTO result"
+_ADD_RESULTS = (
+    "INSERT OR REPLACE INTO result (number, outcome, http_status, attempts, error, request_id, location, finished_at, "
+    "duration_ms, final)"
+)
 _SET_META = """
     INSERT OR REPLACE INTO meta SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)
 """
@@ -450,23 +453,8 @@ def _json(value: object) -> str:
 
 def _keep(connection: sqlite3.Connection, results: Iterable[tuple[Result, bool]]) -> None:
     """Keeps results, each with whether it is final, within the caller's transaction."""
-    bulk_insert(connection, _ADD_RESULTS, [_values(result, final=final) for result, final in results])
-
-
-def _values(result: Result, *, final: bool) -> tuple[object, ...]:
-    """A result as the columns of its table."""
-    return (
-        result.row,
-        int(final),
-        str(result.outcome),
-        result.http_status,
-        result.attempts,
-        result.error,
-        result.request_id,
-        result.location,
-        result.finished_at.timestamp() if result.finished_at else None,
-        result.duration_ms,
-    )
+    # An outcome that is no plain text would be looked at twice by the sqlite3 module.
+    bulk_insert(connection, _ADD_RESULTS, [(one[0], str(one[1]), *one[2:], final) for one, final in results])
 
 
 def _connect(path: Path) -> sqlite3.Connection:

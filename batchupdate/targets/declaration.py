@@ -361,7 +361,16 @@ class Target(Strict):
         Every id is percent-encoded but for RFC 3986's unreserved characters, as RFC 6570 section 3.2.2 has it, so
         that it stays inside its own segment.
         """
+        if len(ids) == 1:  # nearly always, and there can be millions
+            head, tail = self._around
+            return f"{head}{ids[0] if _plain(ids[0]) else quote(ids[0], safe='')}{tail}"
         return self._template.format(*[value if _plain(value) else quote(value, safe="") for value in ids])
+
+    @cached_property
+    def _around(self) -> tuple[str, str]:
+        """The path before and after its only variable."""
+        head, _, tail = PLACEHOLDER.sub("{}", self.path).partition("{}")
+        return head, tail
 
     def read_path(self, path: str) -> str:
         """Where the record of a request at `path` is read; the ids in it stay encoded as they are."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NOW = datetime(2026, 11, 21, 18, 45, 0, 123000, tzinfo=UTC)
+NOW = datetime(2026, 11, 21, 18, 45, 0, 123000, tzinfo=UTC).timestamp()
 UPDATED = Outcome.UPDATED
 
 
@@ -73,7 +73,7 @@ def test_a_row_becomes_a_request_and_its_result_a_line(journal: Journal) -> None
     result = Result(2, Outcome.ACCEPTED, 202, 3, "why", "req-1", "/jobs/1", NOW, 12.5)
     claim(journal, 2, 0, [(result, True)])
     (line,) = journal.lines()
-    assert line == (2, '["a","b"]', "id-2", "accepted", 202, 3, "why", "req-1", "/jobs/1", NOW.timestamp(), 12.5)
+    assert line == (2, '["a","b"]', "id-2", "accepted", 202, 3, "why", "req-1", "/jobs/1", NOW, 12.5)
 
 
 texts = st.text(max_size=40) | st.sampled_from(

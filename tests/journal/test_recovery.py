@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = 4096
-AT = datetime(2026, 11, 21, 18, 45, 0, 123000, tzinfo=UTC)
+AT = datetime(2026, 11, 21, 18, 45, 0, 123000, tzinfo=UTC).timestamp()
 META = {
     "target": {"name": "langdock-integration", "note": "x" * 9000},
     "input": {"path": "/data/renames.csv", "sha256": "ab" * 32},
@@ -46,7 +46,9 @@ def result_of(number: int) -> tuple[Result, bool]:
     return Result(number, Outcome.UPDATED, 200, 1, "", f"request-{number}", "", AT, 12.25), True
 
 
-def make(path: Path, rows: int, sent: int, in_flight: int = 0, exit_code: int | None = 3, folder: Path | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def make(
+    path: Path, rows: int, sent: int, in_flight: int = 0, exit_code: int | None = 3, folder: Path | None = None
+) -> None:
     """A journal of so many rows: a few invalid or carried by others, some sent, some in flight, the others not sent.
 
     If a folder is named, it gets the files as a kill would leave them.
@@ -67,7 +69,7 @@ def make(path: Path, rows: int, sent: int, in_flight: int = 0, exit_code: int | 
             if number + 2 <= rows:
                 journal.carry([number], number + 1, {"name": "joined"})
         journal.seal({**META, "rows": rows})
-        session = journal.begin_session(AT.timestamp(), repeatable=True)
+        session = journal.begin_session(AT, repeatable=True)
         after, left = 0, sent
         while left > 0 and (requests := claim(journal, after, min(20, left))):
             after, left = requests[-1].row, left - len(requests)
@@ -75,7 +77,7 @@ def make(path: Path, rows: int, sent: int, in_flight: int = 0, exit_code: int | 
             journal.hand_over([], [result_of(request.row) for request in order])
         claim(journal, after, in_flight)
         if exit_code is not None:
-            state = Session.at(session, AT.timestamp() + 60, Traffic(sent, 2, 1, 0.5, 19.5))
+            state = Session.at(session, AT + 60, Traffic(sent, 2, 1, 0.5, 19.5))
             journal.end_session(state, exit_code)
         if folder is not None:
             folder.mkdir(exist_ok=True)
@@ -98,7 +100,7 @@ def recovered(path: Path) -> tuple[dict[int, Line], list[str]]:
         return {line.number: line for line in lines}, found.losses
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Sample:
     """The bytes of a journal and its -wal, and what they say."""
 
@@ -118,20 +120,20 @@ class Sample:
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """A run that stopped itself after 400 of 600 rows."""
+    """A run that stopped itself after 200 of 300 rows."""
     path = tmp_path_factory.mktemp("ended") / "journal.sqlite3"
-    make(path, 600, 400)
+    make(path, 300, 200)
     return Sample(path.read_bytes(), b"", lines_of(path))
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> Sample:
-    """A run that was killed after 400 of 600 rows, with 16 more in flight: all results are in the -wal file."""
+    """A run that was killed after 200 of 300 rows, with 16 more in flight: all results are in the -wal file."""
     folder = tmp_path_factory.mktemp("killed")
-    make(folder / "journal.sqlite3", 600, 400, 16, None, folder / "copy")
+    make(folder / "journal.sqlite3", 300, 200, 16, None, folder / "copy")
     path = folder / "copy" / "journal.sqlite3"
     data, ahead = path.read_bytes(), path.with_name(path.name + "-wal").read_bytes()
-    assert len(ahead) > 20 * PAGE
+    assert len(ahead) > 12 * PAGE
     return Sample(data, ahead, lines_of(path))
 
 
@@ -164,7 +166,7 @@ def test_everything_about_the_run_comes_along(ended: Sample, place: Path) -> Non
         assert found.sessions == journal.sessions()
         assert found.errors == journal.error_groups()
         assert found.counts == journal.counts()
-        assert (found.rows, found.width) == (600, 2)
+        assert (found.rows, found.width) == (300, 2)
 
 
 def test_a_killed_run_keeps_all_its_results_and_what_may_have_been_sent_since_is_unknown(
@@ -205,9 +207,9 @@ def test_whichever_page_is_lost_no_row_gets_another_outcome_and_none_is_left_out
         data = sample.data[: page * PAGE] + bytes(PAGE) + sample.data[(page + 1) * PAGE :]
         told, _ = recovered(sample.lay(place, data))
         assert_honest(sample.lines, told)
-        assert told.keys() >= sample.lines.keys() - {601}, page  # the last one's number can't be known if it is lost
+        assert told.keys() >= sample.lines.keys() - {301}, page  # the last one's number can't be known if it is lost
         known = sum(told[number].outcome == line.outcome for number, line in sample.lines.items() if number in told)
-        assert known > 300 if which == "ended" else known > 0
+        assert known > 150 if which == "ended" else known > 0
 
 
 @pytest.mark.parametrize("which", ["ended", "killed"])
@@ -240,7 +242,7 @@ def test_a_wal_file_that_was_cut_off_anywhere_stays_honest(killed: Sample, place
         known.append((size, sum(told[n].outcome != "unknown" for n in killed.lines)))
     counts = [count for _, count in sorted(known)]
     assert counts == sorted(counts), "the more there is, the more is known"
-    assert counts[-1] > 300
+    assert counts[-1] > 150
 
 
 def test_what_stands_behind_a_damaged_place_in_the_wal_is_still_read(killed: Sample, place: Path) -> None:
@@ -249,13 +251,13 @@ def test_what_stands_behind_a_damaged_place_in_the_wal_is_still_read(killed: Sam
     told, losses = recovered(killed.lay(place, ahead=broken))
     assert_honest(killed.lines, told)
     assert any("journal.sqlite3-wal" in loss and "is damaged" in loss for loss in losses)
-    assert sum(line.outcome == "updated" for line in told.values()) > 200
+    assert sum(line.outcome == "updated" for line in told.values()) > 90
 
 
 def test_a_wal_file_without_a_head_is_still_read(killed: Sample, place: Path) -> None:
     told, _ = recovered(killed.lay(place, ahead=bytes(32) + killed.ahead[32:]))
     assert_honest(killed.lines, told)
-    assert sum(line.outcome == "updated" for line in told.values()) > 200
+    assert sum(line.outcome == "updated" for line in told.values()) > 90
 
 
 def test_a_resumed_run_whose_wal_file_is_gone_believes_no_earlier_entry_that_could_have_changed(
@@ -264,7 +266,7 @@ def test_a_resumed_run_whose_wal_file_is_gone_believes_no_earlier_entry_that_cou
     path, copy = tmp_path / "journal.sqlite3", tmp_path / "copy"
     make(path, 60, 40)
     with Journal.open(path) as journal:
-        journal.begin_session(AT.timestamp() + 99, repeatable=True)
+        journal.begin_session(AT + 99, repeatable=True)
         requests = claim(journal, 0, 99)
         journal.hand_over([], [(Result(r.row, Outcome.UPDATED, 200, 1, "", "", "", AT, 1.0), True) for r in requests])
         copy.mkdir()
@@ -327,7 +329,7 @@ def applied(damages: Iterable[Callable[[bytes], bytes]], data: bytes) -> bytes:
     return data
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(of_data=st.lists(damages(), max_size=4), of_ahead=st.lists(damages(), max_size=2), run=st.booleans())
 def test_after_any_damage_every_row_is_as_it_was_or_unknown(
     ended: Sample,
