@@ -31,9 +31,10 @@ def rebuild_reports(folder: RunFolder) -> Summary:
 
 
 def report(journal: Journal, summary: Summary) -> None:
-    """Writes every report of a run."""
+    """Writes every report of a run. One that came to its own end is finished then, and not before."""
     meta = journal.meta()
     write_reports(summary, meta["columns"], meta["width"], journal.lines())
+    journal.set_meta({"finished": summary.exit_code in {EXIT_OK, EXIT_ROWS_NOT_FINE}})
 
 
 def summary_of(folder: RunFolder) -> Summary:

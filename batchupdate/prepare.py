@@ -435,7 +435,9 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any]) -> _Found:
                 found.of_older_file.append((folder.run_id, left))
             continue
         if meta.get("sealed"):
-            found.run = folder if left else None
+            # With nothing left to send it may still have been stopped, or have died before its reports stood: whoever
+            # says the same again wants it finished, and not everything sent once more.
+            found.run = folder if left or not meta.get("finished", True) else None
             return found
         with folder.lock():
             pass  # nobody holds it: it ended while it was reading, and sent nothing

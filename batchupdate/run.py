@@ -64,7 +64,7 @@ async def execute(
     with run_log(folder.log, clock, prepared.secrets, verbose=verbose) as log:
         prepared.begins()
         session = journal.begin_session(clock.unix(), repeatable=target.repeatable)
-        journal.set_meta(rate_facts(prepared.rate))
+        journal.set_meta({**rate_facts(prepared.rate), "finished": False})
         total = prepared.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)

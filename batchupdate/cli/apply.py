@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.screen import Screen, outcomes, span, told
+from batchupdate.cli.screen import Screen, many, outcomes, span, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -263,7 +263,8 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
         screen.say(f"  {_line(problem)}", style="yellow")
     if (told := sum(checkup.codes.values())) > len(problems):
         screen.say(
-            f"  … and {told - len(problems):,} more problems; see them all with: batchupdate check", style="yellow"
+            f"  … and {many(told - len(problems), 'problem')} more; see all with: batchupdate check",
+            style="yellow",
         )
     if prepared.resumed:
         screen.say(f"  This goes on with the unfinished run {prepared.folder.run_id}; --new would start afresh.")
@@ -271,7 +272,7 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
         return
     invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
     doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
-    screen.say(f"  {checkup.rows:,} rows: {count:,} to send{invalid}{doubles}.")
+    screen.say(f"  {many(checkup.rows, 'row')}: {count:,} to send{invalid}{doubles}.")
     show_plan(prepared, screen)
 
 
@@ -296,9 +297,9 @@ def _verdict(checkup: Checkup) -> str:
     if not checkup.rows:
         return "There is nothing to do: the file has no data rows."
     fine = checkup.rows - checkup.invalid
-    text = f"{checkup.rows:,} rows: {fine:,} fine, {checkup.invalid:,} invalid"
+    text = f"{many(checkup.rows, 'row')}: {fine:,} fine, {checkup.invalid:,} invalid"
     if checkup.warnings:
-        text += f", {checkup.warnings:,} warnings"
+        text += f", {many(checkup.warnings, 'warning')}"
     if checkup.superseded:
         text += f", {checkup.superseded:,} give way to a later row"
     return text + "."

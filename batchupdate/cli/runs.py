@@ -15,14 +15,22 @@ RunsDir = Annotated[Path, typer.Option(envvar="BATCHUPDATE_RUNS_DIR", help="Wher
 DEFAULT = Path("batchupdate-runs")
 
 
-@told
-def runs(runs_dir: RunsDir = DEFAULT, as_json: options.Json = False) -> None:
-    """List the runs, newest first.
+app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
-    Example:
+
+@app.callback()
+@told
+def runs(context: typer.Context, runs_dir: RunsDir = DEFAULT, as_json: options.Json = False) -> None:
+    """List the runs, newest first, or remove old ones.
+
+    Examples:
 
       batchupdate runs
+
+      batchupdate runs prune --older-than 30d --dry-run
     """
+    if context.invoked_subcommand is not None:
+        return
     from batchupdate.history import glance
     from batchupdate.journal.folder import all_runs
 
@@ -52,6 +60,55 @@ def runs(runs_dir: RunsDir = DEFAULT, as_json: options.Json = False) -> None:
     )
 
 
+@app.command()
+@told
+def prune(
+    older_than: Annotated[
+        str, typer.Option(metavar="AGE", help="How old, counted from a run's last work: 12h, 30d or 4w.")
+    ],
+    runs_dir: RunsDir = DEFAULT,
+    unfinished: Annotated[
+        bool, typer.Option("--unfinished", help="Also runs with rows left to send, or that can't be read.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list what would go.")] = False,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+) -> None:
+    """Remove old runs, with their journals and reports.
+
+    Examples:
+
+      batchupdate runs prune --older-than 30d --dry-run
+
+      batchupdate runs prune --older-than 30d --yes
+    """
+    import time
+    from datetime import UTC, datetime
+
+    from batchupdate.journal.pruning import age, parse_age, plan_prune, remove
+
+    screen = Screen(as_json=as_json)
+    may_go = plan_prune(runs_dir, parse_age(older_than), datetime.now(UTC), include_unfinished=unfinished)
+    if not may_go:
+        screen.say(f"No runs in {runs_dir} are that old and finished.")
+    else:
+        now = time.time()
+        rows = [(run.folder.run_id, age(now - run.last_work), size(run.folder.path)) for run in may_go]
+        screen.table("", ("run", "age", "size"), rows)
+    removed: list[str] = []
+    freed = 0
+    if may_go and not dry_run:
+        if not yes and not screen.confirm(f"Remove {len(may_go):,} runs for good?", possible=True):
+            raise typer.Exit
+        pruned = remove(runs_dir, may_go)
+        removed, freed = pruned.removed, pruned.freed
+        for notice in pruned.notices:
+            screen.say(notice, style="yellow")
+        screen.result(f"Removed {len(removed):,} of {len(may_go):,} runs.")
+    found = [run.folder.run_id for run in may_go]
+    screen.json({"old": found, "removed": removed, "freed_bytes": freed})
+
+
 @told
 def show(run: RunName = "latest", runs_dir: RunsDir = DEFAULT, as_json: options.Json = False) -> None:
     """Show what became of a run.
@@ -76,17 +133,37 @@ def show(run: RunName = "latest", runs_dir: RunsDir = DEFAULT, as_json: options.
 
 
 @told
-def report(run: RunName = "latest", runs_dir: RunsDir = DEFAULT, as_json: options.Json = False) -> None:
+def report(
+    run: RunName = "latest",
+    runs_dir: RunsDir = DEFAULT,
+    recover: Annotated[
+        bool, typer.Option("--recover", help="The journal is damaged: save what can be read, and say what can't.")
+    ] = False,
+    as_json: options.Json = False,
+) -> None:
     """Rebuild a run's reports from its journal.
 
-    Example:
+    Examples:
 
       batchupdate report latest
+
+      batchupdate report --recover 20261121-184500-renames-7f3a
     """
     from batchupdate.history import rebuild_reports
     from batchupdate.journal.folder import find
+    from batchupdate.recovered import recover_reports
 
     screen = Screen(as_json=as_json)
-    summary = rebuild_reports(find(runs_dir, run))
-    screen.result(f"Rebuilt results.csv, failed.csv and summary.json in {summary.folder}")
+    folder = find(runs_dir, run)
+    if recover:
+        summary = recover_reports(folder)
+        said = "Saved what can be read in recovered-results.csv, recovered-failed.csv and recovered-summary.json"
+    else:
+        summary = rebuild_reports(folder)
+        said = "Rebuilt results.csv, failed.csv and summary.json"
+    for notice in summary.notices:
+        screen.say(notice, style="yellow")
+    screen.result(f"{said} in {summary.folder}")
     screen.json(summary.to_json())
+    if recover:
+        raise typer.Exit(summary.exit_code)

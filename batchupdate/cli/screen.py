@@ -220,7 +220,7 @@ def outcomes(screen: Screen, summary: Summary) -> None:
     if len(summary.errors) > 5:  # noqa: PLR2004 - the rest is in the files
         screen.result("  … and others: see failed.csv")
     traffic, seconds = summary.sessions.traffic, summary.sessions.duration_s
-    line = f"{traffic.sent:,} requests in {span(seconds)}"
+    line = f"{many(traffic.sent, 'request')} in {span(seconds)}"
     if traffic.retried:
         line += f", {traffic.retried:,} of them repeats"
     if traffic.throttled:
@@ -231,8 +231,15 @@ def outcomes(screen: Screen, summary: Summary) -> None:
     if summary.advice:
         screen.result(summary.advice)
     screen.result(f"Results: {summary.folder}")
+    for notice in summary.notices:
+        screen.result(notice, style="yellow")
     if summary.stopped:
         screen.result(summary.stopped, style="bold red")
+
+
+def many(count: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _times(count: int) -> str:
@@ -277,7 +284,7 @@ class _Plain:
             return
         self._next = now + PLAIN_EVERY_S
         if progress.stage == "reading":
-            self._say(f"read {progress.done:,} rows")
+            self._say(f"read {many(progress.done, 'row')}")
             return
         limit = "" if progress.limit_per_s is None else f" (limit {progress.limit_per_s:.3g}/s)"
         left = f", {span(progress.eta_s)} left" if progress.eta_s is not None else ""

@@ -7,10 +7,11 @@ holds the run's lock), and each method is one transaction. Batches go in by stat
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic_core import to_json
@@ -158,16 +159,24 @@ class Journal:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Makes a new journal, readable by its owner alone."""
+        """Makes a new journal, readable by its owner alone.
+
+        It appears whole or not at all: a process that dies in here leaves no journal that nobody can read.
+        """
+        beside = path.with_name(f".{path.name}.new")
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            with _told(path), closing(_connect(beside)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                schema.create(connection)
+            beside.rename(path)
         except OSError as error:
             raise ConfigError(f"The journal {path} can't be made: {error.strerror or error}.") from error
         with _told(path):
             connection = _connect(path)
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")  # until the rows are in: nothing was sent yet
-            schema.create(connection)
         return cls(path, connection)
 
     @classmethod
@@ -179,14 +188,14 @@ class Journal:
         """
         try:
             connection = _connect(path)
+            try:
+                schema.bring_up_to_date(connection, path)
+                connection.execute("PRAGMA synchronous = FULL")
+            except BaseException:
+                connection.close()
+                raise
         except sqlite3.Error as error:
-            raise ConfigError(f"{path} is no readable journal: {error}.") from error
-        try:
-            schema.bring_up_to_date(connection, path)
-            connection.execute("PRAGMA synchronous = FULL")
-        except BaseException:
-            connection.close()
-            raise
+            raise ConfigError(f"{path} is no readable journal: {error}.", _way_out(path, error)) from error
         return cls(path, connection)
 
     def __enter__(self) -> Self:
@@ -469,6 +478,16 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def _way_out(path: Path, error: sqlite3.Error) -> str:
+    """What to do if it is the file itself that is broken; else nothing."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits say where it was seen
+    recover = f"batchupdate report --recover {path.parent.name}"
+    return f"The journal is damaged. Save what can be read with: {recover}" if code in _DAMAGE else ""
+
+
 class _told:  # noqa: N801 - reads as a phrase: with told(path)
     """Turns SQLite's errors into a sentence with the journal's place."""
 
@@ -482,5 +501,6 @@ class _told:  # noqa: N801 - reads as a phrase: with told(path)
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if isinstance(error, sqlite3.Error) and not isinstance(error, BatchUpdateError):
-            hint = "Nothing was sent that the journal does not know. Make room or mend the folder, then run it again."
+            mend = "Make room or mend the folder, then run it again."
+            hint = f"Nothing was sent that the journal does not know. {_way_out(self._path, error) or mend}"
             raise SafetyStop(f"The journal {self._path} can't be used: {error}.", hint) from error

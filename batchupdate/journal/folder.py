@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LATEST = "latest"
-_RUN_ID = re.compile(r"\d{8}-\d{6}-[a-z0-9-]+-[0-9a-f]{4}")
+RUN_ID = re.compile(r"(\d{8}-\d{6})-[a-z0-9-]+-[0-9a-f]{4}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 MAX_SLUG = 40
 ARRIVAL_S = 30.0
@@ -218,7 +218,7 @@ def all_runs(runs_dir: Path) -> Iterator[RunFolder]:
 
 
 def _is_run(path: Path) -> bool:
-    return _RUN_ID.fullmatch(path.name) is not None and _has_journal(path)
+    return RUN_ID.fullmatch(path.name) is not None and _has_journal(path)
 
 
 def _has_journal(path: Path) -> bool:

@@ -113,9 +113,11 @@ class Pages:
     def index(self) -> Iterator[Record]:
         """The records of all indexes, and of tables that are kept like one; in no order."""
         for number in range(2, self.count + 1):
+            if self._taken[number]:
+                continue
             with suppress(Damaged):
                 page = self._page(number)
-                if not self._taken[number] and page[0] in {_INTERIOR_INDEX, _LEAF_INDEX}:
+                if page[0] in {_INTERIOR_INDEX, _LEAF_INDEX}:
                     self._taken[number] = True
                     yield from self._index_records(page)
 

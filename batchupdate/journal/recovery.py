@@ -247,7 +247,7 @@ class _Salvage:
         listed = self._one("SELECT count(*) FROM row")
         if not listed:
             raise ConfigError(f"Nothing can be read in the journal {path}.", "Look for a copy of the run's folder.")
-        doubt = bool(behind or not whole or self._strays or self._contradicts_itself())
+        doubt = self._drop_contradictions() or bool(behind or not whole or self._strays)
         if behind:
             self._forget_what_is_not_final()
         self._make_view(in_doubt=doubt)
@@ -281,16 +281,16 @@ class _Salvage:
             return [f"The run has no end in the journal, and {ahead.name} may have been cut off."]
         return [f"The run has no end in the journal: if there was a file {ahead.name}, it held the last entries."]
 
-    def _contradicts_itself(self) -> bool:
-        """Whether there are results that no row, or no request, can have led to: some number is wrong then."""
+    def _drop_contradictions(self) -> bool:
+        """Drops results that no row, or no request, can have led to: they are those of other rows."""
         self._scratch.create_function("unmarked", 1, lambda number: number not in self._gaps["started"])
         query = """
-            SELECT EXISTS (
-                SELECT 1 FROM result LEFT JOIN row USING (number) LEFT JOIN started USING (number)
+            DELETE FROM result WHERE number IN (
+                SELECT number FROM result LEFT JOIN row USING (number) LEFT JOIN started USING (number)
                 WHERE row.number IS NULL OR attempts > 0 AND started.number IS NULL AND unmarked(result.number)
             )
         """
-        return bool(self._one(query))
+        return self._scratch.execute(query).rowcount > 0
 
     def _forget_what_is_not_final(self) -> None:
         """A later entry, which is missing, may have put another result in its place."""

@@ -58,7 +58,8 @@ def read_write_ahead(file: IO[bytes], page_size: int) -> WriteAhead:
     head = file.read(_HEADER.size)
     if not head:
         return found  # as after every checkpoint that truncates
-    magic, _, told, _, *salts, first, second = _HEADER.unpack(head.ljust(_HEADER.size, b"\0"))
+    head = head.ljust(_HEADER.size, b"\0")
+    magic, _, told, _, *salts, first, second = _HEADER.unpack(head)
     sums = (first, second)
     big = bool(magic & _BIG_ENDIAN)
     whole = magic | _BIG_ENDIAN == _MAGIC | _BIG_ENDIAN and _checksum(head[:24], (0, 0), big=big) == sums

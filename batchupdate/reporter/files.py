@@ -103,7 +103,7 @@ def _move(beside: Path, path: Path, notices: list[str]) -> None:
 
 def _in_the_way(path: Path, error: OSError) -> bool:
     """Whether something that stands at `path` won't give way: for Windows, a permission is missing then."""
-    return os.path.lexists(path) and (isinstance(error, PermissionError | IsADirectoryError) or path.is_dir())
+    return isinstance(error, PermissionError | IsADirectoryError) or path.is_dir()
 
 
 def _free_name(path: Path) -> Path:

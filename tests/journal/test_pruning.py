@@ -9,7 +9,7 @@ import pytest
 from fakes import claim
 
 from batchupdate.errors import ConfigError
-from batchupdate.journal import Journal, Session, pruning
+from batchupdate.journal import Journal, Session
 from batchupdate.journal.folder import RunFolder, all_runs, create, find, point_latest
 from batchupdate.journal.pruning import Prunable, age, parse_age, plan_prune, remove
 from batchupdate.model import Outcome, Result
@@ -269,7 +269,3 @@ def test_latest_goes_with_the_last_run(tmp_path: Path, monkeypatch: pytest.Monke
     point_latest(make(tmp_path, 90 * DAY, 60 * DAY))
     remove(tmp_path, planned(tmp_path))
     assert [path.name for path in tmp_path.iterdir() if path.name != ".lock"] == []
-
-
-def test_the_name_of_a_run_is_the_same_here_and_where_it_is_made(tmp_path: Path) -> None:
-    assert pruning._RUN_ID.fullmatch(create(tmp_path, "Q3 Renames (final).XLSX", NOW).run_id)

@@ -1,0 +1,116 @@
+"""Runs that are killed with `kill -9` up to five times, started again, and held against what the sandbox really did.
+
+    python benchmarks/torture.py [--seeds 1000] [--rows 2000] [--at-once 2] [--minutes 10]
+    python benchmarks/torture.py --seed 17
+
+The long form of `tests/torture`. Of six seeds, four have no faults, one has faults, and one has faults and a target for
+which repeating is not safe. Exits 1 if a rule is broken, and names the seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import mean
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+from torture.story import LONG, World, faulty, plain, tell
+from torture.truth import TWICE_AT_MOST, Verdict, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+HEADINGS = ("stories", "seeds", "kills", "rows", "lost", "false", "again", "twice a kill, max / mean", "time")
+WIDTHS = (14, 7, 7, 11, 6, 7, 7, 26, 9)
+
+
+def world_of(seed: int, rows: int) -> World:
+    """What a seed stands for here."""
+    match seed % 6:
+        case 4:
+            return faulty(seed, repeatable=True, rows=rows)
+        case 5:
+            return faulty(seed, repeatable=False, rows=rows)
+        case _:
+            return plain(seed, rows)
+
+
+def live(world: World) -> tuple[Verdict, float]:
+    """Tells and judges one story; its files are kept where a rule is broken."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{world}-"))
+    story = tell(world, folder)
+    verdict = judge(story)
+    for sentence in verdict.broken:
+        print(f"{world}: {sentence}", file=sys.stderr, flush=True)
+    if verdict.broken:
+        print(f"{world}: its files are kept in {folder}", file=sys.stderr, flush=True)
+    else:
+        shutil.rmtree(folder)
+    return verdict, story.seconds
+
+
+def line(cells: Sequence[str]) -> str:
+    """One line of the table, in Markdown."""
+    return "| " + " | ".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True)) + " |"
+
+
+def print_line(name: str, told: Sequence[tuple[Verdict, float]]) -> None:
+    """The figures of all stories of one kind."""
+    verdicts = [verdict for verdict, _ in told]
+    kills = sum((verdict.kills for verdict in verdicts), Counter())
+    twice = [count for verdict in verdicts for count in verdict.twice]
+    cells = (
+        name,
+        f"{len(verdicts):,}",
+        f"{kills.total():,}",
+        f"{sum(verdict.rows for verdict in verdicts):,}",
+        f"{sum(verdict.lost for verdict in verdicts):,}",
+        f"{sum(verdict.false for verdict in verdicts):,}",
+        f"{sum(verdict.again for verdict in verdicts):,}" if name == "unrepeatable" else "–",
+        f"{max(twice, default=0):,} / {mean(twice or [0]):,.1f}",
+        f"{sum(seconds for _, seconds in told):,.0f} s",
+    )
+    print(line(cells), flush=True)
+
+
+def main() -> None:
+    """Prints the table; exits 1 if a rule is broken."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=1000)
+    parser.add_argument("--rows", type=int, default=LONG)
+    parser.add_argument("--at-once", type=int, default=2, help="stories under way at a time")
+    parser.add_argument("--minutes", type=float, help="begin no further story after this time")
+    parser.add_argument("--seed", type=int, help="this one alone")
+    options = parser.parse_args()
+    seeds = range(options.seeds) if options.seed is None else [options.seed]
+    started = time.monotonic()
+
+    def in_time(seed: int) -> tuple[World, Verdict, float] | None:
+        if options.minutes and time.monotonic() - started > options.minutes * 60:
+            return None
+        world = world_of(seed, options.rows)
+        return world, *live(world)
+
+    with ThreadPoolExecutor(options.at_once) as pool:
+        told = [story for story in pool.map(in_time, seeds) if story]
+    print(line(HEADINGS))
+    print("|" + "|".join(f" {'-' * (width - 1)}: " for width in WIDTHS) + "|")
+    for name in dict.fromkeys(world.name for world, *_ in told):
+        print_line(name, [(verdict, seconds) for world, verdict, seconds in told if world.name == name])
+    kills = sum((verdict.kills for _, verdict, _ in told), Counter())
+    print(f"\nKills while {', '.join(f'{stage.value}: {kills[stage]:,}' for stage in sorted(kills))}.")
+    print(f"{time.monotonic() - started:,.0f} s in all. At most {TWICE_AT_MOST} rows a kill may be sent twice.")
+    if wrong := [str(world) for world, verdict, _ in told if verdict.broken]:
+        sys.exit(f"Rules are broken by: {', '.join(wrong)}")
+
+
+if __name__ == "__main__":
+    main()

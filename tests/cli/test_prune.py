@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batchupdate.journal import Journal
+from batchupdate.journal.folder import RunFolder, create
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+    Cli = Callable[..., Result]
+
+
+def old_run(days: int = 40) -> RunFolder:
+    folder = create(Path("batchupdate-runs"), "renames.csv", datetime.now(UTC) - timedelta(days=days))
+    with Journal.create(folder.journal) as journal:
+        journal.seal({"rows": 0})
+    return folder
+
+
+def test_runs_are_still_listed_by_the_bare_command(cli: Cli) -> None:
+    assert "There are no runs" in cli("runs").stderr
+
+
+def test_a_dry_run_lists_and_removes_nothing(cli: Cli) -> None:
+    folder = old_run()
+    result = cli("runs", "prune", "--older-than", "30d", "--dry-run")
+    assert result.exit_code == 0
+    assert folder.run_id in result.stdout
+    assert "40 days" in result.stdout
+    assert folder.path.exists()
+
+
+def test_without_yes_and_without_a_terminal_nothing_is_removed(cli: Cli) -> None:
+    folder = old_run()
+    result = cli("runs", "prune", "--older-than", "30d")
+    assert result.exit_code == 2
+    assert folder.path.exists()
+
+
+def test_old_runs_go_and_young_ones_stay(cli: Cli) -> None:
+    old, young = old_run(), old_run(2)
+    result = cli("runs", "prune", "--older-than", "4w", "--yes", "--json")
+    assert json.loads(result.stdout)["removed"] == [old.run_id]
+    assert not old.path.exists()
+    assert young.path.exists()
+
+
+def test_a_bad_age_is_a_sentence(cli: Cli) -> None:
+    result = cli("runs", "prune", "--older-than", "soon")
+    assert result.exit_code == 2
+    assert "such as 12h, 30d or 4w" in result.stderr

@@ -1,0 +1,294 @@
+"""A run that is killed again and again, then finished: what happened, for `truth` to judge.
+
+The run is the real command in a process of its own. The sandbox that it talks to lives in the teller's process, so it
+outlives every kill and knows the truth. Everything about a story follows from its seed but the machine's own timing.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from batchupdate.sandbox import LANGDOCK_KEY, Faults, make_records, run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from batchupdate.sandbox import Records, Sandbox, Seen
+
+CONCURRENCY = 8
+LONG = 2000
+"""Rows of a long story: several claims and commits, so that the bound on rows sent twice means something."""
+
+INVALID_EVERY = 40
+LIFE_AT_MOST_S = 120.0
+POLL_S = 0.0005
+SETTLED_S = 0.05
+JOURNALS = "runs/2*/journal.sqlite3"
+
+FAULTS = (
+    "reset-before=0.02,reset-after=0.03,500=0.01,500-after=0.02,garbage=0.01,garbage-body=0.01,"
+    "hang=0.004,hang-after=0.004,503-retry-after=0.001"
+)
+
+
+class Stage(StrEnum):
+    """What a process was doing when it was killed."""
+
+    ANYTHING = "anything"
+    """Whatever a random time after its start brings: imports too."""
+    READING = "reading"
+    """Its journal was being made and filled; nothing was sent."""
+    SENDING = "sending"
+    """Some request had just arrived."""
+    REPORTING = "reporting"
+    """A report was being written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """When to kill: at the stage, or for `SENDING` once this `share` of what was left has arrived; then a delay."""
+
+    stage: Stage
+    share: float
+    delay_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What one seed stands for: a file, an API with its faults, and the moments of the kills."""
+
+    name: str
+    seed: int
+    rows: int
+    kills: tuple[Kill, ...]
+    repeatable: bool = True
+    faults: str = ""
+    limit: str = "unlimited"
+    timeout_s: float = 20.0
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One process. `before` counts the requests that the sandbox had seen when it started."""
+
+    before: int
+    killed: Stage | None
+    exit_code: int
+    said: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What stood on the disk when a process had been killed, and how many requests had been seen."""
+
+    folder: Path
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that can be known of a run: its processes, the journals after each kill, and every request."""
+
+    world: World
+    folder: Path
+    lives: tuple[Life, ...]
+    snapshots: tuple[Snapshot, ...]
+    requests: Sequence[Seen]
+    seconds: float
+
+    @property
+    def runs_dir(self) -> Path:
+        return self.folder / "runs"
+
+
+# What a seed stands for.
+
+
+def plain(seed: int, rows: int | None = None) -> World:
+    """No faults: every valid row must end `updated`."""
+    chance = random.Random(f"plain {seed}")  # noqa: S311 - moments and sizes, no secrets
+    kills = _kills(chance)
+    return World("plain", seed, rows or _rows(chance), kills)
+
+
+def faulty(seed: int, *, repeatable: bool, rows: int | None = None) -> World:
+    """An API that breaks connections, hangs, lies about what it applied, and turns requests away."""
+    name = "faulty" if repeatable else "unrepeatable"
+    chance = random.Random(f"{name} {seed}")  # noqa: S311 - as above
+    kills, rows = _kills(chance), rows or _rows(chance)
+    return World(name, seed, rows, kills, repeatable, FAULTS, f"{max(rows // 2, 150)}/s", timeout_s=0.4)
+
+
+def _rows(chance: random.Random) -> int:
+    return chance.choice((1, 40, 200, 300, 400, 600))
+
+
+def _kills(chance: random.Random) -> tuple[Kill, ...]:
+    """One to five kills, in the order of the stages: a run that sends does not read again."""
+    count = chance.choices((1, 2, 3, 4, 5), (50, 28, 12, 6, 4))[0]
+    stages = sorted(chance.choices(tuple(Stage), (1, 2, 5, 2), k=count), key=tuple(Stage).index)
+    longest = {Stage.ANYTHING: 1.0, Stage.READING: 0.04, Stage.SENDING: 0.03, Stage.REPORTING: 0.01}
+    return tuple(Kill(stage, chance.random(), chance.random() * longest[stage]) for stage in stages)
+
+
+@lru_cache(maxsize=1)
+def records() -> Records:
+    """What the sandbox holds: a record for every row of the longest story."""
+    return make_records(langdock=LONG, nairi=0)
+
+
+def changes(world: World) -> list[tuple[int, str, str]]:
+    """The file's rows: number, record id, and the name to set. Some names are too long, and must never be sent."""
+    return [
+        (number, record.id, f"{world} row {number}" + ("!" * 41 if number % INVALID_EVERY == 0 else ""))
+        for number, record in enumerate(records().langdock[: world.rows], 2)
+    ]
+
+
+def is_valid(name: str) -> bool:
+    """Whether the API takes such a name."""
+    return not name.endswith("!")
+
+
+# Telling it.
+
+
+def command(world: World, folder: Path, url: str) -> list[str]:
+    """What a person types, the first time and after every kill: the same again, or, with odd seeds, `resume`."""
+    if world.seed % 2 and (folder / "runs" / "latest").exists():
+        return [sys.executable, "-m", "batchupdate", "resume", "--runs-dir", "runs", "--quiet"]
+    return [
+        *(sys.executable, "-m", "batchupdate", "run", "changes.csv", "--yes", "--quiet"),
+        *("--target", "langdock-integration" if world.repeatable else "once-only.yaml"),
+        *("--base-url", url, "--runs-dir", "runs", "--rate", "unlimited"),
+        *("--concurrency", str(CONCURRENCY), "--timeout", str(world.timeout_s)),
+    ]
+
+
+def tell(world: World, folder: Path) -> Story:
+    """Lets a run live through its kills and come to its end.
+
+    Args:
+        world: what is to happen.
+        folder: an empty folder for the input, the runs, and the copies of journals.
+    """
+    started = time.monotonic()
+    write_input(world, folder)
+    faults = Faults.parse(world.faults, world.seed)
+    with run_in_thread(records=records(), faults=faults, limit=world.limit) as sandbox:
+        lives: list[Life] = []
+        snapshots: list[Snapshot] = []
+        for kill in (*world.kills, None):
+            life = _live(world, kill, folder, sandbox)
+            lives.append(life)
+            if life.killed is None:
+                break
+            let_settle(sandbox)
+            snapshots.append(snapshot(folder, len(snapshots), sandbox))
+            if any(folder.glob("runs/2*/summary.json")):
+                break  # the kill came when all was done and told: once more would be another run
+        requests = sandbox.requests
+    return Story(world, folder, tuple(lives), tuple(snapshots), requests, time.monotonic() - started)
+
+
+def write_input(world: World, folder: Path) -> None:
+    """Writes the file of changes, and a target that is the built-in one but for repeating."""
+    with (folder / "changes.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "name"])
+        writer.writerows((record, name) for _, record, name in changes(world))
+    built_in = resources.files("batchupdate.targets").joinpath("langdock-integration.yaml").read_text("utf-8")
+    (folder / "once-only.yaml").write_text(built_in.replace("repeatable: true", "repeatable: false"), "utf-8")
+
+
+def start(world: World, folder: Path, url: str) -> subprocess.Popen[str]:
+    """Starts the command. Its lines are not counted as covered: a killed process can't tell which it ran."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    return subprocess.Popen(
+        command(world, folder, url),
+        cwd=folder,
+        env={**environment, "LANGDOCK_API_KEY": LANGDOCK_KEY},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _live(world: World, kill: Kill | None, folder: Path, sandbox: Sandbox) -> Life:
+    before = sandbox.counts.requests
+    has_come = _moment(world, kill, folder, sandbox) if kill else None
+    with start(world, folder, sandbox.url) as process:
+        if kill and has_come and _came_in_time(has_come, process):
+            time.sleep(kill.delay_s)
+            process.kill()
+        try:
+            _, said = process.communicate(timeout=LIFE_AT_MOST_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    killed = kill.stage if kill and process.returncode == -signal.SIGKILL else None
+    return Life(before, killed, process.returncode, said)
+
+
+def _moment(world: World, kill: Kill, folder: Path, sandbox: Sandbox) -> Callable[[], bool]:
+    """Tells whether the stage of a kill has come, in the process that is to be started next."""
+    before, journals = sandbox.counts.requests, set(folder.glob(JOURNALS))
+    left = sum(is_valid(name) for *_, name in changes(world)) - len({change.id for change in sandbox.applied})
+    enough = before + 1 + int(kill.share * left)
+
+    def sends() -> bool:
+        return sandbox.counts.requests > before
+
+    moments: dict[Stage, Callable[[], bool]] = {
+        Stage.ANYTHING: lambda: True,
+        Stage.READING: lambda: sends() or not journals.issuperset(folder.glob(JOURNALS)),
+        Stage.SENDING: lambda: sandbox.counts.requests >= enough,
+        Stage.REPORTING: lambda: any(folder.glob("runs/2*/.*.csv.*")),
+    }
+    return moments[kill.stage]
+
+
+def _came_in_time(has_come: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+    """Waits for a moment; False if the process ended before it came."""
+    deadline = time.monotonic() + LIFE_AT_MOST_S
+    while not has_come():
+        if process.poll() is not None or time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def let_settle(sandbox: Sandbox) -> None:
+    """Waits until the sandbox has read what a killed process had put into its connections."""
+    before = -1
+    while before < (before := sandbox.counts.requests):
+        time.sleep(SETTLED_S)
+
+
+def snapshot(folder: Path, number: int, sandbox: Sandbox) -> Snapshot:
+    """Copies every journal with its log of writes, as the kill left them; looking at the originals would mend them."""
+    copies = folder / f"after-kill-{number}"
+    for journal in folder.glob(JOURNALS):
+        copy = copies / journal.parent.name
+        copy.mkdir(parents=True)
+        for file in (journal, journal.with_name("journal.sqlite3-wal")):
+            if file.exists():
+                shutil.copy(file, copy)
+    return Snapshot(copies, sandbox.counts.requests)

@@ -1,0 +1,41 @@
+"""A run is killed with `kill -9` up to five times, started again each time, and in the end tells the truth.
+
+A seed is told again from its number: `pytest tests/torture -k plain-17`. The 50 seeds are shared out among three kinds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from torture.story import LONG, World, faulty, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torture.truth import Verdict
+
+SEEDS = range(34)
+LONG_SEEDS = range(0, 34, 10)
+"""These have 2,000 rows, so that a kill falls among many claims and commits. A process takes most of a second to start
+and short files take little more, so the other seeds spend their time on moments to be killed at, not on rows."""
+
+FAULTY_SEEDS = range(8)
+
+
+@pytest.mark.parametrize("world", [plain(seed, LONG if seed in LONG_SEEDS else None) for seed in SEEDS], ids=str)
+def test_a_killed_run_loses_no_row_and_tells_no_lie(judged: Callable[[World], Verdict], world: World) -> None:
+    assert judged(world).broken == []
+
+
+@pytest.mark.parametrize("world", [faulty(seed, repeatable=True) for seed in FAULTY_SEEDS], ids=str)
+def test_a_killed_run_tells_no_lie_about_an_api_that_does(judged: Callable[[World], Verdict], world: World) -> None:
+    assert judged(world).broken == []
+
+
+@pytest.mark.parametrize("world", [faulty(seed, repeatable=False) for seed in FAULTY_SEEDS], ids=str)
+def test_where_repeating_is_not_safe_no_kill_and_no_fault_sends_a_row_twice(
+    judged: Callable[[World], Verdict], world: World
+) -> None:
+    assert judged(world).broken == []
