@@ -145,6 +145,7 @@ def prepare(
             if not keyless:
                 _keep_others_off(stack, settings, target, base_url)
             if begun.resumed:
+                begun.journal.examine()
                 checkup = _checkup_of(begun.journal.meta())
             else:
                 with (
@@ -194,6 +195,7 @@ def resume(
     with ExitStack() as stack:
         stack.enter_context(folder.lock())
         journal = stack.enter_context(Journal.open(folder.journal))
+        journal.examine()
         meta = _sealed(folder, journal)
         settings = settings_with(meta.get("settings", {}))
         target, base_url = _target_of(meta, settings)
@@ -249,6 +251,7 @@ def retry(
     with ExitStack() as stack:
         stack.enter_context(folder.lock())
         earlier = stack.enter_context(Journal.open(folder.journal))
+        earlier.examine()
         meta = _sealed(folder, earlier)
         settings = settings_with(meta.get("settings", {}))
         target, base_url = _target_of(meta, settings)

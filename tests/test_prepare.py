@@ -12,7 +12,7 @@ import pytest
 from fakes import QuickClock
 
 from batchupdate.config import Settings, load_settings
-from batchupdate.errors import ConfigError, RunLocked
+from batchupdate.errors import ConfigError, RunLocked, SafetyStop
 from batchupdate.journal import Journal
 from batchupdate.journal.folder import RunFolder, all_runs
 from batchupdate.journal.selection import Selection, parse_selection
@@ -23,7 +23,7 @@ from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox, make_records
 from batchupdate.sandbox.records import LangdockRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
     from pathlib import Path
 
     from batchupdate.reporter import Summary
@@ -182,6 +182,36 @@ async def test_going_on_with_a_finished_run_sends_nothing(tmp_path: Path) -> Non
         summary = await go_on(done, tmp_path)
         assert len(sandbox.requests) == sent
     assert outcomes(summary) == ["updated"] * 2
+
+
+@pytest.mark.parametrize("how", ["resume", "retry", "run"])
+async def test_nothing_is_sent_on_the_word_of_a_damaged_journal(tmp_path: Path, how: str) -> None:
+    source = write(tmp_path / "in.csv", 60)
+    async with Sandbox() as sandbox:
+        sandbox.revoke()
+        settings = settings_for(sandbox, tmp_path)
+        stopped = await apply(source, settings)
+        seen = len(sandbox.requests)
+        path = stopped.folder / "journal.sqlite3"
+        content = bytearray(path.read_bytes())
+        with Journal.open(path) as journal:
+            (root,) = journal._connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'result'").fetchone()
+        content[(root - 1) * 4096 : root * 4096] = os.urandom(4096)  # a table that nothing is asked about before
+        path.write_bytes(content)
+        for beside in ("journal.sqlite3-wal", "journal.sqlite3-shm"):
+            (stopped.folder / beside).unlink(missing_ok=True)
+        going_on: dict[str, Callable[[], Awaitable[Summary]]] = {
+            "resume": lambda: go_on(stopped, tmp_path),
+            "retry": lambda: again(stopped, tmp_path),
+            "run": lambda: apply(source, settings),
+        }
+        if how == "run":  # it can't be told to be the same run, and this target may be sent twice
+            summary = await going_on[how]()
+            assert summary.run_id != stopped.run_id
+        else:
+            with pytest.raises((ConfigError, SafetyStop), match="--recover"):
+                await going_on[how]()
+            assert len(sandbox.requests) == seen
 
 
 # Sending again.

@@ -238,6 +238,21 @@ class Journal:
                     self._connection.execute("ROLLBACK")
                 raise
 
+    def examine(self) -> None:
+        """Looks at every page of the file: nothing is sent on the word of a damaged journal.
+
+        Takes about a second for a million rows.
+
+        Raises:
+            ConfigError: it is damaged.
+        """
+        with _told(self._path):
+            (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            recover = f"batchupdate report --recover {self._path.parent.name}"
+            hint = f"Nothing was sent now. Save what can be read with: {recover}"
+            raise ConfigError(f"The journal {self._path} is damaged: {' '.join(found.split())}.", hint)
+
     # What the run is.
 
     def set_meta(self, values: Mapping[str, Any]) -> None:
