@@ -188,7 +188,7 @@ def test_a_run_that_was_not_executed_leaves_nothing_behind(tmp_path: Path) -> No
     settings = settings_for(None, tmp_path)
     with prepare(source, settings, environ=KEYS) as prepared:
         assert prepared.folder.path.exists()
-    assert all(path.suffix == ".lock" for path in (tmp_path / "runs").iterdir())
+    assert all(path.name.endswith(".lock") for path in (tmp_path / "runs").iterdir())
 
 
 def test_a_failure_while_reading_leaves_nothing_behind(tmp_path: Path) -> None:

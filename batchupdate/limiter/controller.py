@@ -18,12 +18,11 @@ import math
 from typing import TYPE_CHECKING
 
 from batchupdate.limiter.history import History
-from batchupdate.limiter.told import Ledger
+from batchupdate.limiter.told import RESERVE, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchupdate.limiter.told import Told
     from batchupdate.model import Allowance
 
 START_PER_S = 4.0
@@ -47,13 +46,10 @@ DOUBTED_REGROW = 2.0
 TRIPS_TO_DOUBLE = 1 / 3
 """The same in round trips, where they don't: so the rate grows at most eightfold before its first replies are heard."""
 
-DIP = 0.05
+DIP = 0.2
 """How far below the limit a refusal brings the rate."""
 
-SHORT_DIP = 0.02
-"""The same, where replies warn before they refuse."""
-
-PERIOD_S = 30.0
+PERIOD_S = 20
 """From a refusal until the limit is tried again; shorter as long as it is not known well."""
 
 FIRST_PERIOD_S = 3.0
@@ -64,13 +60,8 @@ PERIOD_REQUESTS = 20
 PERIOD_TRIPS = 8
 """A period has at least so many round trips, or the reply to the last try is still on its way."""
 
-SLOW_PER_S = 4.0
-"""Below this rate, periods grow longer by as much: with slow limits a refusal in 30 s would be too many."""
-
-FIRST_WARNED_PERIOD_S = 1.0
-
-WARNED_PERIOD_S = 20.0
-"""The period where replies warn before they refuse: then trying costs nothing."""
+PROBING_COST = 0.02
+"""Share of the requests that may be refused for trying a known limit again: periods are made that long."""
 
 AGREE = 0.1
 """Two measurements that differ by no more than this share are of the same limit."""
@@ -78,7 +69,9 @@ AGREE = 0.1
 ROUGH = 2.0
 """Requests by which a count may be off, because windows begin and end in the middle of it."""
 
-CREEP = 3.5
+EVEN_PER_S = 30.0
+
+CREEP = 1.0
 """How much faster the rate leaves a limit that holds no more than it approached it."""
 
 OUTGROWN = 1.08
@@ -94,9 +87,8 @@ SLOWEST_PER_S = 1 / 60
 """However little an API lets through, it is asked this often."""
 
 LEAST_TRUST = 0.05
-MOST_TRUST = 8.0
 
-TRUST_REGAINED = 0.005
+TRUST_REGAINED = 0.004
 """Share of the told rate by which trust returns in each second. An amount, not a factor: runs that share one limit and
 lose a share each time, but win the same amount, come to equal shares."""
 
@@ -107,13 +99,10 @@ SHARED_TRUST = 0.93
 """by this where others use up the limit, too,"""
 
 LESS_TRUST = 0.97
-"""by this, step by step, where less remains than should,"""
+"""and by this, step by step, where less remains than should."""
 
-MORE_TRUST = 1.08
-"""and by this where far more remains than should."""
-
-TOO_MUCH = 0.8
-"""Trust in more than what is told is multiplied by this at a refusal."""
+USED = 0.9
+"""A told rate of which less is used can't be seen to be too low."""
 
 SHARED = 0.9
 """Trust below this means that others share the limit, and not that a few requests came a little early."""
@@ -123,6 +112,11 @@ SHARED_COUNT = 0.9
 
 TRUST_EVERY_S = 0.5
 """What replies tell is trusted more or less in steps so long, or of two round trips."""
+
+BALANCE_S = 1.0
+BALANCE_TRIPS = 4.0
+BALANCE_REQUESTS = 8
+"""What a limit gives back is counted over this time, and what it holds is used up in it: the longest of the three."""
 
 MEASURE_S = 1.0
 """What got through is measured over this time before a refusal, but not beyond the refusal before it."""
@@ -147,12 +141,6 @@ DOUBTED_CUT = 0.6
 
 OUTGROWN_CUT = 0.8
 """The same where a larger limit was sought."""
-
-WARNED_CUT = 0.93
-"""The same where it was not even a refusal."""
-
-WARNED_AGAIN_S = 1.0
-"""Replies that still say that nothing is left are heard anew after this time."""
 
 LATE = 0.3
 """A block ends between the last refusal and the first request that gets through: this share of it is lost on average,
@@ -192,15 +180,14 @@ class Controller:
         self._full_at = now  # when the API was last full, in times of leaving
         self._freed_at = now  # when it had last been blocked for long, and let the first one in again
         self._cut_at = -math.inf
-        self._dip = DIP
         self._period_s = FIRST_PERIOD_S
         self._since = self._moved_at = now
         self._window_s = 0.0  # of a limit that blocks for long; zero as long as none did
         self._blocked = False
-        self._blocked_until = now
-        self._since = now
+        self._blocked_until = self._refused_at = now
         self._warned_at = -math.inf
         self._outgrown = self._agreed = False
+        self._refused_before = math.inf  # how many had been refused before the limit was last found without a search
         self._before = 0.0  # the limit that seems outgrown
 
     def passed(
@@ -221,12 +208,11 @@ class Controller:
         if self._blocked and sent_at > self._cut_at:
             self._freed(now, sent_at, number)
         if allowances:
-            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s, self._coming(sent_since))
+            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s)
             if self.told.per_s < math.inf:
-                self._obey(now)
+                self._obey(now, sent_at, number)
                 return
-            if self.told.scarce is not None:
-                self._warned(now, sent_at, number, self.told.scarce)
+            if self._balance(now, sent_at, number, sent_since):
                 return
         if sent_at > self._cut_at:
             if eager:
@@ -245,15 +231,19 @@ class Controller:
     ) -> None:
         """Notes a refusal that is a fresh offence and asks to wait for `wait_s` seconds."""
         if allowances:
-            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s, self._coming(sent_since))
-        if self._blocked:  # nothing got through since the last one: it is still full, and tells nothing new
+            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s)
+            if self._balance(now, sent_at, number, sent_since):
+                return
+        nothing_new = self._blocked and not self.history.let_in(self._refused_at, number)
+        self._refused_at = sent_at
+        if nothing_new:  # nothing was let in since the last one: it is still full
             self._blocked_until = max(self._blocked_until, sent_at + (wait_s or 0.0))
             return
         if self.told.per_s < math.inf:
             self._distrust(now, sent_at, number)
             return
         if sent_at > self._cut_at:
-            self._cut(now, sent_at, number, DIP)
+            self._cut(now, sent_at, number)
         self._blocked = True
         self._blocked_until = sent_at + (wait_s or 0.0)
 
@@ -286,7 +276,7 @@ class Controller:
         self._since = self._moved_at = now
         # The window ended between the last refusal and now.
         ended_at = sent_at - LATE * max(0.0, sent_at - self._blocked_until)
-        if self._blocked_until - self._full_at < LONG_BLOCK_S:
+        if self._blocked_until - self._full_at < max(LONG_BLOCK_S, 2 * self.round_trip_s):
             return  # it was our own hold, and not the API's
         span_s, blocked_s = ended_at - self._freed_at, ended_at - self._full_at
         early = blocked_s > MUCH * span_s  # then it was one window; else there may have been several
@@ -298,7 +288,7 @@ class Controller:
         self._freed_at = sent_at
         if self.limit is not None and measured < self.limit:
             self.limit = self.found = measured
-            self._set(measured * (1 - self._dip))
+            self._set(measured * (1 - DIP))
 
     def _stay(self, now: float) -> None:
         """A rate that is not used up proves nothing: no growth."""
@@ -317,56 +307,83 @@ class Controller:
         limit = self.limit or self.rate
         way = (now - self._since) / self._period()
         if way <= 1:
-            self._set(limit * (1 - self._dip * (1 - way) ** 3))
+            self._set(limit * (1 - DIP * (1 - way) ** 3))
             return
-        self._set(limit * (1 + self._dip * ((way - 1) * CREEP) ** 3))
+        self._set(limit * (1 + DIP * ((way - 1) * CREEP) ** 3))
         if self.rate > limit * OUTGROWN:
             self._seeking, self._outgrown, self.limit = True, True, None
             self._before = limit if self._agreed else 0.0
 
+    @property
+    def _cost(self) -> float:
+        """How many refusals the limit cost when it was last tried."""
+        return max(1.0, self.history.refused - self._refused_before)
+
     def _period(self) -> float:
         """Seconds from a refusal until the limit is tried again."""
         return max(
-            self._period_s * max(1.0, SLOW_PER_S / self.rate),
-            PERIOD_REQUESTS / self.rate,
+            self._period_s * (self.rate / EVEN_PER_S) ** (1 / 3),
+            (self._cost / PROBING_COST if self._agreed else PERIOD_REQUESTS) / self.rate,
             PERIOD_TRIPS * self.round_trip_s,
             2 * self._window_s,
             self.told.horizon_s,
         )
 
-    def _cut(self, now: float, sent_at: float, number: int, dip: float) -> None:
+    def _cut(self, now: float, sent_at: float, number: int) -> None:
         """The API is full: measures what it let through lately, and goes below that."""
         then = self._rate_at(now, sent_at)
-        self._settle(now, sent_at, self._plausible(then, self._measured(sent_at, number, then), KNOWN_CUT), dip)
+        self._settle(now, sent_at, self._plausible(then, self._measured(sent_at, number, then)))
 
-    def _plausible(self, then: float, measured: float, known_cut: float) -> float:
+    def _plausible(self, then: float, measured: float) -> float:
         """What was measured, kept within what can be: what is counted in a second or two is not worth more."""
         if self._seeking:
             least = OUTGROWN_CUT if self._outgrown else SEEKING_CUT
         else:
-            least = known_cut if self._agreed or self._window_s else DOUBTED_CUT
+            least = KNOWN_CUT if self._agreed or self._window_s else DOUBTED_CUT
         measured = min(then, max(then * least, measured))
         if self._seeking and then < DOUBTFUL * self._before:  # it was no other limit after all
-            measured = min(RETURN * self._before, max(measured, self._before * (1 - self._dip)))
+            measured = min(RETURN * self._before, max(measured, self._before * (1 - DIP)))
         return measured
 
-    def _settle(self, now: float, sent_at: float, measured: float, dip: float) -> None:
+    def _balance(self, now: float, sent_at: float, number: int, sent_since: int) -> bool:
+        """Spends what a rolling limit gives back, and what it holds; returns whether that could be counted.
+
+        A bucket gives back at its own rate, a sliding window what left a window ago. Both come to rest nearly empty.
+        """
+        tank = self.told.tank
+        if tank is None or tank.remaining is None or tank.limit is None:
+            return False
+        over_s = max(BALANCE_S, BALANCE_TRIPS * self.round_trip_s, min(BALANCE_S, 1 / self.rate) * BALANCE_REQUESTS)
+        since, held, most = tank.held(sent_at - over_s)
+        span_s = sent_at - since
+        if span_s < over_s / 2:
+            return False
+        left = tank.remaining - sent_since - max(1.0, RESERVE * tank.limit)
+        if most >= tank.limit - 1:  # it was full: nobody knows what it would have given back beyond that
+            self._set(max(self.rate, left / max(over_s, tank.horizon_s)))
+            if tank.window_s:  # it told a rate, and that was too low
+                self._seeking = self._outgrown = True
+            return False
+        given = max(0.0, self.history.let_in(since, number) + tank.remaining - held) / span_s
+        tank.compare(given)
+        left += given * (now - sent_at)
+        self.limit = self.found = given
+        self._set(given + left / max(over_s, tank.horizon_s))
+        self._seeking, self._since, self._moved_at = False, now, now
+        return True
+
+    def _settle(self, now: float, sent_at: float, measured: float) -> None:
         """The API was full when the request of `sent_at` arrived, and `measured` is what it allows."""
         counted = measured * (sent_at - self._full_at)
         tolerance = AGREE + ROUGH / max(1.0, min(counted, MEASURE_REQUESTS))
         before = self.limit or self._before
         self._agreed = before > 0 and abs(measured - before) <= tolerance * before
-        longest_s, first_s = (PERIOD_S, FIRST_PERIOD_S) if dip == DIP else (WARNED_PERIOD_S, FIRST_WARNED_PERIOD_S)
-        self._period_s = min(longest_s, self._period_s * 2 if self._agreed else first_s)
+        self._period_s = min(PERIOD_S, self._period_s * 2) if self._agreed else FIRST_PERIOD_S
         self.limit = self.found = measured
-        self._dip = dip
+        self._refused_before = math.inf if self._seeking else self.history.refused - 1
         self._seeking, self._full_at = False, sent_at
         self._cut_at = self._since = self._moved_at = now
-        self._set(measured * (1 - dip))
-
-    def _coming(self, sent_since: int) -> float:
-        """While the rate doubles, as many again will be on their way before a warning is heard."""
-        return 0.0 if self._outgrown or not self._seeking else float(sent_since)
+        self._set(measured * (1 - DIP))
 
     def _rate_at(self, now: float, sent_at: float) -> float:
         """The rate at which the request of `sent_at` left (requests per second)."""
@@ -383,26 +400,6 @@ class Controller:
         span_s = sent_at - since
         return let_in / span_s if let_in >= FEW or (let_in and span_s > MEASURE_S) else then * BLIND_CUT
 
-    def _warned(self, now: float, sent_at: float, number: int, scarce: Told) -> None:
-        """Next to nothing is left: as good as a refusal, and it cost nothing."""
-        if sent_at <= self._cut_at:
-            return
-        patience_s = max(WARNED_AGAIN_S, 2 * self.round_trip_s)
-        again = now - self._warned_at < 2 * patience_s
-        if again and now - self._cut_at < patience_s:
-            return  # it takes a while until a lower rate shows
-        self._warned_at = now
-        then = self._rate_at(now, sent_at)
-        if not scarce.rolling:
-            given = self._measured(sent_at, number, then)
-            self._settle(now, sent_at, self._plausible(then, given, WARNED_CUT), SHORT_DIP)
-            return
-        fell, since = scarce.fell(sent_at - MEASURE_S)
-        let_in = self.history.let_in(since, number)
-        # What it gave back meanwhile is what came in, less what that took out of the rest.
-        given = (let_in - fell) / (sent_at - since) if let_in >= FEW and sent_at > since else then * BLIND_CUT
-        self._settle(now, sent_at, self._plausible(then, given, WARNED_CUT), SHORT_DIP)
-
     def _double_s(self) -> float:
         double_s = max(DOUBLE_S, TRIPS_TO_DOUBLE * self.round_trip_s)
         if not self._outgrown:
@@ -411,29 +408,24 @@ class Controller:
         window_s = max(self._window_s, self.told.horizon_s)
         return max(again_s, REGROW_REQUESTS / self.rate, REGROW_TRIPS * self.round_trip_s, window_s / 2)
 
-    def _obey(self, now: float) -> None:
+    def _obey(self, now: float, sent_at: float, number: int) -> None:
         """Goes at the pace that the replies tell, as far as it is trusted."""
         elapsed_s = now - self._trusted_at
         if elapsed_s > max(TRUST_EVERY_S, 2 * self.round_trip_s):
             self._trusted_at = now
             if self.told.exhausted:
                 self._trust = max(LEAST_TRUST, self._trust * LESS_TRUST)
-            elif self.told.plentiful:
-                self._trust = min(MOST_TRUST, self._trust * MORE_TRUST)
-            elif self._trust > 1:
-                self._trust = max(1.0, self._trust * LESS_TRUST)
-            elif self._trust < 1:
+            elif not self.told.tight:
                 self._trust = min(1.0, self._trust + TRUST_REGAINED * elapsed_s)
+                if self._measured(sent_at, number, 0.0) > USED * self.told.per_s:
+                    self.told.doubt()
         self._set(self.told.per_s * self._trust)
         self._seeking, self.limit, self._since, self._moved_at = False, self.rate, now, now
-        self._dip, self._period_s = SHORT_DIP, WARNED_PERIOD_S
 
     def _distrust(self, now: float, sent_at: float, number: int) -> None:
         """A refusal in spite of obedience: others share the limit, or it is not what it says."""
         share = self._measured(sent_at, number, self.rate) / self.told.per_s
-        if self._trust > 1:
-            self._trust = max(1.0, self._trust * TOO_MUCH)
-        elif self._trust > SHARED and share > self._trust * SHARED_COUNT:
+        if self._trust > SHARED and share > self._trust * SHARED_COUNT:
             self._trust *= EARLY_TRUST  # a few came a little early
         else:
             self._trust = max(LEAST_TRUST, self._trust * SHARED_TRUST)

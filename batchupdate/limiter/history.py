@@ -17,12 +17,14 @@ class History:
     Requests that are still out count as let in: all that left before the first refusal were.
     """
 
-    __slots__ = ("_numbers", "_refused", "_times", "next_slot")
+    __slots__ = ("_numbers", "_refused", "_times", "next_slot", "refused")
 
     def __init__(self, now: float) -> None:
         self._times = [now]
         self._numbers = [0]
         self._refused = [0]
+        self.refused = 0
+        """How many were turned away in all."""
         self.next_slot = now
         """A turn from this time on has to be noted; one before it falls into the last slot."""
 
@@ -38,6 +40,7 @@ class History:
 
     def refuse(self, sent_at: float) -> None:
         """Notes that the request of this turn was turned away."""
+        self.refused += 1
         self._refused[max(0, bisect_right(self._times, sent_at) - 1)] += 1
 
     def first_turn(self, since: float) -> float:

@@ -185,8 +185,10 @@ class Limiter:
         if self._controller is not None:
             now = self._clock.monotonic()
             number, crowd = self._back(sent_at)
-            eager = now - self._eager_at <= max(2 / self._controller.rate, self._controller.round_trip_s)
-            self._controller.passed(now, sent_at, allowances, number, self._given - number, eager=eager)
+            controller = self._controller
+            eager = now - self._eager_at <= max(2 / controller.rate, controller.round_trip_s)
+            eager = eager and self._in_flight.count + 1 < self._room
+            controller.passed(now, sent_at, allowances, number, self._given - number, eager=eager)
             self._in_flight.passed(now, crowd, latency_s)
             if not self._ramping:
                 self._room = self._in_flight.learned
@@ -293,7 +295,8 @@ class Limiter:
         if self._controller is None:
             return wait_s
         if strikes == 1:
-            return min(wait_s, SHORT_TURNS / self._controller.rate)
+            trip_s = 0.0 if self._controller.sure else self._controller.round_trip_s
+            return min(wait_s, max(SHORT_TURNS / self._controller.rate, trip_s))
         grown_s = min(LONGEST_PROBE_S, max(SHORTEST_HOLD_S * 2.0**strikes, now - self._blocked_at))
         return 0.7 * grown_s + min(wait_s, 0.3 * grown_s)
 

@@ -42,6 +42,18 @@ EARLY = 0.15
 PLENTY = 4
 """Half of a smaller limit says nothing."""
 
+REFUTES = 1.25
+"""A limit that gives back so many times what it told, or more, told it wrongly."""
+
+PROVEN_S = 15.0
+"""A told rate that held when it was doubted is not doubted again for this time."""
+
+TIGHT = 0.02
+"""A limit of which only this share is left at its lowest is used up well enough."""
+
+OVERTAKING = 0.1
+"""Requests that left within this share of a round trip of each other may arrive in another order."""
+
 ALL_BACK = 0.5
 """A limit that gets back this share of what was used, or more, at one moment has windows."""
 
@@ -72,6 +84,8 @@ class Told:
         "_evidence",
         "_last_reset_at",
         "_learned_s",
+        "_proven_until",
+        "_refuted",
         "_renewed_at",
         "_samples",
         "_seen",
@@ -97,20 +111,30 @@ class Told:
         self.horizon_s = 0.0
         """The longest time to a reset that was told, up to a minute."""
         self._renewed_at = -math.inf
+        self._refuted = False
+        self._proven_until = -math.inf
         self._samples: deque[tuple[float, float]] = deque(maxlen=MOST_SAMPLES)
 
     @property
     def per_s(self) -> float:
         """The rate that limit and window come to (requests per second); infinite where they are not told."""
+        if self._refuted:
+            return math.inf
         window_s = self.window_s
         if window_s is None and self._evidence <= -SURE:
             window_s = self._learned_s
-        elif window_s is None and self.rolling and self.horizon_s >= LONG_S:
-            window_s = self.horizon_s  # all of it came back within this time
         return self.limit / window_s if self.limit and window_s else math.inf
 
-    def hear(self, allowance: Allowance, sent_at: float) -> None:
-        """Takes in what the reply to the request of `sent_at` says; older news than the last is only half heard."""
+    @property
+    def trickles(self) -> bool:
+        """Whether it seems to give back little by little, at a rate that it does not tell."""
+        return (self.rolling or self._refuted) and math.isinf(self.per_s)
+
+    def hear(self, allowance: Allowance, sent_at: float, slack_s: float) -> None:
+        """Takes in what the reply to the request of `sent_at` says; older news than the last is only half heard.
+
+        Requests that left within `slack_s` seconds of each other may overtake each other.
+        """
         self.limit = sane(allowance.limit, 1e-3, MOST_REQUESTS) or self.limit
         self.window_s = sane(allowance.window_s, 1e-3, LONGEST_WINDOW_S) or self.window_s
         remaining = sane(allowance.remaining, 0.0, MOST_REQUESTS)
@@ -121,14 +145,21 @@ class Told:
             if reset_s is not None and not self.rolling and sent_at > self._renewed_at:
                 self.resets_at = min(self.resets_at, resets_at)
             return
+        self._renew(sent_at, remaining, resets_at, slack_s)
+        self.remaining, self._seen = remaining, sent_at
+        if remaining is not None and (not self._samples or sent_at >= self._samples[-1][0] + SAMPLE_S):
+            self._samples.append((sent_at, remaining))
+
+    def _renew(self, sent_at: float, remaining: float | None, resets_at: float, slack_s: float) -> None:
+        """Notices that something was given back: a rolling limit does so little by little, one with windows at once."""
         gain = 0.0 if remaining is None or self.remaining is None else remaining - self.remaining
         if gain > 0 or sent_at > self.resets_at:
-            if gain > 0:  # a rolling limit gives back little by little, one with windows gives all back at once
-                used = (self.limit or remaining or 0.0) - (self.remaining or 0.0)
+            used = (self.limit or remaining or 0.0) - (self.remaining or 0.0)
+            if gain > 0 and used >= ENOUGH_USED:
                 self._weigh(1 if gain < ALL_BACK * used else -1)
-                if not self.rolling and used >= ENOUGH_USED and sent_at > self.resets_at - 0.5:
+                if not self.rolling and sent_at > self.resets_at - 0.5:
                     self._learn_window(resets_at)
-            elif remaining is not None and self.remaining is not None and (self.limit or 0) - remaining >= ENOUGH_USED:
+            elif gain <= 0 and sent_at > self.resets_at + slack_s and (self.limit or 0) - (remaining or 0) >= ENOUGH_USED:
                 self._weigh(2)  # the moment came, and nothing was given back
             self.resets_at, self._renewed_at = resets_at, sent_at
         elif resets_at > self.resets_at + ROUNDING_S:
@@ -138,14 +169,12 @@ class Told:
             self.resets_at = resets_at
         else:
             self.resets_at = min(self.resets_at, resets_at)  # of several roundings up, the least is nearest
-        self.remaining, self._seen = remaining, sent_at
-        if remaining is not None and (not self._samples or sent_at >= self._samples[-1][0] + SAMPLE_S):
-            self._samples.append((sent_at, remaining))
 
     def _weigh(self, evidence: int) -> None:
         """Takes in evidence for a rolling limit (above zero) or one with windows; one sign alone may mislead."""
         self._evidence = max(-SURE, min(SURE, self._evidence + evidence))
-        self.rolling = self._evidence > 0
+        if abs(self._evidence) == SURE:
+            self.rolling = self._evidence > 0
 
     def _learn_window(self, resets_at: float) -> None:
         """Everything was given back at once: from one such moment to the next it is a window, in whole seconds."""
@@ -158,7 +187,7 @@ class Told:
         """The rate to go at (requests/s): infinite where nothing useful is told, zero where nothing is left."""
         left_s = self.resets_at - now
         steady = self.per_s * (1 - MARGIN)
-        if self.remaining is None or left_s <= 0 or self.rolling:
+        if self.remaining is None or left_s <= 0 or self.rolling or self._refuted:
             return steady
         budget = self.remaining - sent_since
         if budget <= 0:
@@ -167,38 +196,44 @@ class Told:
             return steady
         return budget / left_s
 
-    def scarce(self, coming: float) -> bool:
-        """Whether so little is left that going faster would be met by a refusal, once `coming` more have arrived."""
-        if self.remaining is None or (self.limit is not None and self.limit < PLENTY):
-            return False
-        reserve = RESERVE * self.limit if self.limit else 1.0
-        return self.remaining <= math.ceil(reserve - 0.5) + coming
-
     def exhausted(self, now: float) -> bool:
         """Whether nothing is left although it ought to last longer: somebody else must be using it up, too."""
         if self.remaining != 0 or not self.limit or self.limit <= 1:
             return False
         return self.rolling or self.resets_at - now > EARLY * (self.window_s or LONG_S)
 
-    def plentiful(self) -> bool:
-        """Whether so much stays left at the told rate that it must be too low: windows are told in whole seconds."""
-        if not self.limit or not self.window_s or self.limit < PLENTY or not self._samples:
-            return False
+    def doubt(self) -> None:
+        """Stops to believe in a window at whose rate so much stays left that it must be shorter than told."""
+        if self._seen < self._proven_until or not self._samples:
+            return
+        if not self.limit or not self.window_s or self.limit < PLENTY:
+            return
         since = self._samples[-1][0] - max(1.0, self.window_s)
-        if self._samples[0][0] > since:
-            return False
-        return all(left > self.limit / 2 for at, left in self._samples if at >= since)
+        if self._samples[0][0] <= since:
+            self._refuted = all(left > self.limit / 2 for at, left in self._samples if at >= since)
 
-    def fell(self, since: float) -> tuple[float, float]:
-        """By how much `remaining` fell from some time after `since` on, and that time."""
-        at, before = next((sample for sample in self._samples if sample[0] >= since), self._samples[-1])
-        return before - (self.remaining or 0.0), at
+    def tight(self) -> bool:
+        """Whether next to nothing of it was left at some time lately."""
+        if not self.limit or self.limit < PLENTY or not self._samples:
+            return False
+        since = self._samples[-1][0] - max(1.0, self.window_s or 0.0)
+        return min(left for at, left in self._samples if at >= since) <= max(1.0, TIGHT * self.limit)
+
+    def compare(self, given_per_s: float) -> None:
+        """Takes in how much a doubted limit really gives back: a full bucket looks like one that is told too low."""
+        if self._refuted and self.limit and self.window_s and given_per_s < REFUTES * self.limit / self.window_s:
+            self._refuted, self._proven_until = False, self._seen + PROVEN_S
+
+    def held(self, since: float) -> tuple[float, float, float]:
+        """The first time from `since` on that is noted, what remained then, and the most that remained from then on."""
+        samples = [sample for sample in self._samples if sample[0] >= since]
+        return *samples[0], max(left for _, left in samples)
 
 
 class Ledger:
     """All limits that the replies tell of; the tightest counts."""
 
-    __slots__ = ("_limits", "closed_until", "exhausted", "per_s", "plentiful", "scarce")
+    __slots__ = ("_limits", "closed_until", "exhausted", "per_s", "tank")
 
     def __init__(self) -> None:
         self._limits: list[Told] = []
@@ -208,10 +243,8 @@ class Ledger:
         """Nothing is left before this time."""
         self.exhausted = False
         """Whether somebody else uses up what was meant to last."""
-        self.plentiful = False
-        """Whether what is told must be too low."""
-        self.scarce: Told | None = None
-        """The limit of which so little is left that going faster would be met by a refusal."""
+        self.tank: Told | None = None
+        """A limit that gives back little by little, and does not tell how fast."""
 
     @property
     def known_per_s(self) -> float:
@@ -223,6 +256,16 @@ class Ledger:
         """The longest time to a reset that was told, up to a minute: what is done shows no later (seconds)."""
         return max((told.horizon_s for told in self._limits), default=0.0)
 
+    @property
+    def tight(self) -> bool:
+        """Whether next to nothing was left of a limit at some time lately."""
+        return any(told.tight() for told in self._limits)
+
+    def doubt(self) -> None:
+        """See `Told.doubt`; for when the told rate is used up, and nothing was refused."""
+        for told in self._limits:
+            told.doubt()
+
     def hear(
         self,
         now: float,
@@ -230,26 +273,19 @@ class Ledger:
         allowances: Sequence[Allowance],
         sent_since: int,
         round_trip_s: float,
-        coming: float,
     ) -> None:
-        """Takes in what one reply says.
-
-        `sent_since` requests left after the one it answers, and `coming` more are to be reckoned with before anything
-        can be done about it.
-        """
-        self.per_s, self.closed_until, self.scarce = math.inf, -math.inf, None
-        self.exhausted, self.plentiful = False, True
+        """Takes in what one reply says; `sent_since` requests left after the one that it answers."""
+        self.per_s, self.closed_until, self.tank, self.exhausted = math.inf, -math.inf, None, False
         for index, allowance in enumerate(allowances[:MOST_LIMITS]):
             if index == len(self._limits):
                 self._limits.append(Told())
             told = self._limits[index]
-            told.hear(allowance, sent_at)
+            told.hear(allowance, sent_at, OVERTAKING * round_trip_s)
             pace = told.pace(now, sent_since, round_trip_s)
             if pace == 0.0:
                 self.closed_until = max(self.closed_until, told.resets_at)
                 pace = told.per_s  # for when it opens
             self.per_s = min(self.per_s, pace)
             self.exhausted = self.exhausted or told.exhausted(now)
-            self.plentiful = self.plentiful and told.plentiful()
-            if told.scarce(min(coming, 0.1 * (told.limit or math.inf)) if told.resets_at < now else coming):
-                self.scarce = told
+            if told.trickles:
+                self.tank = told
