@@ -7,8 +7,9 @@ before, divided by the time that it took, is the rate that the API allows, whate
 - **hold**: a known limit is approached from `DIP` below, ever more slowly, and then crept past, ever faster: most of
   the time is spent close to it, and a limit that has grown is noticed within about one and a half periods.
 - **cut**: a refusal brings the rate to `DIP` below what was measured.
+- **balance**: where replies tell what remains but not at which rate it comes back, that is counted, and spent.
 
-Where replies tell of the limit, their word sets the pace (`told`), and refusals that should not have been teach how far
+Where replies tell the rate too, their word sets the pace (`told`), and refusals that should not have been teach how far
 to trust it.
 """
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 START_PER_S = 4.0
 """The first requests go at this rate."""
 
-DOUBLE_S = 0.6
+DOUBLE_S = 0.7
 """Seconds in which the rate doubles while the limit is sought, where replies come quickly."""
 
 REGROW = 3.0
@@ -37,30 +38,18 @@ REGROW = 3.0
 REGROW_REQUESTS = 16
 """The same in requests: a slow rate must not double before a refusal can be heard."""
 
-REGROW_TRIPS = 2.0
-"""The same in round trips."""
-
-DOUBTED_REGROW = 2.0
-"""The same where that limit was not certain."""
-
 TRIPS_TO_DOUBLE = 1 / 3
 """The same in round trips, where they don't: so the rate grows at most eightfold before its first replies are heard."""
 
-DIP = 0.2
+DIP = 0.05
 """How far below the limit a refusal brings the rate."""
 
-PERIOD_S = 20
+PERIOD_S = 30.0
 """From a refusal until the limit is tried again; shorter as long as it is not known well."""
 
 FIRST_PERIOD_S = 3.0
 
-PERIOD_REQUESTS = 20
-"""A period has at least so many requests, or a rate a little too high would not show."""
-
-PERIOD_TRIPS = 8
-"""A period has at least so many round trips, or the reply to the last try is still on its way."""
-
-PROBING_COST = 0.02
+PROBING_COST = 0.006
 """Share of the requests that may be refused for trying a known limit again: periods are made that long."""
 
 AGREE = 0.1
@@ -70,18 +59,14 @@ ROUGH = 2.0
 """Requests by which a count may be off, because windows begin and end in the middle of it."""
 
 EVEN_PER_S = 30.0
+"""Above this rate the period grows with its cube root, as if all rates shared one cubic curve. Of two runs that share
+a limit, the one with less comes back sooner."""
 
-CREEP = 1.0
+CREEP = 3.5
 """How much faster the rate leaves a limit that holds no more than it approached it."""
 
 OUTGROWN = 1.08
 """A rate this far above the measured limit, and still not refused, means that the limit is another one by now."""
-
-DOUBTFUL = 2.0
-"""A refusal below so many times the old limit says that this one still holds: buckets take more for a while."""
-
-RETURN = 1.04
-"""From there the search goes on at so many times the old limit, for it may have been measured a little low."""
 
 SLOWEST_PER_S = 1 / 60
 """However little an API lets through, it is asked this often."""
@@ -91,9 +76,6 @@ LEAST_TRUST = 0.05
 TRUST_REGAINED = 0.004
 """Share of the told rate by which trust returns in each second. An amount, not a factor: runs that share one limit and
 lose a share each time, but win the same amount, come to equal shares."""
-
-EARLY_TRUST = 0.995
-"""Trust is multiplied by this where a few requests came a little early,"""
 
 SHARED_TRUST = 0.93
 """by this where others use up the limit, too,"""
@@ -135,12 +117,6 @@ SEEKING_CUT = 0.25
 
 KNOWN_CUT = 0.85
 """The same where a limit had been found: what is counted over a second or two with a hold in it is too low."""
-
-DOUBTED_CUT = 0.6
-"""The same where the limit found is not certain yet."""
-
-OUTGROWN_CUT = 0.8
-"""The same where a larger limit was sought."""
 
 LATE = 0.3
 """A block ends between the last refusal and the first request that gets through: this share of it is lost on average,
@@ -185,7 +161,6 @@ class Controller:
         self._window_s = 0.0  # of a limit that blocks for long; zero as long as none did
         self._blocked = False
         self._blocked_until = self._refused_at = now
-        self._warned_at = -math.inf
         self._outgrown = self._agreed = False
         self._refused_before = math.inf  # how many had been refused before the limit was last found without a search
         self._before = 0.0  # the limit that seems outgrown
@@ -234,11 +209,12 @@ class Controller:
             self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s)
             if self._balance(now, sent_at, number, sent_since):
                 return
-        nothing_new = self._blocked and not self.history.let_in(self._refused_at, number)
-        self._refused_at = sent_at
-        if nothing_new:  # nothing was let in since the last one: it is still full
-            self._blocked_until = max(self._blocked_until, sent_at + (wait_s or 0.0))
-            return
+        since, self._refused_at = self._refused_at, sent_at
+        if self._blocked:
+            if not self.history.let_in(since, number):  # it is still full, and tells nothing new
+                self._blocked_until = max(self._blocked_until, sent_at + (wait_s or 0.0))
+                return
+            self._freed(now, sent_at, number)
         if self.told.per_s < math.inf:
             self._distrust(now, sent_at, number)
             return
@@ -317,17 +293,13 @@ class Controller:
     @property
     def _cost(self) -> float:
         """How many refusals the limit cost when it was last tried."""
-        return max(1.0, self.history.refused - self._refused_before)
+        return max(1.0, float(self.history.refused - self._refused_before))
 
     def _period(self) -> float:
         """Seconds from a refusal until the limit is tried again."""
-        return max(
-            self._period_s * (self.rate / EVEN_PER_S) ** (1 / 3),
-            (self._cost / PROBING_COST if self._agreed else PERIOD_REQUESTS) / self.rate,
-            PERIOD_TRIPS * self.round_trip_s,
-            2 * self._window_s,
-            self.told.horizon_s,
-        )
+        curve_s: float = self._period_s * max(1.0, self.rate / EVEN_PER_S) ** (1 / 3)
+        budget_s = self._period_s / PERIOD_S * self._cost / PROBING_COST / self.rate
+        return max(curve_s, budget_s, 2 * self._window_s, self.told.horizon_s)
 
     def _cut(self, now: float, sent_at: float, number: int) -> None:
         """The API is full: measures what it let through lately, and goes below that."""
@@ -336,14 +308,8 @@ class Controller:
 
     def _plausible(self, then: float, measured: float) -> float:
         """What was measured, kept within what can be: what is counted in a second or two is not worth more."""
-        if self._seeking:
-            least = OUTGROWN_CUT if self._outgrown else SEEKING_CUT
-        else:
-            least = KNOWN_CUT if self._agreed or self._window_s else DOUBTED_CUT
-        measured = min(then, max(then * least, measured))
-        if self._seeking and then < DOUBTFUL * self._before:  # it was no other limit after all
-            measured = min(RETURN * self._before, max(measured, self._before * (1 - DIP)))
-        return measured
+        least = SEEKING_CUT if self._seeking and not self._outgrown else KNOWN_CUT
+        return min(then, max(then * least, measured))
 
     def _balance(self, now: float, sent_at: float, number: int, sent_since: int) -> bool:
         """Spends what a rolling limit gives back, and what it holds; returns whether that could be counted.
@@ -404,9 +370,9 @@ class Controller:
         double_s = max(DOUBLE_S, TRIPS_TO_DOUBLE * self.round_trip_s)
         if not self._outgrown:
             return double_s
-        again_s = double_s * (REGROW if self._agreed else DOUBTED_REGROW)
+        again_s = double_s * REGROW
         window_s = max(self._window_s, self.told.horizon_s)
-        return max(again_s, REGROW_REQUESTS / self.rate, REGROW_TRIPS * self.round_trip_s, window_s / 2)
+        return max(again_s, REGROW_REQUESTS / self.rate, window_s / 2)
 
     def _obey(self, now: float, sent_at: float, number: int) -> None:
         """Goes at the pace that the replies tell, as far as it is trusted."""
@@ -425,9 +391,7 @@ class Controller:
     def _distrust(self, now: float, sent_at: float, number: int) -> None:
         """A refusal in spite of obedience: others share the limit, or it is not what it says."""
         share = self._measured(sent_at, number, self.rate) / self.told.per_s
-        if self._trust > SHARED and share > self._trust * SHARED_COUNT:
-            self._trust *= EARLY_TRUST  # a few came a little early
-        else:
+        if self._trust <= SHARED or share <= self._trust * SHARED_COUNT:  # else a few came a little early
             self._trust = max(LEAST_TRUST, self._trust * SHARED_TRUST)
         self._full_at, self._trusted_at = sent_at, now
         self._set(self.told.per_s * self._trust)

@@ -51,9 +51,6 @@ PROVEN_S = 15.0
 TIGHT = 0.02
 """A limit of which only this share is left at its lowest is used up well enough."""
 
-OVERTAKING = 0.1
-"""Requests that left within this share of a round trip of each other may arrive in another order."""
-
 ALL_BACK = 0.5
 """A limit that gets back this share of what was used, or more, at one moment has windows."""
 
@@ -123,6 +120,8 @@ class Told:
         window_s = self.window_s
         if window_s is None and self._evidence <= -SURE:
             window_s = self._learned_s
+        elif window_s is None and self.rolling and self.horizon_s >= LONG_S + 1:
+            window_s = self.horizon_s  # all of it came back within this time; a bucket's next token comes sooner
         return self.limit / window_s if self.limit and window_s else math.inf
 
     @property
@@ -130,11 +129,8 @@ class Told:
         """Whether it seems to give back little by little, at a rate that it does not tell."""
         return (self.rolling or self._refuted) and math.isinf(self.per_s)
 
-    def hear(self, allowance: Allowance, sent_at: float, slack_s: float) -> None:
-        """Takes in what the reply to the request of `sent_at` says; older news than the last is only half heard.
-
-        Requests that left within `slack_s` seconds of each other may overtake each other.
-        """
+    def hear(self, allowance: Allowance, sent_at: float) -> None:
+        """Takes in what the reply to the request of `sent_at` says; older news than the last is only half heard."""
         self.limit = sane(allowance.limit, 1e-3, MOST_REQUESTS) or self.limit
         self.window_s = sane(allowance.window_s, 1e-3, LONGEST_WINDOW_S) or self.window_s
         remaining = sane(allowance.remaining, 0.0, MOST_REQUESTS)
@@ -145,12 +141,12 @@ class Told:
             if reset_s is not None and not self.rolling and sent_at > self._renewed_at:
                 self.resets_at = min(self.resets_at, resets_at)
             return
-        self._renew(sent_at, remaining, resets_at, slack_s)
+        self._renew(sent_at, remaining, resets_at)
         self.remaining, self._seen = remaining, sent_at
         if remaining is not None and (not self._samples or sent_at >= self._samples[-1][0] + SAMPLE_S):
             self._samples.append((sent_at, remaining))
 
-    def _renew(self, sent_at: float, remaining: float | None, resets_at: float, slack_s: float) -> None:
+    def _renew(self, sent_at: float, remaining: float | None, resets_at: float) -> None:
         """Notices that something was given back: a rolling limit does so little by little, one with windows at once."""
         gain = 0.0 if remaining is None or self.remaining is None else remaining - self.remaining
         if gain > 0 or sent_at > self.resets_at:
@@ -159,7 +155,7 @@ class Told:
                 self._weigh(1 if gain < ALL_BACK * used else -1)
                 if not self.rolling and sent_at > self.resets_at - 0.5:
                     self._learn_window(resets_at)
-            elif gain <= 0 and sent_at > self.resets_at + slack_s and (self.limit or 0) - (remaining or 0) >= ENOUGH_USED:
+            elif gain <= 0 and (self.limit or 0) - (remaining or 0) >= ENOUGH_USED:
                 self._weigh(2)  # the moment came, and nothing was given back
             self.resets_at, self._renewed_at = resets_at, sent_at
         elif resets_at > self.resets_at + ROUNDING_S:
@@ -280,7 +276,7 @@ class Ledger:
             if index == len(self._limits):
                 self._limits.append(Told())
             told = self._limits[index]
-            told.hear(allowance, sent_at, OVERTAKING * round_trip_s)
+            told.hear(allowance, sent_at)
             pace = told.pace(now, sent_since, round_trip_s)
             if pace == 0.0:
                 self.closed_until = max(self.closed_until, told.resets_at)

@@ -14,10 +14,8 @@ numbers = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), s
 allowances = st.builds(Allowance, numbers, numbers, numbers, numbers)
 
 
-def hear(
-    ledger: Ledger, sent_at: float, *told: Allowance, sent_since: int = 0, now: float | None = None, coming: float = 0
-) -> None:
-    ledger.hear(sent_at if now is None else now, sent_at, told, sent_since, 0.1, coming)
+def hear(ledger: Ledger, sent_at: float, *told: Allowance, sent_since: int = 0, now: float | None = None) -> None:
+    ledger.hear(sent_at if now is None else now, sent_at, told, sent_since, 0.1)
 
 
 def test_a_long_window_is_paced_so_that_what_remains_lasts_until_its_reset() -> None:
@@ -87,20 +85,37 @@ def test_a_bucket_that_trickles_is_not_taken_for_a_window() -> None:
     assert ledger.closed_until == -math.inf  # and so nobody waits for its whole second
 
 
-def test_a_warning_comes_before_the_last_request_is_used_up() -> None:
+def trickle(ledger: Ledger, remaining: float = 10) -> None:
+    for request in range(40):  # one token comes back in the time of two requests
+        at = 100 + request / 10
+        hear(ledger, at, Allowance(20, remaining + request % 2, 0.2, 1.0))
+
+
+def test_a_told_rate_at_which_much_stays_left_is_doubted_and_what_is_given_back_decides() -> None:
     ledger = Ledger()
-    hear(ledger, 100.0, Allowance(1000, 4, 1.0))
-    assert ledger.scarce is not None
-    hear(ledger, 100.1, Allowance(1000, 400, 0.9))
-    assert ledger.scarce is None
-    hear(ledger, 100.2, Allowance(1000, 390, 0.8), coming=390)
-    assert ledger.scarce is not None
+    trickle(ledger, remaining=15)
+    assert ledger.tank is None
+    ledger.doubt()
+    trickle(ledger, remaining=15)
+    assert ledger.tank is not None
+    ledger.tank.compare(20.0)  # it was right after all
+    trickle(ledger, remaining=15)
+    assert ledger.tank is None
+
+
+def test_a_limit_of_which_next_to_nothing_was_left_is_tight() -> None:
+    ledger = Ledger()
+    hear(ledger, 100.0, Allowance(50, 1, 0.5, 1.0))
+    assert ledger.tight
+    ledger = Ledger()
+    hear(ledger, 100.0, Allowance(50, 20, 0.5, 1.0))
+    assert not ledger.tight
 
 
 def test_nothing_told_changes_nothing() -> None:
     ledger = Ledger()
     hear(ledger, 100.0, NOTHING)
-    assert (ledger.per_s, ledger.closed_until, ledger.scarce) == (math.inf, -math.inf, None)
+    assert (ledger.per_s, ledger.closed_until, ledger.tank) == (math.inf, -math.inf, None)
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.lists(allowances, max_size=12)), max_size=20))
