@@ -131,8 +131,14 @@ def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) ->
     if meaning.ambiguous and not policy.repeatable:
         may = "" if isinstance(answer, Fault) else "it may have been applied; "
         told = f"{message}; {may}it is not sent again, for this target does not say that repeating is safe"
-        return Verdict(Action.DONE, meaning.outcome, told)
+        return Verdict(Action.DONE, _unless_told(answer, policy), told)
     return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous)
+
+
+def _unless_told(answer: Reply | Fault, policy: Policy) -> Outcome:
+    """The outcome of a row that may have been applied and is not sent again: unknown, but where the target knows."""
+    rule = policy.statuses.get(answer.status) if isinstance(answer, Reply) else None
+    return rule.outcome if rule and rule.outcome else Outcome.UNKNOWN
 
 
 def _is_plain_success(status: int, policy: Policy) -> bool:

@@ -102,7 +102,7 @@ class Client:
             sock_read=settings.read_timeout,
         )
         self._concurrency = concurrency
-        self._proxy = _checked_proxy(settings.proxy or _proxy_from_environment(base_url))
+        self._proxy = _checked_proxy(settings.proxy or proxy_from_environment(base_url))
         self._session: aiohttp.ClientSession | None = None
         self._old: list[tuple[float, aiohttp.ClientSession]] = []
         self._renewed_at = clock.monotonic()
@@ -354,7 +354,7 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
-def _proxy_from_environment(base_url: str) -> str | None:
+def proxy_from_environment(base_url: str) -> str | None:
     """The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) for this URL.
 
     Read here, not by aiohttp's `trust_env`, which would also put a password from ~/.netrc in the key's place.

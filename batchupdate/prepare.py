@@ -12,8 +12,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from batchupdate._version import __version__
+from batchupdate.client import proxy_from_environment
 from batchupdate.clock import Clock, SystemClock
 from batchupdate.config import Secrets, find_key
 from batchupdate.errors import BatchUpdateError, ConfigError, InputError
@@ -21,6 +23,7 @@ from batchupdate.garbage import fewer_collections
 from batchupdate.ingest import Checkup, Ingest, write_rows
 from batchupdate.journal import Journal
 from batchupdate.journal.folder import RunFolder, all_runs, create, one_at_a_time, one_run_of
+from batchupdate.model import Outcome
 from batchupdate.rates import rate_in_force
 from batchupdate.reader import STDIN, ReadOptions, local_copy, open_table, source_name
 from batchupdate.targets import Target, find_target
@@ -199,6 +202,12 @@ def resume(
         meta = _sealed(folder, journal)
         settings = settings_with(meta.get("settings", {}))
         target, base_url = _target_of(meta, settings)
+        if base_url != meta["same"]["base_url"]:
+            raise ConfigError(
+                f"This run sends to {meta['same']['base_url']}, and now {base_url} is said.",
+                "One run has one API: leave the other base URL away (option, BATCHUPDATE_BASE_URL, config), or retry.",
+            )
+        _same_way(meta, settings, base_url)
         _keep_others_off(stack, settings, target, base_url)
         key = find_key(target.auth.env, settings, environ)
         checkup = _checkup_of(meta)
@@ -257,13 +266,11 @@ def retry(
         target, base_url = _target_of(meta, settings)
         key = None if keyless else find_key(target.auth.env, settings, environ)
         if not keyless:
+            _same_way(meta, settings, base_url)
             _keep_others_off(stack, settings, target, base_url)
-        rows = selection.numbers(earlier, repeatable=target.repeatable)
+        rows = selection.numbers(earlier, repeatable=target.repeatable and target.idempotency_header is None)
         if not rows:
-            raise ConfigError(
-                f"No row of the run {folder.run_id} is to be sent again: {selection}.",
-                f"See what became of its rows with: batchupdate show {folder.run_id}",
-            )
+            raise _nothing_to_retry(folder, selection, earlier)
         with one_at_a_time(settings.runs_dir):
             made = create(settings.runs_dir, f"{Path(meta['input']['path']).stem}-retry", clock.now())
             stack.callback(_remove_if_unused, made)
@@ -273,11 +280,16 @@ def retry(
             journal.add_copies(batch)
         facts = {
             **{name: meta[name] for name in ("input", "target", "columns", "width")},
-            "same": {**meta["same"], "retry_of": folder.run_id},
+            "same": {**meta["same"], "base_url": base_url, "retry_of": folder.run_id},
             "settings": settings.kept(),
             "retry_of": folder.run_id,
+            "proxy": _place_of(settings.proxy) or meta.get("proxy"),
             **_new_run(_rate(target, settings)),
         }
+        if set(selection.outcomes) == {Outcome.UNKNOWN}:
+            facts["nonce"] = meta.get(
+                "nonce", folder.run_id
+            )  # the API is to know the same requests again by their keys
         journal.seal({**facts, "rows": len(rows)})
         yield Prepared(
             made,
@@ -290,8 +302,16 @@ def retry(
             clock,
             _checkup_of(journal.meta()),
             resumed=False,
-            begins=lambda: earlier.give_away(rows, f"sent again by the run {made.run_id}"),
+            begins=lambda: earlier.give_away(rows, made.run_id),
         )
+
+
+def _nothing_to_retry(folder: RunFolder, selection: Selection, earlier: Journal) -> ConfigError:
+    given_to = earlier.given_to()
+    hint = f"See what became of its rows with: batchupdate show {folder.run_id}"
+    if given_to:
+        hint = f"Rows of it were sent again by {', '.join(given_to)}: see and retry that one."
+    return ConfigError(f"No row of the run {folder.run_id} is to be sent again: {selection}.", hint)
 
 
 def _keep_others_off(stack: ExitStack, settings: Settings, target: Target, base_url: str) -> None:
@@ -320,6 +340,19 @@ def _checkup_of(meta: Mapping[str, Any]) -> Checkup:
     return Checkup(meta["input"]["path"], meta["target"]["name"], rows=meta["rows"])
 
 
+def _same_way(meta: Mapping[str, Any], settings: Settings, base_url: str) -> None:
+    """A run that went through a proxy of the config's does not go around it later, because nobody says it again."""
+    before = meta.get("proxy")
+    if before and not settings.proxy and not proxy_from_environment(base_url):
+        hint = "Name it again: 'proxy' in the file of --config, or BATCHUPDATE_PROXY, or HTTPS_PROXY."
+        raise ConfigError(f"This run went through the proxy {before}, and now none is named.", hint)
+
+
+def _place_of(proxy: str | None) -> str | None:
+    """Host and port of a proxy, without its password."""
+    return None if proxy is None else urlsplit(proxy).netloc.rpartition("@")[2]
+
+
 def _has_changed(told: Mapping[str, Any]) -> bool:
     """Whether the input stands where it stood, and is another one now."""
     path = Path(told["path"])
@@ -345,6 +378,7 @@ def _facts(path: Path, source: str | Path, target: Target, settings: Settings, b
         "target": target.model_dump(mode="json", exclude_unset=True),
         "same": {**settings.fingerprint(), "base_url": base_url, "target": target.identity()},
         "settings": settings.kept(),
+        "proxy": _place_of(settings.proxy),
         **_new_run(_rate(target, settings)),
     }
 
@@ -381,6 +415,13 @@ def _begin(
         found = _Found() if new else _unfinished(settings.runs_dir, facts)
         if found.unreadable and not target.repeatable:
             raise ConfigError(f"The run {found.unreadable[0]} can't be read, and may have sent this file.", _ASK_NEW)
+        if found.otherwise and found.run is None and not target.repeatable:
+            name, left = found.otherwise[0]
+            told = (
+                f"The run {name} of this file has {left:,} rows left, but its target, address or settings were others."
+            )
+            hint = f"Go on with it by: batchupdate resume {name}; or send all rows, the done ones too, with --new."
+            raise ConfigError(told, hint)
         notices = found.notices()
         if found.run is not None:
             stack.enter_context(found.run.lock())
@@ -399,12 +440,14 @@ class _Found:
     """What a look at the earlier runs of a file found.
 
     `run` is the same one, unfinished; `unreadable` are those that can't be read; `of_older_file` are unfinished runs of
-    this path, of what stood there before, with the rows that they have left.
+    this path, of what stood there before, and `otherwise` those of this very file for a target of this name, but with
+    other settings; with the rows that they have left.
     """
 
     run: RunFolder | None = None
     unreadable: list[str] = field(default_factory=list)
     of_older_file: list[tuple[str, int]] = field(default_factory=list)
+    otherwise: list[tuple[str, int]] = field(default_factory=list)
 
     def notices(self) -> list[str]:
         told = [f"The run {name} can't be read; if it sent this file, rows go out again." for name in self.unreadable]
@@ -413,6 +456,11 @@ class _Found:
                 f"This file has changed since the run {name}, which has {left:,} rows left. This is a new run; the old "
                 f"one could be gone on with by: batchupdate resume {name}"
                 for name, left in self.of_older_file
+            ]
+            told += [
+                f"The run {name} of this file has {left:,} rows left, but its target, address or settings were others. "
+                f"This is a new run, and sends all rows; the old one is gone on with by: batchupdate resume {name}"
+                for name, left in self.otherwise
             ]
         return told
 
@@ -432,6 +480,8 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any]) -> _Found:
             found.unreadable.append(folder.run_id)
             continue
         if meta.get("same") != facts["same"]:
+            if left and _is_same_work(meta, facts):
+                found.otherwise.append((folder.run_id, left))
             continue
         if meta["input"]["sha256"] != facts["input"]["sha256"]:
             if left and meta.get("sealed") and meta["input"]["path"] == facts["input"]["path"] != STDIN:
@@ -445,6 +495,13 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any]) -> _Found:
         with folder.lock():
             pass  # nobody holds it: it ended while it was reading, and sent nothing
     return found
+
+
+def _is_same_work(meta: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
+    """Whether a run had this file's content, and a target of this name."""
+    told, wanted = meta.get("input", {}), facts["input"]
+    same_target = meta.get("target", {}).get("name") == facts["target"]["name"]
+    return bool(meta.get("sealed")) and same_target and told.get("sha256") == wanted["sha256"]
 
 
 def _remove_if_unused(folder: RunFolder) -> None:

@@ -418,8 +418,13 @@ class WorkerPool:
         return times >= OVERTAKEN_AT_MOST
 
     def _give_up_if_down(self, verdict: Verdict) -> None:
-        silent = self._turns.down_for_s
-        if silent >= self._rules.give_up_after_s:
+        silent, patience = self._turns.down_for_s, self._rules.give_up_after_s
+        if verdict.wait_s is not None and verdict.wait_s > patience:
+            message = (
+                f"Stopped: the API asks to wait {verdict.wait_s:.0f} s, longer than the {patience:.0f} s after which a "
+                f"run is given up. Its last word: {verdict.message}."
+            )
+        elif silent >= patience:
             message = f"Stopped: the API has taken no request for {silent:.0f} s. Its last word: {verdict.message}."
         elif not self._reached and self._unreached >= self._rules.max_attempts:
             message = f"Stopped: the API was never reached: {verdict.message}."

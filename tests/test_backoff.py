@@ -58,11 +58,11 @@ def test_what_a_clear_answer_means(status: int, action: Action, outcome: Outcome
 @pytest.mark.parametrize(
     ("status", "headers", "repeatable", "once"),
     [
-        (500, {}, (REPEAT, FAILED), (DONE, FAILED)),
-        (502, {}, (REPEAT, FAILED), (DONE, FAILED)),
-        (504, {}, (REPEAT, FAILED), (DONE, FAILED)),
-        (503, {}, (HOLD, FAILED), (DONE, FAILED)),
-        (503, {"retry_after": "soon"}, (HOLD, FAILED), (DONE, FAILED)),
+        (500, {}, (REPEAT, FAILED), (DONE, UNKNOWN)),
+        (502, {}, (REPEAT, FAILED), (DONE, UNKNOWN)),
+        (504, {}, (REPEAT, FAILED), (DONE, UNKNOWN)),
+        (503, {}, (HOLD, FAILED), (DONE, UNKNOWN)),
+        (503, {"retry_after": "soon"}, (HOLD, FAILED), (DONE, UNKNOWN)),
         (503, {"retry_after": "7"}, (HOLD, WAITING), (HOLD, WAITING)),
     ],
 )
@@ -116,9 +116,10 @@ def test_every_kind_of_fault_has_a_meaning() -> None:
         (529, {"action": "hold"}, HOLD, WAITING),
         (503, {"action": "hold"}, HOLD, WAITING),
         (503, {"action": "give_up"}, DONE, FAILED),
-        (500, {"means": "broken"}, DONE, FAILED),
-        (500, {"action": "repeat"}, DONE, FAILED),
-        (520, {"action": "repeat"}, DONE, FAILED),
+        (500, {"means": "broken"}, DONE, UNKNOWN),
+        (500, {"outcome": "failed"}, DONE, FAILED),
+        (500, {"action": "repeat"}, DONE, UNKNOWN),
+        (520, {"action": "repeat"}, DONE, UNKNOWN),
     ],
 )
 def test_a_target_can_say_what_a_status_means(

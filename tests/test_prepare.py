@@ -6,6 +6,7 @@ import csv
 import json
 import os
 from dataclasses import replace
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -288,19 +289,112 @@ async def test_a_retry_that_was_only_looked_at_changes_nothing(tmp_path: Path) -
     assert len(list(all_runs(tmp_path / "runs"))) == 1
 
 
-async def test_where_repeating_is_not_safe_an_unknown_row_is_sent_again_only_if_that_is_said(tmp_path: Path) -> None:
-    (tmp_path / "once.yaml").write_text(ONCE, "utf-8")
-    source = write(tmp_path / "in.csv", 3)
-    async with Sandbox(faults=Faults.in_order("ok", "reset-after", "500")) as sandbox:
+async def test_where_repeating_is_not_safe_a_row_in_doubt_is_sent_again_only_if_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "once.yaml").write_text(ONCE + "statuses: {502: {outcome: failed}}\n", "utf-8")
+    source = write(tmp_path / "in.csv", 4)
+    async with Sandbox(faults=Faults.in_order("ok", "reset-after", "500-after", "502")) as sandbox:
         first = await apply(source, settings_for(sandbox, tmp_path, target=str(tmp_path / "once.yaml")))
-        assert outcomes(first) == ["updated", "unknown", "failed"]
+        assert outcomes(first) == ["updated", "unknown", "unknown", "failed"]
         before = len(sandbox.applied)
         await again(first, tmp_path)
-        assert [change.id for change in sandbox.applied[before:]] == [IDS[2]]
+        assert [change.id for change in sandbox.applied[before:]] == [IDS[3]]
         before = len(sandbox.applied)
         named = await again(first, tmp_path, parse_selection("unknown", None, None))
-        assert [change.id for change in sandbox.applied[before:]] == [IDS[1]]
-    assert outcomes(named) == ["updated"]
+        assert [change.id for change in sandbox.applied[before:]] == [IDS[1], IDS[2]]
+    assert outcomes(named) == ["updated"] * 2
+
+
+async def test_no_row_is_sent_again_by_two_retries_of_one_run(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", 3)
+    async with Sandbox(faults=Faults.in_order("ok", "500", "500")) as sandbox:
+        first = await apply(source, settings_for(sandbox, tmp_path, max_attempts=1))
+        second = await again(first, tmp_path, parse_selection(None, None, "3"))
+        third = await again(first, tmp_path)
+        assert [line["_row"] for line in lines(third)] == ["4"]
+        with pytest.raises(ConfigError, match=rf"sent again by .*{second.run_id}.*: see and retry that one"):
+            await again(first, tmp_path)
+
+
+async def test_rows_in_doubt_keep_the_keys_by_which_the_api_knows_them(tmp_path: Path) -> None:
+    (tmp_path / "keyed.yaml").write_text(
+        ONCE.replace("repeatable: false", "repeatable: true") + "idempotency_header: Idempotency-Key\n", "utf-8"
+    )
+    source = write(tmp_path / "in.csv", 2)
+    async with Sandbox(faults=Faults.in_order("reset-after", "502")) as sandbox:
+        settings = settings_for(sandbox, tmp_path, target=str(tmp_path / "keyed.yaml"), max_attempts=1)
+        first = await apply(source, settings)
+        assert outcomes(first) == ["unknown", "failed"]
+        nonces = []
+        for selection in (Selection(), parse_selection("unknown", None, None)):
+            with retry(RunFolder(first.folder), selection, with_kept(tmp_path), environ=KEYS) as prepared:
+                nonces.append((prepared.to_send, prepared.journal.meta()["nonce"]))
+        with Journal.open(first.folder / "journal.sqlite3") as journal:
+            nonce = journal.meta()["nonce"]
+    assert nonces == [(1, nonces[0][1]), (1, nonce)]
+    assert nonces[0][1] != nonce
+
+
+async def test_a_run_is_not_gone_on_with_at_another_address(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", 2)
+    async with Sandbox() as sandbox, Sandbox() as elsewhere:
+        sandbox.revoke()
+        stopped = await apply(source, settings_for(sandbox, tmp_path))
+        with pytest.raises(ConfigError, match=r"This run sends to http://127.0.0.1:\d+, and now"):
+            await go_on(stopped, tmp_path, base_url=elsewhere.url)
+        retried = await again(stopped, tmp_path, base_url=elsewhere.url)
+        assert outcomes(retried) == ["updated"] * 2
+        assert len(elsewhere.applied) == 2
+        with resume(RunFolder(retried.folder), with_kept(tmp_path), environ=KEYS) as prepared:
+            assert prepared.base_url == elsewhere.url
+
+
+async def test_a_run_does_not_go_around_the_proxy_it_went_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    source = write(tmp_path / "in.csv", 2)
+    async with Sandbox() as sandbox:
+        sandbox.revoke()
+        proxy = sandbox.url.replace("http://", "http://user:hunter22@")
+        stopped = await apply(source, settings_for(sandbox, tmp_path, proxy=proxy))
+        with pytest.raises(ConfigError, match=r"went through the proxy 127\.0\.0\.1:\d+, and now none is named"):
+            await go_on(stopped, tmp_path)
+        with resume(RunFolder(stopped.folder), with_kept(tmp_path, proxy=proxy), environ=KEYS) as prepared:
+            assert prepared.settings.proxy == proxy
+    assert not any(b"hunter22" in path.read_bytes() for path in stopped.folder.iterdir())
+
+
+async def test_a_file_that_was_left_unfinished_with_other_settings_is_told(tmp_path: Path) -> None:
+    (tmp_path / "once.yaml").write_text(ONCE, "utf-8")
+    source = write(tmp_path / "in.csv", 3)
+    async with Sandbox() as sandbox:
+        sandbox.revoke()
+        settings = settings_for(sandbox, tmp_path, target=str(tmp_path / "once.yaml"))
+        stopped = await apply(source, settings)
+        (tmp_path / "once.yaml").write_text(ONCE.replace("name: {}", "name: {max_length: 80}"), "utf-8")
+        with pytest.raises(ConfigError, match=f"The run {stopped.run_id} of this file has 3 rows left"):
+            await apply(source, settings)
+        with prepare(source, settings, new=True, environ=KEYS) as prepared:
+            assert not prepared.resumed
+        (tmp_path / "once.yaml").write_text(ONCE.replace("repeatable: false", "repeatable: true\nrules: []"), "utf-8")
+        with prepare(source, settings, environ=KEYS) as prepared:
+            assert any(stopped.run_id in notice and "its target" in notice for notice in prepared.checkup.notices)
+
+
+async def test_an_api_that_can_not_be_read_is_written_all_the_same(tmp_path: Path) -> None:
+    built_in = resources.files("batchupdate.targets").joinpath("langdock-integration.yaml").read_text("utf-8")
+    unreadable = built_in.replace("record: integration", "path: /integrations/v1/{integrationId}/nothing")
+    (tmp_path / "t.yaml").write_text(unreadable, "utf-8")
+    source = write(tmp_path / "in.csv", 12)
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path, target=str(tmp_path / "t.yaml"), max_failures=3)
+        first = await apply(source, settings)
+        in_flight_when_killed(first, list(range(2, 14)))
+        before = len(sandbox.applied)
+        summary = await go_on(first, tmp_path)
+        assert len(sandbox.applied) - before == 12
+    assert outcomes(summary) == ["updated"] * 12
 
 
 async def test_an_unknown_row_that_fails_when_sent_again_stays_unknown(tmp_path: Path) -> None:

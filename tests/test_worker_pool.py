@@ -489,6 +489,14 @@ async def test_an_api_that_only_fails_is_asked_less_and_less_and_then_given_up(c
     house.check_conservation()
 
 
+async def test_a_wait_longer_than_the_run_would_wait_at_all_ends_it_at_once(clock: FakeClock) -> None:
+    house = House(clock, 5, lambda _row, _nth: Reply(429, {"retry-after": "250"}), rules=Rules(give_up_after_s=60.0))
+    with pytest.raises(SafetyStop, match="asks to wait 250 s, longer than the 60 s"):
+        await house.work(1)
+    assert clock.time < 1010
+    house.check_conservation()
+
+
 async def test_an_outage_is_probed_with_single_requests_and_then_the_run_goes_on(clock: FakeClock) -> None:
     house = House(clock, 300, concurrency=8)
     house.api.script = lambda _row, _nth: NO_CONNECTION if 1005 <= clock.time < 1065 else OK

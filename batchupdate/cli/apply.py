@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from batchupdate.reporter import Summary
 
 SHOWN_PROBLEMS = 10
+SAME_WISH_S = 0.5
+"""A second signal so soon after the first is the same wish: some send it to the process and then to its group."""
+
 JSON_PROBLEMS = 1000
 _STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -200,12 +203,15 @@ def send(prepared: Prepared, screen: Screen, *, verbose: bool = False) -> Summar
 
     async def main() -> Summary:
         stop, task, loop = Stop(), asyncio.current_task(), asyncio.get_running_loop()
+        first = 0.0
 
         def asked(number: int) -> None:
+            nonlocal first
             if stop.signal_number is None:
                 stop.request(number)
+                first = loop.time()
                 screen.say("Stopping: what is in flight may finish. Press Ctrl-C again to quit at once.")
-            elif task is not None:
+            elif task is not None and loop.time() - first > SAME_WISH_S:
                 task.cancel()
 
         with _signals(loop, asked), screen.progress() as show:
@@ -226,7 +232,7 @@ def ended_by_signals() -> Iterator[None]:
     def end(number: int, _frame: object) -> None:
         raise Interrupted(number)
 
-    before = {number: signal.signal(number, end) for number in _STOP_SIGNALS if number != signal.SIGINT}
+    before = {number: signal.signal(number, end) for number in _heeded() if number != signal.SIGINT}
     try:
         yield
     finally:
@@ -234,11 +240,17 @@ def ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _heeded() -> list[int]:
+    """The signals that ask us to stop, but for those that whoever started us wants ignored, as nohup does."""
+    return [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+
 @contextmanager
 def _signals(loop: asyncio.AbstractEventLoop, asked: Callable[[int], None]) -> Iterator[None]:
     """Lets signals that ask us to stop call `asked` on the loop; where the loop can't (Windows), through Python's."""
     before: dict[int, Any] = {}
-    for number in _STOP_SIGNALS:
+    heeded = _heeded()
+    for number in heeded:
         try:
             loop.add_signal_handler(number, asked, number)
         except NotImplementedError:
@@ -246,7 +258,7 @@ def _signals(loop: asyncio.AbstractEventLoop, asked: Callable[[int], None]) -> I
     try:
         yield
     finally:
-        for number in _STOP_SIGNALS:
+        for number in heeded:
             if number in before:
                 signal.signal(number, before[number])
             else:

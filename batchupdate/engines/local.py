@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from batchupdate.worker_pool import Sink, Source
 
 PROGRESS_EVERY_S = 0.25
+LOOK_UP_S = 30.0
+"""Looking up is a favour: an API that can't be read is not waited for as long as one that can't be written."""
+
 RATE_OVER_S = 10.0
 
 
@@ -113,9 +116,9 @@ async def work_off(journal: Journal, job: Job, session: int, total: int) -> tupl
             doubts = Doubts(journal, hand_over, client, target)
             reason = await line.work("looking up", doubts, doubts, doubts.look_up, None)
             await hand_over.settle()
-            job.log.info("looked_up", found_applied=doubts.found)
-            if reason is not None:
-                return line.traffic, reason
+            job.log.info("looked_up", found_applied=doubts.found, ended=str(reason or ""))
+            if isinstance(reason, Interrupted):
+                return line.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= doubts.found
         reason = await line.work("sending", hand_over, hand_over, _sender(client, job), total)
     return line.traffic, reason
@@ -174,7 +177,9 @@ class _Line:
             judge=_judge_of(self._policy, job),
             listen=self._listen if job.rate.auto else None,
             delay=delay_s,
-            rules=self._rules,
+            rules=self._rules
+            if total is not None
+            else replace(self._rules, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S),
             clock=job.clock,
             log=job.log.bind(stage=stage),
         )

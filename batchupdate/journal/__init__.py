@@ -94,7 +94,7 @@ _NUMBERS = """
     WITH wanted AS (
         SELECT coalesce(row.carrier, row.number) AS leader
         FROM outcome JOIN row ON row.number = outcome.number
-        WHERE row.fields IS NOT NULL
+        WHERE row.fields IS NOT NULL AND row.number NOT IN (SELECT number FROM given)
           AND outcome.outcome IN (SELECT value FROM json_each(?1))
           AND (?2 = '[]' OR EXISTS (
               SELECT 1 FROM json_each(?2)
@@ -325,10 +325,17 @@ class Journal:
             bulk_insert(connection, _ADD_COPIES, [row[:-1] for row in rows])
             bulk_insert(connection, "INSERT INTO started (number, doubt)", [(row[0], 2) for row in rows if row[-1]])
 
-    def give_away(self, numbers: Sequence[int], why: str) -> None:
-        """Leaves rows to another run: those that were still to be sent are not sent by this one any more."""
+    def give_away(self, numbers: Sequence[int], run_id: str) -> None:
+        """Leaves rows to another run: this one does not send them any more, and no third one may."""
+        chosen = json.dumps(numbers)
         with self._transaction() as connection:
-            connection.execute(_GIVE_AWAY, (json.dumps(numbers), why))
+            connection.execute(_GIVE_AWAY, (chosen, f"sent again by the run {run_id}"))
+            connection.execute("INSERT OR REPLACE INTO given SELECT value, ? FROM json_each(?)", (run_id, chosen))
+
+    def given_to(self) -> list[str]:
+        """The runs that have sent rows of this one again, the latest first."""
+        with _told(self._path):
+            return [run for (run,) in self._connection.execute("SELECT DISTINCT run FROM given ORDER BY run DESC")]
 
     def seal(self, values: Mapping[str, Any]) -> None:
         """Ends the ingest: from here on the rows stand, and every commit is on the disk before it returns."""

@@ -16,7 +16,10 @@ VERSION = 2
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
 
 _STEPS: Mapping[int, Sequence[str]] = {
-    1: ["ALTER TABLE session ADD COLUMN allowed_per_s REAL"],
+    1: [
+        "ALTER TABLE session ADD COLUMN allowed_per_s REAL",
+        "CREATE TABLE given (number INTEGER PRIMARY KEY, run TEXT NOT NULL)",
+    ],
 }
 """What makes the next version out of each one."""
 

@@ -76,3 +76,9 @@ FROM row
 LEFT JOIN result ON result.number = coalesce(row.carrier, row.number)
 LEFT JOIN started ON started.number = coalesce(row.carrier, row.number)
 LEFT JOIN earlier ON earlier.number = coalesce(row.carrier, row.number);
+
+-- Rows that another run has sent again.
+CREATE TABLE given (
+    number INTEGER PRIMARY KEY,
+    run    TEXT NOT NULL
+);

@@ -164,6 +164,7 @@ class Controller:
         self._outgrown = self._agreed = False
         self._refused_before = math.inf  # how many had been refused before the limit was last found without a search
         self._before = 0.0  # the limit that seems outgrown
+        self._ever = False  # whether anything got through yet
 
     def passed(
         self,
@@ -182,6 +183,7 @@ class Controller:
         self._time(now - sent_at)
         if self._blocked and sent_at > self._cut_at:
             self._freed(now, sent_at, number)
+        self._ever = True
         if allowances:
             self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s)
             if self.told.per_s < math.inf:
@@ -250,6 +252,10 @@ class Controller:
         """Something got through again: learns for how long nothing did, and what that means for the rate."""
         self._blocked = False
         self._since = self._moved_at = now
+        if not self._ever:  # it was full before we came, and so nothing is known of it
+            self._seeking, self.limit, self.found, self._freed_at = True, None, None, sent_at
+            self._set(START_PER_S)
+            return
         # The window ended between the last refusal and now.
         ended_at = sent_at - LATE * max(0.0, sent_at - self._blocked_until)
         if self._blocked_until - self._full_at < max(LONG_BLOCK_S, 2 * self.round_trip_s):
@@ -262,7 +268,7 @@ class Controller:
         if not early:
             measured = max(measured, KNOWN_CUT * (self.limit or 0.0))
         self._freed_at = sent_at
-        if self.limit is not None and measured < self.limit:
+        if self.limit is not None and 0 < measured < self.limit:  # zero: it was full before we came
             self.limit = self.found = measured
             self._set(measured * (1 - DIP))
 

@@ -110,8 +110,10 @@ class Limiter:
 
     @property
     def holding_s(self) -> float:
-        """Seconds that everybody still has to hold; zero if nobody has to."""
-        return self._pause.left_s(self._clock.monotonic())
+        """Seconds that everybody still has to hold, told or not; zero if nobody has to."""
+        now = self._clock.monotonic()
+        closed_until = -math.inf if self._controller is None else self._controller.told.closed_until
+        return max(self._pause.left_s(now), closed_until - now, 0.0)
 
     @property
     def down_for_s(self) -> float:
@@ -189,6 +191,7 @@ class Limiter:
             eager = now - self._eager_at <= max(2 / controller.rate, controller.round_trip_s)
             eager = eager and self._in_flight.count + 1 < self._room
             controller.passed(now, sent_at, allowances, number, self._given - number, eager=eager)
+            self._bound(now)
             self._in_flight.passed(now, crowd, latency_s)
             if not self._ramping:
                 self._room = self._in_flight.learned
@@ -200,6 +203,12 @@ class Limiter:
             self._ramp(sent_at)
         if self._roomy is not None:
             self._wake()
+
+    def _bound(self, now: float) -> None:
+        """Whatever a reply tells of its limit, a request tries after the longest wait: it may be nonsense."""
+        told = self._controller.told if self._controller else None
+        if told is not None and told.closed_until > now + self._max_wait_s:
+            told.closed_until = now + self._max_wait_s
 
     def hold(self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = ()) -> bool:
         """Gives a turn back and holds everybody: its request was told to slow down.
@@ -229,6 +238,7 @@ class Limiter:
         if told_s is None or (told_s < SHORTEST_HOLD_S and self._pause.strikes > 1):
             told_s = self._own_wait_s(now) if fresh else 0.0
         self._pause.hold(now, told_s)
+        self._bound(now)
         self._settle(now, fresh=fresh)
         return fresh
 

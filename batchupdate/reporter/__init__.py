@@ -35,6 +35,7 @@ def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: I
     """
     results, failed = summary.folder / "results.csv", summary.folder / "failed.csv"
     overview = summary.folder / "summary.json"
+    summary.to_json()  # whatever may be wrong with it shows before the first file is replaced
     written = write_results(results, failed, columns, width, lines, summary.notices)
     write_summary(overview, summary)
     counted = sum(summary.counts.values())

@@ -62,7 +62,7 @@ class Summary:
         allowed = traffic.allowed_per_s
         if traffic.sent < ENOUGH:
             return ""
-        if allowed is not None:
+        if allowed:
             better = f"{just_below(allowed).per_s:g}/s"
             if self.rate_per_s is None or self.rate_per_s > allowed:
                 return f"The API allowed about {allowed:.3g} requests/s; to begin there next time: --rate {better}"

@@ -50,7 +50,11 @@ _TAKEN = frozenset(
 VARIABLE = re.compile(r"\w+", re.ASCII)  # RFC 6570, section 2.3, without its dots and percents
 
 
+_USUAL_PORTS = {"http": 80, "https": 443}
+
+
 def _base_url(text: str) -> str:
+    """A base URL in one spelling, whatever the case of its host: two spellings are no two APIs."""
     try:
         parts = urlsplit(text)
         _ = parts.port
@@ -59,8 +63,11 @@ def _base_url(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not VISIBLE.fullmatch(text):
         raise ValueError(f"{text!r} is not a web address such as https://api.example.com")
     if set("@?#") & set(text):
-        raise ValueError(f"{text!r} must have no user, query or fragment")
-    return text.rstrip("/")
+        shown = repr(text) if "@" not in text else "it"  # it may hold a password
+        raise ValueError(f"{shown} must have no user, query or fragment")
+    port = "" if parts.port in {None, _USUAL_PORTS[parts.scheme]} else f":{parts.port}"
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
 BaseUrl = Annotated[str, AfterValidator(_base_url)]

@@ -104,6 +104,34 @@ def test_a_terminal_that_closes_stops_the_run_cleanly(
 
 
 @needs_unix
+def test_a_run_that_was_started_to_outlive_its_terminal_does(
+    renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    run = command("run", str(renames(20)), *TARGET, "--yes", "--base-url", sandbox.url, "--rate", "20/s")
+    with subprocess.Popen(
+        ["nohup", *run], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    ) as process:
+        wait_until(lambda: len(sandbox.applied) >= 3)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(timeout=30) == 0
+    assert outcomes(tmp_path) == ["updated"] * 20
+
+
+@needs_unix
+def test_two_signals_at_once_are_one_wish(renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path) -> None:
+    sandbox = batchupdate_sandbox()
+    run = command("run", str(renames(50)), *TARGET, "--yes", "--base-url", sandbox.url, "--rate", "20/s")
+    with subprocess.Popen(run, cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        wait_until(lambda: len(sandbox.applied) >= 3)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=30) == 143
+    assert set(outcomes(tmp_path)) == {"updated", "not_attempted"}
+
+
+@needs_unix
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_at_the_question_sends_nothing_and_leaves_nothing(
     renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path, number: int, code: int

@@ -218,3 +218,34 @@ def test_no_window_ever_holds_more_than_the_ceiling_whatever_the_rate_does(
     for turn in run.turns:  # a bucket that leaks `ceiling` a second never holds more than the burst
         level, before = max(0.0, level - ceiling * (turn - before)) + 1, turn
         assert level <= burst + TINY
+
+
+def test_a_limit_that_somebody_else_had_used_up_at_the_start_is_sought_all_the_same(clock: FakeClock) -> None:
+    limiter = Limiter(Rate(math.inf), 1, clock, lambda _: 1.0, concurrency=8, adaptive=True)
+    clock.time = limiter.next_turn_at + TINY
+    first = limiter.try_turn()
+    assert first is not None
+    clock.time += 0.05
+    limiter.hold(first, 2.0)
+    end = clock.time + 12
+    while clock.time < end:
+        clock.time = min(end, max(clock.time + 0.001, limiter.next_turn_at))
+        if (turn := limiter.try_turn()) is not None:
+            clock.time += 0.05
+            limiter.passed(turn, (), 0.05)
+    assert limiter.rate_per_s > 5
+    assert limiter.allowed_per_s is None or limiter.allowed_per_s > 1
+
+
+def test_a_reply_that_closes_the_api_for_a_day_is_tried_after_the_longest_wait_and_told_meanwhile(
+    clock: FakeClock,
+) -> None:
+    limiter = Limiter(Rate(math.inf), 1, clock, lambda _: 1.0, concurrency=8, adaptive=True, max_wait_s=30.0)
+    clock.time = limiter.next_turn_at + TINY
+    turn = limiter.try_turn()
+    assert turn is not None
+    limiter.passed(turn, [Allowance(100.0, 0.0, 86_400.0)], 0.05)
+    assert limiter.holding_s == pytest.approx(30.0)
+    assert limiter.try_turn() is None
+    clock.time = limiter.next_turn_at + TINY
+    assert limiter.try_turn() is not None

@@ -490,3 +490,23 @@ def test_a_target_that_does_not_say_how_it_is_read_proves_nothing() -> None:
 def test_how_fast_to_go_and_how_to_read_replies_is_no_part_of_what_a_run_is() -> None:
     assert read(PLAIN + "rate: 9/s\nthrottle: [{status: 403}]\nread: {}\n").identity() == read(PLAIN).identity()
     assert read(swapped("name: {}", "name: {max_length: 3}")).identity() != read(PLAIN).identity()
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("HTTPS://API.example.com/v1/", "https://api.example.com/v1"),
+        ("https://api.example.com:443", "https://api.example.com"),
+        ("http://[::1]:80/x", "http://[::1]/x"),
+        ("http://127.0.0.1:08080", "http://127.0.0.1:8080"),
+    ],
+)
+def test_two_spellings_of_one_base_url_are_one_address(one: str, other: str) -> None:
+    target = read(PLAIN)
+    assert target.base(one, allow_http=False) == target.base(other, allow_http=False) == other
+
+
+def test_a_password_in_a_base_url_is_not_repeated() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(PLAIN).base("https://user:hunter22@api.example.com", allow_http=False)
+    assert "hunter22" not in str(caught.value)
