@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,7 +111,7 @@ def test_a_run_that_was_started_to_outlive_its_terminal_does(
     sandbox = batchupdate_sandbox()
     run = command("run", str(renames(20)), *TARGET, "--yes", "--base-url", sandbox.url, "--rate", "20/s")
     with subprocess.Popen(
-        ["nohup", *run], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [shutil.which("nohup") or "nohup", *run], cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
     ) as process:
         wait_until(lambda: len(sandbox.applied) >= 3)
         process.send_signal(signal.SIGHUP)
