@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN_PROBLEMS = 10
 SAME_WISH_S = 0.5
-"""A second signal so soon after the first is the same wish: some send it to the process and then to its group."""
+"""A second SIGTERM so soon after the first is the same wish: some send it to the process and then to its group."""
 
 JSON_PROBLEMS = 1000
 _STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
@@ -211,7 +211,7 @@ def send(prepared: Prepared, screen: Screen, *, verbose: bool = False) -> Summar
                 stop.request(number)
                 first = loop.time()
                 screen.say("Stopping: what is in flight may finish. Press Ctrl-C again to quit at once.")
-            elif task is not None and loop.time() - first > SAME_WISH_S:
+            elif task is not None and (number == signal.SIGINT or loop.time() - first > SAME_WISH_S):
                 task.cancel()
 
         with _signals(loop, asked), screen.progress() as show:
