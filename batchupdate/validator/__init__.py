@@ -18,6 +18,7 @@ from batchupdate.model import Change, Level, Problem, Row
 from batchupdate.targets import FORMATS, AnyOf
 from batchupdate.validator.columns import Layout, Slot, lay_out
 from batchupdate.validator.duplicates import DuplicateFinder, Sighting, duplicate_problem
+from batchupdate.validator.types import RefusedError, none_of, parser, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from batchupdate.config import Secrets
     from batchupdate.targets import FieldRule, IdRule, Target
+    from batchupdate.validator.types import Parse
 
 __all__ = ["Checked", "DuplicateFinder", "Layout", "Sighting", "Validator", "duplicate_problem", "lay_out"]
 
@@ -104,6 +106,7 @@ class Validator:
         self._pick = itemgetter(*[slot.index for slot in layout.slots])  # an id and a field at least
         self._take_ids = _picker_of_names(target.path_variables)
         self._rules = _rules(target)
+        self._parsers = _parsers(target, layout)
         self._adapter: TypeAdapter[list[Record]] = TypeAdapter(_list_of_records(target, self._names))
 
     def check(self, rows: Sequence[Row]) -> Checked:
@@ -120,6 +123,7 @@ class Validator:
         picked, names = list(map(self._pick, rows_cells)), self._names
         records = [{name: cell for name, cell in zip(names, cells) if cell} for cells in picked]  # noqa: B905 - picked by these very names
         held = self._hold_out(rows, picked, records, findings)
+        self._convert(rows, records, held, findings)
         self._validate(rows, records, held, findings)
         self._apply_rules(rows, records, held, findings)
         return self._gather(rows, records, held, findings)
@@ -169,7 +173,23 @@ class Validator:
         elif not null and not rule.clearable:
             message = f"{slot.name} can't be empty; leave the cell blank to keep the field as it is"
             findings.add(Problem("empty_not_allowed", row.number, slot.heading, cell, message))
-        return {slot.name: None if null else ""}
+        return {slot.name: None if null or rule is None else rule.empty}
+
+    def _convert(
+        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
+    ) -> None:
+        """Turns the cells of fields that are no texts into their values; a refused one leaves the records."""
+        for slot, parse in self._parsers:
+            name = slot.name
+            for place, record in enumerate(records):
+                if name not in record:
+                    continue
+                try:
+                    record[name] = parse(record[name])
+                except RefusedError as error:
+                    cell = record.pop(name)
+                    held.setdefault(place, {})[name] = cell
+                    findings.add(Problem(error.code, rows[place].number, slot.heading, cell, str(error)))
 
     def _validate(
         self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
@@ -194,9 +214,9 @@ class Validator:
                 case "string_too_long":
                     message = f"the id has {len(cell)} characters, at most {rule.max_length} are allowed"
                 case "value_error":
-                    message = f"{_short(cell)} {error['ctx']['error']}"
+                    message = f"{short(cell)} {error['ctx']['error']}"
                 case _:
-                    message = f"{_short(cell)} is not {rule.example}"
+                    message = f"{short(cell)} is not {rule.example}"
             return Problem("bad_id", row.number, heading, cell, message)
         return _field_problem(row, name, heading, self._target.fields[name], error)
 
@@ -264,6 +284,12 @@ def _rules(target: Target) -> tuple[AnyOf, ...]:
     return (AnyOf(any_of=names, message=message), *target.rules)
 
 
+def _parsers(target: Target, layout: Layout) -> list[tuple[Slot, Parse]]:
+    """The columns that are no texts, each with what reads its cells."""
+    slots = [(slot, target.fields[slot.name]) for slot in layout.slots if slot.name in target.fields]
+    return [(slot, parse) for slot, rule in slots if (parse := parser(slot.name, rule))]
+
+
 def _picker_of_names(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - itemgetter's type depends on its arguments
     if len(names) == 1:
         name = names[0]
@@ -276,7 +302,8 @@ def _list_of_records(target: Target, names: Sequence[str]) -> Any:  # noqa: ANN4
     keys: dict[str, Any] = {name: Required[_id_type(target.id[name])] for name in target.path_variables}
     for name, rule in target.fields.items():
         if name in names:
-            keys[name] = Required[_text_type(rule)] if rule.required else _text_type(rule)
+            kind = _text_type(rule) if rule.type == "string" else Any
+            keys[name] = Required[kind] if rule.required else kind
     record: Any = TypedDict("Record", keys, total=False)  # type: ignore[misc] # made at run time
     return list[record]
 
@@ -318,14 +345,9 @@ def _field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: Er
             message = f"{name} has {len(cell)} characters, at least {rule.min_length} are needed"
             return Problem("too_short", row.number, heading, cell, message)
         case "literal_error" if rule.enum is not None:
-            message = f"{_short(cell)} is none of: {', '.join(rule.enum)}"
-            return Problem("not_in_list", row.number, heading, cell, message)
+            return Problem("not_in_list", row.number, heading, cell, none_of(cell, rule.enum))
         case _:
             broken = error.get("ctx", {}).get("pattern")
             by_format = rule.format and FORMATS[rule.format][0] == broken
             wanted = FORMATS[rule.format][1] if rule.format and by_format else f"text that matches {broken}"
-            return Problem("bad_format", row.number, heading, cell, f"{_short(cell)} is not {wanted}")
-
-
-def _short(cell: str) -> str:
-    return repr(cell if len(cell) <= 60 else cell[:59] + "…")  # noqa: PLR2004 - fits a line
+            return Problem("bad_format", row.number, heading, cell, f"{short(cell)} is not {wanted}")
