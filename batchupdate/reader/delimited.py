@@ -10,10 +10,10 @@ from batchupdate.errors import InputError
 from batchupdate.reader import detect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from batchupdate.reader.table import ReadOptions
+    from batchupdate.reader.table import CellTrouble, ReadOptions
 
 
 class DelimitedRecords:
@@ -58,6 +58,10 @@ class DelimitedRecords:
                     return
                 rows += len(chunk)
                 yield chunk
+
+    def troubles(self, first: int, last: int) -> Sequence[CellTrouble]:  # noqa: ARG002 - the same for every format
+        """None: all cells are text."""
+        return ()
 
     def close(self) -> None:
         """Nothing is held between two passes."""

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from batchupdate.errors import InputError
+from batchupdate.reader.table import shorten
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -105,6 +106,20 @@ def refuse_password(source: str) -> NoReturn:
         f"{source} is protected with a password, so it can't be read.",
         "Open it in Excel, take the password off (File > Info > Protect Workbook) and save it.",
     )
+
+
+def refuse_damaged(source: str, cause: BaseException | None = None) -> NoReturn:
+    """Says that a workbook can't be read, and why as far as a library said it.
+
+    Raises:
+        InputError: always.
+    """
+    reason = str(cause).strip().rstrip(".") if cause is not None else ""
+    detail = f" ({shorten(reason, 120)})" if reason else ""
+    raise InputError(
+        f"{source} is a damaged Excel workbook: it is cut off, or was changed on the way{detail}.",
+        "Open it in your spreadsheet program and save it again as .xlsx; or download it again.",
+    ) from cause
 
 
 def _zip_kind(path: Path, source: str) -> Kind:

@@ -5,24 +5,30 @@ A format knows how to turn bytes into records; everything that is the same for a
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from batchupdate.errors import InputError
 from batchupdate.headings import normalise_heading
-from batchupdate.model import Row
+from batchupdate.model import Level, Problem, Row
 from batchupdate.reader import own_results
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from types import TracebackType
 
 MAX_COLUMNS = 16_384
 """Excel's limit; a "header" beyond it is no header."""
+MAX_TOLD = 3
+"""So many cells of a header are told one by one."""
+
+_LIKE_A_CELL = re.compile(r"[A-Z]{1,3}\d+|R\d*C\d*", re.IGNORECASE)
+"""A sheet's name that needs quotes, for it could be a cell's."""
 
 _first_cell = itemgetter(0)
 _to_row: Callable[[tuple[int, tuple[str, ...]]], Row] = partial(tuple.__new__, Row)  # `Row._make`, without its Python
@@ -43,6 +49,35 @@ class ReadOptions:
     encoding: str | None = None
     delimiter: str | None = None
     limit: int | None = None
+
+
+class CellTrouble(NamedTuple):
+    """A cell that has no text of its own, and why; what its row's `Problem` is made of.
+
+    `row` is the number that the spreadsheet program shows, `place` the cell's place in its record, from 0. `message`
+    goes on after the cell's address.
+    """
+
+    row: int
+    place: int
+    code: str
+    cell: str
+    message: str
+    level: Level
+
+
+class Batch(list[Row]):
+    """Some rows, and what is wrong with cells of theirs that only the reader can know, in the order of rows.
+
+    Codes: `error_cell` and `formula_without_value` (errors; the cell's text is the error or the formula, and must not
+    be sent), `merged_cell` (a warning; the cell is blank, and looks as if it were not).
+    """
+
+    __slots__ = ("problems",)
+
+    def __init__(self, rows: Iterable[Row] = (), problems: Sequence[Problem] = ()) -> None:
+        super().__init__(rows)
+        self.problems = problems
 
 
 class Records(Protocol):
@@ -66,6 +101,9 @@ class Records(Protocol):
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The records from the first on, blank ones too, at most `size` at a time; anew at every call."""
+
+    def troubles(self, first: int, last: int) -> Sequence[CellTrouble]:
+        """What is wrong with single cells of the rows `first` to `last`, in the order of rows."""
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -105,10 +143,10 @@ class Table:
         if self._kept is not None:
             headings = own_results.strip([headings], self._kept, self._width)[0]
         self.columns = tuple(headings)
-        self.notices = records.notices + self._own_notices()
+        self.notices = records.notices + self._own_notices() + self._header_notices()
         self._refuse_twins()
 
-    def batches(self, size: int = 500) -> Iterator[list[Row]]:
+    def batches(self, size: int = 500) -> Iterator[Batch]:
         """The data rows in order, up to `size` of them at a time; anew from the first row at every call.
 
         Blank rows are left out, but counted in the numbers of the rows below them. A row can have fewer or more
@@ -130,7 +168,7 @@ class Table:
                     rows = rows[:left]
                     left -= len(rows)
                 if rows:
-                    yield rows
+                    yield Batch(rows, self._problems(rows, first, number - 1))
                 if left == 0:
                     return
 
@@ -149,6 +187,54 @@ class Table:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def address(self, row: int, column: int) -> str:
+        """Where a cell stands, as a spreadsheet program writes it: `changes!C17`, or `C17` in a file without sheets.
+
+        Args:
+            row: the row's number.
+            column: the place of the cell in its `Row`, and of its heading in `columns`, from 0.
+        """
+        place = column
+        if self._kept is not None:
+            beyond = column - len(self._kept)
+            place = self._kept[column] if beyond < 0 else self._width + beyond
+        return self._address(row, place)
+
+    def _address(self, row: int, place: int) -> str:
+        cell = f"{column_letters(self._records.columns_before + place)}{row}"
+        if self.sheet is None:
+            return cell
+        plain = self.sheet.isidentifier() and not _LIKE_A_CELL.fullmatch(self.sheet)
+        name = self.sheet if plain else "'" + self.sheet.replace("'", "''") + "'"
+        return f"{name}!{cell}"
+
+    def _problems(self, rows: list[Row], first: int, last: int) -> Sequence[Problem]:
+        """What the format knows of single cells, as problems of the rows that are left."""
+        troubles = self._records.troubles(first, last)
+        if not troubles:
+            return ()
+        numbers = {row.number for row in rows}
+        return [
+            Problem(
+                trouble.code,
+                trouble.row,
+                self._heading(trouble.place),
+                trouble.cell,
+                f"{self._address(trouble.row, trouble.place)} {trouble.message}",
+                trouble.level,
+            )
+            for trouble in troubles
+            if trouble.row in numbers and self._is_kept(trouble.place)
+        ]
+
+    def _is_kept(self, place: int) -> bool:
+        return self._kept is None or place in self._kept or place >= self._width
+
+    def _heading(self, place: int) -> str:
+        if self._kept is not None and place in self._kept:
+            place = self._kept.index(place)
+        return self.columns[place] if place < len(self.columns) else ""
 
     def _rows(self, chunk: list[list[str]], first: int) -> list[Row]:
         if self._kept is not None:
@@ -172,6 +258,13 @@ class Table:
                 "This file holds results of an earlier run; their columns (_row, _outcome and so on) are ignored."
             )
         return tuple(found)
+
+    def _header_notices(self) -> tuple[str, ...]:
+        troubles = self._records.troubles(self.header_row, self.header_row)
+        told = [f"In the header, {self._address(t.row, t.place)} {t.message}." for t in troubles[:MAX_TOLD]]
+        if len(troubles) > MAX_TOLD:
+            told.append(f"The same goes for {len(troubles) - MAX_TOLD:,} more cells of the header.")
+        return tuple(told)
 
     def _refuse_twins(self) -> None:
         if len(self.columns) > MAX_COLUMNS:
