@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from html import escape
 from typing import Any
 
 import xlsxwriter
@@ -41,3 +42,34 @@ def with_sheet(xml: str) -> bytes:
             sheet = f'<worksheet xmlns="{MAIN}"><sheetData>{xml}</sheetData></worksheet>'
             new.writestr(name, sheet if name.endswith("sheet1.xml") else old.read(name))
     return out.getvalue()
+
+
+def ods(rows: list[list[str]], cell: str = "") -> bytes:
+    """An OpenDocument sheet `s` of texts; `cell` is raw XML for one more row (OASIS OpenDocument 1.3, part 3)."""
+    ns = "urn:oasis:names:tc:opendocument:xmlns:"
+    body = "".join(f"<table:table-row>{''.join(map(_ods_cell, cells))}</table:table-row>" for cells in rows)
+    content = (
+        f'<?xml version="1.0" encoding="UTF-8"?><office:document-content xmlns:office="{ns}office:1.0" '
+        f'xmlns:table="{ns}table:1.0" xmlns:text="{ns}text:1.0" office:version="1.3"><office:body>'
+        f'<office:spreadsheet><table:table table:name="s">{body}{cell}</table:table></office:spreadsheet>'
+        "</office:body></office:document-content>"
+    )
+    manifest = f'<manifest:manifest xmlns:manifest="{ns}manifest:1.0"/>'
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet", zipfile.ZIP_STORED)
+        archive.writestr("content.xml", content)
+        archive.writestr("META-INF/manifest.xml", manifest)
+    return out.getvalue()
+
+
+def _ods_cell(text: str) -> str:
+    """A text cell; a line is a paragraph, and white space that XML would fold has elements of its own."""
+    paragraphs = [
+        escape(line).replace(" ", "<text:s/>").replace("\t", "<text:tab/>").replace("\r", "&#13;")
+        for line in text.split("\n")
+    ]
+    inside = "".join(f"<text:p>{paragraph}</text:p>" for paragraph in paragraphs)
+    return (
+        f'<table:table-cell office:value-type="string">{inside}</table:table-cell>' if text else "<table:table-cell/>"
+    )

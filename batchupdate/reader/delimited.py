@@ -36,6 +36,7 @@ class DelimitedRecords:
         self.delimiter: str | None = self._delimiter
         self.sheet: str | None = None
         self.columns_before = 0
+        self.first_number = 1
         self.notices: tuple[str, ...] = ()
         if found.guessed:
             self.notices = (detect.encoding_notice(path, self._delimiter, self._skip),)

@@ -84,12 +84,13 @@ class Records(Protocol):
     """One open file of one format.
 
     Attributes:
-        format: "csv", "xlsx" or "xls".
+        format: "csv", "jsonl", "parquet", or one of the workbooks: "xlsx", "xls", "xlsb", "ods".
         encoding: Python's name of a text file's encoding.
         delimiter: the character between a text file's columns.
         sheet: name of the sheet that is read.
         notices: what was found out or guessed, as sentences for the user.
         columns_before: columns that lie left of the first one in a record.
+        first_number: number of the first record: 1, or 0 where the headings are no row of the file.
     """
 
     format: str
@@ -98,6 +99,7 @@ class Records(Protocol):
     sheet: str | None
     notices: tuple[str, ...]
     columns_before: int
+    first_number: int
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The records from the first on, blank ones too, at most `size` at a time; anew at every call."""
@@ -116,13 +118,14 @@ class Table:
 
     Attributes:
         source: what to call the file in a sentence.
-        format: "csv", "xlsx" or "xls".
+        format: "csv", "jsonl", "parquet", or one of the workbooks: "xlsx", "xls", "xlsb", "ods".
         encoding: Python's name of a text file's encoding, None for a workbook.
         delimiter: the character between a text file's columns, None for a workbook.
         sheet: name of the sheet that is read, None for a text file.
         columns: the headings as typed, trimmed; a column without a heading is ''. Our own columns are left out.
         notices: what was found out or guessed, as sentences to be told to the user once.
-        header_row: number of the header's row, 1 unless blank rows stand above it.
+        header_row: number of the header's row, 1 unless blank rows stand above it, 0 where it is
+            made of keys.
         own: whether this is a results.csv or failed.csv of ours.
     """
 
@@ -156,7 +159,7 @@ class Table:
             InputError: the file breaks off, or breaks its format's rules, somewhere below.
         """
         left = self._limit
-        number = 1
+        number = self._records.first_number
         with closing(_told(self._records.chunks(size), self.source)) as chunks:
             for chunk in chunks:
                 first, number = number, number + len(chunk)
@@ -314,7 +317,7 @@ def shorten(text: str, length: int = 60) -> str:
 
 
 def _find_header(records: Records, source: str) -> tuple[int, list[str]]:
-    number = 0
+    number = records.first_number - 1
     with closing(_told(records.chunks(100), source)) as chunks:
         for chunk in chunks:
             for cells in chunk:

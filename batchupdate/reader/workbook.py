@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import zipfile
 import zlib
 from bisect import bisect_left, bisect_right
@@ -18,6 +16,7 @@ from batchupdate.model import Level
 from batchupdate.reader.cell_text import text_of
 from batchupdate.reader.kinds import Kind, refuse_damaged, refuse_password
 from batchupdate.reader.marks import find_marks
+from batchupdate.reader.rehearsal import survives_workbook
 from batchupdate.reader.table import CellTrouble, column_letters, shorten
 from batchupdate.reader.weight import weigh
 
@@ -30,27 +29,6 @@ if TYPE_CHECKING:
     from batchupdate.reader.marks import Mark
     from batchupdate.reader.table import ReadOptions
 
-MAX_REHEARSAL_SECONDS = 120
-
-_REHEARSAL = """
-import sys
-try:
-    import resource
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
-except (ImportError, ValueError, OSError):
-    pass
-from python_calamine import CalamineError, CalamineWorkbook
-try:
-    with open(sys.argv[1], "rb") as file:
-        book = CalamineWorkbook.from_filelike(file)
-        for name in book.sheet_names:
-            for row in book.get_sheet_by_name(name).iter_rows():
-                pass
-except (CalamineError, OSError):
-    pass
-"""
-
 
 class WorkbookRecords:
     """One sheet of an open workbook; see `Records`."""
@@ -62,12 +40,13 @@ class WorkbookRecords:
                     f"{source} is an Excel workbook, for which {option} means nothing.", f"Leave {option} out."
                 )
         worth_a_look: frozenset[str] = frozenset()
-        if kind is Kind.XLSX:
-            worth_a_look = weigh(path, source)
-        else:
-            _rehearse(path, source)
+        if kind is not Kind.XLS:
+            worth_a_look = weigh(path, source, sheets=kind is Kind.XLSX)
+        if kind is not Kind.XLSX and not survives_workbook(path, source):
+            refuse_damaged(source)
         self._source = source
         self.format = str(kind)
+        self.first_number = 1
         self.encoding: str | None = None
         self.delimiter: str | None = None
         self.notices: tuple[str, ...] = ()
@@ -205,28 +184,3 @@ def _trouble(source: str) -> Iterator[None]:
         if type(error).__name__ == "PasswordError":
             refuse_password(source)
         refuse_damaged(source, error)
-
-
-def _rehearse(path: Path, source: str) -> None:
-    """Lets another process read an .xls first.
-
-    The old format has sizes and pointers all over, and calamine believes them: a few changed bytes make it ask for
-    terabytes, or go in circles, which would end or hang this process. An .xls has at most 65,536 rows, so reading it
-    twice costs little.
-    """
-    try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and program; the path is an argument, not a command
-            [sys.executable, "-P", "-c", _REHEARSAL, str(path.absolute())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=MAX_REHEARSAL_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise InputError(
-            f"{source} can't be read within {MAX_REHEARSAL_SECONDS} seconds: it is damaged, or far too large.",
-            "Open it in your spreadsheet program and save it as .xlsx.",
-        ) from error
-    if done.returncode:
-        refuse_damaged(source)
