@@ -272,7 +272,10 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
         return
     invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
     doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
-    screen.say(f"  {many(checkup.rows, 'row')}: {count:,} to send{invalid}{doubles}.")
+    skipped = f", {checkup.skipped:,} not asked for (when)" if checkup.skipped else ""
+    screen.say(f"  {many(checkup.rows, 'row')}: {count:,} to send{invalid}{doubles}{skipped}.")
+    if checkup.cleared:
+        screen.say(f"  {_cleared(checkup)}", style="yellow")
     show_plan(prepared, screen)
 
 
@@ -296,13 +299,20 @@ def _line(problem: Problem) -> str:
 def _verdict(checkup: Checkup) -> str:
     if not checkup.rows:
         return "There is nothing to do: the file has no data rows."
-    fine = checkup.rows - checkup.invalid
+    fine = checkup.rows - checkup.invalid - checkup.skipped
     text = f"{many(checkup.rows, 'row')}: {fine:,} fine, {checkup.invalid:,} invalid"
     if checkup.warnings:
         text += f", {many(checkup.warnings, 'warning')}"
     if checkup.superseded:
         text += f", {checkup.superseded:,} give way to a later row"
-    return text + "."
+    if checkup.skipped:
+        text += f", {checkup.skipped:,} not asked for (when)"
+    return text + "." + (f" {_cleared(checkup)}" if checkup.cleared else "")
+
+
+def _cleared(checkup: Checkup) -> str:
+    fields = ", ".join(f"{name} {count:,}" for name, count in checkup.cleared.items())
+    return f"{many(checkup.cleared.total(), 'cell')} will clear a field: {fields}."
 
 
 def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
@@ -313,6 +323,8 @@ def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
         "rows": checkup.rows,
         "invalid": checkup.invalid,
         "superseded": checkup.superseded,
+        "skipped": checkup.skipped,
+        "cleared": dict(checkup.cleared),
         "warnings": checkup.warnings,
         "codes": dict(checkup.codes),
         "notices": checkup.notices,
