@@ -56,7 +56,7 @@ def open_table(path: Path | str, options: ReadOptions = _DEFAULT, *, source: str
             local, name = opened.enter_context(unpacked(local, name))
             records = _open_records(local, options, name)
             opened.callback(records.close)
-            table = Table(records, name, options.limit)
+            table = Table(records, name, options)
         except OSError as error:
             raise _unreadable(error, local, name) from error
         except UnicodeError as error:

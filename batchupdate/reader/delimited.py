@@ -27,7 +27,9 @@ class DelimitedRecords:
         delimiter = detect.given_delimiter(options.delimiter) if options.delimiter is not None else None
         found = detect.find_encoding(path, options.encoding, source)
         with detect.open_text(path, found.name) as text:
-            guessed, self._skip = detect.find_delimiter(text.read(detect.SAMPLE_CHARACTERS))
+            guessed, self._skip = detect.find_delimiter(
+                text.read(detect.SAMPLE_CHARACTERS), max(options.header_row or 1, 1)
+            )
         self._path = path
         self._source = source
         self.format = "csv"

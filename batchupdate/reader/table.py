@@ -17,9 +17,10 @@ from batchupdate.errors import InputError
 from batchupdate.headings import normalise_heading
 from batchupdate.model import Level, Problem, Row
 from batchupdate.reader import own_results
+from batchupdate.reader.header import find_header, is_blank, told_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
 MAX_COLUMNS = 16_384
@@ -43,12 +44,14 @@ class ReadOptions:
         encoding: a text file's encoding, as Python names it.
         delimiter: what separates a text file's columns: one character, or its name.
         limit: read the first so many data rows only.
+        header_row: number of the row with the headings.
     """
 
     sheet: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     limit: int | None = None
+    header_row: int | None = None
 
 
 class CellTrouble(NamedTuple):
@@ -129,24 +132,25 @@ class Table:
         own: whether this is a results.csv or failed.csv of ours.
     """
 
-    def __init__(self, records: Records, source: str, limit: int | None) -> None:
+    def __init__(self, records: Records, source: str, options: ReadOptions) -> None:
         self._records = records
-        self._limit = limit
+        self._limit = options.limit
         self._opened = ExitStack()
         self.source = source
         self.format = records.format
         self.encoding = records.encoding
         self.delimiter = records.delimiter
         self.sheet = records.sheet
-        self.header_row, header = _find_header(records, source)
-        headings = [heading.strip() for heading in header]
+        found = find_header(records, source, options.header_row)
+        self.header_row = found.number
+        headings = [heading.strip() for heading in found.cells]
         self._width = len(headings)
         self._kept = own_results.kept_columns(headings)
         self.own = self._kept is not None
         if self._kept is not None:
             headings = own_results.strip([headings], self._kept, self._width)[0]
         self.columns = tuple(headings)
-        self.notices = records.notices + self._own_notices() + self._header_notices()
+        self.notices = records.notices + found.notices + self._own_notices() + self._header_notices()
         self._refuse_twins()
 
     def batches(self, size: int = 500) -> Iterator[Batch]:
@@ -160,7 +164,7 @@ class Table:
         """
         left = self._limit
         number = self._records.first_number
-        with closing(_told(self._records.chunks(size), self.source)) as chunks:
+        with closing(told_chunks(self._records.chunks(size), self.source)) as chunks:
             for chunk in chunks:
                 first, number = number, number + len(chunk)
                 if first <= self.header_row:
@@ -251,16 +255,9 @@ class Table:
         return [Row(number, tuple(cells)) for number, cells in enumerate(chunk, first) if not is_blank(cells)]
 
     def _own_notices(self) -> tuple[str, ...]:
-        found = []
-        if self.header_row > 1:
-            found.append(
-                f"The first {self.header_row - 1:,} rows are blank; row {self.header_row:,} is taken as the header."
-            )
-        if self.own:
-            found.append(
-                "This file holds results of an earlier run; their columns (_row, _outcome and so on) are ignored."
-            )
-        return tuple(found)
+        if not self.own:
+            return ()
+        return ("This file holds results of an earlier run; their columns (_row, _outcome and so on) are ignored.",)
 
     def _header_notices(self) -> tuple[str, ...]:
         troubles = self._records.troubles(self.header_row, self.header_row)
@@ -296,11 +293,6 @@ class Table:
         )
 
 
-def is_blank(cells: list[str]) -> bool:
-    """Whether a record holds nothing but white space."""
-    return not any(map(str.strip, cells))
-
-
 def column_letters(index: int) -> str:
     """A column's name in a spreadsheet program: 0 is A, 25 is Z, 26 is AA."""
     letters = ""
@@ -314,34 +306,6 @@ def column_letters(index: int) -> str:
 def shorten(text: str, length: int = 60) -> str:
     """A text of the user's for use in a sentence: quoted, on one line, cut off where it is long."""
     return repr(text if len(text) <= length else f"{text[: length - 1]}…")
-
-
-def _find_header(records: Records, source: str) -> tuple[int, list[str]]:
-    number = records.first_number - 1
-    with closing(_told(records.chunks(100), source)) as chunks:
-        for chunk in chunks:
-            for cells in chunk:
-                number += 1
-                if not is_blank(cells):
-                    return number, cells
-    place = f"the sheet {records.sheet!r}" if records.sheet is not None else "the file"
-    raise InputError(
-        f"{source}: {place} is empty.",
-        "It needs a header row with the columns' names, and below it one row for each record to change.",
-    )
-
-
-def _told(chunks: Iterator[list[list[str]]], source: str) -> Generator[list[list[str]], None, None]:
-    """The same chunks; a disk that fails, or a file that goes away meanwhile, becomes a sentence."""
-    try:
-        yield from chunks
-    except UnicodeError as error:
-        raise InputError(f"{source} was changed while it was being read.", "Start again.") from error
-    except OSError as error:
-        raise InputError(
-            f"{source} could not be read to its end: {error.strerror or error}.",
-            "Check the drive that it is on, then start again.",
-        ) from error
 
 
 def _cut_empty_ends(chunk: list[list[str]], width: int) -> None:
