@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MAX_COLUMNS = 16_384
 """Excel's limit; a "header" beyond it is no header."""
+MAX_BATCH_CELLS = 1_000_000
+"""A batch of a very wide table has fewer rows, so that its memory stays bounded."""
 MAX_TOLD = 3
 """So many cells of a header are told one by one."""
 
@@ -163,6 +165,7 @@ class Table:
             InputError: the file breaks off, or breaks its format's rules, somewhere below.
         """
         left = self._limit
+        size = max(min(size, MAX_BATCH_CELLS // (self._width or 1)), 1)
         number = self._records.first_number
         with closing(told_chunks(self._records.chunks(size), self.source)) as chunks:
             for chunk in chunks:
@@ -249,10 +252,19 @@ class Table:
         width = len(self.columns)
         if chunk and max(map(len, chunk)) > width:
             _cut_empty_ends(chunk, width)
+            self._refuse_endless_rows(chunk, first)
         # An id in the first column, as in nearly every file, proves the whole batch free of blank rows.
         if all(chunk) and all(map(str.strip, map(_first_cell, chunk))):
             return list(map(_to_row, zip(count(first), map(tuple, chunk), strict=False)))
         return [Row(number, tuple(cells)) for number, cells in enumerate(chunk, first) if not is_blank(cells)]
+
+    def _refuse_endless_rows(self, chunk: list[list[str]], first: int) -> None:
+        for number, cells in enumerate(chunk, first):
+            if len(cells) > MAX_COLUMNS:
+                raise InputError(
+                    f"{self.source}: row {number:,} has {len(cells):,} cells; at most {MAX_COLUMNS:,} can be read.",
+                    "Check that this is the right file, and say --delimiter if its columns are separated another way.",
+                )
 
     def _own_notices(self) -> tuple[str, ...]:
         if not self.own:

@@ -13,7 +13,8 @@ from xml.etree.ElementTree import ParseError
 
 from batchupdate.errors import InputError
 from batchupdate.model import Level
-from batchupdate.reader.cell_text import text_of
+from batchupdate.reader.blind_spots import refuse_errors
+from batchupdate.reader.cell_text import text_of, time_of
 from batchupdate.reader.kinds import Kind, refuse_damaged, refuse_password
 from batchupdate.reader.marks import find_marks
 from batchupdate.reader.rehearsal import survives_workbook
@@ -44,6 +45,9 @@ class WorkbookRecords:
             worth_a_look = weigh(path, source, sheets=kind is Kind.XLSX)
         if kind is not Kind.XLSX and not survives_workbook(path, source):
             refuse_damaged(source)
+        if kind is not Kind.XLSX:
+            with _damage_told(source):
+                refuse_errors(path, kind, source)
         self._source = source
         self.format = str(kind)
         self.first_number = 1
@@ -61,7 +65,8 @@ class WorkbookRecords:
             loaded_from = (self._sheet.start or (0, 0))[1]
             self._rows_loaded = (self._sheet.end or (-1, 0))[0] + 1
             self._merged = sorted(self._sheet.merged_cell_ranges or ())
-        self._marks = _find_marks(path, self._sheet.name, worth_a_look, source)
+        with _damage_told(source):
+            self._marks = find_marks(path, self._sheet.name, worth_a_look, source)
         # Calamine's rectangle leaves out cells without a value that stand beyond all others.
         self.columns_before = min([loaded_from, *(mark.column for mark in self._marks)])
         self._left = [""] * (loaded_from - self.columns_before)
@@ -76,6 +81,8 @@ class WorkbookRecords:
                 chunk = [[cell if type(cell) is str else text_of(cell) for cell in row] for row in islice(rows, size)]
             if not chunk:
                 return
+            if self.format == Kind.ODS:
+                chunk = [list(map(time_of, cells)) for cells in chunk]
             if self._marks:
                 self._put_marks(chunk, before)
             before += len(chunk)
@@ -162,9 +169,10 @@ def _worksheets(book: CalamineWorkbook, *, visible_only: bool = False) -> list[s
     return [sheet.name for sheet in book.sheets_metadata if fits(sheet)]
 
 
-def _find_marks(path: Path, sheet: str, worth_a_look: frozenset[str], source: str) -> list[Mark]:
+@contextmanager
+def _damage_told(source: str) -> Iterator[None]:
     try:
-        return find_marks(path, sheet, worth_a_look, source)
+        yield
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, NotImplementedError, EOFError, ParseError) as error:
         refuse_damaged(source, error)
 
