@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.behind import Behind
@@ -88,6 +88,7 @@ class Ingest:
         self._validator = Validator(target, self._layout, secrets, options.strictness)
         self._finder = DuplicateFinder()
         self._first_shifted = 0
+        self._place_of = {heading: place for place, heading in enumerate(table.columns) if heading}
         self.width = len(table.columns)
         self.checkup = Checkup(table.source, target.name, list(table.notices))
         self.checkup.notices += self._layout.hints
@@ -110,7 +111,7 @@ class Ingest:
         """Passes every batch through the validator and on to `keep`."""
         checkup = self.checkup
         for rows in self.table.batches(BATCH_ROWS):
-            checked = self._validator.check(rows)
+            checked = self._validator.check(rows, rows.problems)
             self._finder.add(checked.sightings())
             keep(checked)
             checkup.rows += len(rows)
@@ -122,9 +123,9 @@ class Ingest:
             self._on_progress(Progress("reading", checkup.rows))
         if (count := checkup.codes["shifted_row"]) >= SHIFTED_TOLD_FROM:
             checkup.notices.append(
-                f"{count:,} rows, from row {self._first_shifted:,} on, have their id in the column beside it: it "
-                "seems that cells were inserted or deleted there. Shift them back in your spreadsheet program; or, if only the "
-                'headings are shifted, say --map "COLUMN=field".'
+                f"{count:,} rows, from row {self._first_shifted:,} on, have their id in the column beside it: "
+                "it seems that cells were inserted or deleted there. Shift them back in your spreadsheet program; "
+                'or, if only the headings are shifted, say --map "COLUMN=field".'
             )
 
     def settle_duplicates(self) -> Iterator[tuple[list[Sighting], list[Result]]]:
@@ -156,6 +157,9 @@ class Ingest:
         return [Result(row, Outcome.INVALID, error=why) for row, why in rows]
 
     def _tell(self, problem: Problem) -> None:
+        if problem.column in self._place_of:
+            address = self.table.address(problem.row, self._place_of[problem.column])
+            problem = replace(problem, address=address)
         self.checkup.codes[problem.code] += 1
         if problem.code == "shifted_row":
             self._first_shifted = min(problem.row, self._first_shifted or problem.row)

@@ -102,15 +102,18 @@ class Validator:
         self._rules = _rules(target)
         self._parsers = _parsers(target, layout)
         self._id_finders = _telling(target)
+        self._used = dict.fromkeys((heading for one in layout.computed for heading in one.headings), "")
+        self._used |= {slot.heading: slot.name for slot in layout.slots}
         self._headings_at = {slot.index: slot.heading for slot in layout.slots}
         self._adapter: TypeAdapter[list[Record]] = TypeAdapter(_list_of_records(target, self._names))
 
-    def check(self, rows: Sequence[Row]) -> Checked:
-        """Checks one batch of rows; the order stays."""
+    def check(self, rows: Sequence[Row], known: Sequence[Problem] = ()) -> Checked:
+        """Checks one batch of rows; the order stays. `known` is what the reader says about their cells."""
         if not self._layout.when:
-            return self._check(rows)
+            return self._check(rows, known)
         left_out = {row.number: why for row in rows if (why := self._left_out(row))}
-        return _spliced(rows, self._check([row for row in rows if row.number not in left_out]), left_out)
+        known = [problem for problem in known if problem.row not in left_out]
+        return _spliced(rows, self._check([row for row in rows if row.number not in left_out], known), left_out)
 
     def _left_out(self, row: Row) -> str:
         """Why the conditions leave a row out; empty if they don't."""
@@ -120,11 +123,14 @@ class Validator:
                 return self._secrets.redact(f"not asked for: column {condition.heading!r} is {short(cell)} (when)")
         return ""
 
-    def _check(self, rows: Sequence[Row]) -> Checked:
+    def _check(self, rows: Sequence[Row], known: Sequence[Problem]) -> Checked:
         findings = Findings()
         if not rows:
             return Checked(self._target, rows, [], [], [])
         self._refuse_secrets(rows, findings)
+        for problem in known:
+            if problem.column in self._used:
+                findings.know(problem, of_id=self._used[problem.column] in self._target.id)
         width = self._layout.width
         if {len(row.cells) for row in rows} != {width} or self._layout.extra:
             rows_cells = [self._squared(row, findings) for row in rows]
@@ -151,10 +157,11 @@ class Validator:
                 for place, heading in zip(template.places, template.headings, strict=True)
                 if not cells[place].strip() or cells[place] in {slot.null_marker, slot.empty_marker}
             ]
-            if blank and len(blank) < len(template.places):
+            some = bool(blank) and len(blank) < len(template.places)
+            if some:
                 told = f"the column {blank[0]!r}, of which {slot.name} is made, is blank; fill it in"
-                findings.add(Problem("incomplete_template", row.number, slot.heading, "", told))
-            made.append("" if blank else template.fill(cells))
+                findings.know(Problem("incomplete_template", row.number, slot.heading, "", told), of_id=False)
+            made.append("" if blank and not some else template.fill(cells))
         return (*cells, *made)
 
     def _polished(

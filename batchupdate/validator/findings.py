@@ -22,12 +22,21 @@ class Findings:
     broken: set[int] = field(default_factory=set)
     nameless: set[int] = field(default_factory=set)
     closed: set[int] = field(default_factory=set)
+    _settled: set[tuple[int, str]] = field(default_factory=set)
+
+    def know(self, problem: Problem, *, of_id: bool) -> None:
+        """Keeps what is known of a cell before it is checked; if that is an error, nothing else is said about it."""
+        self.add(problem)
+        if problem.level is Level.ERROR:
+            self._settled.add((problem.row, problem.column))
+            if of_id:
+                self.nameless.add(problem.row)
 
     def add(self, problem: Problem) -> None:
         """Keeps a problem, and what follows from it for its row."""
         if problem.code in _OF_THE_ID and problem.level is Level.ERROR:
             self.nameless.add(problem.row)
-        if problem.row in self.closed:
+        if problem.row in self.closed or (self._settled and (problem.row, problem.column) in self._settled):
             return
         self.problems.append(problem)
         if problem.level is Level.ERROR:

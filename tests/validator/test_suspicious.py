@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from batchupdate.config import Input, Secrets
-from batchupdate.model import Level, Row
+from batchupdate.model import Level, Problem, Row
 from batchupdate.targets import Target
 from batchupdate.validator import Checked, Validator, lay_out
 from batchupdate.validator.suspicious import LEVELS, Kind, harmless, read_right, suspicions, trimmed
@@ -236,3 +236,39 @@ def test_latin_text_read_in_the_wrong_encoding_is_found(text: str) -> None:
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_trimming_twice_is_trimming_once(cell: str) -> None:
     assert trimmed(trimmed(cell)) == trimmed(cell)
+
+
+# ---- what the reader knows ----
+
+
+def known(column: str, level: Level = Level.ERROR, row: int = 2) -> Problem:
+    return Problem("error_cell", row, column, "#N/A", "C2 holds the error #N/A", level)
+
+
+def knowing(*problems: Problem, cells: tuple[str, ...] = ("1", "#N/A", "", "")) -> Checked:
+    target = target_of()
+    layout = lay_out(["Id", "Name", "Other", "Seats"], target, Input())
+    return Validator(target, layout, Secrets()).check([Row(2, cells)], problems)
+
+
+def test_a_cell_that_the_reader_calls_wrong_stops_its_row_and_is_told_once() -> None:
+    assert [problem.code for problem in knowing(known("Name")).problems] == ["error_cell"]
+    assert knowing(known("Name")).records == [None]
+    checked = knowing(known("Seats"), cells=("1", "x", "", "#N/A"))
+    assert [problem.code for problem in checked.problems] == ["error_cell"]  # and not that it is no number too
+
+
+def test_an_id_that_the_reader_calls_wrong_names_no_record() -> None:
+    checked = knowing(known("Id"), cells=("#N/A", "x", "", ""))
+    assert (checked.ids, checked.records) == ([None], [None])
+
+
+def test_a_wrong_cell_in_a_column_that_is_not_used_is_no_matter() -> None:
+    checked = knowing(known("Other"))
+    assert (list(checked.problems), checked.records) == ([], [{"name": "#N/A"}])
+
+
+def test_a_warning_of_the_reader_stops_nothing() -> None:
+    checked = knowing(known("Name", Level.WARNING))
+    assert checked.records == [{"name": "#N/A"}]
+    assert [problem.code for problem in checked.problems] == ["error_cell"]
