@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from batchupdate import exact_json
 from batchupdate.cli import options
 from batchupdate.cli.problems import CSV_COLUMNS, Format, Groups, as_csv, as_github, csv_line, line_of
 from batchupdate.cli.screen import Screen, many, outcomes, span, told
@@ -326,9 +326,7 @@ def show_plan(prepared: Prepared, screen: Screen) -> None:
     """The first changes, and how long it will take."""
     count = prepared.to_send
     for number, record_id, fields in prepared.examples():
-        values = ", ".join(
-            f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in json.loads(fields).items()
-        )
+        values = ", ".join(f"{name} = {exact_json.dumps(value)}" for name, value in exact_json.loads(fields).items())
         screen.say(f"  row {number}: {record_id}: {values}")
     if count and prepared.rate.limited:
         screen.say(f"  At {prepared.rate} this takes about {span(count / prepared.rate.per_s)}.")

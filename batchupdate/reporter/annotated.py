@@ -19,7 +19,7 @@ MOST_ROWS = 1_048_576
 MOST_CHARACTERS = 32_767
 """Excel's own limits of a sheet and of a cell."""
 MOST_NOTES = 20_000
-"""Of so many problems, notes are kept; each costs about a kilobyte, here and in Excel."""
+"""Of so many rows, problems are noted; each note costs about a kilobyte, here and in Excel."""
 SHOWN = 400
 # The colours that Excel itself uses for bad and neutral.
 _LOOKS: dict[Level | None, dict[str, str]] = {

@@ -489,8 +489,10 @@ class Target(Strict):
             record = jmespath.search(self.read.record, json.loads(reply, parse_float=Decimal))
         except (ValueError, RecursionError, jmespath.exceptions.JMESPathError):
             return False
+        wanted = json.loads(fields, parse_float=Decimal)
         return isinstance(record, dict) and all(
-            name in record and record[name] == value for name, value in json.loads(fields, parse_float=Decimal).items()
+            name in record and record[name] == value and isinstance(record[name], bool) is isinstance(value, bool)
+            for name, value in wanted.items()
         )
 
     def idempotency_headers(self, run_id: str, row: int) -> dict[str, str]:

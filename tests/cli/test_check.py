@@ -141,3 +141,16 @@ def test_what_cannot_be_written_is_told(cli: Cli, mistakes: Path, arguments: lis
     assert result.exit_code == 2
     assert said in result.stderr
     assert mistakes.read_bytes() == before
+
+
+def test_a_plan_shows_every_digit_and_what_will_be_cleared(cli: Cli) -> None:
+    Path("t.yaml").write_text(
+        "name: t\ntitle: T\nbase_url: https://api.example.com\npath: /{id}\nauth: {scheme: none}\nid: {id: {}}\n"
+        "fields: {price: {type: number, nullable: true}, live: {type: boolean}}\n",
+        "utf-8",
+    )
+    Path("in.csv").write_text("id,price,live\n1,1.10,yes\n2,<null>,no\n", "utf-8")
+    result = cli("run", "in.csv", "--target", "t.yaml", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "row 2: 1: price = 1.10, live = true" in result.stderr
+    assert "1 cell will clear a field: price 1." in result.stderr

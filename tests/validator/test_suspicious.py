@@ -272,3 +272,43 @@ def test_a_warning_of_the_reader_stops_nothing() -> None:
     checked = knowing(known("Name", Level.WARNING))
     assert checked.records == [{"name": "#N/A"}]
     assert [problem.code for problem in checked.problems] == ["error_cell"]
+
+
+ODD = st.sampled_from(
+    [
+        "",
+        "x",
+        "1",
+        "a\xa0",
+        "\u200b",
+        " ",
+        "Ã¼",
+        "ü",
+        "=A1",
+        "a=",
+        "+F(x)",
+        "1E5",
+        "1.2E+18",
+        "1.0",
+        "�",
+        "a\nb",
+        "|=",
+        "|",
+        "\x07",
+        "<null>",
+        "12\ufeff",
+        "日本",
+        "é…»",
+    ]
+)
+
+
+@given(
+    st.lists(st.tuples(ODD, ODD, ODD, ODD), min_size=1, max_size=5), st.sampled_from(["strict", "normal", "lenient"])
+)
+def test_a_row_fares_the_same_alone_and_beside_others(rows: list[tuple[str, ...]], strictness: str) -> None:
+    together = check(*rows, strictness=strictness)
+    alone = [check(row, strictness=strictness) for row in rows]
+    assert list(together.records) == [record for one in alone for record in one.records]
+    assert list(together.ids) == [ids for one in alone for ids in one.ids]
+    assert [problem.code for problem in together.problems] == [p.code for one in alone for p in one.problems]

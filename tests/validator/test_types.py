@@ -278,3 +278,9 @@ def test_a_record_that_differs_in_the_last_digit_does_not_show_the_change() -> N
     target = Target.model_validate(target_of(type="number").model_dump(mode="json") | {"read": {}})
     assert target.shows(b'{"value": 1.1}', '{"value":1.10}')
     assert not target.shows(b'{"value": 12345678901234567.1}', '{"value":12345678901234567.2}')
+
+
+def test_a_record_that_holds_1_does_not_show_true() -> None:
+    target = Target.model_validate(target_of(type="boolean").model_dump(mode="json") | {"read": {}})
+    assert target.shows(b'{"value": true}', '{"value":true}')
+    assert not target.shows(b'{"value": 1}', '{"value":true}')
