@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_SECONDS = 120
+MIN_SECONDS = 15
+"""What the smallest file gets: most of it is for starting Python on a busy machine."""
+BYTES_PER_SECOND = 100_000
+"""A file gets a second more for so many bytes; the slowest of these formats is read twenty times as fast."""
 
 _LIMITS = """
 import sys
@@ -54,8 +59,10 @@ _WORKBOOK_BYTES = 192 << 20
 _PARQUET_BYTES = 2 << 30
 """The same for pyarrow, which reserves far more than it uses."""
 _MAX_BYTES = 4 << 30
-_BYTES_FOR_EACH = 100
-"""Bytes of memory for each byte of a file that is compressed well."""
+_BYTES_FOR_EACH = 20
+"""Bytes of memory for each byte of a file, unpacked."""
+_PACKED = 10
+"""How much smaller than its content a Parquet file mostly is."""
 
 
 def survives_workbook(path: Path, source: str) -> bool:
@@ -76,20 +83,30 @@ def survives_parquet(path: Path, source: str) -> bool:
     return _survives(_PARQUET, path, _PARQUET_BYTES, source)
 
 
+def _unpacked_bytes(path: Path) -> int:
+    """A workbook's parts were weighed before, and are as large as they say."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return sum(part.file_size for part in archive.infolist())
+    return path.stat().st_size * _PACKED
+
+
 def _survives(program: str, path: Path, needed: int, source: str) -> bool:
-    room = min(needed + _BYTES_FOR_EACH * path.stat().st_size, _MAX_BYTES)
+    size = _unpacked_bytes(path)
+    room = min(needed + _BYTES_FOR_EACH * size, _MAX_BYTES)
+    seconds = min(MIN_SECONDS + size // BYTES_PER_SECOND, MAX_SECONDS)
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and program; the path is an argument, not a command
             [sys.executable, "-P", "-c", _LIMITS + program, str(path.absolute()), str(room)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            timeout=MAX_SECONDS,
+            timeout=seconds,
             check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise InputError(
-            f"{source} can't be read within {MAX_SECONDS} seconds: it is damaged, or far too large.",
+            f"{source} can't be read within {seconds} seconds: it is damaged, or far too large.",
             "Open it in the program that it comes from, and save it as .xlsx or .csv.",
         ) from error
     return done.returncode == 0

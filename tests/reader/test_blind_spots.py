@@ -62,6 +62,11 @@ def test_an_error_in_an_xlsb_is_found_with_its_address(tmp_path: Path) -> None:
     assert blind_spots._in_xlsb(path) == "C17"
 
 
+def test_a_large_ods_that_is_packed_very_small_is_not_taken_for_a_damaged_one(read: Callable[..., Any]) -> None:
+    rows = [["id", "name", "note"], *[["1", "Integration", "always the same"]] * 100_000]
+    assert len(read(ods(rows), "a.ods").rows) == 100_000
+
+
 def test_an_xlsb_too_large_to_be_looked_through_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blind_spots, "MAX_PART_BYTES", 1)
     path = tmp_path / "a.xlsb"
