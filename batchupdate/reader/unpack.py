@@ -67,7 +67,7 @@ def shown_name(name: str) -> str:
 def _only_table(path: Path, source: str) -> str:
     """The name of the one table in an archive; a Mac's and hidden files don't count."""
     with zipfile.ZipFile(path) as archive:
-        files = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+        files = [name for name in archive.namelist() if name and not name.endswith("/")]
     files = [
         name for name in files if not name.startswith("__MACOSX/") and not PurePosixPath(name).name.startswith(".")
     ]

@@ -89,4 +89,5 @@ def test_what_unfolds_too_far_is_refused_and_leaves_nothing_behind(
 def test_a_file_that_is_none_after_unpacking_is_refused(refused: Callable[..., str]) -> None:
     assert "an archive" in refused(zipped({}), "a.zip").replace("an empty ZIP archive", "an archive")
     assert "with no file" in refused(zipped({"folder/": b""}), "a.zip")
+    assert "with no file" in refused(zipped({"~": b""}).replace(b"~", b"\0"), "a.zip")
     assert "is empty" in refused(gzip.compress(b""), "a.csv.gz")
