@@ -41,6 +41,9 @@ SHORTEST_SECRET = 6
 _NOT_KEPT = {"target", "base_url", "runs_dir", "input", "limit", "strict", "proxy"}
 """What is the journal's own affair, was done with the file, or can hold a password (a proxy's URL)."""
 
+_OF_COLUMNS = {"columns", "constants", "computed", "when"}
+"""Settings of the input with names of the user's own; they have no place in the environment."""
+
 _FINITE = ConfigDict(allow_inf_nan=False)
 
 _FAILURES = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(%?)\s*", re.ASCII)
@@ -89,28 +92,61 @@ def parse_share(text: object) -> float:
     raise ValueError(f"{text!r} is not a percentage such as 20%")
 
 
+Transform = Literal["trim", "collapse_spaces", "title", "lower", "upper", "truncate"]
+Transforms = Annotated[tuple[Transform, ...], Field(strict=False)]
+
+
 class Column(Strict):
-    """What one column of the input stands for, and how it says null and empty if not as the other columns do."""
+    """What one column of the input stands for, and how it says null and empty if not as the other columns do.
+
+    `blank` is what a blank cell means, and `transforms` change a cell's text, in this order.
+    """
 
     field: str | None = None
     null_marker: str | None = Field(default=None, min_length=1)
     empty_marker: str | None = Field(default=None, min_length=1)
+    blank: Literal["leave", "null", "empty"] = "leave"
+    transforms: Transforms = ()
 
 
 def _column(value: object) -> object:
     return {"field": value} if isinstance(value, str) else value
 
 
+class Computed(Strict):
+    """A field that is made of cells: `{team}: {name}`."""
+
+    template: str
+    transforms: Transforms = ()
+
+
+def _computed(value: object) -> object:
+    return {"template": value} if isinstance(value, str) else value
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class Input(Strict):
-    """How to read the input."""
+    """How to read the input.
+
+    `constants` and `computed` set fields without a column of their own. `when` names columns and what must stand in
+    them, so that only some rows count. `strictness` is how much a suspicious cell weighs.
+    """
 
     sheet: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
+    header_row: int | None = Field(default=None, ge=1)
     columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = Field(default={})
+    constants: dict[str, str] = Field(default={})
+    computed: dict[str, Annotated[Computed, BeforeValidator(_computed)]] = Field(default={})
+    when: dict[str, Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(strict=False)]] = Field(default={})
     null_marker: str = Field(default="<null>", min_length=1)
     empty_marker: str = Field(default="<empty>", min_length=1)
     on_duplicate: Literal["error", "last", "merge"] = "error"
+    strictness: Literal["strict", "normal", "lenient"] = "normal"
 
     @model_validator(mode="after")
     def _markers_differ(self) -> Self:
@@ -245,7 +281,7 @@ def environment_names() -> dict[str, tuple[str, ...]]:
         if name != "input":
             names[PREFIX + name.upper()] = (name,)
     for name in Input.model_fields:
-        if name != "columns":
+        if name not in _OF_COLUMNS:
             names[f"{PREFIX}INPUT_{name.upper()}"] = ("input", name)
     return names
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.behind import Behind
@@ -28,12 +28,17 @@ BATCH_ROWS = 3000
 """Enough that the threads which write have no need to change places often."""
 
 
+SHIFTED_TOLD_FROM = 3
+"""Fewer rows than this are slips of their own, and no shifted column."""
+
+
 @dataclass(slots=True)
 class Checkup:
     """What checking one input found.
 
     `rows` are the data rows, `invalid` those of them that can't be sent, `superseded` those whose place another row
-    for the same record takes. `codes` counts problems by code, warnings among them.
+    for the same record takes, `skipped` those that the conditions in `when` leave out. `codes` counts problems by
+    code, warnings among them, and `cleared` by field the cells that will be cleared: sent as null or empty.
     """
 
     source: str
@@ -42,8 +47,10 @@ class Checkup:
     rows: int = 0
     invalid: int = 0
     superseded: int = 0
+    skipped: int = 0
     warnings: int = 0
     codes: Counter[str] = field(default_factory=Counter)
+    cleared: Counter[str] = field(default_factory=Counter)
 
     @property
     def exit_code(self) -> int:
@@ -78,10 +85,13 @@ class Ingest:
         _refuse_key_in_headings(table.columns, secrets)
         self._on_problem, self._on_progress = on_problem, on_progress
         self._layout: Layout = lay_out(table.columns, target, options)
-        self._validator = Validator(target, self._layout, secrets)
+        self._validator = Validator(target, self._layout, secrets, options.strictness)
         self._finder = DuplicateFinder()
+        self._first_shifted = 0
+        self._place_of = {heading: place for place, heading in enumerate(table.columns) if heading}
         self.width = len(table.columns)
         self.checkup = Checkup(table.source, target.name, list(table.notices))
+        self.checkup.notices += self._layout.hints
         if self._layout.ignored:
             self.checkup.notices.append(
                 f"These columns match no field and are ignored: {', '.join(self._layout.ignored)}. "
@@ -101,14 +111,22 @@ class Ingest:
         """Passes every batch through the validator and on to `keep`."""
         checkup = self.checkup
         for rows in self.table.batches(BATCH_ROWS):
-            checked = self._validator.check(rows)
+            checked = self._validator.check(rows, rows.problems)
             self._finder.add(checked.sightings())
             keep(checked)
             checkup.rows += len(rows)
-            checkup.invalid += sum(record is None for record in checked.records)
+            checkup.skipped += len(checked.skipped)
+            checkup.invalid += sum(record is None for record in checked.records) - len(checked.skipped)
+            checkup.cleared.update(checked.cleared)
             for problem in checked.problems:
                 self._tell(problem)
             self._on_progress(Progress("reading", checkup.rows))
+        if (count := checkup.codes["shifted_row"]) >= SHIFTED_TOLD_FROM:
+            checkup.notices.append(
+                f"{count:,} rows, from row {self._first_shifted:,} on, have their id in the column beside it: "
+                "it seems that cells were inserted or deleted there. Shift them back in your spreadsheet program; "
+                'or, if only the headings are shifted, say --map "COLUMN=field".'
+            )
 
     def settle_duplicates(self) -> Iterator[tuple[list[Sighting], list[Result]]]:
         """The rows of every record that stands in several, with the results of those that will not be sent."""
@@ -139,7 +157,12 @@ class Ingest:
         return [Result(row, Outcome.INVALID, error=why) for row, why in rows]
 
     def _tell(self, problem: Problem) -> None:
+        if problem.column in self._place_of:
+            address = self.table.address(problem.row, self._place_of[problem.column])
+            problem = replace(problem, address=address)
         self.checkup.codes[problem.code] += 1
+        if problem.code == "shifted_row":
+            self._first_shifted = min(problem.row, self._first_shifted or problem.row)
         self.checkup.warnings += problem.level is Level.WARNING
         self._on_problem(problem)
 
@@ -186,7 +209,8 @@ def _entries(checked: Checked, ingest: Ingest) -> tuple[list[Entry], list[Result
     for problem in checked.problems:
         if problem.level is Level.ERROR:
             sentences.setdefault(problem.row, []).append(problem.sentence())
-    return entries, [Result(row, Outcome.INVALID, error="; ".join(said)) for row, said in sentences.items()]
+    results = [Result(row, Outcome.INVALID, error="; ".join(said)) for row, said in sentences.items()]
+    return entries, results + [Result(row, Outcome.UNCHANGED, error=why) for row, why in checked.skipped.items()]
 
 
 def _merge(journal: Journal, group: Sequence[Sighting]) -> None:

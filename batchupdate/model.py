@@ -65,7 +65,8 @@ class Problem:
     """One thing that is wrong with one row.
 
     `code` is stable and meant for programs; `message` says to a person what is wrong and what to do. `column` is
-    the heading as typed, or empty where the whole row is meant; `cell` is the text that stands there.
+    the heading as typed, or empty where the whole row is meant; `cell` is the text that stands there, and `address`
+    its place as a spreadsheet program names it (`changes!C17`), empty where it has none.
     """
 
     code: str
@@ -74,6 +75,7 @@ class Problem:
     cell: str
     message: str
     level: Level = Level.ERROR
+    address: str = ""
 
     def sentence(self) -> str:
         """The problem in one line, without its row number."""

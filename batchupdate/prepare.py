@@ -100,7 +100,7 @@ def target_of(settings: Settings) -> Target:
 def read_options(settings: Settings) -> ReadOptions:
     """How to read the input."""
     options = settings.input
-    return ReadOptions(options.sheet, options.encoding, options.delimiter, settings.limit)
+    return ReadOptions(options.sheet, options.encoding, options.delimiter, settings.limit, options.header_row)
 
 
 def known_secrets(target: Target, settings: Settings, environ: Mapping[str, str] | None) -> Secrets:

@@ -19,6 +19,7 @@ from batchupdate.log import run_log
 from batchupdate.model import Progress
 from batchupdate.prepare import Prepared, known_secrets, prepare, quiet, rate_facts, read_options, target_of
 from batchupdate.reader import local_copy, open_table, source_name
+from batchupdate.reporter.annotated import MOST_NOTES, write_annotated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,19 +37,31 @@ def check_file(
     on_problem: Callable[[Problem], None] = quiet,
     on_progress: Callable[[Progress], None] = quiet,
     environ: Mapping[str, str] | None = None,
+    annotate: Path | None = None,
 ) -> Checkup:
     """Validates an input offline, in constant memory; every problem goes to `on_problem`.
+
+    `annotate` is where a copy is written as a workbook, in which the cells with problems are coloured and noted.
 
     Raises:
         UsageError: the input, the config or the target can't be used.
     """
+    notes: dict[int, list[Problem]] = {}
+
+    def tell(problem: Problem) -> None:
+        on_problem(problem)
+        if annotate and len(notes) < MOST_NOTES:
+            notes.setdefault(problem.row, []).append(problem)
+
     target = target_of(settings)
     with local_copy(source) as path, open_table(path, read_options(settings), source=source_name(source)) as table:
         secrets = known_secrets(target, settings, environ)
-        with fewer_collections(), Ingest(table, target, settings.input, secrets, on_problem, on_progress) as ingest:
+        with fewer_collections(), Ingest(table, target, settings.input, secrets, tell, on_progress) as ingest:
             ingest.read(quiet)
             for _ in ingest.settle_duplicates():
                 pass  # each is told as a problem
+            if annotate:
+                write_annotated(annotate, table.columns, table.header_row, table.batches(), notes, secrets.redact)
             return ingest.checkup
 
 

@@ -60,10 +60,15 @@ SAID: dict[str, tuple[str, Any]] = {
     "input.sheet": ("To do", "To do"),
     "input.encoding": ("cp1252", "cp1252"),
     "input.delimiter": (";", ";"),
+    "input.header_row": ("4", 4),
     "input.null_marker": ("NIL", "NIL"),
     "input.empty_marker": ("NONE", "NONE"),
     "input.on_duplicate": ("merge", "merge"),
+    "input.strictness": ("lenient", "lenient"),
 }
+
+
+NAMED_BY_THE_USER = {"columns", "constants", "computed", "when"}
 
 
 def value(settings: Settings, name: str) -> Any:
@@ -106,7 +111,7 @@ def complaint(*args: Any, **kwargs: Any) -> str:
 
 def test_every_setting_is_in_this_test() -> None:
     names = [name for name in Settings.model_fields if name != "input"]
-    names += [f"input.{name}" for name in Input.model_fields if name != "columns"]
+    names += [f"input.{name}" for name in Input.model_fields if name not in NAMED_BY_THE_USER]
     assert set(SAID) == set(names)
 
 
@@ -138,6 +143,7 @@ OTHERS: dict[str, Any] = {
     "retry_budget": "1%",
     "max_failures": "1",
     "input.on_duplicate": "last",
+    "input.strictness": "strict",
 }
 
 
@@ -518,3 +524,36 @@ def test_what_a_run_keeps_is_read_back_as_it_was_and_gives_way_to_everything_els
         assert value(load_settings(environ={}, kept=kept), name) == wanted
         over = {variable(name): str(another(name)).lower() if wanted is True else str(another(name))}
         assert value(load_settings(environ=over, kept=kept), name) != wanted
+
+
+def test_fields_without_a_column_and_conditions_come_from_a_file(tmp_path: Path) -> None:
+    text = """
+input:
+  columns: {Name: {field: name, blank: empty, transforms: [trim, title]}}
+  constants: {color: "#fff"}
+  computed:
+    name: "{team}: {kind}"
+    description: {template: "{a}", transforms: [upper]}
+  when: {action: update, team: [Sales, Legal]}
+"""
+    read = load_settings(config=file(tmp_path, text), environ={}).input
+    assert read.columns["Name"].blank == "empty"
+    assert read.columns["Name"].transforms == ("trim", "title")
+    assert read.constants == {"color": "#fff"}
+    assert read.computed["name"].template == "{team}: {kind}"
+    assert read.computed["description"].transforms == ("upper",)
+    assert read.when == {"action": ("update",), "team": ("Sales", "Legal")}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("  when: {action: yes}", "config.yaml:2: input.when.action"),
+        ("  constants: {seats: 12}", "input.constants.seats: this must be text; put quotes around it"),
+        ("  columns: {Name: {transforms: [eval]}}", "Input should be 'trim', 'collapse_spaces', 'title'"),
+        ("  columns: {Name: {blank: nothing}}", "Input should be 'leave', 'null' or 'empty'"),
+        ("  strictness: harsh", "Input should be 'strict', 'normal' or 'lenient'"),
+    ],
+)
+def test_a_wrong_mapping_is_told_with_file_and_line(tmp_path: Path, text: str, said: str) -> None:
+    assert said in complaint(config=file(tmp_path, f"input:\n{text}\n"))

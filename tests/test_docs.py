@@ -81,7 +81,7 @@ def test_the_example_config_is_valid_as_it_stands() -> None:
 def test_the_example_config_has_every_setting_and_each_is_valid() -> None:
     text = (ROOT / "config.example.yaml").read_text("utf-8")
     setting = re.compile(r"^( *)# ( *)([A-Za-z_ ]+:)((?: .*)?)$", re.MULTILINE)
-    known = {*Settings.model_fields, *Input.model_fields, "field", "New name", "Remarks"}
+    known = {*Settings.model_fields, *Input.model_fields, "field", "blank", "transforms", "New name", "Remarks"}
     lines = [
         f"{match[1]}{match[2]}{match[3]}{match[4]}"
         if (match := setting.match(line)) and match[3].rstrip(":") in known

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from batchupdate import exact_json
 from batchupdate.cli import options
+from batchupdate.cli.problems import CSV_COLUMNS, Format, Groups, as_csv, as_github, csv_line, line_of
 from batchupdate.cli.screen import Screen, many, outcomes, span, told
+from batchupdate.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,11 +40,19 @@ def check(
     target: options.TargetName = None,
     config: options.Config = None,
     sheet: options.Sheet = None,
+    header_row: options.HeaderRow = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     map_: options.Map = None,
     on_duplicate: options.OnDuplicate = None,
     limit: options.Limit = None,
+    output: Annotated[
+        Format, typer.Option("--format", help="How problems are written.", rich_help_panel=options.OUTPUT)
+    ] = Format.TEXT,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(help="Write a copy as .xlsx, with the bad cells coloured.", rich_help_panel=options.OUTPUT),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
@@ -55,6 +66,8 @@ def check(
       batchupdate check renames.csv --target langdock-integration
 
       batchupdate check renames.xlsx -t nairi-llm-integration --map "New label=name"
+
+      batchupdate check renames.xlsx -t langdock-integration --annotate checked.xlsx
     """
     from batchupdate.run import check_file
 
@@ -64,24 +77,56 @@ def check(
         target=target,
         limit=limit,
         input_sheet=sheet,
+        input_header_row=header_row,
         input_encoding=encoding,
         input_delimiter=delimiter,
         input_on_duplicate=on_duplicate,
     )
-    screen = Screen(quiet=quiet, as_json=as_json)
+    if as_json and output is not Format.TEXT:
+        raise UsageError("--json and --format both say how to write.", "Keep one of them.")
+    _may_annotate(annotate, file)
+    output = Format.JSON if as_json else output
+    screen = Screen(quiet=quiet, as_json=output is not Format.TEXT)
     kept: list[Problem] = []
+    groups = Groups()
+    tell = _teller(output, screen, file)
 
     def show(problem: Problem) -> None:
+        groups.add(problem)
         if len(kept) < JSON_PROBLEMS:
             kept.append(problem)
-        screen.result(_line(problem), style="yellow" if problem.level == "warning" else "")
+        tell(problem)
 
-    checkup = check_file(file, settings, on_problem=show)
+    if output is Format.CSV:
+        screen.line(csv_line(*CSV_COLUMNS))
+    checkup = check_file(file, settings, on_problem=show, annotate=annotate)
     for notice in checkup.notices:
         screen.say(notice)
+    groups.show(screen)
+    if annotate:
+        screen.say(f"The copy with notes: {annotate}")
     screen.result(_verdict(checkup), style="bold red" if checkup.invalid else "bold green")
-    screen.json(checkup_json(checkup, kept))
+    if output is Format.JSON:
+        screen.json(checkup_json(checkup, kept))
     raise typer.Exit(checkup.exit_code)
+
+
+def _teller(output: Format, screen: Screen, file: str) -> Callable[[Problem], None]:
+    """What writes one problem."""
+    if output is Format.GITHUB:
+        return lambda problem: screen.line(as_github(problem, file))
+    if output is Format.CSV:
+        return lambda problem: screen.line(as_csv(problem))
+    return lambda problem: screen.result(line_of(problem), style="yellow" if problem.level == "warning" else "")
+
+
+def _may_annotate(annotate: Path | None, file: str) -> None:
+    if annotate is None:
+        return
+    if annotate.suffix.lower() != ".xlsx":
+        raise UsageError(f"--annotate {annotate} does not end in .xlsx.", "Give it such a name.")
+    if file != "-" and annotate.exists() and Path(file).exists() and annotate.samefile(file):
+        raise UsageError(f"--annotate {annotate} would overwrite the file that is checked.", "Give another name.")
 
 
 @told
@@ -93,6 +138,7 @@ def run(
     base_url: options.BaseUrl = None,
     runs_dir: options.RunsDir = None,
     sheet: options.Sheet = None,
+    header_row: options.HeaderRow = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     map_: options.Map = None,
@@ -133,6 +179,7 @@ def run(
         limit=limit,
         strict=strict,
         input_sheet=sheet,
+        input_header_row=header_row,
         input_encoding=encoding,
         input_delimiter=delimiter,
         input_on_duplicate=on_duplicate,
@@ -272,7 +319,7 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
     for notice in checkup.notices:
         screen.say(f"  {notice}")
     for problem in problems:
-        screen.say(f"  {_line(problem)}", style="yellow")
+        screen.say(f"  {line_of(problem)}", style="yellow")
     if (told := sum(checkup.codes.values())) > len(problems):
         screen.say(
             f"  … and {many(told - len(problems), 'problem')} more; see all with: batchupdate check",
@@ -284,7 +331,10 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
         return
     invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
     doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
-    screen.say(f"  {many(checkup.rows, 'row')}: {count:,} to send{invalid}{doubles}.")
+    skipped = f", {checkup.skipped:,} not asked for (when)" if checkup.skipped else ""
+    screen.say(f"  {many(checkup.rows, 'row')}: {count:,} to send{invalid}{doubles}{skipped}.")
+    if checkup.cleared:
+        screen.say(f"  {_cleared(checkup)}", style="yellow")
     show_plan(prepared, screen)
 
 
@@ -292,29 +342,29 @@ def show_plan(prepared: Prepared, screen: Screen) -> None:
     """The first changes, and how long it will take."""
     count = prepared.to_send
     for number, record_id, fields in prepared.examples():
-        values = ", ".join(
-            f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in json.loads(fields).items()
-        )
+        values = ", ".join(f"{name} = {exact_json.dumps(value)}" for name, value in exact_json.loads(fields).items())
         screen.say(f"  row {number}: {record_id}: {values}")
     if count and prepared.rate.limited:
         screen.say(f"  At {prepared.rate} this takes about {span(count / prepared.rate.per_s)}.")
 
 
-def _line(problem: Problem) -> str:
-    warning = "warning: " if problem.level == "warning" else ""
-    return f"row {problem.row}: {warning}{problem.sentence()} [{problem.code}]"
-
-
 def _verdict(checkup: Checkup) -> str:
     if not checkup.rows:
         return "There is nothing to do: the file has no data rows."
-    fine = checkup.rows - checkup.invalid
+    fine = checkup.rows - checkup.invalid - checkup.skipped
     text = f"{many(checkup.rows, 'row')}: {fine:,} fine, {checkup.invalid:,} invalid"
     if checkup.warnings:
         text += f", {many(checkup.warnings, 'warning')}"
     if checkup.superseded:
         text += f", {checkup.superseded:,} give way to a later row"
-    return text + "."
+    if checkup.skipped:
+        text += f", {checkup.skipped:,} not asked for (when)"
+    return text + "." + (f" {_cleared(checkup)}" if checkup.cleared else "")
+
+
+def _cleared(checkup: Checkup) -> str:
+    fields = ", ".join(f"{name} {count:,}" for name, count in checkup.cleared.items())
+    return f"{many(checkup.cleared.total(), 'cell')} will clear a field: {fields}."
 
 
 def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
@@ -325,6 +375,8 @@ def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
         "rows": checkup.rows,
         "invalid": checkup.invalid,
         "superseded": checkup.superseded,
+        "skipped": checkup.skipped,
+        "cleared": dict(checkup.cleared),
         "warnings": checkup.warnings,
         "codes": dict(checkup.codes),
         "notices": checkup.notices,
@@ -334,6 +386,7 @@ def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
                 "level": problem.level.value,
                 "row": problem.row,
                 "column": problem.column,
+                "address": problem.address,
                 "cell": problem.cell,
                 "message": problem.message,
             }

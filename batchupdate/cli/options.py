@@ -20,7 +20,9 @@ R = TypeVar("R")
 
 INPUT, SENDING, OUTPUT = "Reading the file", "Sending", "Output"
 
-File = Annotated[str, typer.Argument(help="A .csv, .xlsx or .xls file, or - for standard input.", metavar="FILE")]
+File = Annotated[
+    str, typer.Argument(help="A table (.csv, .xlsx, .ods, .jsonl and more), or - for standard input.", metavar="FILE")
+]
 TargetName = Annotated[
     str | None, typer.Option("--target", "-t", help="A built-in target, or the path of your own target's YAML file.")
 ]
@@ -28,6 +30,9 @@ Config = Annotated[Path | None, typer.Option("--config", "-c", help="A YAML file
 BaseUrl = Annotated[str | None, typer.Option(help="The API's address, instead of the target's own.")]
 RunsDir = Annotated[Path | None, typer.Option(help="Where runs are kept.  [default: batchupdate-runs]")]
 Sheet = Annotated[str | None, typer.Option(help="The workbook's sheet.", rich_help_panel=INPUT)]
+HeaderRow = Annotated[
+    int | None, typer.Option(min=1, help="The number of the row with the headings.", rich_help_panel=INPUT)
+]
 Encoding = Annotated[str | None, typer.Option(help="The text file's encoding.", rich_help_panel=INPUT)]
 Delimiter = Annotated[str | None, typer.Option(help="What separates a text file's columns.", rich_help_panel=INPUT)]
 Map = Annotated[

@@ -93,9 +93,14 @@ def _print(console: Console, content: object) -> None:
         console.print(content, soft_wrap=True)
         console.file.flush()
     except (OSError, ValueError):
-        console.quiet = True
-        with suppress(OSError, ValueError):  # or Python would complain once more when it flushes at its end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), console.file.fileno())
+        _gone(console)
+
+
+def _gone(console: Console) -> None:
+    """Writes no more to an output that can't be written to."""
+    console.quiet = True
+    with suppress(OSError, ValueError):  # or Python would complain once more when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), console.file.fileno())
 
 
 def _keep_details() -> str:
@@ -151,6 +156,15 @@ class Screen:
         """A line of the result, on standard output."""
         if not self._as_json:
             self._show(self._out, text, style)
+
+    def line(self, text: str) -> None:
+        """A line for programs, on standard output, exactly as it is."""
+        if not self._out.quiet:
+            try:
+                self._out.file.write(text + "\n")
+                self._out.file.flush()
+            except (OSError, ValueError):
+                _gone(self._out)
 
     @staticmethod
     def _show(console: Console, text: str, style: str) -> None:

@@ -84,13 +84,21 @@ def show_one(
 def _limits(rule: FieldRule) -> str:
     from batchupdate.targets import FORMATS
 
-    parts = [FORMATS[rule.format][1]] if rule.format else []
+    parts: list[str] = [] if rule.type in {"string", "enum"} else [rule.type]
+    if rule.items:
+        parts = [f"list of {rule.items.type}s separated by {rule.separator!r}"]
+    if rule.format:
+        parts.append(FORMATS[rule.format][1])
     if rule.pattern:
         parts.append(f"text that matches {rule.pattern}")
     if rule.enum:
         parts.append("one of: " + ", ".join(rule.enum))
     if rule.max_length:
         parts.append(f"at most {rule.max_length} characters")
+    if rule.minimum is not None:
+        parts.append(f"at least {rule.minimum}")
+    if rule.maximum is not None:
+        parts.append(f"at most {rule.maximum}")
     cleared = [marker for marker, allowed in (("<empty>", rule.clearable), ("<null>", rule.nullable)) if allowed]
     if cleared:
         parts.append("or " + " or ".join(cleared))

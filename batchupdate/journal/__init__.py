@@ -14,8 +14,7 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from pydantic_core import to_json
-
+from batchupdate import exact_json
 from batchupdate.bulk_insert import bulk_insert
 from batchupdate.errors import BatchUpdateError, ConfigError, SafetyStop
 from batchupdate.journal import schema
@@ -292,7 +291,7 @@ class Journal:
         )
         with _told(self._path):
             found = self._connection.execute(query, (json.dumps(sorted(numbers)),)).fetchall()
-        return [json.loads(fields) if fields else None for (fields,) in found]
+        return [exact_json.loads(fields) if fields else None for (fields,) in found]
 
     def carry(self, numbers: Sequence[int], carrier: int, fields: Mapping[str, Any]) -> None:
         """Lets one row's request carry the fields of others for the same record."""
@@ -479,7 +478,7 @@ class Journal:
 
 
 def _json(value: object) -> str:
-    return to_json(value).decode()
+    return exact_json.dumps(value)
 
 
 def _keep(connection: sqlite3.Connection, results: Iterable[tuple[Result, bool]]) -> None:

@@ -14,12 +14,14 @@ import stat
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError
-from batchupdate.reader.kinds import Kind, find_kind
-from batchupdate.reader.table import ReadOptions, Table
+from batchupdate.reader.kinds import TABLE_SUFFIXES, Kind, find_kind
+from batchupdate.reader.remote import fetch, public_name, url_of
+from batchupdate.reader.table import Batch, ReadOptions, Table
+from batchupdate.reader.unpack import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from batchupdate.reader.table import Records
 
-__all__ = ["STDIN", "ReadOptions", "Table", "local_copy", "open_table", "source_name"]
+__all__ = ["STDIN", "Batch", "ReadOptions", "Table", "local_copy", "open_table", "source_name"]
 
 STDIN = "-"
 """The file name that means standard input."""
@@ -39,7 +41,8 @@ def open_table(path: Path | str, options: ReadOptions = _DEFAULT, *, source: str
     """Opens a file, finds out how it is written, and reads its header.
 
     Args:
-        path: a .csv, .xlsx or .xls file; what it is, is found out from its content. '-' is standard input.
+        path: a text file, JSON Lines, a workbook or a Parquet file, compressed or not, or its URL; what it is, is
+            found out from its content. '-' is standard input.
         options: what the user said about it.
         source: what to call the file in a sentence; its path, unless said otherwise.
 
@@ -50,9 +53,10 @@ def open_table(path: Path | str, options: ReadOptions = _DEFAULT, *, source: str
     with ExitStack() as opened:
         local = opened.enter_context(local_copy(path))
         try:
+            local, name = opened.enter_context(unpacked(local, name))
             records = _open_records(local, options, name)
             opened.callback(records.close)
-            table = Table(records, name, options.limit)
+            table = Table(records, name, options)
         except OSError as error:
             raise _unreadable(error, local, name) from error
         except UnicodeError as error:
@@ -62,7 +66,10 @@ def open_table(path: Path | str, options: ReadOptions = _DEFAULT, *, source: str
 
 
 def source_name(path: Path | str) -> str:
-    """What to call an input file in a sentence."""
+    """What to call an input file in a sentence; a URL without what could be a credential."""
+    url = url_of(path)
+    if url is not None:
+        return public_name(url)
     return "standard input" if str(path) == STDIN else str(path)
 
 
@@ -81,11 +88,12 @@ def local_copy(path: Path | str, stream: BinaryIO | None = None) -> Iterator[Pat
         InputError: it does not exist, is a folder, can't be read, or does not fit on the disk.
     """
     name = source_name(path)
+    url = url_of(path)
     place = Path(path)
-    if str(path) != STDIN and _is_regular(place, name):
+    if url is None and str(path) != STDIN and _is_regular(place, name):
         yield place
         return
-    copy = _spool(None if str(path) == STDIN else place, stream, name)
+    copy = _spool(path, stream, name)
     try:
         yield copy
     finally:
@@ -104,14 +112,21 @@ def _is_regular(place: Path, name: str) -> bool:
     return stat.S_ISREG(mode)
 
 
-def _spool(pipe: Path | None, stream: BinaryIO | None, name: str) -> Path:
+def _spool(path: Path | str, stream: BinaryIO | None, name: str) -> Path:
+    """Copies a URL, a pipe or standard input to a temporary file, which keeps the ending of its name."""
     copy: Path | None = None
+    url = url_of(path)
     try:
         with ExitStack() as opened:
-            source = opened.enter_context(pipe.open("rb")) if pipe is not None else stream or sys.stdin.buffer
-            handle, path = tempfile.mkstemp(prefix="batchupdate-", suffix=".input")
-            copy = Path(path)
-            shutil.copyfileobj(source, opened.enter_context(os.fdopen(handle, "wb")), 1 << 20)
+            handle, place = tempfile.mkstemp(prefix="batchupdate-", suffix=PurePath(name).suffix[:10] or ".input")
+            copy = Path(place)
+            out = opened.enter_context(os.fdopen(handle, "wb"))
+            if url is not None:
+                fetch(url, out)
+            elif str(path) == STDIN:
+                shutil.copyfileobj(stream or sys.stdin.buffer, out, 1 << 20)
+            else:
+                shutil.copyfileobj(opened.enter_context(Path(path).open("rb")), out, 1 << 20)
     except BaseException as error:
         if copy is not None:
             copy.unlink(missing_ok=True)
@@ -130,6 +145,14 @@ def _open_records(path: Path, options: ReadOptions, source: str) -> Records:
         from batchupdate.reader.delimited import DelimitedRecords  # noqa: PLC0415 - only what is needed is loaded
 
         return DelimitedRecords(path, options, source)
+    if kind is Kind.JSONL:
+        from batchupdate.reader.json_lines import JsonLinesRecords  # noqa: PLC0415 - as above
+
+        return JsonLinesRecords(path, options, source)
+    if kind is Kind.PARQUET:
+        from batchupdate.reader.parquet import ParquetRecords  # noqa: PLC0415 - as above
+
+        return ParquetRecords(path, options, source)
     from batchupdate.reader.workbook import WorkbookRecords  # noqa: PLC0415 - as above
 
     return WorkbookRecords(path, kind, options, source)
@@ -151,7 +174,7 @@ def _similar(path: Path) -> str:
 
 
 def _files_in(folder: Path) -> str:
-    tables = sorted(name for name in _names(folder) if name.lower().endswith((".csv", ".tsv", ".xlsx", ".xls")))
+    tables = sorted(name for name in _names(folder) if PurePath(name).suffix.lower() in TABLE_SUFFIXES)
     return f"Give a file, such as {folder / tables[0]}." if tables else "Give a file."
 
 

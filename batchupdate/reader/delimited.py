@@ -10,10 +10,10 @@ from batchupdate.errors import InputError
 from batchupdate.reader import detect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from batchupdate.reader.table import ReadOptions
+    from batchupdate.reader.table import CellTrouble, ReadOptions
 
 
 class DelimitedRecords:
@@ -27,7 +27,9 @@ class DelimitedRecords:
         delimiter = detect.given_delimiter(options.delimiter) if options.delimiter is not None else None
         found = detect.find_encoding(path, options.encoding, source)
         with detect.open_text(path, found.name) as text:
-            guessed, self._skip = detect.find_delimiter(text.read(detect.SAMPLE_CHARACTERS))
+            guessed, self._skip = detect.find_delimiter(
+                text.read(detect.SAMPLE_CHARACTERS), max(options.header_row or 1, 1)
+            )
         self._path = path
         self._source = source
         self.format = "csv"
@@ -36,6 +38,7 @@ class DelimitedRecords:
         self.delimiter: str | None = self._delimiter
         self.sheet: str | None = None
         self.columns_before = 0
+        self.first_number = 1
         self.notices: tuple[str, ...] = ()
         if found.guessed:
             self.notices = (detect.encoding_notice(path, self._delimiter, self._skip),)
@@ -58,6 +61,10 @@ class DelimitedRecords:
                     return
                 rows += len(chunk)
                 yield chunk
+
+    def troubles(self, first: int, last: int) -> Sequence[CellTrouble]:  # noqa: ARG002 - the same for every format
+        """None: all cells are text."""
+        return ()
 
     def close(self) -> None:
         """Nothing is held between two passes."""

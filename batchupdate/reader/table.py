@@ -5,24 +5,33 @@ A format knows how to turn bytes into records; everything that is the same for a
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from batchupdate.errors import InputError
 from batchupdate.headings import normalise_heading
-from batchupdate.model import Row
+from batchupdate.model import Level, Problem, Row
 from batchupdate.reader import own_results
+from batchupdate.reader.header import find_header, is_blank, told_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
 MAX_COLUMNS = 16_384
 """Excel's limit; a "header" beyond it is no header."""
+MAX_BATCH_CELLS = 1_000_000
+"""A batch of a very wide table has fewer rows, so that its memory stays bounded."""
+MAX_TOLD = 3
+"""So many cells of a header are told one by one."""
+
+_LIKE_A_CELL = re.compile(r"[A-Z]{1,3}\d+|R\d*C\d*", re.IGNORECASE)
+"""A sheet's name that needs quotes, for it could be a cell's."""
 
 _first_cell = itemgetter(0)
 _to_row: Callable[[tuple[int, tuple[str, ...]]], Row] = partial(tuple.__new__, Row)  # `Row._make`, without its Python
@@ -37,24 +46,56 @@ class ReadOptions:
         encoding: a text file's encoding, as Python names it.
         delimiter: what separates a text file's columns: one character, or its name.
         limit: read the first so many data rows only.
+        header_row: number of the row with the headings.
     """
 
     sheet: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     limit: int | None = None
+    header_row: int | None = None
+
+
+class CellTrouble(NamedTuple):
+    """A cell that has no text of its own, and why; what its row's `Problem` is made of.
+
+    `row` is the number that the spreadsheet program shows, `place` the cell's place in its record, from 0. `message`
+    goes on after the cell's address.
+    """
+
+    row: int
+    place: int
+    code: str
+    cell: str
+    message: str
+    level: Level
+
+
+class Batch(list[Row]):
+    """Some rows, and what is wrong with cells of theirs that only the reader can know, in the order of rows.
+
+    Codes: `error_cell` and `formula_without_value` (errors; the cell's text is the error or the formula, and must not
+    be sent), `merged_cell` (a warning; the cell is blank, and looks as if it were not).
+    """
+
+    __slots__ = ("problems",)
+
+    def __init__(self, rows: Iterable[Row] = (), problems: Sequence[Problem] = ()) -> None:
+        super().__init__(rows)
+        self.problems = problems
 
 
 class Records(Protocol):
     """One open file of one format.
 
     Attributes:
-        format: "csv", "xlsx" or "xls".
+        format: "csv", "jsonl", "parquet", or one of the workbooks: "xlsx", "xls", "xlsb", "ods".
         encoding: Python's name of a text file's encoding.
         delimiter: the character between a text file's columns.
         sheet: name of the sheet that is read.
         notices: what was found out or guessed, as sentences for the user.
         columns_before: columns that lie left of the first one in a record.
+        first_number: number of the first record: 1, or 0 where the headings are no row of the file.
     """
 
     format: str
@@ -63,9 +104,13 @@ class Records(Protocol):
     sheet: str | None
     notices: tuple[str, ...]
     columns_before: int
+    first_number: int
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The records from the first on, blank ones too, at most `size` at a time; anew at every call."""
+
+    def troubles(self, first: int, last: int) -> Sequence[CellTrouble]:
+        """What is wrong with single cells of the rows `first` to `last`, in the order of rows."""
 
     def close(self) -> None:
         """Lets go of the file."""
@@ -78,37 +123,39 @@ class Table:
 
     Attributes:
         source: what to call the file in a sentence.
-        format: "csv", "xlsx" or "xls".
+        format: "csv", "jsonl", "parquet", or one of the workbooks: "xlsx", "xls", "xlsb", "ods".
         encoding: Python's name of a text file's encoding, None for a workbook.
         delimiter: the character between a text file's columns, None for a workbook.
         sheet: name of the sheet that is read, None for a text file.
         columns: the headings as typed, trimmed; a column without a heading is ''. Our own columns are left out.
         notices: what was found out or guessed, as sentences to be told to the user once.
-        header_row: number of the header's row, 1 unless blank rows stand above it.
+        header_row: number of the header's row, 1 unless blank rows stand above it, 0 where it is
+            made of keys.
         own: whether this is a results.csv or failed.csv of ours.
     """
 
-    def __init__(self, records: Records, source: str, limit: int | None) -> None:
+    def __init__(self, records: Records, source: str, options: ReadOptions) -> None:
         self._records = records
-        self._limit = limit
+        self._limit = options.limit
         self._opened = ExitStack()
         self.source = source
         self.format = records.format
         self.encoding = records.encoding
         self.delimiter = records.delimiter
         self.sheet = records.sheet
-        self.header_row, header = _find_header(records, source)
-        headings = [heading.strip() for heading in header]
+        found = find_header(records, source, options.header_row)
+        self.header_row = found.number
+        headings = [heading.strip() for heading in found.cells]
         self._width = len(headings)
         self._kept = own_results.kept_columns(headings)
         self.own = self._kept is not None
         if self._kept is not None:
             headings = own_results.strip([headings], self._kept, self._width)[0]
         self.columns = tuple(headings)
-        self.notices = records.notices + self._own_notices()
+        self.notices = records.notices + found.notices + self._own_notices() + self._header_notices()
         self._refuse_twins()
 
-    def batches(self, size: int = 500) -> Iterator[list[Row]]:
+    def batches(self, size: int = 500) -> Iterator[Batch]:
         """The data rows in order, up to `size` of them at a time; anew from the first row at every call.
 
         Blank rows are left out, but counted in the numbers of the rows below them. A row can have fewer or more
@@ -118,8 +165,9 @@ class Table:
             InputError: the file breaks off, or breaks its format's rules, somewhere below.
         """
         left = self._limit
-        number = 1
-        with closing(_told(self._records.chunks(size), self.source)) as chunks:
+        size = max(min(size, MAX_BATCH_CELLS // (self._width or 1)), 1)
+        number = self._records.first_number
+        with closing(told_chunks(self._records.chunks(size), self.source)) as chunks:
             for chunk in chunks:
                 first, number = number, number + len(chunk)
                 if first <= self.header_row:
@@ -130,7 +178,7 @@ class Table:
                     rows = rows[:left]
                     left -= len(rows)
                 if rows:
-                    yield rows
+                    yield Batch(rows, self._problems(rows, first, number - 1))
                 if left == 0:
                     return
 
@@ -150,28 +198,85 @@ class Table:
     ) -> None:
         self.close()
 
+    def address(self, row: int, column: int) -> str:
+        """Where a cell stands, as a spreadsheet program writes it: `changes!C17`, or `C17` in a file without sheets.
+
+        Args:
+            row: the row's number.
+            column: the place of the cell in its `Row`, and of its heading in `columns`, from 0.
+        """
+        place = column
+        if self._kept is not None:
+            beyond = column - len(self._kept)
+            place = self._kept[column] if beyond < 0 else self._width + beyond
+        return self._address(row, place)
+
+    def _address(self, row: int, place: int) -> str:
+        cell = f"{column_letters(self._records.columns_before + place)}{row}"
+        if self.sheet is None:
+            return cell
+        plain = self.sheet.isidentifier() and not _LIKE_A_CELL.fullmatch(self.sheet)
+        name = self.sheet if plain else "'" + self.sheet.replace("'", "''") + "'"
+        return f"{name}!{cell}"
+
+    def _problems(self, rows: list[Row], first: int, last: int) -> Sequence[Problem]:
+        """What the format knows of single cells, as problems of the rows that are left."""
+        troubles = self._records.troubles(first, last)
+        if not troubles:
+            return ()
+        numbers = {row.number for row in rows}
+        return [
+            Problem(
+                trouble.code,
+                trouble.row,
+                self._heading(trouble.place),
+                trouble.cell,
+                f"{self._address(trouble.row, trouble.place)} {trouble.message}",
+                trouble.level,
+            )
+            for trouble in troubles
+            if trouble.row in numbers and self._is_kept(trouble.place)
+        ]
+
+    def _is_kept(self, place: int) -> bool:
+        return self._kept is None or place in self._kept or place >= self._width
+
+    def _heading(self, place: int) -> str:
+        if self._kept is not None and place in self._kept:
+            place = self._kept.index(place)
+        return self.columns[place] if place < len(self.columns) else ""
+
     def _rows(self, chunk: list[list[str]], first: int) -> list[Row]:
         if self._kept is not None:
             chunk = own_results.strip(chunk, self._kept, self._width)
         width = len(self.columns)
         if chunk and max(map(len, chunk)) > width:
             _cut_empty_ends(chunk, width)
+            self._refuse_endless_rows(chunk, first)
         # An id in the first column, as in nearly every file, proves the whole batch free of blank rows.
         if all(chunk) and all(map(str.strip, map(_first_cell, chunk))):
             return list(map(_to_row, zip(count(first), map(tuple, chunk), strict=False)))
         return [Row(number, tuple(cells)) for number, cells in enumerate(chunk, first) if not is_blank(cells)]
 
+    def _refuse_endless_rows(self, chunk: list[list[str]], first: int) -> None:
+        for number, cells in enumerate(chunk, first):
+            if len(cells) > MAX_COLUMNS:
+                raise InputError(
+                    f"{self.source}: row {number:,} has {len(cells):,} cells; at most {MAX_COLUMNS:,} can be read.",
+                    "Check that this is the right file, and say --delimiter if its columns are separated another way.",
+                )
+
     def _own_notices(self) -> tuple[str, ...]:
-        found = []
-        if self.header_row > 1:
-            found.append(
-                f"The first {self.header_row - 1:,} rows are blank; row {self.header_row:,} is taken as the header."
-            )
-        if self.own:
-            found.append(
-                "This file holds results of an earlier run; their columns (_row, _outcome and so on) are ignored."
-            )
-        return tuple(found)
+        if not self.own:
+            return ()
+        return ("This file holds results of an earlier run; their columns (_row, _outcome and so on) are ignored.",)
+
+    def _header_notices(self) -> tuple[str, ...]:
+        troubles = self._records.troubles(self.header_row, self.header_row)
+        told = [f"In the header, {self._address(t.row, t.place)} {t.message}." for t in troubles[:MAX_TOLD]]
+        if len(troubles) > MAX_TOLD:
+            told.append(f"The same goes for {len(troubles) - MAX_TOLD:,} more cells of the header.")
+        return tuple(told)
 
     def _refuse_twins(self) -> None:
         if len(self.columns) > MAX_COLUMNS:
@@ -200,11 +305,6 @@ class Table:
         )
 
 
-def is_blank(cells: list[str]) -> bool:
-    """Whether a record holds nothing but white space."""
-    return not any(map(str.strip, cells))
-
-
 def column_letters(index: int) -> str:
     """A column's name in a spreadsheet program: 0 is A, 25 is Z, 26 is AA."""
     letters = ""
@@ -218,34 +318,6 @@ def column_letters(index: int) -> str:
 def shorten(text: str, length: int = 60) -> str:
     """A text of the user's for use in a sentence: quoted, on one line, cut off where it is long."""
     return repr(text if len(text) <= length else f"{text[: length - 1]}…")
-
-
-def _find_header(records: Records, source: str) -> tuple[int, list[str]]:
-    number = 0
-    with closing(_told(records.chunks(100), source)) as chunks:
-        for chunk in chunks:
-            for cells in chunk:
-                number += 1
-                if not is_blank(cells):
-                    return number, cells
-    place = f"the sheet {records.sheet!r}" if records.sheet is not None else "the file"
-    raise InputError(
-        f"{source}: {place} is empty.",
-        "It needs a header row with the columns' names, and below it one row for each record to change.",
-    )
-
-
-def _told(chunks: Iterator[list[list[str]]], source: str) -> Generator[list[list[str]], None, None]:
-    """The same chunks; a disk that fails, or a file that goes away meanwhile, becomes a sentence."""
-    try:
-        yield from chunks
-    except UnicodeError as error:
-        raise InputError(f"{source} was changed while it was being read.", "Start again.") from error
-    except OSError as error:
-        raise InputError(
-            f"{source} could not be read to its end: {error.strerror or error}.",
-            "Check the drive that it is on, then start again.",
-        ) from error
 
 
 def _cut_empty_ends(chunk: list[list[str]], width: int) -> None:

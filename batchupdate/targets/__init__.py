@@ -12,7 +12,9 @@ from pathlib import Path
 from batchupdate.declared import load, parse
 from batchupdate.errors import ConfigError
 from batchupdate.targets.declaration import (
+    FALSE_WORDS,
     FORMATS,
+    TRUE_WORDS,
     AnyOf,
     Auth,
     FieldRule,
@@ -24,7 +26,9 @@ from batchupdate.targets.idempotency import idempotency_key
 from batchupdate.targets.throttling import LimitHeaders, Limits, ThrottleRule, TimeUnit, WaitHeader
 
 __all__ = [
+    "FALSE_WORDS",
     "FORMATS",
+    "TRUE_WORDS",
     "AnyOf",
     "Auth",
     "FieldRule",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from decimal import Decimal
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote, urlsplit
@@ -21,7 +22,7 @@ from batchupdate.headings import normalise_heading
 from batchupdate.model import Level, Outcome
 from batchupdate.rates import Rate, parse_ceiling, parse_rate
 from batchupdate.targets.idempotency import idempotency_key
-from batchupdate.targets.texts import HeaderName, HeaderValue, JsonPath, Pattern
+from batchupdate.targets.texts import HeaderName, HeaderValue, JsonPath, Pattern, TimeFormat, Zone
 from batchupdate.targets.throttling import Limits, ThrottleRule
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -38,6 +39,9 @@ FORMATS: dict[str, tuple[str, str]] = {
     "hex-color": (HEX_COLOR, "a hex colour such as #1A73E8"),
     "uuid": (UUID, "a UUID such as 550e8400-e29b-41d4-a716-446655440000"),
 }
+
+TRUE_WORDS = frozenset({"true", "yes", "1"})
+FALSE_WORDS = frozenset({"false", "no", "0"})
 
 VISIBLE = re.compile(r"[\x21-\x7e]+")
 _plain = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII).fullmatch  # RFC 3986, section 2.3: what needs no encoding
@@ -163,10 +167,39 @@ class IdRule(Strict):
         return value
 
 
-class FieldRule(Strict):
-    """What one field may hold. Lengths count characters."""
+FieldType = Literal["string", "integer", "number", "boolean", "date", "datetime", "enum", "list", "json"]
 
-    type: Literal["string"] = "string"
+# Which options go with which types; what stands nowhere here goes with all of them.
+_OPTIONS: dict[str, frozenset[str]] = {
+    "min_length": frozenset({"string"}),
+    "max_length": frozenset({"string"}),
+    "pattern": frozenset({"string"}),
+    "format": frozenset({"string"}),
+    "enum": frozenset({"string", "enum"}),
+    "ignore_case": frozenset({"enum"}),
+    "minimum": frozenset({"integer", "number"}),
+    "maximum": frozenset({"integer", "number"}),
+    "true_words": frozenset({"boolean"}),
+    "false_words": frozenset({"boolean"}),
+    "input_formats": frozenset({"date", "datetime"}),
+    "timezone": frozenset({"datetime"}),
+    "items": frozenset({"list"}),
+    "separator": frozenset({"list"}),
+    "min_items": frozenset({"list"}),
+    "max_items": frozenset({"list"}),
+    "json_type": frozenset({"json"}),
+}
+
+
+class FieldRule(Strict):
+    """What one field may hold, and as which JSON value a cell goes out. Lengths count characters.
+
+    `true_words` and `false_words` are said beside true, yes, 1 and false, no, 0, whatever their case.
+    `input_formats` (as Python's strptime has them) are read beside ISO 8601. `timezone` is `required`, or the IANA
+    zone of a time that names none. `items` says what each part of a list is, `json_type` what a JSON text must be.
+    """
+
+    type: FieldType = "string"
     required: bool = False
     nullable: bool = False
     min_length: int | None = Field(default=None, ge=0)
@@ -174,19 +207,58 @@ class FieldRule(Strict):
     pattern: Pattern | None = None
     format: Literal["url", "hex-color", "uuid"] | None = None
     enum: tuple[str, ...] | None = Field(default=None, strict=False, min_length=1)
+    ignore_case: bool = False
+    minimum: int | float | None = None
+    maximum: int | float | None = None
+    true_words: tuple[str, ...] = Field(default=(), strict=False)
+    false_words: tuple[str, ...] = Field(default=(), strict=False)
+    input_formats: tuple[TimeFormat, ...] = Field(default=(), strict=False)
+    timezone: Zone | None = None
+    items: FieldRule | None = None
+    separator: str = Field(default=",", min_length=1)
+    min_items: int | None = Field(default=None, ge=0)
+    max_items: int | None = Field(default=None, ge=1)
+    json_type: Literal["object", "array"] | None = None
     description: str = ""
     aliases: tuple[str, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.min_length and self.max_length and self.min_length > self.max_length:
-            raise MisplacedError("min_length is larger than max_length", "min_length")
+        for name, types in _OPTIONS.items():
+            if self.type not in types and getattr(self, name) != type(self).model_fields[name].default:
+                told = f"{name} goes with type {' or '.join(sorted(types))}, and this is {self.type}"
+                raise MisplacedError(told, name)
+        for least, most in (("min_length", "max_length"), ("minimum", "maximum"), ("min_items", "max_items")):
+            low, high = getattr(self, least), getattr(self, most)
+            if low is not None and high is not None and low > high:
+                raise MisplacedError(f"{least} is larger than {most}", least)
+        if self.type == "enum" and self.enum is None:
+            raise MisplacedError("type enum needs the list of its values under enum", "type")
+        if self.items and (self.items.type in {"list", "json"} or self.items.required or self.items.nullable):
+            raise MisplacedError("an item is neither a list nor JSON, and neither required nor nullable", "items")
+        self._words_differ()
         return self
+
+    def _words_differ(self) -> None:
+        true, false = ({word.casefold() for word in words} for words in (self.true_words, self.false_words))
+        if both := (true | TRUE_WORDS) & (false | FALSE_WORDS):
+            raise MisplacedError(f"{min(both)!r} would mean both true and false", "false_words")
+        if self.enum and self.ignore_case and len({word.casefold() for word in self.enum}) < len(self.enum):
+            raise MisplacedError("two values differ by their case alone", "ignore_case")
 
     @property
     def clearable(self) -> bool:
-        """Whether an explicit empty string may be sent."""
-        return not self.min_length if self.enum is None else "" in self.enum
+        """Whether an explicit empty value may be sent: an empty string, or a list without items."""
+        if self.type == "list":
+            return not self.min_items
+        if self.type == "enum" or self.enum is not None:
+            return "" in (self.enum or ())
+        return self.type == "string" and not self.min_length
+
+    @property
+    def empty(self) -> str | list[Any]:
+        """The value that `<empty>` sends."""
+        return [] if self.type == "list" else ""
 
 
 class AnyOf(Strict):
@@ -421,11 +493,13 @@ class Target(Strict):
         if self.read is None:
             return False
         try:
-            record = jmespath.search(self.read.record, json.loads(reply))
+            record = jmespath.search(self.read.record, json.loads(reply, parse_float=Decimal))
         except (ValueError, RecursionError, jmespath.exceptions.JMESPathError):
             return False
+        wanted = json.loads(fields, parse_float=Decimal)
         return isinstance(record, dict) and all(
-            name in record and record[name] == value for name, value in json.loads(fields).items()
+            name in record and record[name] == value and isinstance(record[name], bool) is isinstance(value, bool)
+            for name, value in wanted.items()
         )
 
     def idempotency_headers(self, run_id: str, row: int) -> dict[str, str]:

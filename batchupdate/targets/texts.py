@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import jmespath
 from pydantic import AfterValidator
@@ -50,7 +52,30 @@ def _json_path(text: str) -> str:
     return text
 
 
+def _time_format(text: str) -> str:
+    now = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+    try:
+        read = datetime.strptime(now.strftime(text), text)  # noqa: DTZ007 - only whether it can be read back
+    except ValueError as error:
+        raise ValueError(f"{text!r} can't be used to read a date: {error}") from error
+    if (read.year, read.month, read.day) != (now.year, now.month, now.day):
+        raise ValueError(f"{text!r} does not name the year, the month and the day, as %d.%m.%Y does")
+    return text
+
+
+def _zone(text: str) -> str:
+    if text == "required":
+        return text
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{text!r} is neither 'required' nor a time zone such as Europe/Berlin or UTC") from error
+    return text
+
+
 Pattern = Annotated[str, AfterValidator(_pattern)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
 JsonPath = Annotated[str, AfterValidator(_json_path)]
+TimeFormat = Annotated[str, AfterValidator(_time_format)]
+Zone = Annotated[str, AfterValidator(_zone)]

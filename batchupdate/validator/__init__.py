@@ -6,6 +6,7 @@ done in pydantic's Rust core, and only rows that break a rule cost Python code.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
@@ -16,31 +17,47 @@ from typing_extensions import TypedDict
 
 from batchupdate.model import Change, Level, Problem, Row
 from batchupdate.targets import FORMATS, AnyOf
+from batchupdate.targets.texts import search
+from batchupdate.validator.cells import kind_of, polished
 from batchupdate.validator.columns import Layout, Slot, lay_out
 from batchupdate.validator.duplicates import DuplicateFinder, Sighting, duplicate_problem
+from batchupdate.validator.findings import Findings
+from batchupdate.validator.suspicious import explained
+from batchupdate.validator.types import RefusedError, none_of, parser, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from pydantic_core import ErrorDetails
+    from pydantic_core import ErrorDetails, SchemaValidator
 
     from batchupdate.config import Secrets
     from batchupdate.targets import FieldRule, IdRule, Target
+    from batchupdate.validator.suspicious import Strictness
+    from batchupdate.validator.types import Parse
 
 __all__ = ["Checked", "DuplicateFinder", "Layout", "Sighting", "Validator", "duplicate_problem", "lay_out"]
 
 Record = dict[str, Any]
 
+_ORDINARY = ("Sales", "a name", "7", "12345678")
+"""Cells as they stand beside an id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What became of one batch: `records` stands beside `rows`, with None for a row that has an error."""
+    """What became of one batch: `records` stands beside `rows`, with None for a row that is not to be sent.
+
+    `skipped` are the numbers of the rows that don't meet the conditions in `when`, with the reason; all others without
+    a record have an error. `cleared` counts, by field, the valid rows that send null or an empty value.
+    """
 
     target: Target
     rows: Sequence[Row]
     records: Sequence[Record | None]
     ids: Sequence[tuple[str, ...] | None]
     problems: Sequence[Problem]
+    skipped: Mapping[int, str] = field(default_factory=dict)
+    cleared: Mapping[str, int] = field(default_factory=dict)
 
     def sightings(self) -> list[tuple[str, int, bool]]:
         """Which record each row names, also of a row that is invalid otherwise: a `Sighting`, as a plain tuple."""
@@ -63,30 +80,6 @@ def _key(rules: Sequence[IdRule], ids: Sequence[str]) -> str:
     return "\x1f".join(rule.key(value) for rule, value in zip(rules, ids, strict=True))
 
 
-@dataclass(slots=True)
-class _Findings:
-    """The problems of one batch.
-
-    `broken` are the numbers of the rows that can't be sent, `nameless` of those whose id is not to be trusted, and
-    `closed` of those about which nothing more is said: their cells may stand under the wrong headings, or must not
-    be shown.
-    """
-
-    problems: list[Problem] = field(default_factory=list)
-    broken: set[int] = field(default_factory=set)
-    nameless: set[int] = field(default_factory=set)
-    closed: set[int] = field(default_factory=set)
-
-    def add(self, problem: Problem) -> None:
-        if problem.code in {"bad_id", "ragged_row"}:
-            self.nameless.add(problem.row)
-        if problem.row in self.closed:
-            return
-        self.problems.append(problem)
-        if problem.level is Level.ERROR:
-            self.broken.add(problem.row)
-
-
 class Validator:
     """Checks rows of one table against one target.
 
@@ -94,37 +87,96 @@ class Validator:
         target: what the API wants.
         layout: which column sets what.
         secrets: a row that holds the key itself is refused.
+        strictness: how much a suspicious cell weighs; see `suspicious`.
     """
 
-    def __init__(self, target: Target, layout: Layout, secrets: Secrets) -> None:
+    def __init__(self, target: Target, layout: Layout, secrets: Secrets, strictness: Strictness = "normal") -> None:
         self._target = target
         self._layout = layout
         self._secrets = secrets
+        self._strictness: Strictness = strictness
         self._names = tuple(slot.name for slot in layout.slots)
+        self._kinds = tuple(kind_of(slot, target) for slot in layout.slots)
         self._pick = itemgetter(*[slot.index for slot in layout.slots])  # an id and a field at least
         self._take_ids = _picker_of_names(target.path_variables)
         self._rules = _rules(target)
+        self._parsers = _parsers(target, layout)
+        self._id_finders = _telling(target)
+        self._used = dict.fromkeys((heading for one in layout.computed for heading in one.headings), "")
+        self._used |= {slot.heading: slot.name for slot in layout.slots}
+        self._headings_at = {slot.index: slot.heading for slot in layout.slots}
         self._adapter: TypeAdapter[list[Record]] = TypeAdapter(_list_of_records(target, self._names))
 
-    def check(self, rows: Sequence[Row]) -> Checked:
-        """Checks one batch of rows; the order stays."""
-        findings = _Findings()
+    def check(self, rows: Sequence[Row], known: Sequence[Problem] = ()) -> Checked:
+        """Checks one batch of rows; the order stays. `known` is what the reader says about their cells."""
+        if not self._layout.when:
+            return self._check(rows, known)
+        left_out = {row.number: why for row in rows if (why := self._left_out(row))}
+        known = [problem for problem in known if problem.row not in left_out]
+        return _spliced(rows, self._check([row for row in rows if row.number not in left_out], known), left_out)
+
+    def _left_out(self, row: Row) -> str:
+        """Why the conditions leave a row out; empty if they don't."""
+        for condition in self._layout.when:
+            if not condition.holds(row.cells):
+                cell = row.cells[condition.place] if condition.place < len(row.cells) else ""
+                return self._secrets.redact(f"not asked for: column {condition.heading!r} is {short(cell)} (when)")
+        return ""
+
+    def _check(self, rows: Sequence[Row], known: Sequence[Problem]) -> Checked:
+        findings = Findings()
         if not rows:
             return Checked(self._target, rows, [], [], [])
         self._refuse_secrets(rows, findings)
+        for problem in known:
+            if problem.column in self._used:
+                findings.know(problem, of_id=self._used[problem.column] in self._target.id)
         width = self._layout.width
         if {len(row.cells) for row in rows} != {width} or self._layout.extra:
             rows_cells = [self._squared(row, findings) for row in rows]
         else:
             rows_cells = [row.cells for row in rows]
-        picked, names = list(map(self._pick, rows_cells)), self._names
+        if self._layout.computed:
+            rows_cells = [self._completed(row, cells, findings) for row, cells in zip(rows, rows_cells, strict=True)]
+        picked, columns = self._polished(rows, list(map(self._pick, rows_cells)), findings)
+        names = self._names
         records = [{name: cell for name, cell in zip(names, cells) if cell} for cells in picked]  # noqa: B905 - picked by these very names
-        held = self._hold_out(rows, picked, records, findings)
+        held = self._hold_out(rows, columns, records, findings)
+        self._convert(rows, records, held, findings)
         self._validate(rows, records, held, findings)
         self._apply_rules(rows, records, held, findings)
         return self._gather(rows, records, held, findings)
 
-    def _squared(self, row: Row, findings: _Findings) -> tuple[str, ...]:
+    def _completed(self, row: Row, cells: tuple[str, ...], findings: Findings) -> tuple[str, ...]:
+        """The row's cells, and behind them what is computed of them."""
+        made = []
+        slots = [slot for slot in self._layout.slots if slot.index >= self._layout.width]
+        for slot, template in zip(slots, self._layout.computed, strict=True):
+            blank = [
+                heading
+                for place, heading in zip(template.places, template.headings, strict=True)
+                if not cells[place].strip() or cells[place] in {slot.null_marker, slot.empty_marker}
+            ]
+            some = bool(blank) and len(blank) < len(template.places)
+            if some:
+                told = f"the column {blank[0]!r}, of which {slot.name} is made, is blank; fill it in"
+                findings.know(Problem("incomplete_template", row.number, slot.heading, "", told), of_id=False)
+            made.append("" if blank and not some else template.fill(cells))
+        return (*cells, *made)
+
+    def _polished(
+        self, rows: Sequence[Row], picked: list[tuple[str, ...]], findings: Findings
+    ) -> tuple[list[tuple[str, ...]], list[Sequence[str]]]:
+        """The picked cells by row and by column, transformed and looked at; see `cells`."""
+        before = list(zip(*picked, strict=True))
+        columns = [
+            polished(rows, slot, column, kind, self._strictness, findings)
+            for slot, column, kind in zip(self._layout.slots, before, self._kinds, strict=True)
+        ]
+        same = all(one is other for one, other in zip(before, columns, strict=True))
+        return picked if same else list(zip(*columns, strict=True)), columns
+
+    def _squared(self, row: Row, findings: Findings) -> tuple[str, ...]:
         """The row's cells as wide as the heading row; a row of another width is a problem."""
         width, count = self._layout.width, len(row.cells)
         spilled = [row.cells[index] for index in self._layout.extra if index < count and row.cells[index]]
@@ -141,24 +193,30 @@ class Validator:
         return (*row.cells[:width], *("",) * (width - count))
 
     def _hold_out(
-        self, rows: Sequence[Row], picked: list[tuple[str, ...]], records: list[Record], findings: _Findings
+        self, rows: Sequence[Row], columns: Sequence[Sequence[str]], records: list[Record], findings: Findings
     ) -> dict[int, Record]:
-        """Takes null and empty markers out of the records, by place in the batch; blank-looking cells are a problem."""
+        """Takes what clears a field out of the records, by place in the batch; blank-looking cells are a problem."""
         held: dict[int, Record] = {}
-        for slot, column in zip(self._layout.slots, zip(*picked, strict=True), strict=True):
-            if slot.null_marker in column or slot.empty_marker in column or any(map(str.isspace, column)):
-                for place, cell in enumerate(column):
-                    if cell in {slot.null_marker, slot.empty_marker}:
-                        records[place].pop(slot.name)
-                        held.setdefault(place, {}).update(self._cleared(rows[place], slot, cell, findings))
-                    elif cell.isspace():
-                        message = "the cell holds nothing but white space; clear it, or say what to set"
-                        findings.add(Problem("white_space", rows[place].number, slot.heading, cell, message))
-                        records[place].pop(slot.name)
-                        held.setdefault(place, {})[slot.name] = cell
+        for slot, column in zip(self._layout.slots, columns, strict=True):
+            blank_clears = slot.blank != "leave" and "" in column
+            odd = slot.null_marker in column or slot.empty_marker in column or any(map(str.isspace, column))
+            if not odd and not blank_clears:
+                continue
+            for place, cell in enumerate(column):
+                if cell in {slot.null_marker, slot.empty_marker}:
+                    records[place].pop(slot.name)
+                    held.setdefault(place, {}).update(self._cleared(rows[place], slot, cell, findings))
+                elif cell.isspace():
+                    message = "the cell holds nothing but white space; clear it, or say what to set"
+                    findings.add(Problem("white_space", rows[place].number, slot.heading, cell, message))
+                    records[place].pop(slot.name)
+                    held.setdefault(place, {})[slot.name] = cell
+                elif not cell and blank_clears:  # that the field allows it was seen to when the columns were laid out
+                    empty = self._target.fields[slot.name].empty
+                    held.setdefault(place, {})[slot.name] = None if slot.blank == "null" else empty
         return held
 
-    def _cleared(self, row: Row, slot: Slot, cell: str, findings: _Findings) -> Record:
+    def _cleared(self, row: Row, slot: Slot, cell: str, findings: Findings) -> Record:
         rule = self._target.fields.get(slot.name)
         null = cell == slot.null_marker
         if rule is None:
@@ -169,10 +227,24 @@ class Validator:
         elif not null and not rule.clearable:
             message = f"{slot.name} can't be empty; leave the cell blank to keep the field as it is"
             findings.add(Problem("empty_not_allowed", row.number, slot.heading, cell, message))
-        return {slot.name: None if null else ""}
+        return {slot.name: None if null or rule is None else rule.empty}
+
+    def _convert(self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: Findings) -> None:
+        """Turns the cells of fields that are no texts into their values; a refused one leaves the records."""
+        for slot, parse in self._parsers:
+            name = slot.name
+            for place, record in enumerate(records):
+                if name not in record:
+                    continue
+                try:
+                    record[name] = parse(record[name])
+                except RefusedError as error:
+                    cell = record.pop(name)
+                    held.setdefault(place, {})[name] = cell
+                    findings.add(Problem(error.code, rows[place].number, slot.heading, cell, str(error)))
 
     def _validate(
-        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
+        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: Findings
     ) -> None:
         """Passes the batch through the pydantic model, and tells what it finds."""
         try:
@@ -181,27 +253,48 @@ class Validator:
             for item in error.errors(include_url=False):
                 place, name = int(item["loc"][0]), str(item["loc"][1])
                 if item["type"] != "missing" or name not in held.get(place, ()):
-                    findings.add(self._problem(rows[place], name, item))
+                    problem = self._problem(rows[place], name, item)
+                    findings.add(problem)
+                    if problem.code == "shifted_row":
+                        findings.closed.add(problem.row)
 
     def _problem(self, row: Row, name: str, error: ErrorDetails) -> Problem:
         heading = self._layout.heading(name)
         if name in self._target.id:
             rule = self._target.id[name]
+            if neighbour := self._neighbour(row, name, rule):
+                cell = "" if error["type"] == "missing" else str(error["input"])
+                told = f"the id stands in the column {neighbour!r} beside this one; are the row's cells shifted by one?"
+                return Problem("shifted_row", row.number, heading, cell, told)
             if error["type"] == "missing":
                 return Problem("missing_id", row.number, heading, "", f"the id is missing; fill in {rule.example}")
             cell = str(error["input"])
+            if why := explained(cell, rule):
+                return Problem(why.code, row.number, heading, cell, why.message)
             match error["type"]:
                 case "string_too_long":
                     message = f"the id has {len(cell)} characters, at most {rule.max_length} are allowed"
                 case "value_error":
-                    message = f"{_short(cell)} {error['ctx']['error']}"
+                    message = f"{short(cell)} {error['ctx']['error']}"
                 case _:
-                    message = f"{_short(cell)} is not {rule.example}"
+                    message = f"{short(cell)} is not {rule.example}"
             return Problem("bad_id", row.number, heading, cell, message)
         return _field_problem(row, name, heading, self._target.fields[name], error)
 
+    def _neighbour(self, row: Row, name: str, rule: IdRule) -> str:
+        """The heading of the column beside the id's that holds what the id's rule wants; empty if none does."""
+        finder = self._id_finders.get(name)
+        if finder is None:
+            return ""
+        here = next(slot.index for slot in self._layout.slots if slot.name == name)
+        for index in (here + 1, here - 1):
+            cell = row.cells[index] if 0 <= index < len(row.cells) else ""
+            if cell and len(cell) <= rule.max_length and finder.isinstance_python(cell):
+                return self._headings_at.get(index, f"column {index + 1}")
+        return ""
+
     def _apply_rules(
-        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
+        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: Findings
     ) -> None:
         for rule in self._rules:
             names = set(rule.any_of)
@@ -209,13 +302,13 @@ class Validator:
                 if names.isdisjoint(record) and names.isdisjoint(held.get(place, ())):
                     self._tell(rows[place], rule, findings)
 
-    def _tell(self, row: Row, rule: AnyOf, findings: _Findings) -> None:
+    def _tell(self, row: Row, rule: AnyOf, findings: Findings) -> None:
         if row.number in findings.broken and rule.level is Level.WARNING:
             return
         code = "nothing_to_change" if rule.level is Level.ERROR else "likely_refused"
         findings.add(Problem(code, row.number, "", "", rule.message, rule.level))
 
-    def _refuse_secrets(self, rows: Sequence[Row], findings: _Findings) -> None:
+    def _refuse_secrets(self, rows: Sequence[Row], findings: Findings) -> None:
         if self._secrets and self._secrets.within("\n".join(["\t".join(row.cells) for row in rows])):
             slots = {slot.index: slot for slot in self._layout.slots}
             for row in rows:
@@ -230,13 +323,14 @@ class Validator:
             findings.closed |= findings.broken  # what else is wrong could show the key
 
     def _gather(
-        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: _Findings
+        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: Findings
     ) -> Checked:
         names = self._target.path_variables
         if len(names) == 1 and not held and not findings.problems:
             name = names[0]
             return Checked(self._target, rows, records, [(record.pop(name),) for record in records], ())
         ids: list[tuple[str, ...] | None] = []
+        cleared: Counter[str] = Counter()
         valid: list[Record | None] = []
         for place, (row, record) in enumerate(zip(rows, records, strict=True)):
             named = row.number not in findings.nameless and all(name in record for name in names)
@@ -248,10 +342,25 @@ class Validator:
                 del record[name]
             if place in held:
                 both = record | held[place]
+                cleared.update(list(held[place]))
                 record = {name: both[name] for name in self._names if name in both}  # noqa: PLW2901 - in the file's order
             valid.append(record)
         problems = sorted(findings.problems, key=lambda problem: problem.row)
-        return Checked(self._target, rows, valid, ids, problems)
+        return Checked(self._target, rows, valid, ids, problems, cleared=cleared)
+
+
+def _spliced(rows: Sequence[Row], checked: Checked, left_out: Mapping[int, str]) -> Checked:
+    """What was found about some of the rows, beside all of them."""
+    records, ids = iter(checked.records), iter(checked.ids)
+    return Checked(
+        checked.target,
+        rows,
+        [None if row.number in left_out else next(records) for row in rows],
+        [None if row.number in left_out else next(ids) for row in rows],
+        checked.problems,
+        left_out,
+        checked.cleared,
+    )
 
 
 def _rules(target: Target) -> tuple[AnyOf, ...]:
@@ -262,6 +371,18 @@ def _rules(target: Target) -> tuple[AnyOf, ...]:
     names = tuple(target.fields)
     message = f"the row sets nothing; fill in at least one of: {', '.join(names)}"
     return (AnyOf(any_of=names, message=message), *target.rules)
+
+
+def _telling(target: Target) -> dict[str, SchemaValidator]:
+    """The ids whose rule tells an id from any other cell: what a name or a number meets as well, tells nothing."""
+    finders = {name: search(rule.regex) for name, rule in target.id.items() if rule.regex}
+    return {name: one for name, one in finders.items() if not any(map(one.isinstance_python, _ORDINARY))}
+
+
+def _parsers(target: Target, layout: Layout) -> list[tuple[Slot, Parse]]:
+    """The columns that are no texts, each with what reads its cells."""
+    slots = [(slot, target.fields[slot.name]) for slot in layout.slots if slot.name in target.fields]
+    return [(slot, parse) for slot, rule in slots if (parse := parser(slot.name, rule))]
 
 
 def _picker_of_names(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - itemgetter's type depends on its arguments
@@ -276,7 +397,8 @@ def _list_of_records(target: Target, names: Sequence[str]) -> Any:  # noqa: ANN4
     keys: dict[str, Any] = {name: Required[_id_type(target.id[name])] for name in target.path_variables}
     for name, rule in target.fields.items():
         if name in names:
-            keys[name] = Required[_text_type(rule)] if rule.required else _text_type(rule)
+            kind = _text_type(rule) if rule.type == "string" else Any
+            keys[name] = Required[kind] if rule.required else kind
     record: Any = TypedDict("Record", keys, total=False)  # type: ignore[misc] # made at run time
     return list[record]
 
@@ -318,14 +440,9 @@ def _field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: Er
             message = f"{name} has {len(cell)} characters, at least {rule.min_length} are needed"
             return Problem("too_short", row.number, heading, cell, message)
         case "literal_error" if rule.enum is not None:
-            message = f"{_short(cell)} is none of: {', '.join(rule.enum)}"
-            return Problem("not_in_list", row.number, heading, cell, message)
+            return Problem("not_in_list", row.number, heading, cell, none_of(cell, rule.enum))
         case _:
             broken = error.get("ctx", {}).get("pattern")
             by_format = rule.format and FORMATS[rule.format][0] == broken
             wanted = FORMATS[rule.format][1] if rule.format and by_format else f"text that matches {broken}"
-            return Problem("bad_format", row.number, heading, cell, f"{_short(cell)} is not {wanted}")
-
-
-def _short(cell: str) -> str:
-    return repr(cell if len(cell) <= 60 else cell[:59] + "…")  # noqa: PLR2004 - fits a line
+            return Problem("bad_format", row.number, heading, cell, f"{short(cell)} is not {wanted}")

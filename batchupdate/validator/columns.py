@@ -9,33 +9,51 @@ from typing import TYPE_CHECKING
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.headings import normalise_heading
 from batchupdate.result_columns import EXTRA
+from batchupdate.validator.mapping import Template, When, parse_template, parse_when
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchupdate.config import Column, Input
     from batchupdate.targets import FieldRule, IdRule, Target
 
 
+LOOKS_LIKE = 0.75
+"""How alike a heading and a name must be to be taken for a slip (difflib's ratio, 0 to 1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One column that is used: its place (from 0), its heading, the id or field it sets, and its markers."""
+    """One column that is used: its place (from 0), its heading, the id or field it sets, and its markers.
+
+    `blank` is what a blank cell means. `transforms` change its cells; `longest` is what `truncate` leaves of one.
+    """
 
     index: int
     heading: str
     name: str
     null_marker: str
     empty_marker: str
+    blank: str = "leave"
+    transforms: tuple[str, ...] = ()
+    longest: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the table's columns are used. `width` counts all of them; `extra` are the places of `_extra_` columns."""
+    """How the table's columns are used. `width` counts all of them; `extra` are the places of `_extra_` columns.
+
+    What `computed` makes stands behind a row's own cells, in the slots from `width` on. Rows that don't meet every
+    condition in `when` are left alone. `hints` are sentences about headings that are nearly a field's.
+    """
 
     width: int
     slots: tuple[Slot, ...]
     ignored: tuple[str, ...]
     extra: tuple[int, ...]
+    computed: tuple[Template, ...] = ()
+    when: tuple[When, ...] = ()
+    hints: tuple[str, ...] = ()
 
     def heading(self, name: str) -> str:
         """The heading of the column that sets a field, or the field's own name where no column does."""
@@ -52,29 +70,101 @@ def lay_out(columns: Sequence[str], target: Target, options: Input) -> Layout:
             are the same.
         InputError: the id or a required field has no column, or no column sets anything.
     """
+    made = _made(columns, target, options)
     chosen = _from_map(columns, target, options)
+    if twice := [name for name in chosen.values() if name in made]:
+        raise ConfigError(f"A column and a computed or constant value both set {twice[0]!r}.", "Keep one of them.")
     places = {normalise_heading(heading): index for index, heading in enumerate(columns) if heading}
     for spelling, name in _spellings(target):
         index = places.get(normalise_heading(spelling))
-        if index is not None and index not in chosen and name not in chosen.values():
+        if index is not None and index not in chosen and name not in {*chosen.values(), *made}:
             chosen[index] = name
-    _require(columns, target, chosen)
+    _require(columns, target, chosen, made)
     settings = {normalise_heading(heading): column for heading, column in options.columns.items()}
-    slots = tuple(_slot(index, columns[index], name, settings, options) for index, name in sorted(chosen.items()))
+    slots = [_slot(index, columns[index], name, settings, options, target) for index, name in sorted(chosen.items())]
+    slots += [
+        _made_slot(len(columns) + number, name, template, target, options)
+        for number, (name, template) in enumerate(made.items())
+    ]
     left = [i for i in range(len(columns)) if i not in chosen]
     extra = tuple(i for i in left if columns[i].startswith(EXTRA))
-    ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra)
-    return Layout(len(columns), slots, ignored, extra)
+    when = parse_when(options.when, columns)
+    used = {place for template in made.values() for place in template.places} | {one.place for one in when}
+    ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra and i not in used)
+    hints = _hints(ignored, target, {*chosen.values(), *made})
+    return Layout(len(columns), tuple(slots), ignored, extra, tuple(made.values()), when, hints)
 
 
-def _slot(index: int, heading: str, name: str, settings: dict[str, Column], options: Input) -> Slot:
+def _made(columns: Sequence[str], target: Target, options: Input) -> dict[str, Template]:
+    """The fields that are set without a column of their own."""
+    names = {normalise_heading(name): name for name in target.fields}
+    made: dict[str, Template] = {}
+    for told, text in [*options.constants.items(), *((told, one.template) for told, one in options.computed.items())]:
+        name = names.get(normalise_heading(told))
+        if name is None:
+            raise ConfigError(f"There is no field {told!r} to be set.", f"There are: {', '.join(target.fields)}.")
+        if name in made:
+            raise ConfigError(f"{name!r} is both computed and constant.", "Keep one of them.")
+        constant = Template((text,), (), ())
+        made[name] = constant if told in options.constants else parse_template(name, text, columns)
+    return made
+
+
+def _made_slot(index: int, name: str, template: Template, target: Target, options: Input) -> Slot:
+    heading = f"{name} ({'computed' if template.places else 'constant'})"
+    told = next(
+        (one for told, one in options.computed.items() if normalise_heading(told) == normalise_heading(name)), None
+    )
+    transforms = told.transforms if told else ()
+    longest = _longest(heading, name, transforms, target)
+    return Slot(index, heading, name, options.null_marker, options.empty_marker, "leave", transforms, longest)
+
+
+def _slot(index: int, heading: str, name: str, settings: dict[str, Column], options: Input, target: Target) -> Slot:
     own = settings.get(normalise_heading(heading))
     null_marker = (own and own.null_marker) or options.null_marker
     empty_marker = (own and own.empty_marker) or options.empty_marker
     if null_marker == empty_marker:
         told = f"In the column {heading!r}, {null_marker!r} would mean both null and empty."
         raise ConfigError(told, "Give the column another null_marker or empty_marker.")
-    return Slot(index, heading, name, null_marker, empty_marker)
+    if own is None:
+        return Slot(index, heading, name, null_marker, empty_marker)
+    rule = target.fields.get(name)
+    if own.blank != "leave" and not (rule and (rule.nullable if own.blank == "null" else rule.clearable)):
+        told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: {name} can't be {own.blank}."
+        raise ConfigError(told, "Say 'blank: leave'.")
+    longest = _longest(heading, name, own.transforms, target)
+    return Slot(index, heading, name, null_marker, empty_marker, own.blank, own.transforms, longest)
+
+
+def _longest(heading: str, name: str, transforms: Sequence[str], target: Target) -> int:
+    """To how many characters the transform `truncate` cuts, 0 where it is not asked for."""
+    rule = target.fields.get(name)
+    if rule is None and (wrong := [one for one in transforms if one in {"truncate", "title"}]):
+        raise ConfigError(f"In the column {heading!r}, {wrong[0]!r} would make another id.", "Take it out.")
+    if "truncate" not in transforms or rule is None:
+        return 0
+    if rule.max_length is None:
+        told = f"In the column {heading!r}, 'truncate' has no length to cut to: {name} has no max_length."
+        raise ConfigError(told, "Take it out.")
+    return rule.max_length
+
+
+def _hints(ignored: Sequence[str], target: Target, found: set[str]) -> tuple[str, ...]:
+    """A sentence for every ignored heading that is nearly one of a field that no column sets."""
+    free = {normalise_heading(text): name for text, name in _spellings(target) if name not in found}
+    close = ((heading, _closest(heading, free)) for heading in ignored)
+    return tuple(
+        f'The column {heading!r} looks like {name!r}, and is ignored. If it is meant, say: --map "{heading}={name}".'
+        for heading, name in close
+        if name
+    )
+
+
+def _closest(heading: str, names: dict[str, str]) -> str:
+    """The name whose spelling a heading comes close to; empty if there is none."""
+    close = difflib.get_close_matches(normalise_heading(heading), list(names), n=1, cutoff=LOOKS_LIKE)
+    return names[close[0]] if close else ""
 
 
 def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[int, str]:
@@ -108,17 +198,25 @@ def _spellings(target: Target) -> list[tuple[str, str]]:
     return [(name, name) for name, _ in rules] + [(alias, name) for name, rule in rules for alias in rule.aliases]
 
 
-def _require(columns: Sequence[str], target: Target, chosen: dict[int, str]) -> None:
-    found = set(chosen.values())
+def _require(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
+    found = {*chosen.values(), *made}
     required = [*target.id, *(name for name, rule in target.fields.items() if rule.required)]
+    free = [heading for index, heading in enumerate(columns) if heading and index not in chosen]
     for name in required:
         if name not in found:
             what = "the id" if name in target.id else "the required field"
-            map_it = f'Name it with --map "COLUMN={name}".'
-            raise InputError(f"No column holds {what} {name!r}.", f"{_there_is(columns)} {map_it}")
+            spellings = {normalise_heading(text): name for text, meant in _spellings(target) if meant == name}
+            if close := next((heading for heading in free if _closest(heading, spellings)), ""):
+                hint = f'The column {close!r} looks like it. If it is meant, say: --map "{close}={name}".'
+            else:
+                hint = f'{_there_is(columns)} Name it with --map "COLUMN={name}".'
+            raise InputError(f"No column holds {what} {name!r}.", hint)
     if not found & set(target.fields):
         fields = ", ".join(target.fields)
-        raise InputError(f"No column sets a field of {target.name} ({fields}).", _there_is(columns))
+        free_names = {normalise_heading(text): meant for text, meant in _spellings(target) if meant not in found}
+        slips = [f'--map "{heading}={name}"' for heading in free if (name := _closest(heading, free_names))]
+        meant = f" Do you mean {' '.join(slips)}?" if slips else ""
+        raise InputError(f"No column sets a field of {target.name} ({fields}).", _there_is(columns) + meant)
 
 
 def _there_is(columns: Sequence[str]) -> str:

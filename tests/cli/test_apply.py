@@ -319,3 +319,36 @@ def test_a_second_ctrl_c_quits_at_once_and_leaves_a_valid_journal(
         assert child.returncode == 130
     assert cli("report").exit_code == 0
     assert [line["_outcome"] for line in results(tmp_path)] == ["unknown"] * 2 + ["not_attempted"] * 3
+
+
+def test_a_run_leaves_rows_alone_that_the_condition_leaves_out(
+    cli: Cli, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    before = sandbox.record("langdock", IDS[1]).name
+    (tmp_path / "c.yaml").write_text(
+        'input:\n  when: {action: update}\n  computed: {name: "{team}: {kind}"}\n'
+        '  columns: {note: {field: description, blank: "null"}}\n',
+        "utf-8",
+    )
+    (tmp_path / "in.csv").write_text(
+        f"id,team,kind,note,action\n{IDS[0]},Ops,Hub,,update\n{IDS[1]},Ops,Jira,,keep\n{IDS[1]},,,,\n", "utf-8"
+    )
+    result = cli("run", "in.csv", *TARGET, *FAST, "--config", "c.yaml", "--base-url", sandbox.url)
+    assert result.exit_code == 0, result.output
+    assert "3 rows: 1 to send, 2 not asked for (when)." in result.stderr
+    assert "1 cell will clear a field: description 1." in result.stderr
+    assert sandbox.record("langdock", IDS[0]).name == "Ops: Hub"
+    assert sandbox.record("langdock", IDS[1]).name == before
+    lines = results(tmp_path)
+    assert [line["_outcome"] for line in lines] == ["updated", "unchanged", "unchanged"]
+    assert lines[1]["_error"] == "not asked for: column 'action' is 'keep' (when)"
+
+
+def test_check_tells_many_shifted_rows_once_more_and_what_will_be_cleared(cli: Cli, tmp_path: Path) -> None:
+    shifted = "".join(f",{record},Name\n" for record in IDS[1:5])
+    (tmp_path / "in.csv").write_text(f"id,name,description\n{IDS[0]},A,<null>\n{shifted}", "utf-8")
+    result = cli("check", "in.csv", *TARGET)
+    assert result.exit_code == 1
+    assert "4 rows, from row 3 on, have their id in the column beside it" in result.stderr
+    assert "5 rows: 1 fine, 4 invalid. 1 cell will clear a field: description 1." in result.stdout

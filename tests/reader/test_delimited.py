@@ -126,6 +126,15 @@ def test_a_header_of_absurd_width_is_refused(refused: Callable[..., str]) -> Non
     assert "16,385 columns" in refused("h" + "".join(f",h{n}" for n in range(16_384)) + "\n")
 
 
+def test_a_row_of_absurd_width_is_refused(refused: Callable[..., str]) -> None:
+    assert "row 3 has 16,385 cells" in refused("id,name\n1,A\n" + "," * 16_384 + "x\n")
+
+
+def test_a_wide_table_comes_in_smaller_batches(make: Callable[..., Path]) -> None:
+    with open_table(make("h" + "".join(f",h{n}" for n in range(9_999)) + "\n" + "x\n" * 250)) as table:
+        assert [len(batch) for batch in table.batches(3000)] == [99, 100, 51]
+
+
 def test_an_unclosed_quote_is_refused_with_the_row_where_it_began(refused: Callable[..., str]) -> None:
     text = refused('id,name\n1,A\n2,"B\n3,C\n')
     assert "row 3: a quoted cell begins here and never ends" in text

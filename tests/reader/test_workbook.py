@@ -8,51 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import openpyxl
 import pytest
-import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from workbooks import book, with_sheet
 
 from batchupdate.errors import InputError
-from batchupdate.reader import open_table, workbook
+from batchupdate.reader import open_table, weight, workbook
+from batchupdate.reader.cell_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-
-
-def book(*sheets: tuple[str, list[list[Any]]], at: tuple[int, int] = (0, 0), hidden: str = "") -> bytes:
-    out = io.BytesIO()
-    with xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}) as made:
-        for name, rows in sheets:
-            sheet = made.add_worksheet(name)
-            for number, cells in enumerate(rows, at[0]):
-                for place, cell in enumerate(cells, at[1]):
-                    if isinstance(cell, str):
-                        sheet.write_string(number, place, cell)
-                    else:
-                        sheet.write(number, place, cell)
-            if name == hidden:
-                sheet.hide()
-            else:
-                sheet.activate()  # the first sheet can't be hidden as long as it is the active one
-                sheet.set_first_sheet()
-    return out.getvalue()
-
-
-def with_sheet(xml: str) -> bytes:
-    """A workbook whose only sheet holds these rows, as raw XML."""
-    out = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(book(("s", [["id"]])))) as old,
-        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new,
-    ):
-        for name in old.namelist():
-            sheet = f'<worksheet xmlns="{MAIN}"><sheetData>{xml}</sheetData></worksheet>'
-            new.writestr(name, sheet if name.endswith("sheet1.xml") else old.read(name))
-    return out.getvalue()
-
 
 TABLE = [["id", "name"], ["007", "A"], ["", ""], ["NA", "B"]]
 
@@ -111,12 +77,12 @@ def test_rows_of_a_workbook_can_be_read_again(make: Callable[..., Path]) -> None
     ],
 )
 def test_a_cell_becomes_the_text_that_the_guide_says(cell: object, text: str) -> None:
-    assert workbook.text_of(cell) == text
+    assert text_of(cell) == text
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_no_number_loses_a_digit(number: float) -> None:
-    assert float(workbook.text_of(number)) == number
+    assert float(text_of(number)) == number
 
 
 def test_types_come_over_from_a_real_workbook(read: Callable[..., Any]) -> None:
@@ -284,14 +250,14 @@ def test_an_encrypted_part_is_named_as_a_password(refused: Callable[..., str]) -
 def test_a_workbook_that_unfolds_too_far_is_refused_before_it_is_read(
     refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbook, "MAX_UNPACKED_BYTES", 1000)
+    monkeypatch.setattr(weight, "MAX_UNPACKED_BYTES", 1000)
     assert "1,000 bytes" in refused(book(("s", TABLE)), "a.xlsx")
 
 
 def test_a_workbook_of_absurdly_many_parts_is_refused(
     refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbook, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(weight, "MAX_MEMBERS", 3)
     assert "at most" in refused(book(("s", TABLE)), "a.xlsx")
 
 
@@ -340,11 +306,11 @@ def test_cells_without_addresses_are_read_in_their_order(read: Callable[..., Any
 
 @pytest.mark.parametrize("size", [25, 30, 64, 200])
 def test_tags_are_weighed_whole_wherever_a_piece_ends(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbook, "_CHUNK_BYTES", size)
+    monkeypatch.setattr(weight, "_CHUNK_BYTES", size)
     xml = b'<sheetData><row r="3"><c r="B3" s="1"><v>1</v></c><x:c s="1" r="AA7"/></row>' + b" " * 200 + b"</sheetData>"
-    assert workbook._extent(io.BytesIO(xml)) == (7, 27, 2, True)
+    assert weight._extent(io.BytesIO(xml)) == (7, 27, 2, True, False)
 
 
 def test_an_endless_text_or_tag_between_two_pieces_takes_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbook, "_CHUNK_BYTES", 10)
-    assert max(map(len, workbook._pieces(io.BytesIO(b"x" * 500 + b"<" + b"y" * 500)))) < 40
+    monkeypatch.setattr(weight, "_CHUNK_BYTES", 10)
+    assert max(map(len, weight._pieces(io.BytesIO(b"x" * 500 + b"<" + b"y" * 500)))) < 40

@@ -1,0 +1,97 @@
+"""How `check` tells problems: as sentences, for a build's annotations, or as CSV; and grouped by kind at the end."""
+
+from __future__ import annotations
+
+import csv
+import io
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from batchupdate.formula_guard import guard
+
+if TYPE_CHECKING:
+    from batchupdate.cli.screen import Screen
+    from batchupdate.model import Problem
+
+FIRST_CELLS = 3
+
+
+class Format(StrEnum):
+    """How problems are written."""
+
+    TEXT = "text"
+    GITHUB = "github"
+    CSV = "csv"
+    JSON = "json"
+
+
+CSV_COLUMNS = ("code", "level", "row", "column", "address", "cell", "message")
+
+
+def line_of(problem: Problem) -> str:
+    """A problem as a sentence for people."""
+    warning = "warning: " if problem.level == "warning" else ""
+    return f"row {problem.row}: {warning}{problem.sentence()} [{problem.code}]"
+
+
+def csv_line(*cells: object) -> str:
+    """One line of CSV (RFC 4180) without its end; what a spreadsheet program would run is guarded."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow([guard(str(cell)) for cell in cells])
+    return out.getvalue()
+
+
+def as_csv(problem: Problem) -> str:
+    """A problem in the order of `CSV_COLUMNS`."""
+    level = problem.level.value
+    return csv_line(problem.code, level, problem.row, problem.column, problem.address, problem.cell, problem.message)
+
+
+def as_github(problem: Problem, source: str) -> str:
+    """A workflow command that marks the row in a pull request.
+
+    https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
+    """
+    told = f"{problem.address}: {problem.sentence()}" if problem.address else problem.sentence()
+    place = f"file={_escaped(source, ',:')},line={problem.row},title={problem.code}"
+    return f"::{problem.level.value} {place}::{_escaped(told)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    for one in "%\r\n" + more:
+        text = text.replace(one, f"%{ord(one):02X}")
+    return text
+
+
+class Groups:
+    """Counts problems by kind and column, and remembers where the first of each stand."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str, str], int] = {}
+        self._first: dict[tuple[str, str, str], list[str]] = {}
+
+    def add(self, problem: Problem) -> None:
+        """Counts one more."""
+        kind = (problem.level.value, problem.code, problem.column)
+        self._counts[kind] = self._counts.get(kind, 0) + 1
+        first = self._first.setdefault(kind, [])
+        if len(first) < FIRST_CELLS:
+            first.append(problem.address or f"row {problem.row}")
+
+    def rows(self) -> list[tuple[str, ...]]:
+        """Kind, code, column, count and first cells; errors first, then the most frequent."""
+        kinds = sorted(self._counts, key=lambda kind: (kind[0], -self._counts[kind]))
+        return [
+            (level, code, column, f"{self._counts[kind]:,}", self._cells(kind))
+            for kind in kinds
+            for level, code, column in [kind]
+        ]
+
+    def _cells(self, kind: tuple[str, str, str]) -> str:
+        more = ", …" if self._counts[kind] > FIRST_CELLS else ""
+        return ", ".join(self._first[kind]) + more
+
+    def show(self, screen: Screen) -> None:
+        """The table, where there is more than one problem."""
+        if sum(self._counts.values()) > 1:
+            screen.table("", ("kind", "problem", "column", "count", "first cells"), self.rows())

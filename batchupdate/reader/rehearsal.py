@@ -1,0 +1,112 @@
+"""Lets another process read a file first, where a library believes what a damaged file says.
+
+Sizes and pointers of binary formats stand all over; a few changed bytes make a library ask for terabytes, go in
+circles or crash, which would end or hang this process, and no `except` could catch that.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from typing import TYPE_CHECKING
+
+from batchupdate.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_SECONDS = 120
+MIN_SECONDS = 15
+"""What the smallest file gets: most of it is for starting Python on a busy machine."""
+BYTES_PER_SECOND = 100_000
+"""A file gets a second more for so many bytes; the slowest of these formats is read twenty times as fast."""
+
+_LIMITS = """
+import sys
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
+except (ImportError, ValueError, OSError):
+    pass
+"""
+
+_WORKBOOK = """
+from python_calamine import CalamineError, CalamineWorkbook
+try:
+    with open(sys.argv[1], "rb") as file:
+        book = CalamineWorkbook.from_filelike(file)
+        for name in book.sheet_names:
+            for row in book.get_sheet_by_name(name).iter_rows():
+                pass
+except (CalamineError, OSError):
+    pass
+"""
+
+_PARQUET = """
+import pyarrow, pyarrow.parquet
+try:
+    with pyarrow.parquet.ParquetFile(sys.argv[1], pre_buffer=False, buffer_size=1 << 20) as file:
+        for batch in file.iter_batches(batch_size=1000, use_threads=False):
+            batch.validate(full=True)
+except (pyarrow.ArrowException, OSError, ValueError):
+    pass
+"""
+
+_WORKBOOK_BYTES = 192 << 20
+"""What Python and calamine need of address space, however small the workbook."""
+_PARQUET_BYTES = 2 << 30
+"""The same for pyarrow, which reserves far more than it uses."""
+_MAX_BYTES = 4 << 30
+_BYTES_FOR_EACH = 20
+"""Bytes of memory for each byte of a file, unpacked."""
+_PACKED = 10
+"""How much smaller than its content a Parquet file mostly is."""
+
+
+def survives_workbook(path: Path, source: str) -> bool:
+    """Whether calamine gets through a workbook without ending its process.
+
+    Raises:
+        InputError: it takes too long.
+    """
+    return _survives(_WORKBOOK, path, _WORKBOOK_BYTES, source)
+
+
+def survives_parquet(path: Path, source: str) -> bool:
+    """Whether pyarrow gets through a file without ending its process.
+
+    Raises:
+        InputError: it takes too long.
+    """
+    return _survives(_PARQUET, path, _PARQUET_BYTES, source)
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """A workbook's parts were weighed before, and are as large as they say."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return sum(part.file_size for part in archive.infolist())
+    return path.stat().st_size * _PACKED
+
+
+def _survives(program: str, path: Path, needed: int, source: str) -> bool:
+    size = _unpacked_bytes(path)
+    room = min(needed + _BYTES_FOR_EACH * size, _MAX_BYTES)
+    seconds = min(MIN_SECONDS + size // BYTES_PER_SECOND, MAX_SECONDS)
+    try:
+        done = subprocess.run(  # noqa: S603 - our own interpreter and program; the path is an argument, not a command
+            [sys.executable, "-P", "-c", _LIMITS + program, str(path.absolute()), str(room)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(
+            f"{source} can't be read within {seconds} seconds: it is damaged, or far too large.",
+            "Open it in the program that it comes from, and save it as .xlsx or .csv.",
+        ) from error
+    return done.returncode == 0

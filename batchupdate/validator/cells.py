@@ -1,0 +1,73 @@
+"""A column's cells before they are checked: transformed as the user wants, without unseen ends, and looked at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchupdate.model import Level, Problem, Row
+from batchupdate.validator.mapping import CHANGES, truncate
+from batchupdate.validator.suspicious import harmless, level_of, suspicions, told_trimmed, trimmed
+from batchupdate.validator.types import short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchupdate.targets import Target
+    from batchupdate.validator.columns import Slot
+    from batchupdate.validator.findings import Findings
+    from batchupdate.validator.suspicious import Kind, Strictness
+
+
+def kind_of(slot: Slot, target: Target) -> Kind:
+    """What is to be expected of a column's cells."""
+    if slot.name in target.id:
+        return "ruled_id" if target.id[slot.name].regex else "id"
+    return "text" if target.fields[slot.name].type in {"string", "enum", "list"} else "other"
+
+
+def polished(
+    rows: Sequence[Row], slot: Slot, column: Sequence[str], kind: Kind, strictness: Strictness, findings: Findings
+) -> Sequence[str]:
+    """The column's cells as they are to be checked; the same object where nothing had to change."""
+    if slot.transforms:
+        column = [_transformed(row, slot, cell, findings) for row, cell in zip(rows, column, strict=True)]
+    if harmless(column, kind):
+        return column
+    kept = list(column)
+    for place, cell in enumerate(column):
+        if cell and not cell.isspace() and cell not in {slot.null_marker, slot.empty_marker}:
+            kept[place] = _looked_at(rows[place], slot, cell, kind, strictness, findings)
+    return kept
+
+
+def _transformed(row: Row, slot: Slot, cell: str, findings: Findings) -> str:
+    if not cell or cell in {slot.null_marker, slot.empty_marker}:
+        return cell
+    for name in slot.transforms:
+        if name != "truncate":
+            cell = CHANGES[name](cell)
+        elif len(cell) > slot.longest:
+            cut = truncate(cell, slot.longest)
+            told = f"{short(cell)} is cut to {len(cut)} characters: {short(cut)}"
+            findings.add(Problem("truncated", row.number, slot.heading, cell, told, Level.WARNING))
+            cell = cut
+    return cell
+
+
+def _looked_at(row: Row, slot: Slot, cell: str, kind: Kind, strictness: Strictness, findings: Findings) -> str:
+    """Tells what is odd about a cell, and gives it back without unseen ends."""
+    kept = trimmed(cell)
+    found = [] if not kept else list(suspicions(kept, kind))
+    if kept != cell:
+        stopped = level_of("trimmed", strictness) is Level.ERROR
+        if not kept:
+            findings.add(
+                Problem(
+                    "white_space", row.number, slot.heading, cell, "the cell holds nothing that can be seen; clear it"
+                )
+            )
+        else:
+            found.insert(0, told_trimmed(cell, kept, stopped=stopped))
+    for code, message in found:
+        findings.add(Problem(code, row.number, slot.heading, cell, message, level_of(code, strictness)))
+    return kept or cell

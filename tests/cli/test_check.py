@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import openpyxl
+import pytest
+import xlsxwriter
+
+from batchupdate.cli.problems import as_github
+from batchupdate.model import Level, Problem
+from batchupdate.sandbox import LANGDOCK_KEY, make_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
+    Cli = Callable[..., Result]
+
+IDS = [record.id for record in make_records().langdock]
+TARGET = ("--target", "langdock-integration")
+ROWS = [("id", "name"), (IDS[0], "x" * 41), (IDS[1], "y" * 50), ("bad", "=A1"), (IDS[2], "Fine"), (IDS[3], "a\u00a0")]
+
+
+@pytest.fixture
+def mistakes(tmp_path: Path) -> Path:
+    """A workbook with a sheet's name, and some mistakes."""
+    path = tmp_path / "in.xlsx"
+    with xlsxwriter.Workbook(path, {"strings_to_formulas": False}) as book:
+        sheet = book.add_worksheet("changes")
+        for number, row in enumerate(ROWS):
+            for place, cell in enumerate(row):
+                sheet.write_string(number, place, cell)
+    return path
+
+
+def test_problems_are_grouped_by_kind_with_counts_and_the_first_cells(cli: Cli, mistakes: Path) -> None:
+    out = cli("check", str(mistakes), *TARGET).stdout
+    lines = [line.split() for line in out.splitlines()]
+    assert ["error", "too_long", "name", "2", "changes!B2,", "changes!B3"] in lines
+    assert ["error", "bad_id", "id", "1", "changes!A4"] in lines
+    assert ["error", "formula", "name", "1", "changes!B4"] in lines
+    assert ["warning", "trimmed", "name", "1", "changes!B6"] in lines
+    assert out.rstrip().endswith("5 rows: 2 fine, 3 invalid, 1 warning.")
+
+
+def test_json_has_the_address_of_every_cell(cli: Cli, mistakes: Path) -> None:
+    data = json.loads(cli("check", str(mistakes), *TARGET, "--format", "json").stdout)
+    assert [problem["address"] for problem in data["problems"]] == [
+        f"changes!{cell}" for cell in ("B2", "B3", "B4", "A4", "B6")
+    ]
+    assert data == json.loads(cli("check", str(mistakes), *TARGET, "--json").stdout)
+
+
+def test_csv_is_a_table_of_problems_and_runs_no_formula(cli: Cli, mistakes: Path) -> None:
+    found = list(csv.DictReader(io.StringIO(cli("check", str(mistakes), *TARGET, "--format", "csv").stdout)))
+    assert [(one["code"], one["level"], one["row"], one["column"]) for one in found] == [
+        ("too_long", "error", "2", "name"),
+        ("too_long", "error", "3", "name"),
+        ("formula", "error", "4", "name"),
+        ("bad_id", "error", "4", "id"),
+        ("trimmed", "warning", "6", "name"),
+    ]
+    assert found[2]["cell"] == "'=A1"
+    assert found[4]["cell"] == "a\u00a0"
+
+
+def test_a_workflow_command_keeps_to_its_line() -> None:
+    problem = Problem("formula", 3, "a,b", "x", "100%\nof\r it: bad", Level.WARNING, "C3")
+    assert as_github(problem, "a,b:c.csv") == (
+        "::warning file=a%2Cb%3Ac.csv,line=3,title=formula::C3: column 'a,b': 100%25%0Aof%0D it: bad"
+    )
+
+
+def test_github_marks_every_row(cli: Cli, mistakes: Path) -> None:
+    lines = cli("check", str(mistakes), *TARGET, "--format", "github").stdout.splitlines()
+    assert len(lines) == 5
+    assert lines[0].startswith(f"::error file={mistakes},line=2,title=too_long::changes!B2: column 'name': name has 41")
+
+
+# ---- the annotated copy ----
+
+
+def test_the_copy_has_every_cell_and_the_bad_ones_are_coloured_and_noted(cli: Cli, mistakes: Path) -> None:
+    result = cli("check", str(mistakes), *TARGET, "--annotate", "out.xlsx")
+    assert result.exit_code == 1
+    sheet = openpyxl.load_workbook("out.xlsx").active
+    assert sheet is not None
+    assert [tuple(cell.value for cell in row) for row in sheet.iter_rows()] == ROWS
+    assert sheet["B4"].data_type == "s"  # a text, and no formula
+    notes = {cell.coordinate: cell.comment.text for row in sheet.iter_rows() for cell in row if cell.comment}
+    assert sorted(notes) == ["A4", "B2", "B3", "B4", "B6"]
+    assert "shorten it by 1 [too_long]" in notes["B2"]
+    assert sheet["B2"].fill.start_color.rgb == "FFFFC7CE"
+    assert sheet["B6"].fill.start_color.rgb == "FFFFEB9C"
+    assert sheet["B5"].fill.fill_type is None
+    assert [path.name for path in Path().glob("*.part")] == []
+
+
+def test_the_copy_never_holds_the_key(cli: Cli) -> None:
+    Path("in.csv").write_text(f"id,name,other\n{IDS[0]},{LANGDOCK_KEY},{LANGDOCK_KEY}\n", "utf-8")
+    assert cli("check", "in.csv", *TARGET, "--annotate", "out.xlsx").exit_code == 1
+    sheet = openpyxl.load_workbook("out.xlsx").active
+    assert sheet is not None
+    assert sheet["B2"].value == sheet["C2"].value == "[redacted]"
+
+
+def test_a_duplicate_a_missing_cell_and_a_short_row_have_notes_too(cli: Cli) -> None:
+    Path("in.csv").write_text(f"name,id\nA,{IDS[0]}\nB,{IDS[0]}\nC\nD,\n", "utf-8")
+    assert cli("check", "in.csv", *TARGET, "--annotate", "out.xlsx").exit_code == 1
+    sheet = openpyxl.load_workbook("out.xlsx").active
+    assert sheet is not None
+    notes = {cell.coordinate: cell.comment.text for row in sheet.iter_rows() for cell in row if cell.comment}
+    assert sorted(notes) == ["A4", "B2", "B3", "B5"]
+    assert "duplicate_id" in notes["B2"]
+    assert "ragged_row" in notes["A4"]
+    assert "missing_id" in notes["B5"]
+
+
+def test_a_copy_of_standard_input_can_be_written(cli: Cli) -> None:
+    assert cli("check", "-", *TARGET, "--annotate", "out.xlsx", text=f"id,name\n{IDS[0]},A\n").exit_code == 0
+    assert Path("out.xlsx").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--annotate", "out.csv"], "does not end in .xlsx"),
+        (["--annotate", "in.xlsx"], "would overwrite the file that is checked"),
+        (["--annotate", "no/such/folder/out.xlsx"], "can't be written"),
+        (["--json", "--format", "csv"], "--json and --format both say how to write"),
+    ],
+)
+def test_what_cannot_be_written_is_told(cli: Cli, mistakes: Path, arguments: list[str], said: str) -> None:
+    before = mistakes.read_bytes()
+    result = cli("check", "in.xlsx", *TARGET, *arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert mistakes.read_bytes() == before
+
+
+def test_a_plan_shows_every_digit_and_what_will_be_cleared(cli: Cli) -> None:
+    Path("t.yaml").write_text(
+        "name: t\ntitle: T\nbase_url: https://api.example.com\npath: /{id}\nauth: {scheme: none}\nid: {id: {}}\n"
+        "fields: {price: {type: number, nullable: true}, live: {type: boolean}}\n",
+        "utf-8",
+    )
+    Path("in.csv").write_text("id,price,live\n1,1.10,yes\n2,<null>,no\n", "utf-8")
+    result = cli("run", "in.csv", "--target", "t.yaml", "--dry-run")
+    assert result.exit_code == 0, result.output
+    assert "row 2: 1: price = 1.10, live = true" in result.stderr
+    assert "1 cell will clear a field: price 1." in result.stderr
