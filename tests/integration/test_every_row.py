@@ -19,6 +19,7 @@ from batchupdate import Settings
 from batchupdate.prepare import prepare
 from batchupdate.run import execute
 from batchupdate.sandbox import Faults, Sandbox, make_records
+from batchupdate.validator.suspicious import trimmed
 
 if TYPE_CHECKING:
     from batchupdate.reporter import Summary
@@ -169,6 +170,6 @@ def check_truth(world: World, summary: Summary, sandbox: Sandbox) -> None:
 
 
 def wanted(row: dict[str, str]) -> dict[str, str | None]:
-    """What a row asks for, by the words of the contract."""
+    """What a row asks for, by the words of the contract; unseen characters at a cell's ends are left out, and told."""
     markers = {"<empty>": "", "<null>": None}
-    return {name: markers.get(cell, cell) for name, cell in row.items() if cell and name != "integrationId"}
+    return {name: markers.get(cell, trimmed(cell)) for name, cell in row.items() if cell and name != "integrationId"}
