@@ -49,12 +49,16 @@ def summary_of(folder: RunFolder) -> Summary:
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """A run in one line of a list; `fine` rows need nobody's attention."""
+    """A run in one line of a list.
+
+    `fine` rows need nobody's attention; `last_work` is the Unix time at which it was last worked on, None if never.
+    """
 
     target: str
     rows: int
     fine: int
     state: str
+    last_work: float | None = None
 
 
 def glance(folder: RunFolder) -> Glance:
@@ -69,7 +73,8 @@ def glance(folder: RunFolder) -> Glance:
         state = f"unfinished, {left:,} rows left"
     else:
         state = "all fine" if fine == summary.rows else f"finished, {summary.rows - fine:,} rows are not fine"
-    return Glance(summary.target, summary.rows, fine, state)
+    last_work = summary.sessions.finished_at or summary.sessions.started_at
+    return Glance(summary.target, summary.rows, fine, state, last_work)
 
 
 def summarise(

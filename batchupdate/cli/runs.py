@@ -31,19 +31,32 @@ def runs(context: typer.Context, runs_dir: RunsDir = DEFAULT, as_json: options.J
     """
     if context.invoked_subcommand is not None:
         return
+    import time
+
     from batchupdate.history import glance
     from batchupdate.journal.folder import all_runs
+    from batchupdate.journal.pruning import age
+    from batchupdate.reporter import iso
 
     screen = Screen(as_json=as_json)
     found = [(folder, glance(folder)) for folder in all_runs(runs_dir)]
     if not found:
         screen.say(f"There are no runs in {runs_dir}.")
     else:
+        now = time.time()
         rows = [
-            (folder.run_id, look.target, f"{look.rows:,}", f"{look.fine:,}", look.state, size(folder.path))
+            (
+                folder.run_id,
+                look.target,
+                f"{look.rows:,}",
+                f"{look.fine:,}",
+                look.state,
+                "" if look.last_work is None else age(now - look.last_work),
+                size(folder.path),
+            )
             for folder, look in found
         ]
-        screen.table("", ("run", "target", "rows", "fine", "state", "size"), rows)
+        screen.table("", ("run", "target", "rows", "fine", "state", "age", "size"), rows)
     screen.json(
         {
             "runs": [
@@ -53,6 +66,7 @@ def runs(context: typer.Context, runs_dir: RunsDir = DEFAULT, as_json: options.J
                     "rows": look.rows,
                     "fine": look.fine,
                     "state": look.state,
+                    "last_work": iso(look.last_work),
                 }
                 for folder, look in found
             ]

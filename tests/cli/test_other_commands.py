@@ -65,6 +65,7 @@ def test_runs_lists_what_there_is(cli: Cli, renames: Renames, batchupdate_sandbo
     result = cli("runs")
     assert "langdock-integration" in result.stdout
     assert "all fine" in result.stdout
+    assert "just now" in result.stdout
     data = json.loads(cli("runs", "--json").stdout)
     assert [(run["rows"], run["fine"]) for run in data["runs"]] == [(2, 2)]
 
