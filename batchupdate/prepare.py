@@ -196,12 +196,7 @@ def resume(
         RunLocked: another process holds it, or is at work on its target.
     """
     with ExitStack() as stack:
-        stack.enter_context(folder.lock())
-        journal = stack.enter_context(Journal.open(folder.journal))
-        journal.examine()
-        meta = _sealed(folder, journal)
-        settings = settings_with(meta.get("settings", {}))
-        target, base_url = _target_of(meta, settings)
+        journal, meta, settings, target, base_url = _opened(stack, folder, settings_with)
         if base_url != meta["same"]["base_url"]:
             raise ConfigError(
                 f"This run sends to {meta['same']['base_url']}, and now {base_url} is said.",
@@ -258,12 +253,7 @@ def retry(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        stack.enter_context(folder.lock())
-        earlier = stack.enter_context(Journal.open(folder.journal))
-        earlier.examine()
-        meta = _sealed(folder, earlier)
-        settings = settings_with(meta.get("settings", {}))
-        target, base_url = _target_of(meta, settings)
+        earlier, meta, settings, target, base_url = _opened(stack, folder, settings_with)
         key = None if keyless else find_key(target.auth.env, settings, environ)
         if not keyless:
             _same_way(meta, settings, base_url)
@@ -286,10 +276,8 @@ def retry(
             "proxy": _place_of(settings.proxy) or meta.get("proxy"),
             **_new_run(_rate(target, settings)),
         }
-        if set(selection.outcomes) == {Outcome.UNKNOWN}:
-            facts["nonce"] = meta.get(
-                "nonce", folder.run_id
-            )  # the API is to know the same requests again by their keys
+        if set(selection.outcomes) == {Outcome.UNKNOWN}:  # the API is to know the same requests again by their keys
+            facts["nonce"] = meta.get("nonce", folder.run_id)
         journal.seal({**facts, "rows": len(rows)})
         yield Prepared(
             made,
@@ -304,6 +292,18 @@ def retry(
             resumed=False,
             begins=lambda: earlier.give_away(rows, made.run_id),
         )
+
+
+def _opened(
+    stack: ExitStack, folder: RunFolder, settings_with: Callable[[Mapping[str, Any]], Settings]
+) -> tuple[Journal, dict[str, Any], Settings, Target, str]:
+    """An earlier run, held and examined: its journal, its facts, its settings with those said now, and its API."""
+    stack.enter_context(folder.lock())
+    journal = stack.enter_context(Journal.open(folder.journal))
+    journal.examine()
+    meta = _sealed(folder, journal)
+    settings = settings_with(meta.get("settings", {}))
+    return journal, meta, settings, *_target_of(meta, settings)
 
 
 def _nothing_to_retry(folder: RunFolder, selection: Selection, earlier: Journal) -> ConfigError:

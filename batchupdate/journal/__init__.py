@@ -248,8 +248,7 @@ class Journal:
         with _told(self._path):
             (found,) = self._connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            recover = f"batchupdate report --recover {self._path.parent.name}"
-            hint = f"Nothing was sent now. Save what can be read with: {recover}"
+            hint = f"Nothing was sent now. {_save(self._path)}"
             raise ConfigError(f"The journal {self._path} is damaged: {' '.join(found.split())}.", hint)
 
     # What the run is.
@@ -505,8 +504,11 @@ _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 def _way_out(path: Path, error: sqlite3.Error) -> str:
     """What to do if it is the file itself that is broken; else nothing."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits say where it was seen
-    recover = f"batchupdate report --recover {path.parent.name}"
-    return f"The journal is damaged. Save what can be read with: {recover}" if code in _DAMAGE else ""
+    return f"The journal is damaged. {_save(path)}" if code in _DAMAGE else ""
+
+
+def _save(path: Path) -> str:
+    return f"Save what can be read with: batchupdate report --recover {path.parent.name}"
 
 
 class _told:  # noqa: N801 - reads as a phrase: with told(path)
