@@ -9,6 +9,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -73,7 +74,9 @@ def spoilt(world: World, folder: Path, sandbox: Sandbox, spoil: Callable[[int], 
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.0005)
+        process.send_signal(signal.SIGSTOP)  # or it may be through before its disk is full
         spoil(process.pid)
+        process.send_signal(signal.SIGCONT)
         _, said = process.communicate(timeout=60)
     let_settle(sandbox)
     return Life(0, None, process.returncode, said)
