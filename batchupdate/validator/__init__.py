@@ -249,7 +249,9 @@ class Validator:
                 if name not in record:
                     continue
                 try:
-                    record[name] = parse(record[name])
+                    record[name] = value = parse(record[name])
+                    if value == [] and name in self._target.lists:  # it clears the field, as <empty> does
+                        held.setdefault(place, {})[name] = record.pop(name)
                 except RefusedError as error:
                     cell = record.pop(name)
                     held.setdefault(place, {})[name] = cell

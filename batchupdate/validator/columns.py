@@ -284,8 +284,10 @@ def _closest(heading: str, names: Mapping[str, str], target: Target) -> str:
 
 def _part_by_part(heading: str, name: str) -> bool:
     """Whether each part of a dotted heading is like that of the name: `billing.city` is no slip of `shipping.city`."""
-    pairs = list(zip(heading.split("."), name.split("."), strict=False))
-    if len(pairs) == 1 or heading.count(".") != name.count("."):
+    if heading.count(".") != name.count("."):  # the one may be a part of the other, and then is no slip
+        return not f"{name}.".startswith(f"{heading}.") and not f"{heading}.".startswith(f"{name}.")
+    pairs = list(zip(heading.split("."), name.split("."), strict=True))
+    if len(pairs) == 1:
         return True
     return all(difflib.SequenceMatcher(None, *pair).ratio() >= LOOKS_LIKE for pair in pairs)
 

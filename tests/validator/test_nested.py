@@ -247,6 +247,29 @@ def test_a_heading_that_could_be_several_or_another_member_is_no_hint(heading: s
 
 
 @pytest.mark.parametrize(
+    ("columns", "mapped"),
+    [
+        (("address.city", "city"), {}),
+        (("labels[0]", "lables"), {}),
+        (("labels[0]", "lables[1]"), {}),
+        (("X", "address"), {"X": "address"}),
+        (("name", "address.zip.plus"), {}),
+    ],
+)
+def test_a_field_that_is_set_already_and_a_part_of_one_are_no_hint(
+    columns: tuple[str, ...], mapped: dict[str, str]
+) -> None:
+    assert laid("id", *columns, columns=mapped).hints == ()
+
+
+def test_a_near_miss_of_a_name_with_a_real_dot_means_the_nested_field_of_that_spelling() -> None:
+    declared = TARGET.model_dump(mode="json", exclude_unset=True)
+    target = Target.model_validate(declared | {"fields": {"name": {}, "country.code": {}, r"country\.code": {}}})
+    (hint,) = laid("id", "name", "country.kode", target=target).hints
+    assert "looks like 'country.code'" in hint
+
+
+@pytest.mark.parametrize(
     ("heading", "said"),
     [
         ("billing", "what can be set is in it, with a column each: billing.street."),
@@ -349,6 +372,22 @@ def test_each_column_of_a_list_can_have_markers_and_transforms_of_its_own() -> N
     assert checked.records == [{"labels": None}, {"labels": ["A", "b"]}]
 
 
+def test_an_item_is_looked_at_as_what_it_is() -> None:
+    rounded = "1.23457E+18"  # odd in a text, and nothing but a number where a number is wanted
+    checked = check(("labels[0]", "profile.prices[0]"), ("a", rounded), (rounded, "1"))
+    assert [(problem.row, problem.code) for problem in checked.problems] == [(3, "number_rounded")]
+
+
+def test_an_item_is_cut_to_the_length_of_items() -> None:
+    declared = TARGET.model_dump(mode="json", exclude_unset=True)
+    declared["fields"] = {"labels": {"type": "list", "items": {"max_length": 3}}}
+    target = Target.model_validate(declared)
+    layout = laid("id", "labels[0]", target=target, columns={"labels[0]": Column(transforms=("truncate",))})
+    checked = Validator(target, layout, Secrets()).check([Row(2, ("1", "abcde"))])
+    assert checked.records == [{"labels": ["abc"]}]
+    assert [problem.code for problem in checked.problems] == ["truncated"]
+
+
 @pytest.mark.parametrize(
     ("cells", "code", "column", "said"),
     [
@@ -409,6 +448,13 @@ def test_a_required_list_without_items_is_missing_at_its_first_column() -> None:
 )
 def test_a_list_in_one_cell_is_its_parts_or_a_json_array(cell: str, items: list[str]) -> None:
     assert record(("labels",), cell) == {"labels": items}
+
+
+def test_an_empty_json_array_counts_as_clearing_the_list() -> None:
+    checked = check(("name", "labels", "contacts"), ("N", "[]", "[]"), ("", '["a"]', ""))
+    assert checked.records == [{"name": "N", "labels": [], "contacts": []}, {"labels": ["a"]}]
+    assert list(checked.records[0] or ()) == ["name", "labels", "contacts"]
+    assert checked.cleared == {"labels": 1}
 
 
 @given(st.lists(st.text(max_size=5), max_size=3))
