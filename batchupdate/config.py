@@ -132,7 +132,8 @@ class Input(Strict):
     """How to read the input.
 
     `constants` and `computed` set fields without a column of their own. `when` names columns and what must stand in
-    them, so that only some rows count. `strictness` is how much a suspicious cell weighs.
+    them, so that only some rows count. `strictness` is how much a suspicious cell weighs, and `decimal` what stands
+    before the decimals of a number.
     """
 
     sheet: str | None = None
@@ -147,6 +148,7 @@ class Input(Strict):
     empty_marker: str = Field(default="<empty>", min_length=1)
     on_duplicate: Literal["error", "last", "merge"] = "error"
     strictness: Literal["strict", "normal", "lenient"] = "normal"
+    decimal: Literal[".", ","] = "."
 
     @model_validator(mode="after")
     def _markers_differ(self) -> Self:
@@ -253,6 +255,10 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
         old = merged.get(name)
         if name == "columns" and isinstance(value, dict):
             merged[name] = _merge_columns(old or {}, value)
+        elif name == "when" and isinstance(value, dict):
+            said = {normalise_heading(heading) for heading in value}
+            rest = {one: wanted for one, wanted in (old or {}).items() if normalise_heading(one) not in said}
+            merged[name] = rest | value
         else:
             merged[name] = _merge(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
     return merged

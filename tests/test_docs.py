@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,11 +11,13 @@ import pytest
 from typer.main import get_command
 
 from batchupdate.cli import app
-from batchupdate.config import Input, Settings, load_settings
+from batchupdate.config import Input, Secrets, Settings, load_settings
 from batchupdate.declared import load, parse
-from batchupdate.model import Outcome
+from batchupdate.model import Outcome, Row
 from batchupdate.sandbox import LANGDOCK_KEY, make_records
 from batchupdate.targets import Target
+from batchupdate.targets.declaration import Body
+from batchupdate.validator import Validator, lay_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,3 +120,35 @@ def test_the_declaration_in_the_docs_is_a_valid_target(tmp_path: Path) -> None:
     target = load(path, Target, "target")
     assert target.expand(("a@b.example",)) == "/crm/v3/objects/contacts/a%40b.example?idProperty=email"
     assert target.body_of('{"firstname":"A"}') == b'{"typecast":true,"properties":{"firstname":"A"}}'
+
+
+def test_the_nested_fields_in_the_docs_are_sent_as_the_docs_say() -> None:
+    page = (ROOT / "docs" / "targets.md").read_text("utf-8")
+    head = "name: t\ntitle: T\npath: /{id}\nauth: {scheme: none}\nid: {id: {}}\n"
+    nested, whole = (
+        parse(f"{head}{block}".encode(), Target, "target", "t.yaml")
+        for block in blocks(page, "yaml")
+        if block.startswith("fields:")
+    )
+    assert nested.body_of('{"name":"A","address.city":"Ulm","address.zip":null}') == (
+        b'{"name":"A","address":{"city":"Ulm","zip":null}}'
+    )
+    assert '{"name": "A", "address": {"city": "Ulm", "zip": null}}' in page
+    assert r"a\.b" in nested.fields
+    assert whole.parts == {"address": ("address.city",)}
+
+
+def test_the_table_of_lists_in_the_docs_is_what_is_sent() -> None:
+    page = (ROOT / "docs" / "targets.md").read_text("utf-8")
+    declaration, *_ = blocks(page, "yaml")
+    target = parse(declaration.encode(), Target, "target", "t.yaml")
+    target = target.model_copy(update={"fields": {"labels": target.fields["labels"]}, "rules": (), "body": Body()})
+    table = re.findall(r"^\| (\d) \| (.*?) *\| (.*?) *\| (.*?) *\| (.*?) *\|$", page, re.MULTILINE)
+    assert len(table) == 5
+    validator = Validator(
+        target, lay_out(["contactId", "labels[0]", "labels[1]", "labels[2]"], target, Input()), Secrets()
+    )
+    for name, *cells, told in table:
+        (record,) = validator.check([Row(2, (name, *(cell.strip("`") for cell in cells)))]).records
+        wanted = re.match(r"`(.*?)`", told)
+        assert record == (json.loads(wanted[1]) if wanted else None)

@@ -45,6 +45,8 @@ def check(
     delimiter: options.Delimiter = None,
     map_: options.Map = None,
     on_duplicate: options.OnDuplicate = None,
+    strictness: options.Strictness = None,
+    when: options.When = None,
     limit: options.Limit = None,
     output: Annotated[
         Format, typer.Option("--format", help="How problems are written.", rich_help_panel=options.OUTPUT)
@@ -74,6 +76,7 @@ def check(
     settings = options.settings_from(
         config,
         map_,
+        when,
         target=target,
         limit=limit,
         input_sheet=sheet,
@@ -81,6 +84,7 @@ def check(
         input_encoding=encoding,
         input_delimiter=delimiter,
         input_on_duplicate=on_duplicate,
+        input_strictness=strictness,
     )
     if as_json and output is not Format.TEXT:
         raise UsageError("--json and --format both say how to write.", "Keep one of them.")
@@ -143,6 +147,8 @@ def run(
     delimiter: options.Delimiter = None,
     map_: options.Map = None,
     on_duplicate: options.OnDuplicate = None,
+    strictness: options.Strictness = None,
+    when: options.When = None,
     limit: options.Limit = None,
     strict: options.StrictRows = None,
     dry_run: options.DryRun = False,
@@ -173,6 +179,7 @@ def run(
     settings = options.settings_from(
         config,
         map_,
+        when,
         target=target,
         base_url=base_url,
         runs_dir=runs_dir,
@@ -183,6 +190,7 @@ def run(
         input_encoding=encoding,
         input_delimiter=delimiter,
         input_on_duplicate=on_duplicate,
+        input_strictness=strictness,
         **sending,
     )
     screen = Screen(quiet=quiet, as_json=as_json)

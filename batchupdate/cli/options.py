@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from batchupdate.errors import ConfigError
+from batchupdate.headings import normalise_heading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,6 +43,20 @@ Map = Annotated[
 OnDuplicate = Annotated[
     str | None,
     typer.Option(help="Two rows for one record: error, last or merge.  [default: error]", rich_help_panel=INPUT),
+]
+Strictness = Annotated[
+    str | None,
+    typer.Option(
+        help="How much suspicious cells weigh: strict, normal or lenient.  [default: normal]", rich_help_panel=INPUT
+    ),
+]
+When = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--when",
+        help='Only rows in which a column holds this text, or one of these: "COLUMN=value", "COLUMN=a|b". Repeatable.',
+        rich_help_panel=INPUT,
+    ),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="The first N rows only.", rich_help_panel=INPUT)]
 StrictRows = Annotated[
@@ -98,6 +113,7 @@ _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 def settings_from(
     config: Path | None,
     maps: list[str] | None = None,
+    whens: list[str] | None = None,
     kept: Mapping[str, Any] | None = None,
     **options: object,
 ) -> Settings:
@@ -116,6 +132,8 @@ def settings_from(
             flat[name] = value
     if maps:
         nested["columns"] = dict(_pair(text) for text in maps)
+    if whens:
+        nested["when"] = _conditions(whens)
     return load_settings({**flat, "input": nested}, config, kept=kept)
 
 
@@ -124,3 +142,24 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals or not column.strip() or not name.strip():
         raise ConfigError(f"--map {text!r} is not of the form COLUMN=field.", 'For example: --map "New name=name"')
     return column.strip(), name.strip()
+
+
+def _conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
+    """What `--when` says, by column; all of it must be so."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        column, equals, told = text.partition("=")
+        values = tuple(value.strip() for value in told.split("|"))
+        if not equals or not column.strip():
+            raise ConfigError(
+                f"--when {text!r} is not of the form COLUMN=value.", 'For example: --when "action=update"'
+            )
+        if "" in values:
+            hint = "For blank cells, and for values with a | in them, use 'when' in the config; see docs/mapping.md."
+            raise ConfigError(f"--when {text!r} leaves a value out.", hint)
+        known = {normalise_heading(one) for one in found}
+        if normalise_heading(column) in known:
+            hint = f'For one of several values, write --when "{column.strip()}=a|b".'
+            raise ConfigError(f"--when names the column {column.strip()!r} twice.", hint)
+        found[column.strip()] = values
+    return found

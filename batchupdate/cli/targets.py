@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from batchupdate import exact_json
 from batchupdate.cli import options
-from batchupdate.cli.screen import Screen, told
+from batchupdate.cli.screen import Screen, many, told
 
 if TYPE_CHECKING:
     from batchupdate.targets import FieldRule, Target
@@ -72,6 +73,8 @@ def show_one(
         for field, rule in target.fields.items()
     ]
     screen.table("", ("column", "", "may hold", "meaning"), rows)
+    for note in _about_headings(target):
+        screen.result(note)
     rate = rate_in_force(None, None, target.rate, target.max_rate)
     screen.result(f"Defaults: rate {rate}, burst {target.burst}, {target.concurrency} requests at once.")
     repeated = "is sent again" if target.repeatable else "is never sent again"
@@ -81,12 +84,34 @@ def show_one(
     screen.json(_as_json(target))
 
 
+def _about_headings(target: Target) -> list[str]:
+    """What the names of nested and list fields mean as headings."""
+    notes = []
+    if nested := next((path for path in target.paths.values() if len(path) > 1), None):
+        shown = "…"
+        for member in reversed(nested):
+            shown = f"{{{_quoted(member)}: {shown}}}"
+        name = next(name for name, path in target.paths.items() if path == nested)
+        notes.append(f"A dot leads into an object: the column {name} sets {shown}.")
+    if dotted := next((name for name in target.fields if r"\." in name), None):
+        notes.append(f"A backslash before a dot means the dot itself: {dotted}.")
+    if spread := next((name for name in target.fields if name in target.lists), None):
+        notes.append(f"A list has one column, {spread}, or one for each item: {spread}[0], {spread}[1] and so on.")
+    return notes
+
+
+def _quoted(text: str) -> str:
+    return exact_json.dumps(text)
+
+
 def _limits(rule: FieldRule) -> str:
     from batchupdate.targets import FORMATS
 
     parts: list[str] = [] if rule.type in {"string", "enum"} else [rule.type]
-    if rule.items:
-        parts = [f"list of {rule.items.type}s separated by {rule.separator!r}"]
+    if rule.type == "list":
+        parts = _limits_of_list(rule)
+    if rule.json_type:
+        parts = [f"JSON {rule.json_type}"]
     if rule.format:
         parts.append(FORMATS[rule.format][1])
     if rule.pattern:
@@ -100,9 +125,17 @@ def _limits(rule: FieldRule) -> str:
     if rule.maximum is not None:
         parts.append(f"at most {rule.maximum}")
     cleared = [marker for marker, allowed in (("<empty>", rule.clearable), ("<null>", rule.nullable)) if allowed]
-    if cleared:
-        parts.append("or " + " or ".join(cleared))
-    return ", ".join(parts) or "text"
+    return ", ".join([*(parts or ["text"]), *(["or " + " or ".join(cleared)] if cleared else [])])
+
+
+def _limits_of_list(rule: FieldRule) -> list[str]:
+    parts = [f"list of {rule.items.type if rule.items else 'string'}s separated by {rule.separator!r}"]
+    if rule.items:
+        each = _limits(rule.items.model_copy(update={"min_length": 1}))  # what clears a field is nothing for an item
+        if each not in {"text", rule.items.type}:
+            parts.append(f"each {each.removeprefix(f'{rule.items.type}, ')}")
+    counts = (("at least", rule.min_items), ("at most", rule.max_items))
+    return parts + [f"{word} {many(count, 'item')}" for word, count in counts if count is not None]
 
 
 def _as_json(target: Target) -> dict[str, object]:

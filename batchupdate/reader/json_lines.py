@@ -6,6 +6,7 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.dotted import escaped
 from batchupdate.errors import InputError
 from batchupdate.reader import detect
 from batchupdate.reader.table import MAX_COLUMNS, shorten
@@ -119,10 +120,10 @@ def _record(line: str) -> tuple[dict[str, str], int]:
 
 
 def _flatten(value: dict[str, Any], before: str, into: dict[str, str]) -> int:
-    """Puts an object's values under dotted names; a real dot in a key is written with a backslash before it."""
+    """Puts an object's values under dotted names; a real dot or backslash in a key has a backslash before it."""
     nulls = 0
     for key, inner in value.items():
-        name = before + (key.replace(".", r"\.") if "." in key else key)
+        name = before + (escaped(key) if "." in key or "\\" in key else key)
         if isinstance(inner, dict) and inner:
             nulls += _flatten(inner, f"{name}.", into)
             continue

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 import jmespath
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, SecretStr, model_validator
 
+from batchupdate import dotted, exact_json
 from batchupdate.declared import MisplacedError, Strict
 from batchupdate.errors import ConfigError
 from batchupdate.headings import normalise_heading
@@ -348,12 +349,13 @@ class Target(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         self._check_path()
+        self._check_fields()
         self._check_names()
         for index, rule in enumerate(self.rules):
             if strangers := [name for name in rule.any_of if name not in self.fields]:
                 raise MisplacedError(f"there is no field {strangers[0]!r}", "rules", index, "any_of")
         wrap, constants = self.body.wrap, self.body.constants
-        if twice := [name for name in constants if name in (wrap[:1] or self.fields)]:
+        if twice := [name for name in constants if name in (wrap[:1] or {path[0] for path in self.paths.values()})]:
             raise MisplacedError("this stands in the body already; take it out", "body", "constants", twice[0])
         self._check_headers()
         self._check_read()
@@ -403,6 +405,30 @@ class Target(Strict):
         if strangers := [name for name in named if name not in self.id]:
             raise MisplacedError(f"path uses {{{strangers[0]}}}, which does not stand under id", "read", "path")
 
+    def _check_fields(self) -> None:
+        """A field's name leads to one place in the body, and no place lies inside a value that has no room for it."""
+        for name in self.fields:
+            try:
+                dotted.split(name)
+            except ValueError as error:
+                raise MisplacedError(str(error), "fields", name) from error
+            if index := dotted.INDEX.search(name):
+                whole = name[: index.start()] or name
+                told = (
+                    f"no item of an array can be a field; for an array of plain values, declare {whole!r} with type "
+                    f"list, which has the columns {whole}[0], {whole}[1] and so on; for any other array, with type json"
+                )
+                raise MisplacedError(told, "fields", name)
+        for whole, parts in self.parts.items():
+            rule = self.fields[whole]
+            if rule.type != "json" or rule.json_type == "array":
+                kind = "an array" if rule.json_type else rule.type
+                told = f"{whole!r} is declared as {kind}, which has no members; make it type json, or take one out"
+                raise MisplacedError(told, "fields", parts[0])
+            if needed := [name for name in (whole, *parts) if self.fields[name].required]:
+                told = f"a row sets {whole!r} as a whole or by its members, so {needed[0]!r} can't be required"
+                raise MisplacedError(told, "fields", needed[0])
+
     def _check_names(self) -> None:
         """One heading must not be able to mean two things."""
         meant: dict[str, str] = {}
@@ -419,10 +445,41 @@ class Target(Strict):
                     if other != name:
                         told = f"{alias!r} means {other!r} already; keep one of them"
                         raise MisplacedError(told, section, name, "aliases")
+        lists = {heading: name for heading, name in meant.items() if name in self.lists}
+        for heading, name in meant.items():
+            if (item := dotted.item_of(heading)) and item[0] in lists:
+                section = "id" if name in self.id else "fields"
+                told = f"{heading!r} means an item of the list {lists[item[0]]!r} already; take it out"
+                raise MisplacedError(told, section, name, "aliases")
 
     def identity(self) -> dict[str, Any]:
         """What decides which requests a file becomes: two targets that agree in it make the same run of one file."""
         return self.model_dump(mode="json", exclude_unset=True, include=_IDENTITY)
+
+    @cached_property
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """Where each field stands in the body and in a record: the members that lead to it, from the outermost on."""
+        return {name: dotted.split(name) for name in self.fields}
+
+    @cached_property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The fields that lie inside others, by the field that holds them as a whole."""
+        whole_of = {path: name for name, path in self.paths.items()}
+        inner: dict[str, tuple[str, ...]] = {}
+        for name, path in self.paths.items():
+            for depth in range(1, len(path)):
+                if whole := whole_of.get(path[:depth]):
+                    inner[whole] = (*inner.get(whole, ()), name)
+        return inner
+
+    @cached_property
+    def lists(self) -> frozenset[str]:
+        """The fields that are lists: each can be set by one column, or by a column for every item."""
+        return frozenset(name for name, rule in self.fields.items() if rule.type == "list")
+
+    @cached_property
+    def _nests(self) -> bool:
+        return any(path != (name,) for name, path in self.paths.items())
 
     @cached_property
     def _template(self) -> str:
@@ -477,8 +534,17 @@ class Target(Strict):
             tail += "}"
         return head, tail
 
+    @cached_property
+    def _mere_frame(self) -> tuple[str, str] | None:
+        """The body's frame, if a body is that and the fields' text as it is; None where there is more to do."""
+        return None if self._nests or (self.body.constants and not self.body.wrap) else self.body_frame
+
     def body_of(self, fields: str) -> bytes:
-        """The request body for a row's fields, which are given as the text of a JSON object."""
+        """The request body for a row's fields, which are given by their names as the text of a JSON object."""
+        if frame := self._mere_frame:  # nearly always, and there can be millions
+            return f"{frame[0]}{fields}{frame[1]}".encode()
+        if self._nests:
+            fields = exact_json.dumps(dotted.nest(exact_json.loads(fields), self.paths))
         head, tail = self.body_frame
         if self.body.constants and not self.body.wrap:
             constants = _json(self.body.constants)[:-1]
@@ -486,7 +552,7 @@ class Target(Strict):
         return f"{head}{fields}{tail}".encode()
 
     def shows(self, reply: bytes, fields: str) -> bool:
-        """Whether a reply to a read shows that the record holds what a row wants; `fields` is JSON.
+        """Whether a reply to a read shows that the record holds what a row wants; `fields` is JSON, by field name.
 
         A field that the reply leaves out proves nothing.
         """
@@ -497,9 +563,9 @@ class Target(Strict):
         except (ValueError, RecursionError, jmespath.exceptions.JMESPathError):
             return False
         wanted = json.loads(fields, parse_float=Decimal)
+        paths = self.paths
         return isinstance(record, dict) and all(
-            name in record and record[name] == value and isinstance(record[name], bool) is isinstance(value, bool)
-            for name, value in wanted.items()
+            _holds(record, paths.get(name, (name,)), value) for name, value in wanted.items()
         )
 
     def idempotency_headers(self, run_id: str, row: int) -> dict[str, str]:
@@ -534,6 +600,24 @@ class Target(Strict):
                 "Use https, or set 'allow_http: true' in the config if you know the network.",
             )
         return url
+
+
+def _holds(record: object, path: tuple[str, ...], value: object) -> bool:
+    """Whether a record has this value at the end of the path."""
+    for member in path:
+        if not isinstance(record, dict) or member not in record:
+            return False
+        record = record[member]
+    return _same(record, value)
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether two JSON values are equal; in Python, true equals 1."""
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    return one == other and isinstance(one, bool) is isinstance(other, bool)
 
 
 def _json(value: object) -> str:

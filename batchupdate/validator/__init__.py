@@ -22,8 +22,9 @@ from batchupdate.validator.cells import kind_of, polished
 from batchupdate.validator.columns import Layout, Slot, lay_out
 from batchupdate.validator.duplicates import DuplicateFinder, Sighting, duplicate_problem
 from batchupdate.validator.findings import Findings
+from batchupdate.validator.lists import SpreadList
 from batchupdate.validator.suspicious import explained
-from batchupdate.validator.types import RefusedError, none_of, parser, short
+from batchupdate.validator.types import RefusedError, item_parser, none_of, parser, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -105,7 +106,10 @@ class Validator:
         self._used = dict.fromkeys((heading for one in layout.computed for heading in one.headings), "")
         self._used |= {slot.heading: slot.name for slot in layout.slots}
         self._headings_at = {slot.index: slot.heading for slot in layout.slots}
-        self._adapter: TypeAdapter[list[Record]] = TypeAdapter(_list_of_records(target, self._names))
+        self._fields = tuple(dict.fromkeys(slot.field for slot in layout.slots))
+        self._lists = _spread_lists(target, layout)
+        self._wholes = {whole: both for whole in target.parts if (both := _parts_of(whole, target, self._fields))}
+        self._adapter: TypeAdapter[list[Record]] = TypeAdapter(_list_of_records(target, self._fields))
 
     def check(self, rows: Sequence[Row], known: Sequence[Problem] = ()) -> Checked:
         """Checks one batch of rows; the order stays. `known` is what the reader says about their cells."""
@@ -143,6 +147,12 @@ class Validator:
         records = [{name: cell for name, cell in zip(names, cells) if cell} for cells in picked]  # noqa: B905 - picked by these very names
         held = self._hold_out(rows, columns, records, findings)
         self._convert(rows, records, held, findings)
+        if self._lists:
+            for spread in self._lists:
+                self._gather_items(spread, rows, columns, records, held, findings)
+            records = [{name: record[name] for name in self._fields if name in record} for record in records]
+        if self._wholes:
+            self._refuse_wholes_with_parts(rows, records, held, findings)
         self._validate(rows, records, held, findings)
         self._apply_rules(rows, records, held, findings)
         return self._gather(rows, records, held, findings)
@@ -205,7 +215,8 @@ class Validator:
             for place, cell in enumerate(column):
                 if cell in {slot.null_marker, slot.empty_marker}:
                     records[place].pop(slot.name)
-                    held.setdefault(place, {}).update(self._cleared(rows[place], slot, cell, findings))
+                    if slot.item is None:
+                        held.setdefault(place, {}).update(self._cleared(rows[place], slot, cell, findings))
                 elif cell.isspace():
                     message = "the cell holds nothing but white space; clear it, or say what to set"
                     findings.add(Problem("white_space", rows[place].number, slot.heading, cell, message))
@@ -217,17 +228,18 @@ class Validator:
         return held
 
     def _cleared(self, row: Row, slot: Slot, cell: str, findings: Findings) -> Record:
-        rule = self._target.fields.get(slot.name)
+        name = slot.field
+        rule = self._target.fields.get(name)
         null = cell == slot.null_marker
         if rule is None:
             findings.add(Problem("bad_id", row.number, slot.heading, cell, "an id can't be cleared"))
         elif null and not rule.nullable:
-            message = f"{slot.name} can't be null; leave the cell blank to keep the field as it is"
+            message = f"{name} can't be null; leave the cell blank to keep the field as it is"
             findings.add(Problem("null_not_allowed", row.number, slot.heading, cell, message))
         elif not null and not rule.clearable:
-            message = f"{slot.name} can't be empty; leave the cell blank to keep the field as it is"
+            message = f"{name} can't be empty; leave the cell blank to keep the field as it is"
             findings.add(Problem("empty_not_allowed", row.number, slot.heading, cell, message))
-        return {slot.name: None if null or rule is None else rule.empty}
+        return {name: None if null or rule is None else rule.empty}
 
     def _convert(self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: Findings) -> None:
         """Turns the cells of fields that are no texts into their values; a refused one leaves the records."""
@@ -237,11 +249,62 @@ class Validator:
                 if name not in record:
                     continue
                 try:
-                    record[name] = parse(record[name])
+                    record[name] = value = parse(record[name])
+                    if value == [] and name in self._target.lists:  # it clears the field, as <empty> does
+                        held.setdefault(place, {})[name] = record.pop(name)
                 except RefusedError as error:
                     cell = record.pop(name)
                     held.setdefault(place, {})[name] = cell
                     findings.add(Problem(error.code, rows[place].number, slot.heading, cell, str(error)))
+
+    def _gather_items(
+        self,
+        spread: SpreadList,
+        rows: Sequence[Row],
+        columns: Sequence[Sequence[str]],
+        records: list[Record],
+        held: dict[int, Record],
+        findings: Findings,
+    ) -> None:
+        """Makes one list of the items that stand in columns of their own; where that can't be, tells why."""
+        field, slots = spread.field, spread.slots
+        own = [columns[place] for place in spread.places]
+        odd = spread.odd(own)
+        for place, cells in enumerate(zip(*own, strict=True)):
+            if not any(cells):
+                continue
+            row, record = rows[place], records[place]
+            count = cells.index("") if "" in cells else len(cells)
+            problem = spread.gap(row, cells) if count < len(cells) else None
+            if odd and problem is None and (marked := spread.marked(cells)) is not None:
+                if count == 1:
+                    held.setdefault(place, {}).update(self._cleared(row, slots[0], cells[0], findings))
+                    continue
+                problem = spread.misplaced(row, marked, cells[marked])
+            problem = problem or spread.miscounted(row, cells, count)
+            if problem:
+                findings.add(problem)
+            if problem or row.number in findings.broken:
+                held.setdefault(place, {})[field] = cells  # it is set, though not as it should be
+            else:
+                record[field] = [record.pop(slot.name) for slot in slots[:count]]
+
+    def _refuse_wholes_with_parts(
+        self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: Findings
+    ) -> None:
+        """A row that sets an object as a whole, and a member of it, says two things about that member."""
+        for whole, parts in self._wholes.items():
+            for place, record in enumerate(records):
+                also = held.get(place, {})
+                if (whole in record or whole in also) and (
+                    part := next((name for name in parts if name in record or name in also), "")
+                ):
+                    heading = self._layout.heading(whole)
+                    told = (
+                        f"the row sets {whole} as a whole, and {part}, which is a part of it; leave one of the two "
+                        f"blank: {heading!r} or {self._layout.heading(part)!r}"
+                    )
+                    findings.add(Problem("whole_and_part", rows[place].number, heading, "", told))
 
     def _validate(
         self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: Findings
@@ -343,7 +406,7 @@ class Validator:
             if place in held:
                 both = record | held[place]
                 cleared.update(list(held[place]))
-                record = {name: both[name] for name in self._names if name in both}  # noqa: PLW2901 - in the file's order
+                record = {name: both[name] for name in self._fields if name in both}  # noqa: PLW2901 - in the file's order
             valid.append(record)
         problems = sorted(findings.problems, key=lambda problem: problem.row)
         return Checked(self._target, rows, valid, ids, problems, cleared=cleared)
@@ -381,8 +444,35 @@ def _telling(target: Target) -> dict[str, SchemaValidator]:
 
 def _parsers(target: Target, layout: Layout) -> list[tuple[Slot, Parse]]:
     """The columns that are no texts, each with what reads its cells."""
-    slots = [(slot, target.fields[slot.name]) for slot in layout.slots if slot.name in target.fields]
-    return [(slot, parse) for slot, rule in slots if (parse := parser(slot.name, rule))]
+    slots = [(slot, target.fields[slot.field]) for slot in layout.slots if slot.field in target.fields]
+    parsers = (
+        (
+            slot,
+            parser(slot.name, rule, layout.decimal)
+            if slot.item is None
+            else item_parser(slot.name, rule, layout.decimal),
+        )
+        for slot, rule in slots
+    )
+    return [(slot, parse) for slot, parse in parsers if parse]
+
+
+def _spread_lists(target: Target, layout: Layout) -> list[SpreadList]:
+    """The lists with a column for each item."""
+    found: dict[str, dict[int, tuple[Slot, int]]] = {}
+    for place, slot in enumerate(layout.slots):
+        if slot.item is not None:
+            found.setdefault(slot.field, {})[slot.item] = (slot, place)
+    spread = []
+    for name, items in found.items():
+        slots, places = zip(*(items[number] for number in sorted(items)), strict=True)
+        spread.append(SpreadList(name, target.fields[name], slots, places))
+    return spread
+
+
+def _parts_of(whole: str, target: Target, fields: Sequence[str]) -> list[str]:
+    """The parts of a field for which there are columns, if there is one for the whole too."""
+    return [name for name in target.parts[whole] if name in fields] if whole in fields else []
 
 
 def _picker_of_names(names: tuple[str, ...]) -> Any:  # noqa: ANN401 - itemgetter's type depends on its arguments

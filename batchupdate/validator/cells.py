@@ -22,7 +22,10 @@ def kind_of(slot: Slot, target: Target) -> Kind:
     """What is to be expected of a column's cells."""
     if slot.name in target.id:
         return "ruled_id" if target.id[slot.name].regex else "id"
-    return "text" if target.fields[slot.name].type in {"string", "enum", "list"} else "other"
+    rule = target.fields[slot.field]
+    if slot.item is not None and rule.items:
+        rule = rule.items
+    return "text" if rule.type in {"string", "enum", "list"} else "other"
 
 
 def polished(

@@ -6,6 +6,7 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchupdate import dotted
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.headings import normalise_heading
 from batchupdate.result_columns import EXTRA
@@ -27,6 +28,7 @@ class Slot:
     """One column that is used: its place (from 0), its heading, the id or field it sets, and its markers.
 
     `blank` is what a blank cell means. `transforms` change its cells; `longest` is what `truncate` leaves of one.
+    Where `item` is not None, the column holds one item of a list, counted from 0, and `name` is such as `labels[0]`.
     """
 
     index: int
@@ -37,6 +39,12 @@ class Slot:
     blank: str = "leave"
     transforms: tuple[str, ...] = ()
     longest: int = 0
+    item: int | None = None
+
+    @property
+    def field(self) -> str:
+        """The id or field itself: of `labels[0]`, it is `labels`."""
+        return self.name if self.item is None else self.name[: self.name.rindex("[")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,8 @@ class Layout:
     """How the table's columns are used. `width` counts all of them; `extra` are the places of `_extra_` columns.
 
     What `computed` makes stands behind a row's own cells, in the slots from `width` on. Rows that don't meet every
-    condition in `when` are left alone. `hints` are sentences about headings that are nearly a field's.
+    condition in `when` are left alone. `hints` are sentences about headings that are nearly a field's. `decimal` is
+    what stands before the decimals of a number.
     """
 
     width: int
@@ -54,31 +63,32 @@ class Layout:
     computed: tuple[Template, ...] = ()
     when: tuple[When, ...] = ()
     hints: tuple[str, ...] = ()
+    decimal: str = "."
 
     def heading(self, name: str) -> str:
-        """The heading of the column that sets a field, or the field's own name where no column does."""
-        return next((slot.heading for slot in self.slots if slot.name == name), name)
+        """The heading of the column that sets a field, or its first item; the field's own name where no column does."""
+        own = [slot for slot in self.slots if slot.field == name]
+        return min(own, key=lambda slot: slot.item or 0).heading if own else name
 
 
 def lay_out(columns: Sequence[str], target: Target, options: Input) -> Layout:
     """Matches columns with the target's ids and fields: by the user's map, by name, then by alias.
 
     Letter case, spaces, underscores and hyphens don't count. Of several aliases, the first that the target names wins.
+    A list has one column, or one for each of its items: `labels[0]`, `labels[1]` and so on.
 
     Raises:
         ConfigError: the map names a column or a field that doesn't exist, or one of them twice; or a column's markers
             are the same.
-        InputError: the id or a required field has no column, or no column sets anything.
+        InputError: the id or a required field has no column, or no column sets anything; or a list has a column for
+            the whole beside those for its items, or an item without one.
     """
     made = _made(columns, target, options)
     chosen = _from_map(columns, target, options)
-    if twice := [name for name in chosen.values() if name in made]:
+    if twice := [name for name in chosen.values() if _field_of(name, target) in made]:
         raise ConfigError(f"A column and a computed or constant value both set {twice[0]!r}.", "Keep one of them.")
-    places = {normalise_heading(heading): index for index, heading in enumerate(columns) if heading}
-    for spelling, name in _spellings(target):
-        index = places.get(normalise_heading(spelling))
-        if index is not None and index not in chosen and name not in {*chosen.values(), *made}:
-            chosen[index] = name
+    _add_by_name(columns, target, chosen, made)
+    _require_every_item(columns, target, chosen)
     _require(columns, target, chosen, made)
     settings = {normalise_heading(heading): column for heading, column in options.columns.items()}
     slots = [_slot(index, columns[index], name, settings, options, target) for index, name in sorted(chosen.items())]
@@ -92,16 +102,86 @@ def lay_out(columns: Sequence[str], target: Target, options: Input) -> Layout:
     used = {place for template in made.values() for place in template.places} | {one.place for one in when}
     ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra and i not in used)
     hints = _hints(ignored, target, {*chosen.values(), *made})
-    return Layout(len(columns), tuple(slots), ignored, extra, tuple(made.values()), when, hints)
+    _refuse_contradictions(slots, target, options)
+    return Layout(len(columns), tuple(slots), ignored, extra, tuple(made.values()), when, hints, options.decimal)
+
+
+def _field_of(name: str, target: Target) -> str:
+    """The id or field that a column sets, of which it may hold one item only."""
+    item = None if name in target.fields else dotted.item_of(name)
+    return item[0] if item else name
+
+
+def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
+    """Adds the columns whose headings say what they set, but for what the map or a template sets."""
+    free = {normalise_heading(heading): i for i, heading in enumerate(columns) if heading and i not in chosen}
+    items: dict[str, dict[int, int]] = {}
+    for heading, index in free.items():
+        if item := dotted.item_of(heading):
+            items.setdefault(item[0], {})[item[1]] = index
+    begun = {_field_of(name, target) for name in chosen.values()} - {*chosen.values()}  # lists, by items in the map
+    settled = {*chosen.values(), *made}
+    for spelling, name in _spellings(target):
+        heading = normalise_heading(spelling)
+        if name in settled:
+            continue
+        place = free.get(heading) if name not in begun else None
+        own = items.get(heading, {}) if name in target.lists else {}
+        if place is not None and own:
+            told = f"The columns {columns[place]!r} and {columns[min(own.values())]!r} both set the list {name!r}"
+            raise InputError(f"{told}, one as a whole and one an item of it.", "Keep one way, and delete the others.")
+        if place is not None and place not in chosen:
+            chosen[place] = name
+            settled.add(name)
+        elif own:
+            taken = {*chosen.values()}
+            chosen.update({at: one for number, at in own.items() if (one := f"{name}[{number}]") not in taken})
+            settled.add(name)
+
+
+def _require_every_item(columns: Sequence[str], target: Target, chosen: Mapping[int, str]) -> None:
+    """A list of which an item has no column is more likely a slip than a list with a hole."""
+    lists: dict[str, dict[int, str]] = {}
+    for index, name in sorted(chosen.items()):
+        if (field := _field_of(name, target)) != name:
+            lists.setdefault(field, {})[int(name[len(field) + 1 : -1])] = columns[index]
+    for field, headings in lists.items():
+        missing = next((number for number in range(len(headings)) if number not in headings), None)
+        if missing is not None:
+            there = ", ".join(headings[number] for number in sorted(headings))
+            raise InputError(
+                f"The items of the list {field!r} are counted from 0, and no column is {field}[{missing}].",
+                f"There is: {there}. Rename the columns, or add the one that is missing.",
+            )
+
+
+def _refuse_contradictions(slots: Sequence[Slot], target: Target, options: Input) -> None:
+    """What each column may do alone, and not together with a setting."""
+    for slot in slots:
+        rule = target.fields.get(slot.name)
+        if rule is None:
+            continue
+        numbers = rule.items is not None and rule.items.type == "number"
+        if numbers and options.decimal == "," and "," in rule.separator:
+            raise ConfigError(
+                f"With 'decimal: \",\"', a comma in {slot.heading!r} would both end an item and begin its decimals.",
+                f"Give the field another 'separator', or the file a column for each item: {slot.name}[0].",
+            )
+        if slot.name in target.parts and options.on_duplicate == "merge":
+            raise ConfigError(
+                f"With 'on_duplicate: merge', no column can set the whole of {slot.name!r}, for another row may set "
+                f"{target.parts[slot.name][0]!r}.",
+                f"Take the column {slot.heading!r} out, or say 'on_duplicate: last'.",
+            )
 
 
 def _made(columns: Sequence[str], target: Target, options: Input) -> dict[str, Template]:
     """The fields that are set without a column of their own."""
-    names = {normalise_heading(name): name for name in target.fields}
+    names = _names(target)
     made: dict[str, Template] = {}
     for told, text in [*options.constants.items(), *((told, one.template) for told, one in options.computed.items())]:
         name = names.get(normalise_heading(told))
-        if name is None:
+        if name is None or name in target.id:
             raise ConfigError(f"There is no field {told!r} to be set.", f"There are: {', '.join(target.fields)}.")
         if name in made:
             raise ConfigError(f"{name!r} is both computed and constant.", "Keep one of them.")
@@ -112,9 +192,8 @@ def _made(columns: Sequence[str], target: Target, options: Input) -> dict[str, T
 
 def _made_slot(index: int, name: str, template: Template, target: Target, options: Input) -> Slot:
     heading = f"{name} ({'computed' if template.places else 'constant'})"
-    told = next(
-        (one for told, one in options.computed.items() if normalise_heading(told) == normalise_heading(name)), None
-    )
+    names = _names(target)
+    told = next((one for told, one in options.computed.items() if names.get(normalise_heading(told)) == name), None)
     transforms = told.transforms if told else ()
     longest = _longest(heading, name, transforms, target)
     return Slot(index, heading, name, options.null_marker, options.empty_marker, "leave", transforms, longest)
@@ -127,19 +206,26 @@ def _slot(index: int, heading: str, name: str, settings: dict[str, Column], opti
     if null_marker == empty_marker:
         told = f"In the column {heading!r}, {null_marker!r} would mean both null and empty."
         raise ConfigError(told, "Give the column another null_marker or empty_marker.")
+    item = dotted.item_of(name) if name not in target.fields else None
+    number = item[1] if item else None
     if own is None:
-        return Slot(index, heading, name, null_marker, empty_marker)
+        return Slot(index, heading, name, null_marker, empty_marker, item=number)
     rule = target.fields.get(name)
+    if item and own.blank != "leave":
+        told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: it ends the list {item[0]!r}."
+        raise ConfigError(told, f"Say 'blank: leave', and {null_marker} or {empty_marker} where the list is meant.")
     if own.blank != "leave" and not (rule and (rule.nullable if own.blank == "null" else rule.clearable)):
         told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: {name} can't be {own.blank}."
         raise ConfigError(told, "Say 'blank: leave'.")
     longest = _longest(heading, name, own.transforms, target)
-    return Slot(index, heading, name, null_marker, empty_marker, own.blank, own.transforms, longest)
+    return Slot(index, heading, name, null_marker, empty_marker, own.blank, own.transforms, longest, number)
 
 
 def _longest(heading: str, name: str, transforms: Sequence[str], target: Target) -> int:
     """To how many characters the transform `truncate` cuts, 0 where it is not asked for."""
-    rule = target.fields.get(name)
+    rule = target.fields.get(_field_of(name, target))
+    if rule is not None and name not in target.fields:
+        rule = rule.items or rule
     if rule is None and (wrong := [one for one in transforms if one in {"truncate", "title"}]):
         raise ConfigError(f"In the column {heading!r}, {wrong[0]!r} would make another id.", "Take it out.")
     if "truncate" not in transforms or rule is None:
@@ -152,24 +238,63 @@ def _longest(heading: str, name: str, transforms: Sequence[str], target: Target)
 
 def _hints(ignored: Sequence[str], target: Target, found: set[str]) -> tuple[str, ...]:
     """A sentence for every ignored heading that is nearly one of a field that no column sets."""
-    free = {normalise_heading(text): name for text, name in _spellings(target) if name not in found}
-    close = ((heading, _closest(heading, free)) for heading in ignored)
+    free = _free(target, found)
+    told = ((heading, _unusable(heading, target), _closest(heading, free, target)) for heading in ignored)
     return tuple(
-        f'The column {heading!r} looks like {name!r}, and is ignored. If it is meant, say: --map "{heading}={name}".'
-        for heading, name in close
-        if name
+        why
+        or f'The column {heading!r} looks like {name!r}, and is ignored. If it is meant, say: --map "{heading}={name}".'
+        for heading, why, name in told
+        if why or name
     )
 
 
-def _closest(heading: str, names: dict[str, str]) -> str:
-    """The name whose spelling a heading comes close to; empty if there is none."""
-    close = difflib.get_close_matches(normalise_heading(heading), list(names), n=1, cutoff=LOOKS_LIKE)
-    return names[close[0]] if close else ""
+def _unusable(heading: str, target: Target) -> str:
+    """Why a heading that names a field in some way sets nothing all the same; empty if it names none."""
+    said = normalise_heading(heading)
+    names = _names(target)
+    inner = [name for name in target.fields if normalise_heading(name).startswith(f"{said}.")]
+    if inner and said not in names:
+        return f"The column {heading!r} is ignored: what can be set is in it, with a column each: {', '.join(inner)}."
+    for index in dotted.INDEX.finditer(said):
+        name = names.get(said[: index.start()], "")
+        if name in target.fields and name not in target.lists:
+            kind = target.fields[name].type
+            return f"The column {heading!r} is ignored: {name!r} is no list, but {kind}, and is set as a whole."
+    return ""
+
+
+def _free(target: Target, found: set[str]) -> dict[str, str]:
+    """What a heading can say, normalised, and what it then means, of the ids and fields that no column sets."""
+    taken = {_field_of(name, target) for name in found}
+    return {normalise_heading(text): name for text, name in _spellings(target) if name not in taken}
+
+
+def _closest(heading: str, names: Mapping[str, str], target: Target) -> str:
+    """The name whose spelling a heading comes close to, or of which it is the last part; empty if there is none."""
+    said = normalise_heading(heading)
+    item = dotted.item_of(said)
+    if item and (name := _closest(item[0], {one: name for one, name in names.items() if name in target.lists}, target)):
+        return f"{name}[{item[1]}]"
+    close = difflib.get_close_matches(said, list(names), n=len(names) or 1, cutoff=LOOKS_LIKE)
+    if alike := next((one for one in close if _part_by_part(said, one)), ""):
+        return names[alike]
+    ends = [name for name, path in target.paths.items() if len(path) > 1 and normalise_heading(path[-1]) == said]
+    return ends[0] if len(ends) == 1 and ends[0] in names.values() else ""
+
+
+def _part_by_part(heading: str, name: str) -> bool:
+    """Whether each part of a dotted heading is like that of the name: `billing.city` is no slip of `shipping.city`."""
+    if heading.count(".") != name.count("."):  # the one may be a part of the other, and then is no slip
+        return not f"{name}.".startswith(f"{heading}.") and not f"{heading}.".startswith(f"{name}.")
+    pairs = list(zip(heading.split("."), name.split("."), strict=True))
+    if len(pairs) == 1:
+        return True
+    return all(difflib.SequenceMatcher(None, *pair).ratio() >= LOOKS_LIKE for pair in pairs)
 
 
 def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[int, str]:
     places = {normalise_heading(heading): index for index, heading in enumerate(columns) if heading}
-    names = {normalise_heading(name): name for name in (*target.id, *target.fields)}
+    names = _names(target)
     chosen: dict[int, str] = {}
     seen: set[int] = set()
     for heading, column in options.columns.items():
@@ -181,40 +306,68 @@ def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[in
         seen.add(index)
         if column.field is None:
             continue
-        name = names.get(normalise_heading(column.field))
-        if name is None:
-            close = difflib.get_close_matches(column.field, names.values(), n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(names.values())}."
-            raise ConfigError(f"The map names a field {column.field!r} that {target.name} does not have.", hint)
+        name = _mapped(column.field, names, target)
         if name in chosen.values():
             raise ConfigError(f"The map names two columns for {name!r}.", "Keep one of them.")
         chosen[index] = name
+    for name in chosen.values():
+        if (field := _field_of(name, target)) != name and field in chosen.values():
+            told = f"The map sets the list {field!r} both as a whole and item by item ({name!r})."
+            raise ConfigError(told, "Keep one way.")
     return chosen
 
 
+def _mapped(told: str, names: Mapping[str, str], target: Target) -> str:
+    """The id, field or item of a list that the map means."""
+    said = normalise_heading(told)
+    if said in names:
+        return names[said]
+    item = dotted.item_of(said)
+    name = names.get(item[0]) if item else None
+    if item and name in target.lists:
+        return f"{name}[{item[1]}]"
+    if name is not None:
+        raise ConfigError(f"The map names {told!r}, and {name!r} is no list.", f"Map the column to {name!r}.")
+    known = {name: name for name in [*target.id, *target.fields]}
+    close = difflib.get_close_matches(told, known, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
+    raise ConfigError(f"The map names a field {told!r} that {target.name} does not have.", hint)
+
+
+def _names(target: Target) -> dict[str, str]:
+    """The ids and fields as the map may spell them; a real dot needs no escape where nothing else is meant."""
+    names = {normalise_heading(dotted.plain(name)): name for name in target.fields}
+    return names | {normalise_heading(name): name for name in (*target.id, *target.fields)}
+
+
 def _spellings(target: Target) -> list[tuple[str, str]]:
-    """What a heading can say and the id or field that it means, the names before the aliases."""
+    """What a heading can say and the id or field that it means: names, then aliases, then names without escapes."""
     rules: list[tuple[str, IdRule | FieldRule]] = [*target.id.items(), *target.fields.items()]
-    return [(name, name) for name, _ in rules] + [(alias, name) for name, rule in rules for alias in rule.aliases]
+    said = [(name, name) for name, _ in rules] + [(alias, name) for name, rule in rules for alias in rule.aliases]
+    taken = {normalise_heading(text) for text, _ in said}
+    bare = [(dotted.plain(name), name) for name in target.fields if "\\" in name]
+    return said + [(text, name) for text, name in bare if normalise_heading(text) not in taken]
 
 
 def _require(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
-    found = {*chosen.values(), *made}
+    found = {*(_field_of(name, target) for name in chosen.values()), *made}
     required = [*target.id, *(name for name, rule in target.fields.items() if rule.required)]
     free = [heading for index, heading in enumerate(columns) if heading and index not in chosen]
     for name in required:
         if name not in found:
             what = "the id" if name in target.id else "the required field"
             spellings = {normalise_heading(text): name for text, meant in _spellings(target) if meant == name}
-            if close := next((heading for heading in free if _closest(heading, spellings)), ""):
-                hint = f'The column {close!r} looks like it. If it is meant, say: --map "{close}={name}".'
+            alike = ((heading, _closest(heading, spellings, target)) for heading in free)
+            if close := next((f"{heading}={told}" for heading, told in alike if told), ""):
+                heading = close.rpartition("=")[0]
+                hint = f'The column {heading!r} looks like it. If it is meant, say: --map "{close}".'
             else:
                 hint = f'{_there_is(columns)} Name it with --map "COLUMN={name}".'
             raise InputError(f"No column holds {what} {name!r}.", hint)
     if not found & set(target.fields):
         fields = ", ".join(target.fields)
-        free_names = {normalise_heading(text): meant for text, meant in _spellings(target) if meant not in found}
-        slips = [f'--map "{heading}={name}"' for heading in free if (name := _closest(heading, free_names))]
+        free_names = _free(target, found)
+        slips = [f'--map "{heading}={name}"' for heading in free if (name := _closest(heading, free_names, target))]
         meant = f" Do you mean {' '.join(slips)}?" if slips else ""
         raise InputError(f"No column sets a field of {target.name} ({fields}).", _there_is(columns) + meant)
 

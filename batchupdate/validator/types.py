@@ -27,10 +27,20 @@ if TYPE_CHECKING:
     Parse = Callable[[str], Any]
 
 LISTED_AT_MOST = 10
+_PER_CENT = "; write 50 % as 0.5, or as 50 if that is what the API wants"
+_SAY_COMMA = "; or, if the whole file is written with commas, say 'decimal: \",\"' under 'input' in the config"
+_texts_in_brackets = re.compile(r'\[\s*".*|.*"\s*\]\s*', re.DOTALL).fullmatch
 _HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
 _whole = re.compile(r"[+-]?[0-9]+").fullmatch
 _decimal = re.compile(r"([+-]?)0*([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]{1,4}))?").fullmatch
-_with_comma = re.compile(r"[+-]?[0-9]{1,3}(?:[., ][0-9]{3})*(?:[.,][0-9]+)?|[+-]?[0-9]+,[0-9]+").fullmatch
+_with_comma = re.compile(
+    r"[+-]?[0-9]{1,3}(?:[., '\u2019\xa0\u202f][0-9]{3})*(?:[.,][0-9]+)?|[+-]?[0-9]+,[0-9]+"
+).fullmatch
+_either_way = re.compile(r"[+-]?[1-9][0-9]{0,2}\.[0-9]{3}").fullmatch
+_comma_decimal = re.compile(
+    r"([+-]?(?:[0-9]+|[1-9][0-9]{0,2}(?:\.[0-9]{3})+(?=,)|[1-9][0-9]{0,2}(?:\.[0-9]{3}){2,}))"
+    r"(?:,([0-9]+))?([eE][+-]?[0-9]{1,4})?"
+).fullmatch
 _iso_date = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
 _iso_time = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})"
@@ -46,17 +56,22 @@ class RefusedError(ValueError):
         self.code = code
 
 
-def parser(name: str, rule: FieldRule) -> Parse | None:
+def parser(name: str, rule: FieldRule, decimal: str = ".") -> Parse | None:
     """What turns a cell's text into the field's value, or None for plain text, which pydantic checks by the batch.
 
     Args:
         name: of the field, for a sentence.
         rule: what the field may hold.
+        decimal: what stands before the decimals of a number: a point or a comma.
 
     The parser raises `RefusedError`.
     """
     if rule.type == "string":
         return None
+    if rule.type == "number" and decimal == ",":
+        return lambda cell: _number(name, rule, cell, _with_point(cell))
+    if rule.type == "list":
+        return _list(name, rule, decimal)
     if rule.type in _MAKERS:
         return _MAKERS[rule.type](name, rule)
     return partial(_PLAIN[rule.type], name, rule)
@@ -80,19 +95,42 @@ def _integer(name: str, rule: FieldRule, cell: str) -> int:
     return number
 
 
-def _number(name: str, rule: FieldRule, cell: str) -> Any:  # noqa: ANN401 - an int, or a number with its digits
+def _with_point(cell: str) -> str:
+    """A number with a decimal comma as one with a point.
+
+    Points may part thousands where they can't be taken for anything else: `1.234,5` and `1.234.567`, but not `1.234`.
+    """
+    match = _comma_decimal(cell)
+    if match:
+        whole, decimals, exponent = match.groups()
+        return f"{whole.replace('.', '')}{f'.{decimals}' if decimals else ''}{exponent or ''}"
+    told = f"{short(cell)} is not a number such as 12,5"
+    if cell.endswith("%"):
+        told += _PER_CENT.replace(".", ",")
+    elif _decimal(cell):
+        other = f"{cell.replace('.', '')} or " if _either_way(cell) else ""
+        told += f"; with 'decimal: \",\"' a point begins no decimals: write {other}{cell.replace('.', ',')}"
+    else:
+        told += "; with 'decimal: \",\"' it needs a comma before the decimals, and points or nothing between thousands"
+    raise RefusedError("not_a_number", told)
+
+
+def _number(name: str, rule: FieldRule, typed: str, cell: str | None = None) -> Any:  # noqa: ANN401 - an int, or a number with its digits
+    """A number; `cell` is how it reads with a decimal point, if it is not typed so."""
+    cell = typed if cell is None else cell
     match = _decimal(cell)
     if match is None:
         told = f"{short(cell)} is not a number such as 12.5"
         if cell.endswith("%"):
-            told += "; write 50 % as 0.5, or as 50 if that is what the API wants"
+            told += _PER_CENT
         elif _with_comma(cell):
             told += "; write it with a point for the decimals, and nothing between thousands"
+            told += _SAY_COMMA if _comma_decimal(cell) else ""
         raise RefusedError("not_a_number", told)
     sign, whole, decimals, exponent = match.groups()
     if len(cell) > MOST_DIGITS:
         raise RefusedError("too_long", f"{name} has {len(cell):,} digits, at most {MOST_DIGITS:,} can be sent")
-    _within(name, rule, Decimal(cell), cell)
+    _within(name, rule, Decimal(cell), typed)
     if decimals is None and exponent is None:
         return int(cell)
     return exact(
@@ -218,29 +256,66 @@ def none_of(cell: str, values: Sequence[str]) -> str:
     return f"{short(cell)} is none of: {listed}" + (f"; did you mean {folded[close[0]]}?" if close else "")
 
 
-def _list(name: str, rule: FieldRule) -> Parse:
-    parse_item: Parse = str
-    if rule.items:
-        parse_item = parser(name, rule.items) or _text_item(rule.items)
+def item_parser(name: str, rule: FieldRule, decimal: str = ".") -> Parse:
+    """What turns the text of one item of a list into its value; see `parser`. `rule` is the list's."""
+    if rule.items is None:
+        return str
+    return parser(name, rule.items, decimal) or _text_item(rule.items)
+
+
+def require_count(name: str, rule: FieldRule, count: int) -> None:
+    """Sees to it that a list has as many items as it may have.
+
+    Raises:
+        RefusedError: they are too few or too many.
+    """
+    if rule.min_items is not None and count < rule.min_items:
+        raise RefusedError("too_few", f"{name} has {count} items, at least {rule.min_items} are needed")
+    if rule.max_items is not None and count > rule.max_items:
+        raise RefusedError("too_many", f"{name} has {count} items, at most {rule.max_items} are allowed")
+
+
+def _list(name: str, rule: FieldRule, decimal: str) -> Parse:
+    parse_item, parse_json_item = item_parser(name, rule, decimal), item_parser(name, rule)
 
     def parse(cell: str) -> list[Any]:
-        parts = [part.strip() for part in cell.split(rule.separator)]
-        if "" in parts:
-            told = f"item {parts.index('') + 1} of {short(cell)} is empty; take a {rule.separator!r} out"
-            raise RefusedError("bad_item", told)
-        if rule.min_items is not None and len(parts) < rule.min_items:
-            raise RefusedError("too_few", f"{name} has {len(parts)} items, at least {rule.min_items} are needed")
-        if rule.max_items is not None and len(parts) > rule.max_items:
-            raise RefusedError("too_many", f"{name} has {len(parts)} items, at most {rule.max_items} are allowed")
+        parts = _json_items(cell) if cell.lstrip().startswith("[") else None
+        parse_part = parse_item if parts is None else parse_json_item
+        if parts is None:
+            parts = [part.strip() for part in cell.split(rule.separator)]
+            if "" in parts:
+                told = f"item {parts.index('') + 1} of {short(cell)} is empty; take a {rule.separator!r} out"
+                raise RefusedError("bad_item", told)
+        require_count(name, rule, len(parts))
         values = []
         for number, part in enumerate(parts, 1):
             try:
-                values.append(parse_item(part))
+                values.append(parse_part(part))
             except RefusedError as error:
                 raise RefusedError("bad_item", f"item {number}: {error}") from None
         return values
 
     return parse
+
+
+def _json_items(cell: str) -> list[str] | None:
+    """The items of a JSON array as texts, as the reader has them for values outside arrays; None if it is none."""
+    try:
+        items = json.loads(cell, parse_float=str, parse_int=str, parse_constant=int)  # which NaN and Infinity are not
+    except (ValueError, RecursionError) as error:
+        if not _texts_in_brackets(cell):
+            return None  # such as [draft], red
+        why = error.msg if isinstance(error, json.JSONDecodeError) else "it nests too deep"
+        raise RefusedError("bad_item", f"{short(cell)} looks like a JSON array, and is none ({why})") from None
+    if _HALF_OF_A_PAIR.search("".join(item for item in items if isinstance(item, str))):
+        raise RefusedError("bad_item", f"{short(cell)} holds half of a character, such as \\ud800")
+    texts: list[str] = []
+    for number, item in enumerate(items, 1):
+        if not isinstance(item, str | bool):
+            kind = "null" if item is None else "an array" if isinstance(item, list) else "an object"
+            raise RefusedError("bad_item", f"item {number} is {kind}; a list holds texts, numbers, true and false")
+        texts.append(item if isinstance(item, str) else str(item).lower())
+    return texts
 
 
 def _text_item(rule: FieldRule) -> Parse:
@@ -313,5 +388,4 @@ _MAKERS: dict[str, Callable[[str, FieldRule], Parse]] = {
     "boolean": _boolean,
     "datetime": _datetime,
     "enum": _enum,
-    "list": _list,
 }

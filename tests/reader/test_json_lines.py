@@ -52,6 +52,12 @@ def test_nested_objects_become_dotted_columns_and_a_real_dot_is_marked(read: Cal
     assert got.cells == [("1", "x", "y")]
 
 
+def test_a_backslash_in_a_key_is_marked_so_that_no_two_places_have_one_name(read: Callable[..., Any]) -> None:
+    got = read('{"id": "1", "a\\\\": {"b": "x"}, "a.b": "y", "c\\\\": "z"}\n', "a.jsonl")
+    assert got.columns == ("id", r"a\\.b", r"a\.b", "c" + r"\\")
+    assert got.cells == [("1", "x", "y", "z")]
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson", "a.txt", "a.csv", "download"])
 def test_json_lines_are_known_by_their_content(read: Callable[..., Any], name: str) -> None:
     assert read('\ufeff\n{"id": "1"}\n', name).table.format == "jsonl"

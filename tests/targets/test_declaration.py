@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from uritemplate import URITemplate
 from yarl import URL
 
@@ -15,6 +16,7 @@ from batchupdate.declared import parse
 from batchupdate.errors import ConfigError
 from batchupdate.rates import Rate
 from batchupdate.targets import IdRule, Target, find_target
+from batchupdate.targets.declaration import Read
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -510,3 +512,146 @@ def test_a_password_in_a_base_url_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
         read(PLAIN).base("https://user:hunter22@api.example.com", allow_http=False)
     assert "hunter22" not in str(caught.value)
+
+
+# ---- nested fields ----
+
+NESTED = PLAIN.replace(
+    "  name: {}\n  size: {}\n", "  name: {}\n  address.city: {}\n  address.geo.lat: {}\n  a\\.b: {}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("body", "fields", "sent"),
+    [
+        ("{}", '{"name":"x"}', '{"name":"x"}'),
+        ("{}", '{"address.city":"Ulm"}', '{"address":{"city":"Ulm"}}'),
+        ("{}", '{"address.city":null}', '{"address":{"city":null}}'),
+        (
+            "{}",
+            '{"address.geo.lat":1.10,"a\\\\.b":"é","address.city":"\\"","name":[1]}',
+            '{"address":{"geo":{"lat":1.10},"city":"\\""},"a.b":"é","name":[1]}',
+        ),
+        ("{}", '{"address.geo.lat":12345678901234567890.10}', '{"address":{"geo":{"lat":12345678901234567890.10}}}'),
+        ("{}", "{}", "{}"),
+        ("{wrap: [p.q], constants: {t: 1}}", '{"address.city":"x"}', '{"t":1,"p.q":{"address":{"city":"x"}}}'),
+        ("{constants: {t.u: 1}}", '{"address.city":"x"}', '{"t.u":1,"address":{"city":"x"}}'),
+    ],
+)
+def test_a_body_holds_nested_fields_at_their_places(body: str, fields: str, sent: str) -> None:
+    assert read(f"{NESTED}body: {body}\n").body_of(fields) == sent.encode()
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.text(max_size=4) | st.lists(st.text(max_size=3), max_size=3)
+MEMBERS = st.text(min_size=1, max_size=4) | st.sampled_from(["a", "b", "a.b", "\\", "ä"])
+TREES = st.dictionaries(
+    MEMBERS,
+    st.recursive(LEAVES, lambda inner: st.dictionaries(MEMBERS, inner, min_size=1, max_size=3), max_leaves=8),
+    min_size=1,
+    max_size=4,
+)
+
+
+def leaves(tree: dict[str, Any], before: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for member, inner in tree.items():
+        name = before + member.replace("\\", "\\\\").replace(".", "\\.")
+        found |= leaves(inner, f"{name}.") if isinstance(inner, dict) else {name: inner}
+    return found
+
+
+@given(TREES)
+def test_any_object_of_declared_fields_comes_out_of_its_flat_form(tree: dict[str, Any]) -> None:
+    flat = leaves(tree)
+    declared = TWO.model_dump(mode="json", exclude_unset=True)
+    try:
+        target = Target.model_validate(declared | {"fields": {name: {} for name in flat}})
+    except ValidationError as error:
+        assert re.search(r"can't tell|an array can be a field", str(error))  # noqa: PT017 - others are drawn then
+        reject()
+    assert json.loads(target.body_of(json.dumps(flat)), object_pairs_hook=as_pairs) == tree
+    reading = target.model_copy(update={"read": Read()})
+    assert reading.shows(json.dumps(tree | {"more": 1}).encode(), json.dumps(flat))
+
+
+@pytest.mark.parametrize(
+    ("reply", "fields", "shows"),
+    [
+        ('{"address": {"city": "Ulm", "zip": 1}}', {"address.city": "Ulm"}, True),
+        ('{"address": {"city": "Ulm"}}', {"address.city": "Bonn"}, False),
+        ('{"address": {"city": null}}', {"address.city": None}, True),
+        ('{"address": {}}', {"address.city": None}, False),
+        ('{"address": null}', {"address.city": None}, False),
+        ('{"address": ["city"]}', {"address.city": "Ulm"}, False),
+        ('{"address.city": "Ulm"}', {"address.city": "Ulm"}, False),
+        ('{"a.b": "x"}', {r"a\.b": "x"}, True),
+        ('{"a": {"b": "x"}}', {r"a\.b": "x"}, False),
+        ('{"name": ["a", 1.0]}', {"name": ["a", 1]}, True),
+        ('{"name": ["a", 1]}', {"name": ["a", True]}, False),
+        ('{"name": ["a"]}', {"name": ["a", "b"]}, False),
+        ('{"name": {"x": {"y": 1}}}', {"name": {"x": {"y": 1}}}, True),
+        ('{"name": {"x": {"y": 1, "z": 2}}}', {"name": {"x": {"y": 1}}}, False),
+        ('{"name": {"x": 0}}', {"name": {"x": False}}, False),
+    ],
+)
+def test_a_nested_field_is_looked_up_where_it_stands(reply: str, fields: dict[str, object], shows: bool) -> None:
+    assert read(NESTED + "read: {}\n").shows(reply.encode(), json.dumps(fields)) is shows
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ("address..city: {}", "t.yaml:12: fields.address..city: a name is missing beside a dot; write \\. for a dot"),
+        ("address.: {}", "t.yaml:12: fields.address.: a name is missing beside a dot"),
+        ("a\\: {}", "t.yaml:12: fields.a\\: a backslash stands before a dot or another backslash; write \\\\ for one"),
+        (
+            "contacts[0].email: {}",
+            "values, declare 'contacts' with type list, which has the columns contacts[0], contacts[1] and so on; for",
+        ),
+        ("labels[]: {}", "t.yaml:12: fields.labels[]: no item of an array can be a field; for an array of plain val"),
+        (
+            "address: {}\n  address.city: {}",
+            "t.yaml:13: fields.address.city: 'address' is declared as string, which has no members; make it type jso",
+        ),
+        ("a.b: {type: list}\n  a.b.c.d: {}", "t.yaml:13: fields.a.b.c.d: 'a.b' is declared as list, which has no"),
+        ("a: {type: json, json_type: array}\n  a.b: {}", "t.yaml:13: fields.a.b: 'a' is declared as an array, which"),
+        (
+            "a: {type: json}\n  a.b: {required: true}",
+            "t.yaml:13: fields.a.b: a row sets 'a' as a whole or by its members, so 'a.b' can't be required.",
+        ),
+        ("a: {type: json, required: true}\n  a.b: {}", "t.yaml:12: fields.a: a row sets 'a' as a whole or by its"),
+        ("a.b: {}\n  A.b: {}", "t.yaml:13: fields.A.b: a column's heading can't tell 'A.b' from 'a.b'"),
+        (
+            "labels: {type: list, aliases: [tags]}\n  other: {aliases: ['Tags[0]']}",
+            "t.yaml:13: fields.other.aliases: 'tags[0]' means an item of the list 'labels' already; take it out.",
+        ),
+    ],
+)
+def test_a_field_that_leads_nowhere_is_refused_with_its_line(fields: str, said: str) -> None:
+    assert said in complaint(PLAIN.replace("  name: {}\n  size: {}\n", f"  one: {{}}\n  {fields}\n"))
+
+
+@pytest.mark.parametrize(
+    ("body", "refused"),
+    [
+        ("{constants: {address: 1}}", True),
+        ("{constants: {a.b: 1}}", True),
+        ("{constants: {a: 1, city: 1}}", False),
+        ("{wrap: [x], constants: {address: 1}}", False),
+        ("{wrap: [address], constants: {address: 1}}", True),
+    ],
+)
+def test_a_constant_must_not_stand_where_nested_fields_do(body: str, refused: bool) -> None:
+    if refused:
+        assert "this stands in the body already" in complaint(f"{NESTED}body: {body}\n")
+    else:
+        assert read(f"{NESTED}body: {body}\n").body.constants
+
+
+def test_an_object_can_be_set_as_a_whole_or_by_its_members() -> None:
+    target = read(NESTED + "  address: {type: json, nullable: true}\n  address.geo: {type: json}\n")
+    assert target.parts == {
+        "address": ("address.city", "address.geo.lat", "address.geo"),
+        "address.geo": ("address.geo.lat",),
+    }
+    assert target.body_of('{"address":null}') == b'{"address":null}'

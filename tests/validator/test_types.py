@@ -172,6 +172,84 @@ def test_a_cell_of_another_type_is_refused_with_the_way_out(
     assert len(problem.message) < 300
 
 
+def with_comma(cell: str, **rule: Any) -> Checked:
+    target = target_of(type="number", **rule)
+    layout = lay_out(["id", "Value", "note"], target, Input(decimal=","))
+    return Validator(target, layout, Secrets()).check([Row(2, ("1", cell, "x"))])
+
+
+@pytest.mark.parametrize(
+    ("cell", "number"),
+    [
+        ("1234,5", "1234.5"),
+        ("1.234,5", "1234.5"),
+        ("1.234.567,80", "1234567.80"),
+        ("1.234.567", "1234567"),
+        ("12", "12"),
+        ("-0,10", "-0.10"),
+        ("+1,5", "1.5"),
+        ("007,5", "7.5"),
+        ("1,5E+03", "1.5e+03"),
+        ("12345678901234567890,123", "12345678901234567890.123"),
+    ],
+)
+def test_a_decimal_comma_is_read_exactly_where_the_settings_say_so(cell: str, number: str) -> None:
+    checked = with_comma(cell)
+    assert checked.records[0] is not None, checked.problems
+    assert exact_json.dumps(checked.records[0]["value"]) == number
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("1.234", "with 'decimal: \",\"' a point begins no decimals: write 1234 or 1,234"),
+        ("-1.234", "write -1234 or -1,234"),
+        ("1234.5", "a point begins no decimals: write 1234,5"),
+        ("0.5", "a point begins no decimals: write 0,5"),
+        ("0.123", "a point begins no decimals: write 0,123"),
+        ("0.123,5", "with 'decimal: \",\"' it needs a comma before the decimals, and points or nothing between thou"),
+        ("1.23,5", "it needs a comma before the decimals"),
+        ("1234.567,8", "it needs a comma before the decimals"),
+        ("1.234.56", "it needs a comma before the decimals"),
+        ("1,234,567", "it needs a comma before the decimals"),
+        ("1,234.5", "it needs a comma before the decimals"),
+        ("1 234,5", "it needs a comma before the decimals"),
+        ("1,", "it needs a comma before the decimals"),
+        (",5", "it needs a comma before the decimals"),
+        ("1,5 %", "write 50 % as 0,5, or as 50"),
+        ("\u0661,\u0665", "it needs a comma before the decimals"),
+    ],
+)
+def test_with_a_decimal_comma_what_could_mean_two_things_is_refused(cell: str, said: str) -> None:
+    (problem,) = with_comma(cell).problems
+    assert problem.code == "not_a_number"
+    assert said in problem.message
+
+
+@pytest.mark.parametrize("cell", ["1234,5", "1.234,5", "0,5", "1,234"])
+def test_without_the_setting_a_decimal_comma_is_refused_and_the_setting_named(cell: str) -> None:
+    said = "; or, if the whole file is written with commas, say 'decimal: \",\"' under 'input' in the config"
+    assert refused(cell, type="number").message.endswith(said)
+
+
+def test_what_can_be_no_decimal_comma_does_not_name_the_setting() -> None:
+    assert "decimal:" not in refused("1 234", type="number").message
+    assert "decimal:" not in refused("x", type="number").message
+
+
+def test_a_limit_is_told_with_the_number_as_typed() -> None:
+    (problem,) = with_comma("1.234,5", maximum=1000).problems
+    assert problem.message == "value is '1.234,5', at most 1000 is allowed"
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9))
+def test_any_number_in_german_spelling_keeps_its_value(number: Decimal) -> None:
+    cell = f"{number:,}".translate(str.maketrans(",.", ".,"))
+    checked = with_comma(cell)
+    assert checked.records[0] is not None
+    assert Decimal(exact_json.dumps(checked.records[0]["value"])) == number
+
+
 def test_a_refused_cell_keeps_back_its_own_row_alone() -> None:
     target = target_of(type="integer")
     validator = Validator(target, lay_out(["id", "value", "note"], target, Input()), Secrets())
