@@ -24,12 +24,14 @@ from batchupdate.ingest import Checkup, Ingest, write_rows
 from batchupdate.journal import Journal
 from batchupdate.journal.folder import RunFolder, all_runs, create, one_at_a_time, one_run_of
 from batchupdate.model import Outcome
+from batchupdate.places import files_of, listed, places_of, short_names, with_rows
 from batchupdate.rates import rate_in_force
-from batchupdate.reader import STDIN, ReadOptions, local_copy, open_table, source_name
+from batchupdate.reader import STDIN, ReadOptions
+from batchupdate.reader.several import local_copies, open_tables
 from batchupdate.targets import Target, find_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pydantic import SecretStr
@@ -38,9 +40,13 @@ if TYPE_CHECKING:
     from batchupdate.journal.selection import Selection
     from batchupdate.model import Problem, Progress
     from batchupdate.rates import Rate
+    from batchupdate.reader.several import Source
 
 HASH_CHUNK = 1 << 20
 EXAMPLES = 3
+MAX_STEM = 20
+"""So many characters of the first file's name, so that how many more there are stays to be seen."""
+
 _ASK_NEW = "Look into it; then start afresh with --new, for this target does not say that sending twice is safe."
 
 
@@ -81,9 +87,12 @@ class Prepared:
         """How many rows are still to be sent."""
         return self.journal.to_send()
 
-    def examples(self) -> list[tuple[int, str, str]]:
-        """The first rows to be sent: number, id, and fields as JSON."""
-        return self.journal.examples(EXAMPLES)
+    def examples(self) -> list[tuple[str, str, str]]:
+        """The first rows to be sent: place, id, and fields as JSON."""
+        places = places_of(files_of(self.journal.meta().get("input")))
+        return [
+            (places.say(number), record_id, fields) for number, record_id, fields in self.journal.examples(EXAMPLES)
+        ]
 
 
 def target_of(settings: Settings) -> Target:
@@ -117,7 +126,7 @@ def _secrets(target: Target, key: SecretStr | None) -> Secrets:
 
 @contextmanager
 def prepare(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     settings: Settings,
     *,
     new: bool = False,
@@ -127,7 +136,7 @@ def prepare(
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
 ) -> Iterator[Prepared]:
-    """Checks an input and writes it to a new run's journal; or goes on with the same, unfinished run.
+    """Checks one file or several and writes them to a new run's journal; or goes on with the same, unfinished run.
 
     A new run that is left before it was executed leaves nothing behind. With `keyless` no API key is asked for; what
     is prepared like that is not to be executed.
@@ -141,9 +150,9 @@ def prepare(
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     key = None if keyless else find_key(target.auth.env, settings, environ)
     secrets = known_secrets(target, settings, environ) if keyless else _secrets(target, key)
-    with local_copy(source) as path, ExitStack() as stack:
-        facts = _facts(path, source, target, settings, base_url)
-        with open_table(path, read_options(settings), source=source_name(source)) as table:
+    with local_copies(source) as sources, ExitStack() as stack:
+        facts = _facts(sources, target, settings, base_url)
+        with open_tables(sources, read_options(settings), secrets.redact) as table:
             begun = _begin(stack, facts, settings, target, clock.now(), new=new)
             if not keyless:
                 _keep_others_off(stack, settings, target, base_url)
@@ -206,10 +215,11 @@ def resume(
         _keep_others_off(stack, settings, target, base_url)
         key = find_key(target.auth.env, settings, environ)
         checkup = _checkup_of(meta)
-        if _has_changed(meta["input"]):
+        if changed := _changed(meta["input"]):
+            have, file = ("have", "the files") if len(changed) > 1 else ("has", "the file")
             checkup.notices.append(
-                f"{checkup.source} has changed since this run began. The run goes on with the rows as they were; apply "
-                "the file once more afterwards to send what is new."
+                f"{listed(changed)} {have} changed since this run began. The run goes on with the rows as they were; "
+                f"apply {file} once more afterwards to send what is new."
             )
         yield Prepared(
             folder,
@@ -262,14 +272,15 @@ def retry(
         if not rows:
             raise _nothing_to_retry(folder, selection, earlier)
         with one_at_a_time(settings.runs_dir):
-            made = create(settings.runs_dir, f"{Path(meta['input']['path']).stem}-retry", clock.now())
+            made = create(settings.runs_dir, f"{_name_of(meta['input'])}-retry", clock.now())
             stack.callback(_remove_if_unused, made)
             stack.enter_context(made.lock())
         journal = stack.enter_context(Journal.create(made.journal))
         for batch in earlier.copies(rows):
             journal.add_copies(batch)
         facts = {
-            **{name: meta[name] for name in ("input", "target", "columns", "width")},
+            **{name: meta[name] for name in ("target", "columns", "width")},
+            "input": _input_of(meta["input"], rows),
             "same": {**meta["same"], "base_url": base_url, "retry_of": folder.run_id},
             "settings": settings.kept(),
             "retry_of": folder.run_id,
@@ -337,7 +348,22 @@ def _target_of(meta: Mapping[str, Any], settings: Settings) -> tuple[Target, str
 
 
 def _checkup_of(meta: Mapping[str, Any]) -> Checkup:
-    return Checkup(meta["input"]["path"], meta["target"]["name"], rows=meta["rows"])
+    files = {file.name: file.rows for file in files_of(meta["input"])}
+    source = listed(list(files)) or meta["input"]["path"]
+    return Checkup(source, meta["target"]["name"], rows=meta["rows"], files=files)
+
+
+def _input_of(told: Mapping[str, Any], rows: Sequence[int]) -> Mapping[str, Any]:
+    """What is told of an input of which only some rows are taken."""
+    files = files_of(told)
+    return with_rows(told, places_of(files).rows_by_file(rows)) if files else told
+
+
+def _name_of(told: Mapping[str, Any]) -> str:
+    """What a run is named after."""
+    files = told.get("files") or [told]
+    name = "stdin" if files[0]["path"] == STDIN else Path(files[0]["path"]).stem.replace(".", "-")
+    return f"{name[:MAX_STEM]}-and-{len(files) - 1}-more" if len(files) > 1 else name
 
 
 def _same_way(meta: Mapping[str, Any], settings: Settings, base_url: str) -> None:
@@ -353,8 +379,12 @@ def _place_of(proxy: str | None) -> str | None:
     return None if proxy is None else urlsplit(proxy).netloc.rpartition("@")[2]
 
 
+def _changed(told: Mapping[str, Any]) -> list[str]:
+    """The inputs that stand where they stood, and are others now."""
+    return [file.get("name", file["path"]) for file in told.get("files") or [told] if _has_changed(file)]
+
+
 def _has_changed(told: Mapping[str, Any]) -> bool:
-    """Whether the input stands where it stood, and is another one now."""
     path = Path(told["path"])
     try:
         return told["path"] != STDIN and path.is_file() and _digest(path) != told["sha256"]
@@ -370,11 +400,23 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _facts(path: Path, source: str | Path, target: Target, settings: Settings, base_url: str) -> dict[str, Any]:
-    """What the journal keeps about a run; `same` is what makes two runs of one file the same."""
-    name = STDIN if str(source) == STDIN else str(Path(source).absolute())
+def _input_facts(sources: Sequence[Source]) -> dict[str, Any]:
+    """What the journal keeps about the input; the digest of several files is that of their digests, in order."""
+    files = [{"path": source.place, "sha256": _digest(source.path)} for source in sources]
+    if len(files) == 1:
+        return dict(files[0])
+    names = short_names([source.name for source in sources])
     return {
-        "input": {"path": name, "sha256": _digest(path)},
+        "path": ", ".join(file["path"] for file in files),
+        "sha256": hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest(),
+        "files": [{"name": name, **file} for name, file in zip(names, files, strict=True)],
+    }
+
+
+def _facts(sources: Sequence[Source], target: Target, settings: Settings, base_url: str) -> dict[str, Any]:
+    """What the journal keeps about a run; `same` is what makes two runs of one input the same."""
+    return {
+        "input": _input_facts(sources),
         "target": target.model_dump(mode="json", exclude_unset=True),
         "same": {**settings.fingerprint(), "base_url": base_url, "target": target.identity()},
         "settings": settings.kept(),
@@ -426,8 +468,7 @@ def _begin(
         if found.run is not None:
             stack.enter_context(found.run.lock())
             return _Begun(found.run, stack.enter_context(Journal.open(found.run.journal)), notices, resumed=True)
-        path = facts["input"]["path"]
-        folder = create(settings.runs_dir, "stdin" if path == STDIN else path, now)
+        folder = create(settings.runs_dir, _name_of(facts["input"]), now)
         stack.callback(_remove_if_unused, folder)
         stack.enter_context(folder.lock())
         journal = stack.enter_context(Journal.create(folder.journal))
