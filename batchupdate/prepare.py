@@ -456,12 +456,10 @@ def _begin(
     with one_at_a_time(settings.runs_dir):
         found = _Found() if new else _unfinished(settings.runs_dir, facts)
         if found.unreadable and not target.repeatable:
-            raise ConfigError(f"The run {found.unreadable[0]} can't be read, and may have sent this file.", _ASK_NEW)
+            raise ConfigError(f"The run {found.unreadable[0]} can't be read, and may have sent {found.this}.", _ASK_NEW)
         if found.otherwise and found.run is None and not target.repeatable:
             name, left = found.otherwise[0]
-            told = (
-                f"The run {name} of this file has {left:,} rows left, but its target, address or settings were others."
-            )
+            told = found.otherwise_told(name, left)
             hint = f"Go on with it by: batchupdate resume {name}; or send all rows, the done ones too, with --new."
             raise ConfigError(told, hint)
         notices = found.notices()
@@ -478,29 +476,40 @@ def _begin(
 
 @dataclass(slots=True)
 class _Found:
-    """What a look at the earlier runs of a file found.
+    """What a look at the earlier runs of a file, or of several, found.
 
     `run` is the same one, unfinished; `unreadable` are those that can't be read; `of_older_file` are unfinished runs of
     this path, of what stood there before, and `otherwise` those of this very file for a target of this name, but with
     other settings; with the rows that they have left.
     """
 
+    several: bool = False
     run: RunFolder | None = None
     unreadable: list[str] = field(default_factory=list)
     of_older_file: list[tuple[str, int]] = field(default_factory=list)
     otherwise: list[tuple[str, int]] = field(default_factory=list)
 
+    @property
+    def this(self) -> str:
+        """What to call the input."""
+        return "these files" if self.several else "this file"
+
+    def otherwise_told(self, name: str, left: int) -> str:
+        """What is told of an unfinished run with other settings."""
+        return f"The run {name} of {self.this} has {left:,} rows left, but its target, address or settings were others."
+
     def notices(self) -> list[str]:
-        told = [f"The run {name} can't be read; if it sent this file, rows go out again." for name in self.unreadable]
+        told = [f"The run {name} can't be read; if it sent {self.this}, rows go out again." for name in self.unreadable]
         if self.run is None:
+            changed = "These files have" if self.several else "This file has"
             told += [
-                f"This file has changed since the run {name}, which has {left:,} rows left. This is a new run; the old "
-                f"one could be gone on with by: batchupdate resume {name}"
+                f"{changed} changed since the run {name}, which has {left:,} rows left. This is a new run; the old one "
+                f"could be gone on with by: batchupdate resume {name}"
                 for name, left in self.of_older_file
             ]
             told += [
-                f"The run {name} of this file has {left:,} rows left, but its target, address or settings were others. "
-                f"This is a new run, and sends all rows; the old one is gone on with by: batchupdate resume {name}"
+                f"{self.otherwise_told(name, left)} This is a new run, and sends all rows; the old one is gone on with "
+                f"by: batchupdate resume {name}"
                 for name, left in self.otherwise
             ]
         return told
@@ -512,7 +521,7 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any]) -> _Found:
     Raises:
         RunLocked: another process is just reading the same file for the same run.
     """
-    found = _Found()
+    found = _Found("files" in facts["input"])
     for folder in all_runs(runs_dir):
         try:
             with Journal.open(folder.journal) as journal:

@@ -67,7 +67,7 @@ def _near(word: str) -> str:
         return f"The folder {place} can't be looked into: {error.strerror or error}."
     names = [name for name in names if not name.startswith((".", _OPEN_IN_OFFICE))]
     near = [name for name in names if fnmatch.fnmatchcase(name.casefold(), pattern.casefold())]
-    near = near or difflib.get_close_matches(pattern, names, n=MAX_NEAR, cutoff=0.5)
+    near = near or difflib.get_close_matches(pattern, names, n=MAX_NEAR)
     if near:
         return f"Did you mean {' or '.join(near[:MAX_NEAR])}?"
     tables = [name for name in names if PurePath(name).suffix.lower() in TABLE_SUFFIXES][:MAX_NEAR]
