@@ -8,7 +8,6 @@ spreadsheet program shows, all rows are in order, and nothing has to be looked u
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -46,8 +45,7 @@ def row_of(number: int) -> int:
     return number & MOST_ROWS
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(NamedTuple):
     """How rows are called in a run of these files; `names` is empty for a run of one file, whose rows need no name."""
 
     names: tuple[str, ...] = ()

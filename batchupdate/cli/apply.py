@@ -16,7 +16,6 @@ from batchupdate.cli import options
 from batchupdate.cli.problems import Format, Groups, as_csv, as_github, csv_columns, csv_line, line_of
 from batchupdate.cli.screen import Screen, many, outcomes, span, told
 from batchupdate.errors import UsageError
-from batchupdate.places import short_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,6 +117,7 @@ def check(
 
 def _teller(output: Format, screen: Screen, files: list[str]) -> Callable[[Problem], None]:
     """What writes one problem."""
+    from batchupdate.places import short_names
     from batchupdate.reader import source_name
 
     if output is Format.GITHUB:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -104,8 +104,7 @@ def _identity(one: str | Path) -> object:
     return found.st_dev, found.st_ino
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
+class _Part(NamedTuple):
     """One of several files: how it was found, and how its rows become those of the whole.
 
     `order` says where each column of the whole stands in it, its own width for nowhere; None where they agree. `table`
@@ -178,7 +177,7 @@ class Tables:
         for part in parts[1:]:
             self._refuse_others(part, parts[0])
         self.columns = _all_columns(parts)
-        self._parts = [replace(part, order=_order(self.columns, part.columns)) for part in parts]
+        self._parts = [part._replace(order=_order(self.columns, part.columns)) for part in parts]
         self.notices = self._joined_notices()
         self.rows = [0] * len(parts)
 

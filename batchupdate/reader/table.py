@@ -119,8 +119,7 @@ class Records(Protocol):
         """Lets go of the file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addresses:
+class Addresses(NamedTuple):
     """How the cells of a table are called; it holds nothing of the table open.
 
     `sheet` is None in a file without sheets. `before` is how many columns lie left of a record's first cell. `kept` are
