@@ -13,7 +13,6 @@ from batchupdate.behind import Behind
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, InputError
 from batchupdate.model import Level, Outcome, Problem, Progress, Result
 from batchupdate.places import with_rows
-from batchupdate.reader.several import Tables
 from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, lay_out
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from batchupdate.config import Input, Secrets
     from batchupdate.journal import Entry, Journal
     from batchupdate.reader import Table
+    from batchupdate.reader.several import Tables
     from batchupdate.targets import Target
     from batchupdate.validator import Checked, Layout, Sighting
 
@@ -137,8 +137,7 @@ class Ingest:
     @property
     def rows_by_file(self) -> dict[str, int]:
         """How many data rows of each file were read so far, where there are several."""
-        rows = self.table.rows if isinstance(self.table, Tables) else ()
-        return dict(zip(self._places.names, rows, strict=True))
+        return dict(zip(self._places.names, self.table.rows, strict=True))
 
     def settle_duplicates(self) -> Iterator[tuple[list[Sighting], list[Result]]]:
         """The rows of every record that stands in several, with the results of those that will not be sent."""

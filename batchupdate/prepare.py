@@ -27,7 +27,7 @@ from batchupdate.model import Outcome
 from batchupdate.places import files_of, listed, places_of, short_names, with_rows
 from batchupdate.rates import rate_in_force
 from batchupdate.reader import STDIN, ReadOptions
-from batchupdate.reader.several import local_copies, open_tables
+from batchupdate.reader.sources import local_copies, open_tables
 from batchupdate.targets import Target, find_target
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from batchupdate.journal.selection import Selection
     from batchupdate.model import Problem, Progress
     from batchupdate.rates import Rate
-    from batchupdate.reader.several import Source
+    from batchupdate.reader.sources import Source
 
 HASH_CHUNK = 1 << 20
 EXAMPLES = 3

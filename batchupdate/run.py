@@ -20,7 +20,8 @@ from batchupdate.log import run_log
 from batchupdate.model import Progress
 from batchupdate.places import files_of, places_of
 from batchupdate.prepare import Prepared, known_secrets, prepare, quiet, rate_facts, read_options, target_of
-from batchupdate.reader.several import Tables, local_copies, open_tables
+from batchupdate.reader import Table
+from batchupdate.reader.sources import local_copies, open_tables
 from batchupdate.reporter.annotated import MOST_NOTES, write_annotated
 
 if TYPE_CHECKING:
@@ -59,14 +60,14 @@ def check_file(
     target = target_of(settings)
     secrets = known_secrets(target, settings, environ)
     with local_copies(source) as sources, open_tables(sources, read_options(settings), secrets.redact) as table:
-        if annotate and isinstance(table, Tables):
+        if annotate and not isinstance(table, Table):
             told = f"--annotate writes a copy of one file, and {len(sources)} are named."
             raise UsageError(told, "Check the file that is to be copied alone.")
         with fewer_collections(), Ingest(table, target, settings.input, secrets, tell, on_progress) as ingest:
             ingest.read(quiet)
             for _ in ingest.settle_duplicates():
                 pass  # each is told as a problem
-            if annotate and not isinstance(table, Tables):
+            if annotate and isinstance(table, Table):
                 write_annotated(annotate, table.columns, table.header_row, table.batches(), notes, secrets.redact)
             return ingest.checkup
 

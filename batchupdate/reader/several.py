@@ -6,21 +6,18 @@ order of the first file. One heavy file (a workbook, a compressed one) is open a
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from operator import itemgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from batchupdate.errors import InputError
 from batchupdate.headings import RAGGED, normalise_heading, told_ragged
 from batchupdate.model import Problem, Row
 from batchupdate.places import BITS, MOST_ROWS, Places, file_of, listed, row_of, short_names
-from batchupdate.reader import MEANT_FOR, STDIN, ReadOptions, local_copy, open_table, source_name
-from batchupdate.reader.remote import public_name, url_of
+from batchupdate.reader import MEANT_FOR, ReadOptions, open_table
 from batchupdate.reader.table import Batch, shorten
 from batchupdate.result_columns import EXTRA
 
@@ -29,79 +26,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from batchupdate.reader.sources import Source
     from batchupdate.reader.table import Addresses, Table
 
 TOLD_AT_MOST = 3
 _SAME_HEADINGS = "All files of a run need the same headings, in any order."
 _to_row: Callable[[tuple[int, tuple[str, ...]]], Row] = partial(tuple.__new__, Row)  # as in `table`
-
-
-class Source(NamedTuple):
-    """One input of a run.
-
-    `path` is where it can be read, which may be a temporary copy; `name` what to call it in a sentence; `place` where
-    it stands, as the journal keeps it: an absolute path, '-', or a URL without what could be a credential.
-    """
-
-    path: Path
-    name: str
-    place: str
-
-
-@contextmanager
-def local_copies(given: str | Path | Sequence[str | Path]) -> Iterator[list[Source]]:
-    """Gives the inputs of a run, one or several, in places where they can be read more than once; see `local_copy`.
-
-    Raises:
-        InputError: one of them can't be read, or stands there twice; or standard input stands beside others.
-    """
-    chosen = [given] if isinstance(given, str | Path) else list(given)
-    _refuse_twins(chosen)
-    with ExitStack() as stack:
-        yield [Source(stack.enter_context(local_copy(one)), source_name(one), _place(one)) for one in chosen]
-
-
-def open_tables(sources: Sequence[Source], options: ReadOptions, redact: Callable[[str], str] = str) -> Table | Tables:
-    """Opens the inputs of a run as one table; see `open_table` for a single one, and `Tables` for several."""
-    if len(sources) == 1:
-        return open_table(sources[0].path, options, source=sources[0].name)
-    return Tables(sources, options, redact)
-
-
-def _place(one: str | Path) -> str:
-    url = url_of(one)
-    if url is not None:
-        return public_name(url)
-    return STDIN if str(one) == STDIN else str(Path(one).absolute())
-
-
-def _refuse_twins(chosen: Sequence[str | Path]) -> None:
-    if not chosen:
-        raise InputError("No file is named.", "Name one, or several.")
-    if len(chosen) > 1 and STDIN in map(str, chosen):
-        raise InputError(
-            "Standard input (-) can't stand beside other files.", "Save what comes there as a file, and name that."
-        )
-    seen: dict[object, str] = {}
-    for one in chosen:
-        name = source_name(one)
-        key = _identity(one)
-        if key in seen:
-            told = f"{name} is named twice" if seen[key] == name else f"{seen[key]} and {name} are the same file"
-            raise InputError(f"{told}.", "Name each file once.")
-        seen[key] = name
-
-
-def _identity(one: str | Path) -> object:
-    """What two names of one file share."""
-    url = url_of(one)
-    if url is not None:
-        return url
-    try:
-        found = os.stat(one)  # noqa: PTH116 - the name can be any text
-    except (OSError, ValueError):  # told when it is opened
-        return os.path.abspath(one)  # noqa: PTH100 - as above
-    return found.st_dev, found.st_ino
 
 
 class _Part(NamedTuple):

@@ -168,9 +168,11 @@ class Table:
         addresses: how its cells are called.
         light: whether it holds neither memory nor a file while it is open.
         places: how its rows are called; those of a single file need no file's name.
+        rows: how many data rows were read of each file, where there are several.
     """
 
     places = ONE_FILE
+    rows: Sequence[int] = ()
 
     def __init__(self, records: Records, source: str, options: ReadOptions) -> None:
         self._records = records

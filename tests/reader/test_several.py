@@ -13,7 +13,8 @@ from batchupdate.errors import InputError
 from batchupdate.places import MOST_ROWS, file_of, number_of, row_of
 from batchupdate.reader import ReadOptions
 from batchupdate.reader import several as module
-from batchupdate.reader.several import Tables, local_copies, open_tables
+from batchupdate.reader.several import Tables
+from batchupdate.reader.sources import local_copies, open_tables
 from batchupdate.reader.table import Table
 
 if TYPE_CHECKING:
