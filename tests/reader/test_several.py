@@ -143,6 +143,7 @@ def test_columns_without_headings_need_not_be_in_every_file_and_lose_nothing(mak
     assert whole.cells == [("1", "x", "a", ""), ("2", "y", "b", "z")]
     assert whole.problems == []
     assert whole.table.address(2, 3) == ""  # no such column there
+    assert whole.table.address(2, 4) == "D2"  # beyond all headings
     assert whole.table.address(number_of(1, 2), 3) == "D2"
 
 
@@ -177,12 +178,12 @@ def test_a_problem_of_a_cell_stands_under_the_first_files_heading(make: Make) ->
 
 
 def test_the_limit_counts_the_rows_of_all_files(make: Make) -> None:
-    spoilt = sheet(["id"], ["#N/A"], ["4"], ["#N/A"])
+    spoilt = sheet(["id"], ["4"], ["#N/A"], ["#N/A"])
     paths = [make("id\n1\n2\n", "a.csv"), make(spoilt, "b.xlsx"), make("id\n5\n", "c.csv")]
     whole = Whole(paths, limit=4)
     assert whole.spots == [(0, 2), (0, 3), (1, 2), (1, 3)]
     assert whole.table.rows == [2, 2, 0]
-    assert [row_of(problem.row) for problem in whole.problems] == [2]
+    assert [row_of(problem.row) for problem in whole.problems] == [3]
     assert Whole(paths, limit=2).table.rows == [2, 0, 0]
 
 
