@@ -23,8 +23,8 @@ INPUT, SENDING, OUTPUT = "Reading the file", "Sending", "Output"
 Files = Annotated[
     list[str],
     typer.Argument(
-        help="A table (.csv, .xlsx, .ods, .jsonl and more), several, or 'exports/*.csv'; - for standard input.",
-        metavar="FILE...",
+        help="Tables (.csv, .xlsx, .ods, .jsonl and more), a pattern such as 'exports/*.csv', or - for standard input.",
+        metavar="FILE",
     ),
 ]
 TargetName = Annotated[
