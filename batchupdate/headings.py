@@ -1,4 +1,7 @@
-"""When two headings mean the same column. The reader and the validator must agree on it, so it stands below both."""
+"""When two headings mean the same column, and what to say of a row that does not fit the headings.
+
+The reader and the validator must agree on both, so they stand below them.
+"""
 
 from __future__ import annotations
 
@@ -13,3 +16,19 @@ def normalise_heading(text: str) -> str:
     `Integration ID`, `integration_id` and `integrationId` are one heading.
     """
     return _IGNORED.sub("", text).casefold()
+
+
+RAGGED = "ragged_row"
+"""The code of a row with more or fewer cells than there are headings."""
+
+
+def told_ragged(cells: int | str, headings: int, *, many: bool) -> str:
+    """What to say of such a row, and the way out.
+
+    Args:
+        cells: how many it has.
+        headings: how many there are.
+        many: whether it has too many.
+    """
+    way_out = "put quotes around a cell that holds the delimiter" if many else "is a line broken in two?"
+    return f"the row has {cells} cells, and the heading row has {headings}; {way_out}"

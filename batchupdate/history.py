@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import FINE
-from batchupdate.reporter import Summary, write_reports
+from batchupdate.places import files_of, places_of
+from batchupdate.reporter import Summary, placed, write_reports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,6 +86,8 @@ def summarise(
     meta, sessions = journal.meta(), journal.sessions()
     if not meta.get("sealed"):
         raise ConfigError(f"The run {folder.run_id} ended while its file was being read.", "Nothing was sent.")
+    files = files_of(meta["input"])
+    places = places_of(files)
     return Summary(
         folder.run_id,
         folder.path,
@@ -94,12 +97,14 @@ def summarise(
         meta["rows"],
         counts,
         sessions,
-        [] if _all_fine(counts) else journal.error_groups(),
+        [] if _all_fine(counts) else placed(journal.error_groups(), places),
         meta["rate_per_s"],
         meta.get("rate_auto", False),
         exit_code_of(counts, None) if sessions.exit_code is None else sessions.exit_code,
         stopped,
         meta.get("retry_of", ""),
+        files=files,
+        places=places,
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 
 from batchupdate.errors import ConfigError
+from batchupdate.places import ONE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,11 +21,16 @@ if TYPE_CHECKING:
 
     from batchupdate.clock import Clock
     from batchupdate.config import Secrets
+    from batchupdate.places import Places
 
 
 @contextmanager
-def run_log(path: Path, clock: Clock, secrets: Secrets, *, verbose: bool = False) -> Iterator[FilteringBoundLogger]:
+def run_log(
+    path: Path, clock: Clock, secrets: Secrets, places: Places = ONE_FILE, *, verbose: bool = False
+) -> Iterator[FilteringBoundLogger]:
     """Opens `run.log` for its owner alone, to append; structlog's global configuration is left as it is.
+
+    The `row` of an event is written as its `file` and its row in it where `places` has several files.
 
     Raises:
         ConfigError: it can't be opened.
@@ -32,6 +38,12 @@ def run_log(path: Path, clock: Clock, secrets: Secrets, *, verbose: bool = False
 
     def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {"at": clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"), **event}
+
+    def place(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        number = event.get("row")
+        if places.names and isinstance(number, int):
+            return {**event, "file": places.file(number), "row": places.row(number)}
+        return event
 
     def redact_texts(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {name: secrets.redact(value) if isinstance(value, str) else value for name, value in event.items()}
@@ -49,6 +61,7 @@ def run_log(path: Path, clock: Clock, secrets: Secrets, *, verbose: bool = False
             processors=[
                 structlog.processors.add_log_level,
                 stamp,
+                place,
                 structlog.processors.format_exc_info,
                 redact_texts,  # before JSON escapes what stands in a key
                 structlog.processors.JSONRenderer(ensure_ascii=False, default=str),

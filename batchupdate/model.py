@@ -45,8 +45,9 @@ FINE = frozenset({Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNCHANGED})
 class Row(NamedTuple):
     """One data row of the input; a plain tuple, for there can be millions.
 
-    `number` is the row's number as the user's spreadsheet program shows it (the header is row 1); `cells` are its
-    texts as typed, in the order of the table's columns. There can be fewer or more cells than columns.
+    `number` is the row's number as the user's spreadsheet program shows it (the header is row 1), and that of its file
+    where there are several (see `places`); `cells` are its texts as typed, in the order of the table's columns. There
+    can be fewer or more cells than columns.
     """
 
     number: int
@@ -66,7 +67,8 @@ class Problem:
 
     `code` is stable and meant for programs; `message` says to a person what is wrong and what to do. `column` is
     the heading as typed, or empty where the whole row is meant; `cell` is the text that stands there, and `address`
-    its place as a spreadsheet program names it (`changes!C17`), empty where it has none.
+    its place as a spreadsheet program names it (`changes!C17`), empty where it has none. `file` is what the row's file
+    is called where there are several, and `row` its number in that file.
     """
 
     code: str
@@ -76,6 +78,7 @@ class Problem:
     message: str
     level: Level = Level.ERROR
     address: str = ""
+    file: str = ""
 
     def sentence(self) -> str:
         """The problem in one line, without its row number."""
@@ -245,11 +248,15 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ErrorGroup:
-    """Rows that ended with the same sentence; an id inside it shows as `<id>`."""
+    """Rows that ended with the same sentence; an id inside it shows as `<id>`.
+
+    `example_file` is what the first row's file is called where there are several.
+    """
 
     message: str
     count: int
     example_row: int
+    example_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

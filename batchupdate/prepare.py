@@ -24,12 +24,14 @@ from batchupdate.ingest import Checkup, Ingest, write_rows
 from batchupdate.journal import Journal
 from batchupdate.journal.folder import RunFolder, all_runs, create, one_at_a_time, one_run_of
 from batchupdate.model import Outcome
+from batchupdate.places import files_of, listed, places_of, short_names, with_rows
 from batchupdate.rates import rate_in_force
-from batchupdate.reader import STDIN, ReadOptions, local_copy, open_table, source_name
+from batchupdate.reader import STDIN, ReadOptions
+from batchupdate.reader.sources import local_copies, open_tables
 from batchupdate.targets import Target, find_target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from pydantic import SecretStr
@@ -38,9 +40,13 @@ if TYPE_CHECKING:
     from batchupdate.journal.selection import Selection
     from batchupdate.model import Problem, Progress
     from batchupdate.rates import Rate
+    from batchupdate.reader.sources import Source
 
 HASH_CHUNK = 1 << 20
 EXAMPLES = 3
+MAX_STEM = 20
+"""So many characters of the first file's name, so that how many more there are stays to be seen."""
+
 _ASK_NEW = "Look into it; then start afresh with --new, for this target does not say that sending twice is safe."
 
 
@@ -81,9 +87,12 @@ class Prepared:
         """How many rows are still to be sent."""
         return self.journal.to_send()
 
-    def examples(self) -> list[tuple[int, str, str]]:
-        """The first rows to be sent: number, id, and fields as JSON."""
-        return self.journal.examples(EXAMPLES)
+    def examples(self) -> list[tuple[str, str, str]]:
+        """The first rows to be sent: place, id, and fields as JSON."""
+        places = places_of(files_of(self.journal.meta().get("input")))
+        return [
+            (places.say(number), record_id, fields) for number, record_id, fields in self.journal.examples(EXAMPLES)
+        ]
 
 
 def target_of(settings: Settings) -> Target:
@@ -117,7 +126,7 @@ def _secrets(target: Target, key: SecretStr | None) -> Secrets:
 
 @contextmanager
 def prepare(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     settings: Settings,
     *,
     new: bool = False,
@@ -127,7 +136,7 @@ def prepare(
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
 ) -> Iterator[Prepared]:
-    """Checks an input and writes it to a new run's journal; or goes on with the same, unfinished run.
+    """Checks one file or several and writes them to a new run's journal; or goes on with the same, unfinished run.
 
     A new run that is left before it was executed leaves nothing behind. With `keyless` no API key is asked for; what
     is prepared like that is not to be executed.
@@ -141,9 +150,9 @@ def prepare(
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     key = None if keyless else find_key(target.auth.env, settings, environ)
     secrets = known_secrets(target, settings, environ) if keyless else _secrets(target, key)
-    with local_copy(source) as path, ExitStack() as stack:
-        facts = _facts(path, source, target, settings, base_url)
-        with open_table(path, read_options(settings), source=source_name(source)) as table:
+    with local_copies(source) as sources, ExitStack() as stack:
+        facts = _facts(sources, target, settings, base_url)
+        with open_tables(sources, read_options(settings), secrets.redact) as table:
             begun = _begin(stack, facts, settings, target, clock.now(), new=new)
             if not keyless:
                 _keep_others_off(stack, settings, target, base_url)
@@ -206,10 +215,11 @@ def resume(
         _keep_others_off(stack, settings, target, base_url)
         key = find_key(target.auth.env, settings, environ)
         checkup = _checkup_of(meta)
-        if _has_changed(meta["input"]):
+        if changed := _changed(meta["input"]):
+            have, file = ("have", "the files") if len(changed) > 1 else ("has", "the file")
             checkup.notices.append(
-                f"{checkup.source} has changed since this run began. The run goes on with the rows as they were; apply "
-                "the file once more afterwards to send what is new."
+                f"{listed(changed)} {have} changed since this run began. The run goes on with the rows as they were; "
+                f"apply {file} once more afterwards to send what is new."
             )
         yield Prepared(
             folder,
@@ -262,14 +272,15 @@ def retry(
         if not rows:
             raise _nothing_to_retry(folder, selection, earlier)
         with one_at_a_time(settings.runs_dir):
-            made = create(settings.runs_dir, f"{Path(meta['input']['path']).stem}-retry", clock.now())
+            made = create(settings.runs_dir, f"{_name_of(meta['input'])}-retry", clock.now())
             stack.callback(_remove_if_unused, made)
             stack.enter_context(made.lock())
         journal = stack.enter_context(Journal.create(made.journal))
         for batch in earlier.copies(rows):
             journal.add_copies(batch)
         facts = {
-            **{name: meta[name] for name in ("input", "target", "columns", "width")},
+            **{name: meta[name] for name in ("target", "columns", "width")},
+            "input": _input_of(meta["input"], rows),
             "same": {**meta["same"], "base_url": base_url, "retry_of": folder.run_id},
             "settings": settings.kept(),
             "retry_of": folder.run_id,
@@ -337,7 +348,22 @@ def _target_of(meta: Mapping[str, Any], settings: Settings) -> tuple[Target, str
 
 
 def _checkup_of(meta: Mapping[str, Any]) -> Checkup:
-    return Checkup(meta["input"]["path"], meta["target"]["name"], rows=meta["rows"])
+    files = {file.name: file.rows for file in files_of(meta["input"])}
+    source = listed(list(files)) or meta["input"]["path"]
+    return Checkup(source, meta["target"]["name"], rows=meta["rows"], files=files)
+
+
+def _input_of(told: Mapping[str, Any], rows: Sequence[int]) -> Mapping[str, Any]:
+    """What is told of an input of which only some rows are taken."""
+    files = files_of(told)
+    return with_rows(told, places_of(files).rows_by_file(rows)) if files else told
+
+
+def _name_of(told: Mapping[str, Any]) -> str:
+    """What a run is named after."""
+    files = told.get("files") or [told]
+    name = "stdin" if files[0]["path"] == STDIN else Path(files[0]["path"]).stem.replace(".", "-")
+    return f"{name[:MAX_STEM]}-and-{len(files) - 1}-more" if len(files) > 1 else name
 
 
 def _same_way(meta: Mapping[str, Any], settings: Settings, base_url: str) -> None:
@@ -353,8 +379,12 @@ def _place_of(proxy: str | None) -> str | None:
     return None if proxy is None else urlsplit(proxy).netloc.rpartition("@")[2]
 
 
+def _changed(told: Mapping[str, Any]) -> list[str]:
+    """The inputs that stand where they stood, and are others now."""
+    return [file.get("name", file["path"]) for file in told.get("files") or [told] if _has_changed(file)]
+
+
 def _has_changed(told: Mapping[str, Any]) -> bool:
-    """Whether the input stands where it stood, and is another one now."""
     path = Path(told["path"])
     try:
         return told["path"] != STDIN and path.is_file() and _digest(path) != told["sha256"]
@@ -370,11 +400,23 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _facts(path: Path, source: str | Path, target: Target, settings: Settings, base_url: str) -> dict[str, Any]:
-    """What the journal keeps about a run; `same` is what makes two runs of one file the same."""
-    name = STDIN if str(source) == STDIN else str(Path(source).absolute())
+def _input_facts(sources: Sequence[Source]) -> dict[str, Any]:
+    """What the journal keeps about the input; the digest of several files is that of their digests, in order."""
+    files = [{"path": source.place, "sha256": _digest(source.path)} for source in sources]
+    if len(files) == 1:
+        return dict(files[0])
+    names = short_names([source.name for source in sources])
     return {
-        "input": {"path": name, "sha256": _digest(path)},
+        "path": ", ".join(file["path"] for file in files),
+        "sha256": hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest(),
+        "files": [{"name": name, **file} for name, file in zip(names, files, strict=True)],
+    }
+
+
+def _facts(sources: Sequence[Source], target: Target, settings: Settings, base_url: str) -> dict[str, Any]:
+    """What the journal keeps about a run; `same` is what makes two runs of one input the same."""
+    return {
+        "input": _input_facts(sources),
         "target": target.model_dump(mode="json", exclude_unset=True),
         "same": {**settings.fingerprint(), "base_url": base_url, "target": target.identity()},
         "settings": settings.kept(),
@@ -414,20 +456,17 @@ def _begin(
     with one_at_a_time(settings.runs_dir):
         found = _Found() if new else _unfinished(settings.runs_dir, facts)
         if found.unreadable and not target.repeatable:
-            raise ConfigError(f"The run {found.unreadable[0]} can't be read, and may have sent this file.", _ASK_NEW)
+            raise ConfigError(f"The run {found.unreadable[0]} can't be read, and may have sent {found.this}.", _ASK_NEW)
         if found.otherwise and found.run is None and not target.repeatable:
             name, left = found.otherwise[0]
-            told = (
-                f"The run {name} of this file has {left:,} rows left, but its target, address or settings were others."
-            )
+            told = found.otherwise_told(name, left)
             hint = f"Go on with it by: batchupdate resume {name}; or send all rows, the done ones too, with --new."
             raise ConfigError(told, hint)
         notices = found.notices()
         if found.run is not None:
             stack.enter_context(found.run.lock())
             return _Begun(found.run, stack.enter_context(Journal.open(found.run.journal)), notices, resumed=True)
-        path = facts["input"]["path"]
-        folder = create(settings.runs_dir, "stdin" if path == STDIN else path, now)
+        folder = create(settings.runs_dir, _name_of(facts["input"]), now)
         stack.callback(_remove_if_unused, folder)
         stack.enter_context(folder.lock())
         journal = stack.enter_context(Journal.create(folder.journal))
@@ -437,29 +476,40 @@ def _begin(
 
 @dataclass(slots=True)
 class _Found:
-    """What a look at the earlier runs of a file found.
+    """What a look at the earlier runs of a file, or of several, found.
 
     `run` is the same one, unfinished; `unreadable` are those that can't be read; `of_older_file` are unfinished runs of
     this path, of what stood there before, and `otherwise` those of this very file for a target of this name, but with
     other settings; with the rows that they have left.
     """
 
+    several: bool = False
     run: RunFolder | None = None
     unreadable: list[str] = field(default_factory=list)
     of_older_file: list[tuple[str, int]] = field(default_factory=list)
     otherwise: list[tuple[str, int]] = field(default_factory=list)
 
+    @property
+    def this(self) -> str:
+        """What to call the input."""
+        return "these files" if self.several else "this file"
+
+    def otherwise_told(self, name: str, left: int) -> str:
+        """What is told of an unfinished run with other settings."""
+        return f"The run {name} of {self.this} has {left:,} rows left, but its target, address or settings were others."
+
     def notices(self) -> list[str]:
-        told = [f"The run {name} can't be read; if it sent this file, rows go out again." for name in self.unreadable]
+        told = [f"The run {name} can't be read; if it sent {self.this}, rows go out again." for name in self.unreadable]
         if self.run is None:
+            changed = "These files have" if self.several else "This file has"
             told += [
-                f"This file has changed since the run {name}, which has {left:,} rows left. This is a new run; the old "
-                f"one could be gone on with by: batchupdate resume {name}"
+                f"{changed} changed since the run {name}, which has {left:,} rows left. This is a new run; the old one "
+                f"could be gone on with by: batchupdate resume {name}"
                 for name, left in self.of_older_file
             ]
             told += [
-                f"The run {name} of this file has {left:,} rows left, but its target, address or settings were others. "
-                f"This is a new run, and sends all rows; the old one is gone on with by: batchupdate resume {name}"
+                f"{self.otherwise_told(name, left)} This is a new run, and sends all rows; the old one is gone on with "
+                f"by: batchupdate resume {name}"
                 for name, left in self.otherwise
             ]
         return told
@@ -471,7 +521,7 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any]) -> _Found:
     Raises:
         RunLocked: another process is just reading the same file for the same run.
     """
-    found = _Found()
+    found = _Found("files" in facts["input"])
     for folder in all_runs(runs_dir):
         try:
             with Journal.open(folder.journal) as journal:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import EXIT_ROWS_NOT_FINE
 from batchupdate.journal.recovery import recover
-from batchupdate.reporter import Summary, write_summary
+from batchupdate.places import files_of
+from batchupdate.reporter import Summary, placed, write_summary
 from batchupdate.reporter.csv_files import write_results
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def recover_reports(folder: RunFolder) -> Summary:
         summary = _summary(folder, found)
         columns, width = _headings(found)
         results, failed = folder.path / RESULTS, folder.path / FAILED
-        write_results(results, failed, columns, width, found.lines(), summary.notices)
+        write_results(results, failed, columns, width, found.lines(), summary.notices, found.places)
         write_summary(folder.path / SUMMARY, summary)
         return summary
 
@@ -61,11 +62,13 @@ def _summary(folder: RunFolder, found: Recovered) -> Summary:
         found.listed if found.rows is None else found.rows,
         found.counts,
         found.sessions,
-        found.errors,
+        placed(found.errors, found.places),
         float(rate) if isinstance(rate, int | float) else None,
         found.meta.get("rate_auto") is True,
         EXIT_ROWS_NOT_FINE,
         notices=list(found.losses),
+        files=files_of(told),
+        places=found.places,
     )
 
 

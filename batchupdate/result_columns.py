@@ -14,5 +14,8 @@ RESULT_COLUMNS = (
     "_duration_ms",
 )
 
+FILE = "_file"
+"""In the reports of several files, what a row's file is called; it stands directly before its number there."""
+
 EXTRA = "_extra_"
 """Cells that stood beyond the heading row come into columns with this prefix and a number from 1."""

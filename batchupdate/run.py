@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate._version import __version__
 from batchupdate.engines import Job, Stop, work_off
+from batchupdate.errors import UsageError
 from batchupdate.garbage import fewer_collections
 from batchupdate.history import exit_code_of, report, summarise
 from batchupdate.ingest import Checkup, Ingest
@@ -17,12 +18,14 @@ from batchupdate.journal import Session
 from batchupdate.journal.folder import point_latest
 from batchupdate.log import run_log
 from batchupdate.model import Progress
+from batchupdate.places import files_of, places_of
 from batchupdate.prepare import Prepared, known_secrets, prepare, quiet, rate_facts, read_options, target_of
-from batchupdate.reader import local_copy, open_table, source_name
+from batchupdate.reader import Table
+from batchupdate.reader.sources import local_copies, open_tables
 from batchupdate.reporter.annotated import MOST_NOTES, write_annotated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from batchupdate.config import Settings
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def check_file(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     settings: Settings,
     *,
     on_problem: Callable[[Problem], None] = quiet,
@@ -39,9 +42,10 @@ def check_file(
     environ: Mapping[str, str] | None = None,
     annotate: Path | None = None,
 ) -> Checkup:
-    """Validates an input offline, in constant memory; every problem goes to `on_problem`.
+    """Validates an input, one file or several, offline and in constant memory; every problem goes to `on_problem`.
 
-    `annotate` is where a copy is written as a workbook, in which the cells with problems are coloured and noted.
+    `annotate` is where a copy of a single file is written as a workbook, in which the cells with problems are coloured
+    and noted.
 
     Raises:
         UsageError: the input, the config or the target can't be used.
@@ -54,13 +58,16 @@ def check_file(
             notes.setdefault(problem.row, []).append(problem)
 
     target = target_of(settings)
-    with local_copy(source) as path, open_table(path, read_options(settings), source=source_name(source)) as table:
-        secrets = known_secrets(target, settings, environ)
+    secrets = known_secrets(target, settings, environ)
+    with local_copies(source) as sources, open_tables(sources, read_options(settings), secrets.redact) as table:
+        if annotate and not isinstance(table, Table):
+            told = f"--annotate writes a copy of one file, and {len(sources)} are named."
+            raise UsageError(told, "Check the file that is to be copied alone.")
         with fewer_collections(), Ingest(table, target, settings.input, secrets, tell, on_progress) as ingest:
             ingest.read(quiet)
             for _ in ingest.settle_duplicates():
                 pass  # each is told as a problem
-            if annotate:
+            if annotate and isinstance(table, Table):
                 write_annotated(annotate, table.columns, table.header_row, table.batches(), notes, secrets.redact)
             return ingest.checkup
 
@@ -74,7 +81,9 @@ async def execute(
 ) -> Summary:
     """Sends what is to be sent, and writes the reports, also after a safety stop or an interruption."""
     folder, journal, clock, target = prepared.folder, prepared.journal, prepared.clock, prepared.target
-    with run_log(folder.log, clock, prepared.secrets, verbose=verbose) as log:
+    meta = journal.meta()
+    places = places_of(files_of(meta["input"]))
+    with run_log(folder.log, clock, prepared.secrets, places, verbose=verbose) as log:
         prepared.begins()
         session = journal.begin_session(clock.unix(), repeatable=target.repeatable)
         journal.set_meta({**rate_facts(prepared.rate), "finished": False})
@@ -82,7 +91,7 @@ async def execute(
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
         job = Job(
-            journal.meta().get("nonce", folder.run_id),
+            meta.get("nonce", folder.run_id),
             target,
             prepared.settings,
             prepared.base_url,
@@ -92,6 +101,7 @@ async def execute(
             log,
             stop or Stop(),
             on_progress,
+            places,
         )
         with fewer_collections():
             traffic, ended = await work_off(journal, job, session, total)
@@ -106,7 +116,7 @@ async def execute(
 
 
 async def run_file(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     settings: Settings,
     *,
     new: bool = False,
@@ -114,10 +124,10 @@ async def run_file(
     on_progress: Callable[[Progress], None] = quiet,
     environ: Mapping[str, str] | None = None,
 ) -> Summary:
-    """Applies one input to one target, and returns what became of it; the same as the command `run --yes`.
+    """Applies one file or several to one target, and returns what became of them; the same as the command `run --yes`.
 
     Args:
-        source: a CSV or Excel file, or `-` for standard input.
+        source: a CSV or Excel file, or `-` for standard input; or several files, in the order in which they count.
         settings: the target, the rate, and everything else.
         new: start afresh even if the same run is unfinished.
         on_problem: is told every problem of a row.

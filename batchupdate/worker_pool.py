@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from batchupdate.backoff import settle
 from batchupdate.errors import SafetyStop
 from batchupdate.model import FINE, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
+from batchupdate.places import ONE_FILE
 from batchupdate.uncancelled import to_its_end
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from batchupdate.clock import Clock
     from batchupdate.config import MaxFailures
     from batchupdate.model import Allowance, Request
+    from batchupdate.places import Places
 
 CLAIM_BATCH = 512
 """Rows claimed ahead at the most. After a kill, `concurrency + CLAIM_BATCH` rows at most are in doubt."""
@@ -154,6 +156,7 @@ class WorkerPool:
         rules: when to give up.
         clock: where time comes from.
         log: where noteworthy events go.
+        places: how rows are called.
     """
 
     def __init__(  # noqa: PLR0913 - all it works with, by name
@@ -169,10 +172,11 @@ class WorkerPool:
         rules: Rules,
         clock: Clock,
         log: FilteringBoundLogger,
+        places: Places = ONE_FILE,
     ) -> None:
         self._source, self._sink, self._turns = source, sink, turns
         self._send, self._judge, self._listen, self._delay = send, judge, listen, delay
-        self._rules, self._clock, self._log = rules, clock, log
+        self._rules, self._clock, self._log, self._places = rules, clock, log, places
         self._ready: deque[Request] = deque()
         self._waiting: list[_Waiting] = []
         self._in_flight = 0
@@ -360,7 +364,7 @@ class WorkerPool:
             told = f"{verdict.message}; not sent again, for the run's retry budget is spent"
             verdict = replace(verdict, message=told)
         if verdict.action is Action.STOP:
-            self.stop(SafetyStop(f"Stopped at row {request.row}: {verdict.message}.", _STOP_HINT))
+            self.stop(SafetyStop(f"Stopped at {self._places.say(request.row)}: {verdict.message}.", _STOP_HINT))
         self._finish(request, verdict, answer, sent, final=verdict.action is not Action.STOP)
 
     def _give_back(self, answer: Reply | Fault, verdict: Verdict, sent_at: float) -> bool:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from batchupdate.config import Secrets
 from batchupdate.errors import ConfigError
 from batchupdate.log import run_log
+from batchupdate.places import Places, number_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,3 +122,12 @@ def test_text_that_is_no_text_is_logged_all_the_same(path: Path, clock: FakeCloc
     with run_log(path, clock, SECRETS) as log:
         log.info("start", path="caf\udce9.csv")
     assert lines(path)[0]["path"] == "caf\udce9.csv"
+
+
+def test_in_a_run_of_several_files_a_row_is_written_with_its_file(path: Path, clock: FakeClock) -> None:
+    with run_log(path, clock, SECRETS, Places(("a.csv", "b.csv"))) as log:
+        log.info("repeat", row=number_of(1, 7))
+        log.info("end", exit_code=0)
+    first, last = lines(path)
+    assert (first["file"], first["row"]) == ("b.csv", 7)
+    assert "file" not in last

@@ -23,7 +23,9 @@ Outcomes = Annotated[
 Statuses = Annotated[
     str | None, typer.Option("--status", help="Only rows that got these: 404,5xx.", metavar="STATUSES")
 ]
-Rows = Annotated[str | None, typer.Option("--rows", help="Only these rows of the input: 4,10-20.", metavar="ROWS")]
+Rows = Annotated[
+    str | None, typer.Option("--rows", help="Only these rows of the input: 4,10-20 or b.csv:4.", metavar="ROWS")
+]
 
 
 def _settings_with(

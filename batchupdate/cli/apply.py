@@ -13,7 +13,7 @@ import typer
 
 from batchupdate import exact_json
 from batchupdate.cli import options
-from batchupdate.cli.problems import CSV_COLUMNS, Format, Groups, as_csv, as_github, csv_line, line_of
+from batchupdate.cli.problems import Format, Groups, as_csv, as_github, csv_columns, csv_line, line_of
 from batchupdate.cli.screen import Screen, many, outcomes, span, told
 from batchupdate.errors import UsageError
 
@@ -36,7 +36,7 @@ _STOP_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "S
 
 @told
 def check(
-    file: options.File,
+    files: options.Files,
     target: options.TargetName = None,
     config: options.Config = None,
     sheet: options.Sheet = None,
@@ -58,7 +58,7 @@ def check(
     as_json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:
-    """Check a file offline: every problem with its row, its column and how to fix it.
+    """Check a file, or several, offline: every problem with its row, its column and how to fix it.
 
     Sends nothing and needs no key. Exit code 0 when every row is fine, 1 when some have problems, 2 when the file or
     the config can't be used.
@@ -69,8 +69,11 @@ def check(
 
       batchupdate check renames.xlsx -t nairi-llm-integration --map "New label=name"
 
+      batchupdate check 'exports/*.csv' -t langdock-integration
+
       batchupdate check renames.xlsx -t langdock-integration --annotate checked.xlsx
     """
+    from batchupdate.reader.globs import expand
     from batchupdate.run import check_file
 
     settings = options.settings_from(
@@ -88,12 +91,13 @@ def check(
     )
     if as_json and output is not Format.TEXT:
         raise UsageError("--json and --format both say how to write.", "Keep one of them.")
-    _may_annotate(annotate, file)
+    files = expand(files)
+    _may_annotate(annotate, files)
     output = Format.JSON if as_json else output
     screen = Screen(quiet=quiet, as_json=output is not Format.TEXT)
     kept: list[Problem] = []
     groups = Groups()
-    tell = _teller(output, screen, file)
+    tell = _teller(output, screen, files)
 
     def show(problem: Problem) -> None:
         groups.add(problem)
@@ -102,8 +106,8 @@ def check(
         tell(problem)
 
     if output is Format.CSV:
-        screen.line(csv_line(*CSV_COLUMNS))
-    checkup = check_file(file, settings, on_problem=show, annotate=annotate)
+        screen.line(csv_line(*csv_columns(several=len(files) > 1)))
+    checkup = check_file(files, settings, on_problem=show, annotate=annotate)
     for notice in checkup.notices:
         screen.say(notice)
     groups.show(screen)
@@ -115,28 +119,33 @@ def check(
     raise typer.Exit(checkup.exit_code)
 
 
-def _teller(output: Format, screen: Screen, file: str) -> Callable[[Problem], None]:
+def _teller(output: Format, screen: Screen, files: list[str]) -> Callable[[Problem], None]:
     """What writes one problem."""
+    from batchupdate.places import short_names
+    from batchupdate.reader import source_name
+
     if output is Format.GITHUB:
-        return lambda problem: screen.line(as_github(problem, file))
+        paths = [file if file == "-" else source_name(file) for file in files]  # a URL can hold a credential
+        path_of = dict(zip(short_names(paths), paths, strict=True))  # by what problems call them
+        return lambda problem: screen.line(as_github(problem, path_of.get(problem.file, paths[0])))
     if output is Format.CSV:
         return lambda problem: screen.line(as_csv(problem))
     return lambda problem: screen.result(line_of(problem), style="yellow" if problem.level == "warning" else "")
 
 
-def _may_annotate(annotate: Path | None, file: str) -> None:
+def _may_annotate(annotate: Path | None, files: list[str]) -> None:
     if annotate is None:
         return
     if annotate.suffix.lower() != ".xlsx":
         raise UsageError(f"--annotate {annotate} does not end in .xlsx.", "Give it such a name.")
-    if file != "-" and annotate.exists() and Path(file).exists() and annotate.samefile(file):
+    if annotate.exists() and any(Path(file).exists() and annotate.samefile(file) for file in files if file != "-"):
         raise UsageError(f"--annotate {annotate} would overwrite the file that is checked.", "Give another name.")
 
 
 @told
 @options.sending
 def run(
-    file: options.File,
+    files: options.Files,
     target: options.TargetName = None,
     config: options.Config = None,
     base_url: options.BaseUrl = None,
@@ -160,7 +169,7 @@ def run(
     *,
     sending: dict[str, Any],
 ) -> None:
-    """Check a file, ask, send the changes, and report what became of every row.
+    """Check a file, or several, ask, send the changes, and report what became of every row.
 
     The API key comes from the environment variable that the target names. If the same run was left unfinished, this
     goes on with it. The first Ctrl-C lets what is in flight finish and writes the reports; the second quits.
@@ -173,6 +182,8 @@ def run(
       batchupdate run renames.csv --target langdock-integration
 
       batchupdate run renames.xlsx -t langdock-integration --rate 2/s
+
+      batchupdate run january.csv february.xlsx -t langdock-integration
 
       batchupdate run nightly.csv --config nightly.yaml --yes --json
     """
@@ -194,14 +205,15 @@ def run(
         **sending,
     )
     screen = Screen(quiet=quiet, as_json=as_json)
-    summary = _run(file, settings, screen, dry_run=dry_run, yes=yes, new=new, verbose=verbose)
+    summary = _run(files, settings, screen, dry_run=dry_run, yes=yes, new=new, verbose=verbose)
     finish(summary, screen)
 
 
 def _run(
-    file: str, settings: Settings, screen: Screen, *, dry_run: bool, yes: bool, new: bool, verbose: bool
+    files: list[str], settings: Settings, screen: Screen, *, dry_run: bool, yes: bool, new: bool, verbose: bool
 ) -> Summary | None:
     from batchupdate.prepare import prepare
+    from batchupdate.reader.globs import expand
 
     problems: list[Problem] = []
 
@@ -212,10 +224,10 @@ def _run(
     with ended_by_signals(), ExitStack() as stack:
         with screen.progress() as show:
             prepared = stack.enter_context(
-                prepare(file, settings, new=new, keyless=dry_run, on_problem=keep, on_progress=show)
+                prepare(expand(files), settings, new=new, keyless=dry_run, on_problem=keep, on_progress=show)
             )
         _describe(prepared, problems, screen)
-        asks = Asks(dry_run=dry_run, yes=yes, possible=file != "-", verbose=verbose)
+        asks = Asks(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose)
         return ask_and_send(prepared, screen, asks, checkup_json(prepared.checkup, problems))
 
 
@@ -340,7 +352,7 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
     invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
     doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
     skipped = f", {checkup.skipped:,} not asked for (when)" if checkup.skipped else ""
-    screen.say(f"  {many(checkup.rows, 'row')}: {count:,} to send{invalid}{doubles}{skipped}.")
+    screen.say(f"  {many(checkup.rows, 'row')}{_of_files(checkup)}: {count:,} to send{invalid}{doubles}{skipped}.")
     if checkup.cleared:
         screen.say(f"  {_cleared(checkup)}", style="yellow")
     show_plan(prepared, screen)
@@ -349,18 +361,19 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
 def show_plan(prepared: Prepared, screen: Screen) -> None:
     """The first changes, and how long it will take."""
     count = prepared.to_send
-    for number, record_id, fields in prepared.examples():
+    for place, record_id, fields in prepared.examples():
         values = ", ".join(f"{name} = {exact_json.dumps(value)}" for name, value in exact_json.loads(fields).items())
-        screen.say(f"  row {number}: {record_id}: {values}")
+        screen.say(f"  {place}: {record_id}: {values}")
     if count and prepared.rate.limited:
         screen.say(f"  At {prepared.rate} this takes about {span(count / prepared.rate.per_s)}.")
 
 
 def _verdict(checkup: Checkup) -> str:
     if not checkup.rows:
-        return "There is nothing to do: the file has no data rows."
+        have = "files have" if checkup.files else "file has"
+        return f"There is nothing to do: the {have} no data rows."
     fine = checkup.rows - checkup.invalid - checkup.skipped
-    text = f"{many(checkup.rows, 'row')}: {fine:,} fine, {checkup.invalid:,} invalid"
+    text = f"{many(checkup.rows, 'row')}{_of_files(checkup)}: {fine:,} fine, {checkup.invalid:,} invalid"
     if checkup.warnings:
         text += f", {many(checkup.warnings, 'warning')}"
     if checkup.superseded:
@@ -368,6 +381,10 @@ def _verdict(checkup: Checkup) -> str:
     if checkup.skipped:
         text += f", {checkup.skipped:,} not asked for (when)"
     return text + "." + (f" {_cleared(checkup)}" if checkup.cleared else "")
+
+
+def _of_files(checkup: Checkup) -> str:
+    return f" of {len(checkup.files):,} files" if checkup.files else ""
 
 
 def _cleared(checkup: Checkup) -> str:
@@ -381,6 +398,7 @@ def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
         "source": checkup.source,
         "target": checkup.target,
         "rows": checkup.rows,
+        **({"files": checkup.files} if checkup.files else {}),
         "invalid": checkup.invalid,
         "superseded": checkup.superseded,
         "skipped": checkup.skipped,
@@ -392,6 +410,7 @@ def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
             {
                 "code": problem.code,
                 "level": problem.level.value,
+                **({"file": problem.file} if problem.file else {}),
                 "row": problem.row,
                 "column": problem.column,
                 "address": problem.address,

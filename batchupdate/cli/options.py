@@ -21,8 +21,12 @@ R = TypeVar("R")
 
 INPUT, SENDING, OUTPUT = "Reading the file", "Sending", "Output"
 
-File = Annotated[
-    str, typer.Argument(help="A table (.csv, .xlsx, .ods, .jsonl and more), or - for standard input.", metavar="FILE")
+Files = Annotated[
+    list[str],
+    typer.Argument(
+        help="Tables (.csv, .xlsx, .ods, .jsonl and more), a pattern such as 'exports/*.csv', or - for standard input.",
+        metavar="FILE",
+    ),
 ]
 TargetName = Annotated[
     str | None, typer.Option("--target", "-t", help="A built-in target, or the path of your own target's YAML file.")

@@ -26,12 +26,22 @@ class Format(StrEnum):
 
 
 CSV_COLUMNS = ("code", "level", "row", "column", "address", "cell", "message")
+_ROW = CSV_COLUMNS.index("row")
 
 
 def line_of(problem: Problem) -> str:
     """A problem as a sentence for people."""
     warning = "warning: " if problem.level == "warning" else ""
-    return f"row {problem.row}: {warning}{problem.sentence()} [{problem.code}]"
+    return f"{_place(problem)}: {warning}{problem.sentence()} [{problem.code}]"
+
+
+def _place(problem: Problem) -> str:
+    return f"{problem.file} row {problem.row}".lstrip()
+
+
+def csv_columns(*, several: bool) -> tuple[str, ...]:
+    """The headings of `as_csv`; where there are several files, the row's file stands before its number."""
+    return (*CSV_COLUMNS[:_ROW], "file", *CSV_COLUMNS[_ROW:]) if several else CSV_COLUMNS
 
 
 def csv_line(*cells: object) -> str:
@@ -42,9 +52,10 @@ def csv_line(*cells: object) -> str:
 
 
 def as_csv(problem: Problem) -> str:
-    """A problem in the order of `CSV_COLUMNS`."""
-    level = problem.level.value
-    return csv_line(problem.code, level, problem.row, problem.column, problem.address, problem.cell, problem.message)
+    """A problem in the order of `csv_columns`."""
+    place = (problem.file, problem.row) if problem.file else (problem.row,)
+    cells = (problem.code, problem.level.value, *place, problem.column, problem.address, problem.cell, problem.message)
+    return csv_line(*cells)
 
 
 def as_github(problem: Problem, source: str) -> str:
@@ -76,7 +87,7 @@ class Groups:
         self._counts[kind] = self._counts.get(kind, 0) + 1
         first = self._first.setdefault(kind, [])
         if len(first) < FIRST_CELLS:
-            first.append(problem.address or f"row {problem.row}")
+            first.append(f"{problem.file} {problem.address}".lstrip() if problem.address else _place(problem))
 
     def rows(self) -> list[tuple[str, ...]]:
         """Kind, code, column, count and first cells; errors first, then the most frequent."""

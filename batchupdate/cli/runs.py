@@ -141,7 +141,7 @@ def show(run: RunName = "latest", runs_dir: RunsDir = DEFAULT, as_json: options.
     if folder.is_held():
         screen.say("This run is being worked on right now: what is in flight shows as unknown.")
     summary = summary_of(folder)
-    screen.result(f"{summary.run_id}: {summary.input_path} → {summary.target}", style="bold")
+    screen.result(f"{summary.run_id}: {summary.source} → {summary.target}", style="bold")
     outcomes(screen, summary)
     screen.json(summary.to_json())
 

@@ -227,9 +227,8 @@ def outcomes(screen: Screen, summary: Summary) -> None:
     rows = [(outcome.value, f"{count:,}") for outcome, count in summary.counts.items() if count]
     screen.table("", ("outcome", "rows"), rows or [("nothing to do", "0")])
     for group in summary.errors[:5]:
-        times = (
-            f"{group.count:,} rows, such as row {group.example_row}" if group.count > 1 else f"row {group.example_row}"
-        )
+        place = f"{group.example_file} row {group.example_row}".lstrip()
+        times = f"{group.count:,} rows, such as {place}" if group.count > 1 else place
         screen.result(f"  {times}: {group.message}")
     if len(summary.errors) > 5:  # noqa: PLR2004 - the rest is in the files
         screen.result("  … and others: see failed.csv")

@@ -16,6 +16,7 @@ from batchupdate.journal import Session
 from batchupdate.journal.hand_over import HandOver
 from batchupdate.limiter import Limiter
 from batchupdate.model import Progress, Traffic, Verdict
+from batchupdate.places import ONE_FILE
 from batchupdate.rates import rate_in_force
 from batchupdate.worker_pool import CLAIM_BATCH, Rules, WorkerPool
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from batchupdate.config import Secrets, Settings
     from batchupdate.journal import Journal
     from batchupdate.model import Allowance, Fault, Reply, Request
+    from batchupdate.places import Places
     from batchupdate.rates import Rate
     from batchupdate.targets import Target
     from batchupdate.worker_pool import Sink, Source
@@ -59,7 +61,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """All that an engine needs beside the journal; `nonce` tells this run from all others, anywhere."""
+    """All that an engine needs beside the journal.
+
+    `nonce` tells this run from all others, anywhere; `places` says how rows are called.
+    """
 
     nonce: str
     target: Target
@@ -71,6 +76,7 @@ class Job:
     log: FilteringBoundLogger
     stop: Stop
     on_progress: Callable[[Progress], None]
+    places: Places = ONE_FILE
 
     @property
     def rate(self) -> Rate:
@@ -182,6 +188,7 @@ class _Line:
             else replace(self._rules, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S),
             clock=job.clock,
             log=job.log.bind(stage=stage),
+            places=job.places,
         )
         self._pools.append(pool)
         watch = asyncio.create_task(_Watch(pool, self._limiter, job, total, stage).report())

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic_core import from_json
 
 from batchupdate.errors import ConfigError
-from batchupdate.journal.pages import Pages
+from batchupdate.journal.pages import HIGHEST, Pages
 from batchupdate.model import ErrorGroup, Line, Outcome, Sessions, Traffic
+from batchupdate.places import MOST_ROWS, Places, files_of, number_of, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from batchupdate.journal.pages import Leaf, Record
+    from batchupdate.places import InputFile
 
 ROOTS = {"row": 3, "started": 4, "result": 5, "session": 6, "earlier": 7}
 """Where each table begins: SQLite hands pages out in the order in which schema.sql makes the tables, and keeps them."""
@@ -68,7 +70,7 @@ _OUTCOME = """
                 row.cells IS NULL, row.sound AND row.sends, started.number, coalesce(row.carrier, row.number)
             )
             WHEN row.cells IS NULL THEN trim(result.error || '; ' || bare(), '; ')
-            WHEN row.carrier IS NOT NULL AND result.error = '' THEN 'sent together with row ' || row.carrier
+            WHEN row.carrier IS NOT NULL AND result.error = '' THEN 'sent together with ' || place(row.carrier)
             ELSE result.error
         END AS error,
         coalesce(result.request_id, '') AS request_id, coalesce(result.location, '') AS location,
@@ -100,7 +102,8 @@ class Recovered:
 
     `meta` are the facts about the run that could be read. `rows` is how many rows the run has, None if that is lost,
     and `listed` how many are told of here: others would have no number. `width` is the most cells that a row has.
-    `counts` are those of the rows that are listed. `losses` are sentences for the user, empty if nothing is missing.
+    `counts` are those of the rows that are listed, and `places` says how they are called. `losses` are sentences for
+    the user, empty if nothing is missing.
     """
 
     meta: dict[str, Any]
@@ -111,6 +114,7 @@ class Recovered:
     errors: list[ErrorGroup]
     sessions: Sessions
     losses: list[str]
+    places: Places
     _scratch: sqlite3.Connection
 
     def __enter__(self) -> Self:
@@ -242,15 +246,17 @@ class _Salvage:
         behind = self._behind(path, sessions_begun)
         found = self._one("SELECT count(*) FROM row WHERE sound")
         whole = found == rows and not self._gaps["row"]
+        files = files_of(meta.get("input"))
         if not whole:
-            self._list_the_rest(rows)
+            self._list_the_rest([(file, one.rows) for file, one in enumerate(files)] or [(None, rows or 0)])
         listed = self._one("SELECT count(*) FROM row")
         if not listed:
             raise ConfigError(f"Nothing can be read in the journal {path}.", "Look for a copy of the run's folder.")
         doubt = self._drop_contradictions() or bool(behind or not whole or self._strays)
         if behind:
             self._forget_what_is_not_final()
-        self._make_view(in_doubt=doubt)
+        places = self._places(files)
+        self._make_view(places, in_doubt=doubt)
         losses = [*behind, *self._losses(rows, listed, meta)]
         counts = dict.fromkeys(Outcome, 0)
         for outcome, count in self._scratch.execute("SELECT outcome, count(*) FROM outcome GROUP BY outcome"):
@@ -258,7 +264,12 @@ class _Salvage:
         errors = [ErrorGroup(*group) for group in self._scratch.execute(_ERROR_GROUPS)]
         *traffic, started, finished, duration, exit_code = self._scratch.execute(_SESSIONS).fetchone()
         sessions = Sessions(Traffic(*traffic), started, finished, duration, exit_code)
-        return Recovered(meta, rows, listed, self._width, counts, errors, sessions, losses, self._scratch)
+        return Recovered(meta, rows, listed, self._width, counts, errors, sessions, losses, places, self._scratch)
+
+    def _places(self, files: Sequence[InputFile]) -> Places:
+        """How the rows are called; files whose names are lost have numbers."""
+        several = files or self._one("SELECT coalesce(max(number), 0) FROM row") > MOST_ROWS
+        return places_of(files) if files or not several else Places(("file 1",))
 
     def _one(self, query: str) -> int:
         return int(self._scratch.execute(query).fetchone()[0])
@@ -297,22 +308,34 @@ class _Salvage:
         self._scratch.execute("INSERT OR IGNORE INTO started SELECT number FROM result WHERE NOT final AND attempts")
         self._scratch.execute("DELETE FROM result WHERE NOT final")
 
-    def _list_the_rest(self, rows: int | None) -> None:
-        """Lists rows that are known by their results alone, or by the place where they should stand."""
+    def _list_the_rest(self, files: Sequence[tuple[int | None, int]]) -> None:
+        """Lists rows that are known by their results alone, or by the place where they should stand.
+
+        Args:
+            files: the index of each file, None for the only one, and how many rows it has.
+        """
         for table in ("result", "started"):
             self._scratch.execute(f"INSERT OR IGNORE INTO row (number) SELECT number FROM {table}")  # noqa: S608 - ours
-        missing = (rows or 0) - self._one("SELECT count(*) FROM row")
-        highest = self._one("SELECT coalesce(max(number), 1) FROM row")
-        for low, high in self._gaps["row"]:
-            numbers = range(max(low, FIRST_ROW - 1) + 1, highest + max(missing, 0) + 1)
+        for file, rows in files:
+            base, top = (0, HIGHEST) if file is None else (number_of(file, 0), number_of(file, MOST_ROWS))
+            self._list_the_rest_of(base, top, rows)
+
+    def _list_the_rest_of(self, base: int, top: int, rows: int) -> None:
+        """Lists the rows of a file, whose numbers lie from `base` to `top`."""
+        query = f"SELECT count(*), coalesce(max(number), {base + 1}) FROM row WHERE number BETWEEN {base} AND {top}"  # noqa: S608 - numbers
+        found, highest = self._scratch.execute(query).fetchone()
+        missing = rows - found
+        for begins, ends in self._gaps["row"]:
+            low, high = max(begins, base + FIRST_ROW - 1), min(ends, top)  # what is above the headings is no row
+            numbers = range(low + 1, min(highest + max(missing, 0), top) + 1)
             if high <= highest:
-                numbers = range(high, max(low, FIRST_ROW - 1), -1)  # what is above the headings is no row
+                numbers = range(high, low, -1)
             for number in numbers:
                 if missing <= 0:
                     return
                 missing -= self._scratch.execute("INSERT OR IGNORE INTO row (number) VALUES (?)", (number,)).rowcount
 
-    def _make_view(self, *, in_doubt: bool) -> None:
+    def _make_view(self, places: Places, *, in_doubt: bool) -> None:
         results, started = self._gaps["result"], self._gaps["started"]
 
         def doubtful(number: int) -> bool:
@@ -329,6 +352,7 @@ class _Salvage:
             return MAYBE_SENT if doubtful(number) else ""
 
         self._scratch.create_function("doubtful", 1, doubtful)
+        self._scratch.create_function("place", 1, places.say)
         self._scratch.create_function("why", 4, why)
         self._scratch.create_function("bare", 0, lambda: CELLS_LOST)
         self._scratch.execute(_OUTCOME)
@@ -370,7 +394,7 @@ def _is_row(record: Record) -> bool:
     except ValueError:
         return False
     texts = all(text is None or isinstance(text, str) for text in (record_id, path, fields))
-    return nothing is None and texts and (carrier is None or _is_whole(carrier))
+    return nothing is None and texts and (carrier is None or (isinstance(carrier, int) and carrier > 0))
 
 
 def _is_result(record: Record) -> bool:

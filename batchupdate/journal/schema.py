@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
 
 _STEPS: Mapping[int, Sequence[str]] = {
@@ -20,14 +20,15 @@ _STEPS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE session ADD COLUMN allowed_per_s REAL",
         "CREATE TABLE given (number INTEGER PRIMARY KEY, run TEXT NOT NULL)",
     ],
+    2: [],  # rows of several files; the view alone says more than before
 }
-"""What makes the next version out of each one."""
+"""What makes the tables of the next version out of those of each one; the view is made anew after that."""
 
 
 def create(connection: sqlite3.Connection) -> None:
     """Makes the tables in an empty database."""
     connection.execute("BEGIN")
-    for statement in resources.files(__package__).joinpath("schema.sql").read_text("utf-8").split(";\n"):
+    for statement in _statements():
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {VERSION}")
@@ -53,6 +54,8 @@ def bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         for step in range(_version(connection), VERSION):  # asked again: another process may just have done it
             for statement in _STEPS[step]:
                 connection.execute(statement)
+        connection.execute("DROP VIEW outcome")
+        connection.execute(next(statement for statement in _statements() if "CREATE VIEW outcome" in statement))
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")
     except sqlite3.Error as error:
@@ -60,6 +63,10 @@ def bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute("ROLLBACK")
         hint = "It was made by an older version of batchupdate, and has to be writable once to be read by this one."
         raise ConfigError(f"The journal {path} can't be brought up to date: {error}.", hint) from error
+
+
+def _statements() -> list[str]:
+    return resources.files(__package__).joinpath("schema.sql").read_text("utf-8").split(";\n")
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -7,7 +7,7 @@ CREATE TABLE meta (
 
 -- Every input row. Written once, before the first request; never changed after that.
 CREATE TABLE row (
-    number    INTEGER PRIMARY KEY,  -- as the spreadsheet program shows it
+    number    INTEGER PRIMARY KEY,  -- as the spreadsheet program shows it, or that of one of several files; see places.py
     cells     TEXT NOT NULL,        -- JSON array of the cells as typed
     record_id TEXT,                 -- the id as typed; NULL where the row names no record
     path      TEXT,                 -- path and query of the request; NULL where nothing is to be sent
@@ -65,7 +65,14 @@ SELECT
     CASE
         WHEN result.number IS NULL AND started.number IS NOT NULL
             THEN 'the run ended before this row''s answer came; it may or may not have been applied'
-        WHEN row.carrier IS NOT NULL AND result.error = '' THEN 'sent together with row ' || row.carrier
+        WHEN row.carrier IS NOT NULL AND result.error = '' THEN 'sent together with ' || coalesce(
+            (   -- of several files; a row's number is then that of its file, and 32 bits for its place in it
+                SELECT json_extract(value, '$.files[' || (row.carrier >> 32) || '].name') || ' row '
+                    || (row.carrier & 0xFFFFFFFF)
+                FROM meta WHERE name = 'input'
+            ),
+            'row ' || row.carrier
+        )
         ELSE coalesce(result.error, '')
     END AS error,
     coalesce(result.request_id, '') AS request_id,

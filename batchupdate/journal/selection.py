@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import ConfigError
 from batchupdate.model import Outcome
+from batchupdate.places import MOST_ROWS, files_of, number_of, places_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +23,10 @@ WORTH_IT = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.CONFLICT, Outcome.NOT_ATTEM
 Span = tuple[int, int]
 """First and last, both included."""
 
-_ROWS = re.compile(r"(\d{1,12})(?:-(\d{1,12}))?", re.ASCII)
+FileSpan = tuple[str, int, int]
+"""What a file is called, and its first and last row, both included; an empty name in a run of one file."""
+
+_ROWS = re.compile(r"(?:(.+):)?(\d{1,12})(?:-(\d{1,12}))?", re.ASCII)
 _STATUS = re.compile(r"([1-9])(xx|\d\d)", re.ASCII | re.IGNORECASE)
 
 
@@ -30,22 +36,26 @@ class Selection:
 
     outcomes: Sequence[Outcome] = ()
     statuses: Sequence[Span] = ()
-    rows: Sequence[Span] = ()
+    rows: Sequence[FileSpan] = ()
 
     def numbers(self, journal: Journal, *, repeatable: bool) -> list[int]:
         """The numbers of the rows, in order. Of merged rows, all come along if one does.
 
         Where repeating is not safe, a row that may have been applied is chosen only if `unknown` is named.
+
+        Raises:
+            ConfigError: rows are named without their file, or with one that the run does not have.
         """
         outcomes = self.outcomes or [one for one in WORTH_IT if repeatable or one is not Outcome.UNKNOWN]
-        return journal.numbers_of(outcomes, self.statuses, self.rows)
+        names = places_of(files_of(journal.meta().get("input"))).names
+        return journal.numbers_of(outcomes, self.statuses, [_span(rows, names) for rows in self.rows])
 
     def __str__(self) -> str:
         parts = ["outcome " + " or ".join(self.outcomes or WORTH_IT)]
         if self.statuses:
             parts.append("status " + ", ".join(_told(*span) for span in self.statuses))
         if self.rows:
-            parts.append("rows " + ", ".join(_told(*span) for span in self.rows))
+            parts.append("rows " + ", ".join(_told_rows(*rows) for rows in self.rows))
         return "none has " + " and ".join(parts)
 
 
@@ -53,8 +63,28 @@ def _told(first: int, last: int) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
+def _told_rows(file: str, first: int, last: int) -> str:
+    return f"{file}:{_told(first, last)}" if file else _told(first, last)
+
+
+def _span(rows: FileSpan, names: Sequence[str]) -> Span:
+    """Some rows by their numbers in the run."""
+    file, first, last = rows
+    if not names and not file:
+        return first, last
+    if not names:
+        raise ConfigError(f"--rows {_told_rows(*rows)!r} names a file, and this run has one only.", "Write 10-20.")
+    if file not in names:
+        near = next(iter(difflib.get_close_matches(file, names, 1, 0)))
+        example = f"--rows {shlex.quote(near)}:{_told(first, last)}"
+        what = f"{file!r}, which this run does not have" if file else "no file, and this run has several"
+        raise ConfigError(f"--rows {_told_rows(*rows)!r} names {what}.", f"Say for example: {example}")
+    index = names.index(file)
+    return number_of(index, min(first, MOST_ROWS)), number_of(index, min(last, MOST_ROWS))
+
+
 def parse_selection(outcomes: str | None, statuses: str | None, rows: str | None) -> Selection:
-    """Reads `failed,unknown`, `404,5xx` and `10-20,31`; None for no wish.
+    """Reads `failed,unknown`, `404,5xx` and `10-20,31` or `b.csv:10-20`; None for no wish.
 
     Raises:
         ConfigError: one of them is not of this form.
@@ -87,11 +117,11 @@ def _statuses(text: str) -> list[Span]:
     return found
 
 
-def _rows(text: str) -> list[Span]:
+def _rows(text: str) -> list[FileSpan]:
     found = []
     for word in _words(text):
         match = _ROWS.fullmatch(word)
-        if match is None or int(match[2] or match[1]) < int(match[1]):
+        if match is None or int(match[3] or match[2]) < int(match[2]):
             raise ConfigError(f"--rows {word!r} names no rows.", "Write 10-20, or several: 4,10-20,31")
-        found.append((int(match[1]), int(match[2] or match[1])))
+        found.append((match[1] or "", int(match[2]), int(match[3] or match[2])))
     return found

@@ -14,8 +14,9 @@ import stat
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
 from batchupdate.reader.kinds import TABLE_SUFFIXES, Kind, find_kind
@@ -34,6 +35,15 @@ __all__ = ["STDIN", "Batch", "ReadOptions", "Table", "local_copy", "open_table",
 STDIN = "-"
 """The file name that means standard input."""
 
+MEANT_FOR = {
+    "sheet": frozenset(Kind) - {Kind.TEXT, Kind.JSONL, Kind.PARQUET},
+    "encoding": frozenset({Kind.TEXT, Kind.JSONL}),
+    "delimiter": frozenset({Kind.TEXT}),
+    "header_row": frozenset(Kind) - {Kind.JSONL, Kind.PARQUET},
+}
+"""For which kinds of file an option means something."""
+
+_STREAMED = frozenset({Kind.TEXT, Kind.JSONL})
 _DEFAULT = ReadOptions()
 
 
@@ -51,17 +61,19 @@ def open_table(path: Path | str, options: ReadOptions = _DEFAULT, *, source: str
     """
     name = source or source_name(path)
     with ExitStack() as opened:
-        local = opened.enter_context(local_copy(path))
+        local = given = opened.enter_context(local_copy(path))
         try:
             local, name = opened.enter_context(unpacked(local, name))
-            records = _open_records(local, options, name)
+            kind = find_kind(local, name)
+            options = fitting(options, kind) if options.mixed else options
+            records = _open_records(local, kind, options, name)
             opened.callback(records.close)
             table = Table(records, name, options)
         except OSError as error:
             raise _unreadable(error, local, name) from error
         except UnicodeError as error:
             raise InputError(f"{name} was changed while it was being read.", "Start again.") from error
-        table.owns(opened.pop_all())
+        table.owns(opened.pop_all(), light=local == Path(path) == given and kind in _STREAMED)
         return table
 
 
@@ -139,8 +151,13 @@ def _spool(path: Path | str, stream: BinaryIO | None, name: str) -> Path:
     return copy
 
 
-def _open_records(path: Path, options: ReadOptions, source: str) -> Records:
-    kind = find_kind(path, source)
+def fitting(options: ReadOptions, kind: Kind) -> ReadOptions:
+    """The options without those that mean nothing for a kind of file."""
+    meaningless: dict[str, Any] = {name: None for name, kinds in MEANT_FOR.items() if kind not in kinds}
+    return replace(options, **meaningless)
+
+
+def _open_records(path: Path, kind: Kind, options: ReadOptions, source: str) -> Records:
     if kind is Kind.TEXT:
         from batchupdate.reader.delimited import DelimitedRecords  # noqa: PLC0415 - only what is needed is loaded
 

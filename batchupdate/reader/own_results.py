@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchupdate.formula_guard import unguard
-from batchupdate.result_columns import RESULT_COLUMNS
+from batchupdate.result_columns import FILE, RESULT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,18 @@ def kept_columns(headings: Sequence[str]) -> tuple[int, ...] | None:
     """The places of the input's own columns in a report of ours, or None if the file is none."""
     if not set(headings) >= OWN_COLUMNS:
         return None
-    return tuple(place for place, heading in enumerate(headings) if heading not in OWN_COLUMNS)
+    file = _file_column(headings)
+    return tuple(place for place, heading in enumerate(headings) if heading not in OWN_COLUMNS and place != file)
+
+
+def _file_column(headings: Sequence[str]) -> int | None:
+    """The place of the column that names the files, which reports of several files have: mostly directly before `_row`.
+
+    The input may have had a column of that name, too.
+    """
+    named = [place for place, heading in enumerate(headings) if heading == FILE]
+    before = headings.index(RESULT_COLUMNS[0]) - 1
+    return before if before in named else next(reversed(named), None)
 
 
 def strip(chunk: list[list[str]], kept: tuple[int, ...], width: int) -> list[list[str]]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 from batchupdate.errors import InputError
 from batchupdate.headings import normalise_heading
 from batchupdate.model import Level, Problem, Row
+from batchupdate.places import ONE_FILE
 from batchupdate.reader import own_results
 from batchupdate.reader.header import find_header, is_blank, told_chunks
 
@@ -47,6 +48,7 @@ class ReadOptions:
         delimiter: what separates a text file's columns: one character, or its name.
         limit: read the first so many data rows only.
         header_row: number of the row with the headings.
+        mixed: leave out what means nothing for a file's format, for it is said of several files.
     """
 
     sheet: str | None = None
@@ -54,6 +56,7 @@ class ReadOptions:
     delimiter: str | None = None
     limit: int | None = None
     header_row: int | None = None
+    mixed: bool = False
 
 
 class CellTrouble(NamedTuple):
@@ -116,6 +119,36 @@ class Records(Protocol):
         """Lets go of the file."""
 
 
+class Addresses(NamedTuple):
+    """How the cells of a table are called; it holds nothing of the table open.
+
+    `sheet` is None in a file without sheets. `before` is how many columns lie left of a record's first cell. `kept` are
+    the places of the input's own columns in a report of ours, which has `width` columns; None for all other files.
+    """
+
+    sheet: str | None
+    before: int
+    width: int
+    kept: tuple[int, ...] | None
+
+    def of(self, row: int, column: int) -> str:
+        """Where a cell stands, by the place of its heading among the table's columns; see `Table.address`."""
+        place = column
+        if self.kept is not None:
+            beyond = column - len(self.kept)
+            place = self.kept[column] if beyond < 0 else self.width + beyond
+        return self.at(row, place)
+
+    def at(self, row: int, place: int) -> str:
+        """Where a cell stands, by its place in its record, from 0."""
+        cell = f"{column_letters(self.before + place)}{row}"
+        if self.sheet is None:
+            return cell
+        plain = self.sheet.isidentifier() and not _LIKE_A_CELL.fullmatch(self.sheet)
+        name = self.sheet if plain else "'" + self.sheet.replace("'", "''") + "'"
+        return f"{name}!{cell}"
+
+
 class Table:
     """An open input file: its columns and its rows.
 
@@ -132,12 +165,20 @@ class Table:
         header_row: number of the header's row, 1 unless blank rows stand above it, 0 where it is
             made of keys.
         own: whether this is a results.csv or failed.csv of ours.
+        addresses: how its cells are called.
+        light: whether it holds neither memory nor a file while it is open.
+        places: how its rows are called; those of a single file need no file's name.
+        rows: how many data rows were read of each file, where there are several.
     """
+
+    places = ONE_FILE
+    rows: Sequence[int] = ()
 
     def __init__(self, records: Records, source: str, options: ReadOptions) -> None:
         self._records = records
         self._limit = options.limit
         self._opened = ExitStack()
+        self.light = False
         self.source = source
         self.format = records.format
         self.encoding = records.encoding
@@ -149,6 +190,7 @@ class Table:
         self._width = len(headings)
         self._kept = own_results.kept_columns(headings)
         self.own = self._kept is not None
+        self.addresses = Addresses(records.sheet, records.columns_before, self._width, self._kept)
         if self._kept is not None:
             headings = own_results.strip([headings], self._kept, self._width)[0]
         self.columns = tuple(headings)
@@ -182,9 +224,10 @@ class Table:
                 if left == 0:
                     return
 
-    def owns(self, opened: ExitStack) -> None:
-        """Takes over what has to be closed together with the table."""
+    def owns(self, opened: ExitStack, *, light: bool) -> None:
+        """Takes over what has to be closed together with the table; `light` where that is nothing."""
         self._opened = opened
+        self.light = light
 
     def close(self) -> None:
         """Lets go of the file, and removes the temporary copy if there is one."""
@@ -205,19 +248,7 @@ class Table:
             row: the row's number.
             column: the place of the cell in its `Row`, and of its heading in `columns`, from 0.
         """
-        place = column
-        if self._kept is not None:
-            beyond = column - len(self._kept)
-            place = self._kept[column] if beyond < 0 else self._width + beyond
-        return self._address(row, place)
-
-    def _address(self, row: int, place: int) -> str:
-        cell = f"{column_letters(self._records.columns_before + place)}{row}"
-        if self.sheet is None:
-            return cell
-        plain = self.sheet.isidentifier() and not _LIKE_A_CELL.fullmatch(self.sheet)
-        name = self.sheet if plain else "'" + self.sheet.replace("'", "''") + "'"
-        return f"{name}!{cell}"
+        return self.addresses.of(row, column)
 
     def _problems(self, rows: list[Row], first: int, last: int) -> Sequence[Problem]:
         """What the format knows of single cells, as problems of the rows that are left."""
@@ -231,7 +262,7 @@ class Table:
                 trouble.row,
                 self._heading(trouble.place),
                 trouble.cell,
-                f"{self._address(trouble.row, trouble.place)} {trouble.message}",
+                f"{self.addresses.at(trouble.row, trouble.place)} {trouble.message}",
                 trouble.level,
             )
             for trouble in troubles
@@ -273,7 +304,7 @@ class Table:
 
     def _header_notices(self) -> tuple[str, ...]:
         troubles = self._records.troubles(self.header_row, self.header_row)
-        told = [f"In the header, {self._address(t.row, t.place)} {t.message}." for t in troubles[:MAX_TOLD]]
+        told = [f"In the header, {self.addresses.at(t.row, t.place)} {t.message}." for t in troubles[:MAX_TOLD]]
         if len(troubles) > MAX_TOLD:
             told.append(f"The same goes for {len(troubles) - MAX_TOLD:,} more cells of the header.")
         return tuple(told)

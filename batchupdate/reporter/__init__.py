@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.errors import InternalError
 from batchupdate.reporter.csv_files import iso, write_results
-from batchupdate.reporter.summary import Summary, write_summary
+from batchupdate.reporter.summary import Summary, placed, write_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Line
 
-__all__ = ["Summary", "iso", "write_reports", "write_summary"]
+__all__ = ["Summary", "iso", "placed", "write_reports", "write_summary"]
 
 
 def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: Iterable[Line]) -> list[Path]:
@@ -36,7 +36,7 @@ def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: I
     results, failed = summary.folder / "results.csv", summary.folder / "failed.csv"
     overview = summary.folder / "summary.json"
     summary.to_json()  # whatever may be wrong with it shows before the first file is replaced
-    written = write_results(results, failed, columns, width, lines, summary.notices)
+    written = write_results(results, failed, columns, width, lines, summary.notices, summary.places)
     write_summary(overview, summary)
     counted = sum(summary.counts.values())
     if not written == counted == summary.rows:

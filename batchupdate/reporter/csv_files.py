@@ -14,14 +14,16 @@ from pydantic_core import from_json
 
 from batchupdate.formula_guard import guard, guard_all
 from batchupdate.model import FINE
+from batchupdate.places import ONE_FILE, file_of, row_of
 from batchupdate.reporter.files import replacing_all
-from batchupdate.result_columns import EXTRA, RESULT_COLUMNS
+from batchupdate.result_columns import EXTRA, FILE, RESULT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from batchupdate.model import Line
+    from batchupdate.places import Places
 
 _may_begin_a_formula = re.compile(r"""\"[\\\s'=+\-@＝＋－＠]""").search  # noqa: RUF001 - in JSON; see `formula_guard`
 _harmless = re.compile(r'\w[^,"\r\n]*').fullmatch
@@ -36,6 +38,7 @@ def write_results(
     width: int,
     lines: Iterable[Line],
     notices: list[str] | None = None,
+    places: Places = ONE_FILE,
 ) -> int:
     """Writes both files in one pass over the journal, in constant memory.
 
@@ -46,12 +49,14 @@ def write_results(
         width: the most cells that any row has; cells beyond the headings get columns of their own.
         lines: the rows in input order.
         notices: gets a sentence for each file that had to take another name.
+        places: how rows are called; where there are several files, each row tells its own.
 
     Returns:
         How many rows were written to `path`.
     """
     extra = [f"{EXTRA}{number + 1}" for number in range(width - len(columns))]
-    header = [*guard_all(columns), *extra, *RESULT_COLUMNS]
+    header = [*guard_all(columns), *extra, *([FILE] if places.names else []), *RESULT_COLUMNS]
+    numbered = _placer(places)
     count = 0
     with replacing_all([path, failed_path], notices) as (file, failed_file):
         file.write(BYTE_ORDER_MARK)
@@ -60,14 +65,28 @@ def write_results(
         file.write(head)
         failed_file.write(head)
         for count, line in enumerate(lines, 1):  # noqa: B007 - the count is what we return
-            text = _text_of(line, len(columns) + len(extra))
+            text = _text_of(line, len(columns) + len(extra), numbered)
             file.write(text)
             if line.outcome not in FINE:
                 failed_file.write(text)
     return count
 
 
-def _text_of(line: Line, width: int) -> str:
+def _placer(places: Places) -> Callable[[int], object]:
+    """What writes where a row stands: its number, or its file and its number there."""
+    if not places.names:
+        return int
+    names = [_cell(name) for name in places.names]
+
+    def numbered(number: int) -> str:
+        index = file_of(number)
+        name = names[index] if index < len(names) else _cell(places.file(number))
+        return f"{name},{row_of(number)}"
+
+    return numbered
+
+
+def _text_of(line: Line, width: int, numbered: Callable[[int], object]) -> str:
     """One row of a file; there can be millions, so that what is harmless is proven so as cheaply as can be."""
     cells = from_json(line.cells)
     cells += [""] * (width - len(cells))
@@ -77,7 +96,7 @@ def _text_of(line: Line, width: int) -> str:
     duration = "" if line.duration_ms is None else line.duration_ms
     record_id, error, request_id = _cell(line.record_id), _cell(line.error), _cell(line.request_id)
     return (
-        f"{_joined(cells)},{line.number},{record_id},{line.outcome},{status},{line.attempts},{error},{request_id},"
+        f"{_joined(cells)},{numbered(line.number)},{record_id},{line.outcome},{status},{line.attempts},{error},{request_id},"
         f"{iso(line.finished_at)},{duration}\r\n"
     )
 

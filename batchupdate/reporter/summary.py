@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.places import ONE_FILE, listed
 from batchupdate.rates import just_below
 from batchupdate.reporter.csv_files import iso
 from batchupdate.reporter.files import replacing
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchupdate.model import ErrorGroup, Outcome, Sessions
+    from batchupdate.places import InputFile, Places
 
 ENOUGH = 50
 """With fewer requests, nothing is said about what the API allows."""
@@ -29,7 +31,8 @@ class Summary:
 
     `rate_per_s` is the configured rate in requests/s, None for unlimited; `auto` says that it was a ceiling, and the
     rate itself to be found out. `stopped` says why the run ended early, `retry_of` which run's rows these
-    are; or they are empty. `notices` are sentences for
+    are; or they are empty. `files` are listed where there are several, and `places` says how their rows are called.
+    `notices` are sentences for
     the user about the reports themselves, such as that one had to take a second name.
     """
 
@@ -48,6 +51,13 @@ class Summary:
     stopped: str = ""
     retry_of: str = ""
     notices: list[str] = field(default_factory=list)
+    files: Sequence[InputFile] = ()
+    places: Places = ONE_FILE
+
+    @property
+    def source(self) -> str:
+        """What to call the input in a sentence."""
+        return listed([one.name for one in self.files]) or self.input_path
 
     @property
     def achieved_per_s(self) -> float:
@@ -82,7 +92,12 @@ class Summary:
             "run_id": self.run_id,
             **({"retry_of": self.retry_of} if self.retry_of else {}),
             "target": self.target,
-            "input": {"path": self.input_path, "sha256": self.input_sha256, "rows": self.rows},
+            "input": {
+                "path": self.input_path,
+                "sha256": self.input_sha256,
+                "rows": self.rows,
+                **({"files": [one._asdict() for one in self.files]} if self.files else {}),
+            },
             "counts": {outcome.value: count for outcome, count in self.counts.items()},
             "requests": {"sent": traffic.sent, "retried": traffic.retried, "throttled": traffic.throttled},
             "rate": {
@@ -94,7 +109,12 @@ class Summary:
                 "advice": self.advice,
             },
             "errors": [
-                {"message": group.message, "count": group.count, "example_row": group.example_row}
+                {
+                    "message": group.message,
+                    "count": group.count,
+                    **({"example_file": group.example_file} if group.example_file else {}),
+                    "example_row": group.example_row,
+                }
                 for group in self.errors
             ],
             "started_at": iso(self.sessions.started_at),
@@ -102,6 +122,14 @@ class Summary:
             "duration_s": round(duration, 3),
             "exit_code": self.exit_code,
         }
+
+
+def placed(groups: Sequence[ErrorGroup], places: Places) -> list[ErrorGroup]:
+    """Error groups of a journal, each with its example's row as its file has it, and the file."""
+    return [
+        replace(one, example_row=places.row(one.example_row), example_file=places.file(one.example_row))
+        for one in groups
+    ]
 
 
 def write_summary(path: Path, summary: Summary) -> None:

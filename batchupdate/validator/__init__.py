@@ -15,6 +15,7 @@ from pydantic import AfterValidator, GetPydanticSchema, StringConstraints, TypeA
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
+from batchupdate.headings import RAGGED, told_ragged
 from batchupdate.model import Change, Level, Problem, Row
 from batchupdate.targets import FORMATS, AnyOf
 from batchupdate.targets.texts import search
@@ -112,7 +113,7 @@ class Validator:
         self._adapter: TypeAdapter[list[Record]] = TypeAdapter(_list_of_records(target, self._fields))
 
     def check(self, rows: Sequence[Row], known: Sequence[Problem] = ()) -> Checked:
-        """Checks one batch of rows; the order stays. `known` is what the reader says about their cells."""
+        """Checks one batch of rows; the order stays. `known` is what the reader says about them and their cells."""
         if not self._layout.when:
             return self._check(rows, known)
         left_out = {row.number: why for row in rows if (why := self._left_out(row))}
@@ -133,7 +134,10 @@ class Validator:
             return Checked(self._target, rows, [], [], [])
         self._refuse_secrets(rows, findings)
         for problem in known:
-            if problem.column in self._used:
+            if problem.code == RAGGED:
+                findings.add(problem)
+                findings.closed.add(problem.row)
+            elif problem.column in self._used:
                 findings.know(problem, of_id=self._used[problem.column] in self._target.id)
         width = self._layout.width
         if {len(row.cells) for row in rows} != {width} or self._layout.extra:
@@ -194,11 +198,8 @@ class Validator:
             many = count > width or spilled
             cell = (spilled or row.cells[width:] or ("",))[0]
             own = width - len(self._layout.extra)
-            message = (
-                f"the row has {'more' if spilled else count} cells, and the heading row has {own}; "
-                f"{'put quotes around a cell that holds the delimiter' if many else 'is a line broken in two?'}"
-            )
-            findings.add(Problem("ragged_row", row.number, "", cell, message))
+            message = told_ragged("more" if spilled else count, own, many=bool(many))
+            findings.add(Problem(RAGGED, row.number, "", cell, message))
             findings.closed.add(row.number)
         return (*row.cells[:width], *("",) * (width - count))
 

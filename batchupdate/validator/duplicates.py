@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from batchupdate.behind import Behind
 from batchupdate.bulk_insert import bulk_insert
 from batchupdate.model import Problem
+from batchupdate.places import ONE_FILE, Places
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -100,13 +101,13 @@ class DuplicateFinder:
             yield group
 
 
-def duplicate_problem(row: int, group: Sequence[Sighting], heading: str) -> Problem:
+def duplicate_problem(row: int, group: Sequence[Sighting], heading: str, places: Places = ONE_FILE) -> Problem:
     """The problem of a row whose record stands in other rows too."""
     others = [sighting.row for sighting in group if sighting.row != row]
-    rows = ", ".join(map(str, others[:NAMED_AT_MOST]))
+    rows = places.say_all(others[:NAMED_AT_MOST])
     rows += f" and {len(others) - NAMED_AT_MOST} more" if len(others) > NAMED_AT_MOST else ""
     message = (
-        f"the same record is in row{'s' if len(others) > 1 else ''} {rows} too; keep one of them, "
+        f"the same record is in {rows} too; keep one of them, "
         "or say with 'on_duplicate: last' or 'on_duplicate: merge' how to join them"
     )
     return Problem("duplicate_id", row, heading, "", message)

@@ -212,7 +212,8 @@ async def apply(
         rate=parse_rate("unlimited"),
         concurrency=CONCURRENCY,
     )
-    with prepare(folder / "changes.csv", chosen, environ={"LANGDOCK_API_KEY": LANGDOCK_KEY}) as prepared:
+    sources = [folder / name for name in world.files]
+    with prepare(sources, chosen, environ={"LANGDOCK_API_KEY": LANGDOCK_KEY}) as prepared:
         if wrong is not None:
             journal = prepared.journal
             failing = FailingConnection(journal._connection, prepared.folder.journal, wrong, at, for_good=for_good)

@@ -16,6 +16,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal, Session, recovery
 from batchupdate.journal.recovery import recover
 from batchupdate.model import Line, Outcome, Result, Traffic
+from batchupdate.places import file_of, number_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -395,3 +396,67 @@ def test_cells_are_json_whatever_the_damage(ended: Sample, place: Path) -> None:
     assert_honest(ended.lines, told)
     assert all(isinstance(json.loads(line.cells), list) for line in told.values())
     assert "see the input file" in told[9].error
+
+
+# Several files: a row's number tells its file too.
+
+ROWS = (100, 196, 4)
+FILES = [
+    {"name": f"{name}.csv", "path": f"/data/{name}.csv", "sha256": "0", "rows": rows}
+    for name, rows in zip("abc", ROWS, strict=True)
+]
+PLACE = """
+    CASE WHEN number < 102 THEN number WHEN number < 298 THEN (1 << 32) | (number - 100)
+    ELSE (2 << 32) | (number - 296) END
+"""
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory: pytest.TempPathFactory) -> Sample:
+    """The run of 300 rows that stopped itself, as one of three files."""
+    path = tmp_path_factory.mktemp("several") / "journal.sqlite3"
+    make(path, 300, 200)
+    with Journal.open(path) as journal:
+        for table in ("row", "started", "result"):
+            journal._connection.execute(f"UPDATE {table} SET number = {PLACE}")  # noqa: S608 - our own words
+        journal.set_meta({"input": {"path": "a, b, c", "sha256": "", "files": FILES}})
+    return Sample(path.read_bytes(), b"", lines_of(path))
+
+
+def test_a_run_of_several_files_is_told_the_same_with_its_places(several: Sample, place: Path) -> None:
+    told, losses = recovered(several.lay(place))
+    assert told == several.lines
+    assert told[5].error == "sent together with a.csv row 6"
+    assert losses == []
+    with recover(several.lay(place)) as found:
+        assert found.places.names == ("a.csv", "b.csv", "c.csv")
+
+
+def test_whichever_page_of_several_files_is_lost_rows_are_listed_where_they_can_be(
+    several: Sample, place: Path
+) -> None:
+    ends = {
+        number_of(file, rows + 1) for file, rows in enumerate(ROWS)
+    }  # a file's last one can't be known if it is lost
+    for page in range(len(several.data) // PAGE):
+        data = several.data[: page * PAGE] + bytes(PAGE) + several.data[(page + 1) * PAGE :]
+        told, losses = recovered(several.lay(place, data))
+        assert_honest(several.lines, told)
+        if "How many rows the run has can't be read." not in losses:
+            assert told.keys() >= several.lines.keys() - ends, page
+        assert {file_of(number) for number in told} == {0, 1, 2}
+        assert all(2 <= row_of(number) <= 2 * ROWS[file_of(number)] for number in told), page
+
+
+def test_files_whose_names_are_lost_are_told_by_their_places(several: Sample, place: Path) -> None:
+    data = several.data[:PAGE] + bytes(PAGE) + several.data[2 * PAGE :]
+    with recover(several.lay(place, data)) as found:
+        assert found.meta == {}
+        assert [found.places.say(number_of(file, 2)) for file in range(3)] == [
+            f"file {file} row 2" for file in (1, 2, 3)
+        ]
+        assert {line.number: line.error for line in found.lines()}[5] == "sent together with file 1 row 6"
+
+
+def test_a_row_is_known_by_its_looks_also_if_one_of_a_late_file_carries_it() -> None:
+    assert recovery._table_of((None, '["a"]', "a", None, "{}", number_of(99, 2))) == "row"

@@ -40,6 +40,11 @@ def columns(path: Path) -> dict[str, set[tuple[str, str]]]:
         }
 
 
+def views(path: Path) -> dict[str, str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'view'"))
+
+
 def test_every_older_version_is_tried_here() -> None:
     assert list(range(1, schema.VERSION)) == OLD
 
@@ -56,6 +61,7 @@ def test_a_journal_of_an_older_version_is_brought_up_to_date_and_loses_nothing(t
     with Journal.create(tmp_path / "new.sqlite3"):
         pass
     assert columns(path) == columns(tmp_path / "new.sqlite3")
+    assert views(path) == views(tmp_path / "new.sqlite3")
     with Journal.open(path) as journal:  # once more: it is of today's version now
         assert journal.rows() == 2
 

@@ -38,6 +38,14 @@ def test_our_columns_may_stand_anywhere_and_collide_with_nothing(read: Callable[
     assert got.cells == [("9", "1")]
 
 
+def test_the_column_that_names_files_is_ours_in_a_report_of_several_files_alone(read: Callable[..., Any]) -> None:
+    assert read(f"id,name,_file,{OWN}\n1,A,a.csv,{AFTER}\n").cells == [("1", "A")]
+    assert read(f"_file,id,name,{OWN}\na.csv,1,A,{AFTER}\n").cells == [("1", "A")]  # moved by somebody
+    both = read(f"_file,id,_file,{OWN}\nmine,1,a.csv,{AFTER}\n")
+    assert (both.columns, both.cells) == (("_file", "id"), [("mine", "1")])
+    assert read("id,_file\n1,a.csv\n").columns == ("id", "_file")
+
+
 def test_twin_headings_in_a_report_are_named_by_the_letters_of_the_report(refused: Callable[..., str]) -> None:
     assert "columns A and K have" in refused(f"id,{OWN},ID\n9,{AFTER},1\n")
 

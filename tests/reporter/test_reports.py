@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from batchupdate.errors import InternalError, SafetyStop
 from batchupdate.journal import Journal
 from batchupdate.model import ErrorGroup, Line, Outcome, Result, Sessions, Traffic
+from batchupdate.places import InputFile, Places, number_of
 from batchupdate.reader import open_table
-from batchupdate.reporter import Summary, iso, write_reports, write_summary
+from batchupdate.reporter import Summary, iso, placed, write_reports, write_summary
 from batchupdate.reporter.csv_files import write_results
 from batchupdate.reporter.files import replacing
 
@@ -341,3 +342,30 @@ def test_a_file_that_another_program_holds_gives_a_sentence(tmp_path: Path, monk
     with pytest.raises(SafetyStop, match="close the file"), replacing(tmp_path / "x.csv") as file:
         file.write("new")
     assert list(tmp_path.iterdir()) == []
+
+
+# Several files.
+
+
+def test_of_several_files_each_row_tells_its_own_directly_before_its_number(tmp_path: Path) -> None:
+    lines = [line(2, ["a"]), line(number_of(1, 2), ["b"]), line(number_of(2, 3), ["c"], Outcome.FAILED)]
+    count = write_results(
+        tmp_path / "results.csv", tmp_path / "failed.csv", ["Id"], 1, lines, places=Places(("=a.csv", "x,y.csv"))
+    )
+    assert count == 3
+    assert [cells[:3] for cells in cells_of(tmp_path / "results.csv")] == [
+        ["Id", "_file", "_row"], ["a", "'=a.csv", "2"], ["b", "x,y.csv", "2"], ["c", "file 3", "3"],
+    ]  # fmt: skip
+    assert [cells[1] for cells in cells_of(tmp_path / "failed.csv")] == ["_file", "file 3"]
+
+
+def test_the_summary_lists_several_files_and_an_examples_file(tmp_path: Path) -> None:
+    places = Places(("a.csv", "b.csv"))
+    files = [InputFile(name, f"/data/{name}", "0", 1) for name in places.names]
+    errors = placed([ErrorGroup("404 no", 2, number_of(1, 7))], places)
+    summary = summary_of(tmp_path, files=files, places=places, errors=errors)
+    assert summary.source == "a.csv and b.csv"
+    told = summary.to_json()
+    assert list(told["input"]) == ["path", "sha256", "rows", "files"]
+    assert told["input"]["files"][1] == {"name": "b.csv", "path": "/data/b.csv", "sha256": "0", "rows": 1}
+    assert told["errors"] == [{"message": "404 no", "count": 2, "example_file": "b.csv", "example_row": 7}]

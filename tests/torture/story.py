@@ -7,6 +7,7 @@ outlives every kill and knows the truth. Everything about a story follows from i
 from __future__ import annotations
 
 import csv
+import math
 import os
 import random
 import shutil
@@ -20,6 +21,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from batchupdate.places import file_of, number_of
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, make_records, run_in_thread
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What one seed stands for: a file, an API with its faults, and the moments of the kills."""
+    """What one seed stands for: a file or several, an API with its faults, and the moments of the kills."""
 
     name: str
     seed: int
@@ -81,6 +83,11 @@ class World:
 
     def __str__(self) -> str:
         return f"{self.name}-{self.seed}"
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the input's files, which share the rows out in order: one, or with every third seed three."""
+        return ["changes 1.csv", "changes 2.csv", "changes 10.csv"] if self.seed % 3 == 2 else ["changes.csv"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +161,15 @@ def records() -> Records:
 
 
 def changes(world: World) -> list[tuple[int, str, str]]:
-    """The file's rows: number, record id, and the name to set. Some names are too long, and must never be sent."""
+    """The input's rows: number, record id, and the name to set. Some names are too long, and must never be sent."""
+    each = math.ceil(world.rows / len(world.files))
     return [
-        (number, record.id, f"{world} row {number}" + ("!" * 41 if number % INVALID_EVERY == 0 else ""))
-        for number, record in enumerate(records().langdock[: world.rows], 2)
+        (
+            number_of(place // each, place % each + 2),
+            record.id,
+            f"{world} row {place + 2}" + ("!" * 41 if (place + 2) % INVALID_EVERY == 0 else ""),
+        )
+        for place, record in enumerate(records().langdock[: world.rows])
     ]
 
 
@@ -174,7 +186,7 @@ def command(world: World, folder: Path, url: str) -> list[str]:
     if world.seed % 2 and (folder / "runs" / "latest").exists():
         return [sys.executable, "-m", "batchupdate", "resume", "--runs-dir", "runs", "--quiet"]
     return [
-        *(sys.executable, "-m", "batchupdate", "run", "changes.csv", "--yes", "--quiet"),
+        *(sys.executable, "-m", "batchupdate", "run", "changes*.csv", "--yes", "--quiet"),
         *("--target", "langdock-integration" if world.repeatable else "once-only.yaml"),
         *("--base-url", url, "--runs-dir", "runs", "--rate", "unlimited"),
         *("--concurrency", str(CONCURRENCY), "--timeout", str(world.timeout_s)),
@@ -208,11 +220,12 @@ def tell(world: World, folder: Path) -> Story:
 
 
 def write_input(world: World, folder: Path) -> None:
-    """Writes the file of changes, and a target that is the built-in one but for repeating."""
-    with (folder / "changes.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "name"])
-        writer.writerows((record, name) for _, record, name in changes(world))
+    """Writes the files of changes, and a target that is the built-in one but for repeating."""
+    for index, name_of_file in enumerate(world.files):
+        with (folder / name_of_file).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["id", "name"])
+            writer.writerows((record, name) for number, record, name in changes(world) if file_of(number) == index)
     built_in = resources.files("batchupdate.targets").joinpath("langdock-integration.yaml").read_text("utf-8")
     (folder / "once-only.yaml").write_text(built_in.replace("repeatable: true", "repeatable: false"), "utf-8")
 

@@ -13,6 +13,7 @@ from batchupdate.errors import BatchUpdateError
 from batchupdate.journal import Journal
 from batchupdate.journal.folder import all_runs
 from batchupdate.model import FINE
+from batchupdate.places import number_of
 from batchupdate.worker_pool import CLAIM_BATCH
 from torture.story import CONCURRENCY, Stage, changes, is_valid
 
@@ -118,7 +119,8 @@ def _results(story: Story, verdict: Verdict) -> dict[int, Mapping[str, str]]:
         verdict.broken.append(f"the last process ended with {last.exit_code}: {last.said}")
     with (story.runs_dir / "latest" / "results.csv").open(newline="", encoding="utf-8-sig") as file:
         lines = list(csv.DictReader(file))
-    numbers = [int(line["_row"]) for line in lines]
+    files = story.world.files
+    numbers = [number_of(files.index(line.get("_file", files[0])), int(line["_row"])) for line in lines]
     if numbers != [number for number, *_ in changes(story.world)]:
         verdict.broken.append(f"results.csv has {len(numbers)} lines, not one for each row in the order of the input")
     return dict(zip(numbers, lines, strict=True))

@@ -14,13 +14,22 @@ def told(progress: batchupdate.Progress) -> None:
 
 
 def found(problem: batchupdate.Problem) -> None:
-    print(problem.code, problem.row, problem.column, problem.sentence(), problem.level is batchupdate.Level.WARNING)
+    print(
+        problem.code,
+        problem.file,
+        problem.row,
+        problem.column,
+        problem.sentence(),
+        problem.level is batchupdate.Level.WARNING,
+    )
 
 
 async def main() -> int:
     settings = batchupdate.Settings(target="langdock-integration", concurrency=4, runs_dir=Path("runs"))
     settings = batchupdate.load_settings({"rate": "5/s"}, Path("config.yaml"))
     checkup: batchupdate.Checkup = batchupdate.check_file("in.csv", settings, on_problem=found)
+    several: dict[str, int] = batchupdate.check_file(["a.csv", Path("b.xlsx")], settings).files
+    print(several, (await batchupdate.run_file([Path("a.csv"), Path("b.csv")], settings)).files)
     try:
         summary: batchupdate.Summary = await batchupdate.run_file(
             Path("in.csv"), settings, new=True, on_problem=found, on_progress=told, environ={"LANGDOCK_API_KEY": "k"}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from batchupdate.config import Input, Secrets
 from batchupdate.model import Row
+from batchupdate.places import Places, number_of
 from batchupdate.targets import find_target
 from batchupdate.validator import DuplicateFinder, Sighting, Validator, duplicate_problem, lay_out
 
@@ -91,3 +92,10 @@ def test_a_duplicate_is_told_with_the_other_rows_and_the_way_out(rows: list[int]
     assert (problem.code, problem.row, problem.column) == ("duplicate_id", 2, "ID")
     assert problem.message.startswith(said)
     assert "'on_duplicate: last'" in problem.message
+
+
+def test_a_duplicate_in_another_file_is_told_with_that_file() -> None:
+    rows = [2, number_of(1, 2), number_of(1, 3)]
+    group = [Sighting("k", row, valid=True) for row in rows]
+    problem = duplicate_problem(rows[1], group, "ID", Places(("a.csv", "b.csv")))
+    assert problem.message.startswith("the same record is in a.csv row 2, b.csv row 3 too; keep one of them")
