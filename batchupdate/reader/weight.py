@@ -113,7 +113,7 @@ def _extent(file: IO[bytes]) -> _Extent:
     rows = cells = placed = 0
     marked = False
     columns: set[bytes] = set()
-    for data in _pieces(file):
+    for data in pieces(file):
         marked = marked or may_be_marked(data)
         places = _addresses(data)
         cells += len(places)
@@ -147,7 +147,7 @@ def _addresses(data: bytes) -> list[bytes]:
 def _extent_by_order(file: IO[bytes]) -> tuple[int, int]:
     """The same for a sheet whose cells have no addresses, but simply follow one another."""
     row = column = rows = columns = 0
-    for data in _pieces(file):
+    for data in pieces(file):
         for tag, address in _ROW_OR_CELL.findall(data):
             digits = address.lstrip(_LETTERS)
             if tag == b"row":
@@ -159,7 +159,7 @@ def _extent_by_order(file: IO[bytes]) -> tuple[int, int]:
     return rows, columns
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
     """A file in pieces that never end inside a tag."""
     rest = b""
     while chunk := file.read(_CHUNK_BYTES):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from batchupdate.formula_guard import guard, guard_all
+from batchupdate.formula_guard import guard, guard_all, guard_id
 from batchupdate.model import FINE
 from batchupdate.reporter.files import replacing_all
 from batchupdate.result_columns import EXTRA, RESULT_COLUMNS
@@ -75,7 +75,7 @@ def _text_of(line: Line, width: int) -> str:
         cells = guard_all(cells)
     status = "" if line.http_status is None else line.http_status
     duration = "" if line.duration_ms is None else line.duration_ms
-    record_id, error, request_id = _cell(line.record_id), _cell(line.error), _cell(line.request_id)
+    record_id, error, request_id = _written(guard_id(line.record_id)), _cell(line.error), _cell(line.request_id)
     return (
         f"{_joined(cells)},{line.number},{record_id},{line.outcome},{status},{line.attempts},{error},{request_id},"
         f"{iso(line.finished_at)},{duration}\r\n"
@@ -102,6 +102,11 @@ class _Appender:
 def _cell(text: str) -> str:
     """One guarded cell."""
     return text if not text or _harmless(text) else _joined([guard(text)])
+
+
+def _written(text: str) -> str:
+    """One cell that is guarded already."""
+    return text if not text or _harmless(text) else _joined([text])
 
 
 def iso(seconds: float | None) -> str:

@@ -38,13 +38,6 @@ def test_a_formula_with_an_error_in_an_xls_is_found(tmp_path: Path) -> None:
     assert blind_spots._in_xls(path) is None
 
 
-@pytest.mark.parametrize("size", [30, 64, 1 << 20])
-def test_an_error_in_an_ods_refuses_it(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(blind_spots, "_CHUNK_BYTES", size)
-    cell = '<table:table-row><table:table-cell xmlns:calcext="x" calcext:value-type="error"/></table:table-row>'
-    assert "holds an error such as #N/A in one of its cells" in refused(ods([["id"], ["1"]], cell), "a.ods")
-
-
 def test_an_error_in_an_xlsb_is_found_with_its_address(tmp_path: Path) -> None:
     row = b"\x00\x11" + (16).to_bytes(4, "little") + bytes(13)
     text = b"\x07\x0c" + (1).to_bytes(4, "little") + bytes(8)
