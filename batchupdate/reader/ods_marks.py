@@ -1,9 +1,9 @@
 """Finds the cells of an .ods sheet that calamine does not give as they are.
 
 It gives a blank cell for an error and for a formula that was never calculated, which would mean "leave this field as it
-is"; it leaves out tabs and line breaks within a paragraph, and puts in what shapes and footnotes say. So the sheet's
-XML is searched for those (OASIS OpenDocument 1.3, part 3, sections 6 and 9.1.4), and gone through where it has any.
-Nearly no sheet has, and costs a few searches in each megabyte.
+is"; it leaves out tabs and line breaks within a paragraph, and puts in what shapes and footnotes say; and it does not
+tell which cells are merged. So the sheet's XML is searched for those (OASIS OpenDocument 1.3, part 3, sections 6 and
+9.1.4), and gone through where it has any. Most sheets have none, and cost a few searches in each megabyte.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import zipfile
 from itertools import islice, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from xml.parsers import expat
 
 from batchupdate.reader.marks import Mark, bounded_marks
@@ -19,7 +19,7 @@ from batchupdate.reader.table import MAX_COLUMNS
 from batchupdate.reader.weight import MAX_ROWS, pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -34,6 +34,7 @@ _TRACES = (
     b"<text:note",
     b"<text:ruby",
     b"<draw:",
+    b"<table:covered-table-cell",
 )
 _WITH_FORMULA = re.compile(rb"<[^<>]*:formula=[^<>]*")
 _LANGUAGE = re.compile(r"\w+:(?==)")
@@ -46,11 +47,24 @@ _VALUE = "urn:oasis:names:tc:opendocument:xmlns:office:1.0 value-type"
 _STRING = "urn:oasis:names:tc:opendocument:xmlns:office:1.0 string-value"
 _KIND = "urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0 value-type"
 _CELLS = frozenset({f"{_TABLE}table-cell", f"{_TABLE}covered-table-cell"})
+Place = tuple[int, int]
+
 _ASIDE = frozenset({f"{_TEXT}note", f"{_TEXT}ruby-text"})
 
 
-def find_ods_marks(path: Path, sheet: str, source: str) -> list[Mark]:
-    """The cells of one sheet that have no value, or another text than calamine says, from top to bottom.
+class OdsMarks(NamedTuple):
+    """What calamine does not tell of a sheet.
+
+    `marks` are the cells that have no value, or another text than calamine says, from top to bottom; `merged` are the
+    first and the last row and column of each merged cell, from 0.
+    """
+
+    marks: Sequence[Mark] = ()
+    merged: Sequence[tuple[Place, Place]] = ()
+
+
+def find_ods_marks(path: Path, sheet: str, source: str) -> OdsMarks:
+    """What calamine does not tell of one sheet.
 
     Args:
         path: an .ods that has been weighed.
@@ -64,12 +78,13 @@ def find_ods_marks(path: Path, sheet: str, source: str) -> list[Mark]:
     with zipfile.ZipFile(path) as archive:
         with archive.open("content.xml") as file:
             if not _worth_a_look(file):
-                return []
+                return OdsMarks()
         with archive.open("content.xml") as file:
-            marks = bounded_marks(_Walk(sheet).through(file), sheet, source)
+            found = _Walk(sheet).through(file)
+    marks = bounded_marks(found.marks, sheet, source)
     if len(marks) > MOST_MARKS:
         raise ValueError(f"more than {MOST_MARKS:,} of its cells hold tabs, shapes or notes")
-    return marks
+    return found
 
 
 def _worth_a_look(file: IO[bytes]) -> bool:
@@ -86,11 +101,12 @@ class _Walk:
     def __init__(self, sheet: str) -> None:
         self._sheet = sheet
         self._marks: list[Mark] = []
+        self._merged: list[tuple[Place, Place]] = []
         self._inside = False
         self._row = self._rows = self._column = 0
         self._cell: _Cell | None = None
 
-    def through(self, file: IO[bytes]) -> list[Mark]:
+    def through(self, file: IO[bytes]) -> OdsMarks:
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
         parser.StartElementHandler = self._begin
@@ -100,7 +116,7 @@ class _Walk:
             parser.ParseFile(file)
         except expat.ExpatError as error:
             raise ValueError(str(error)) from error
-        return self._marks
+        return OdsMarks(self._marks, self._merged)
 
     def _begin(self, tag: str, attributes: Mapping[str, str]) -> None:
         if self._cell is not None:
@@ -130,7 +146,10 @@ class _Walk:
 
     def _keep(self, cell: _Cell) -> None:
         begin, row = self._column, self._row
-        self._column += int(cell.attributes.get(f"{_TABLE}number-columns-repeated", "1"))
+        self._column += cell.number("number-columns-repeated")
+        down, across = cell.number("number-rows-spanned"), cell.number("number-columns-spanned")
+        if down > 1 or across > 1:
+            self._merged.append(((row, begin), (row + down - 1, begin + across - 1)))
         told = cell.mark()
         if told is None:
             return
@@ -175,6 +194,10 @@ class _Cell:
     def add(self, text: str) -> None:
         if self._depth and not self._aside_from:
             self._paragraphs[-1].append(text)
+
+    def number(self, name: str) -> int:
+        """One of the cell's counts, which are 1 where nothing is said."""
+        return int(self.attributes.get(f"{_TABLE}{name}", "1"))
 
     def mark(self) -> tuple[str, str] | None:
         """The text and the code of the mark for this cell, None where calamine has it right."""

@@ -67,10 +67,10 @@ class WorkbookRecords:
             self._rows_loaded = (self._sheet.end or (-1, 0))[0] + 1
             self._merged = sorted(self._sheet.merged_cell_ranges or ())
         with _damage_told(source):
+            self._marks: Sequence[Mark] = find_marks(path, self._sheet.name, worth_a_look, source)
             if kind is Kind.ODS:
-                self._marks = find_ods_marks(path, self._sheet.name, source)
-            else:
-                self._marks = find_marks(path, self._sheet.name, worth_a_look, source)
+                self._marks, merged = find_ods_marks(path, self._sheet.name, source)
+                self._merged = sorted(merged)
         # Calamine's rectangle leaves out cells without a value that stand beyond all others.
         self.columns_before = min([loaded_from, *(mark.column for mark in self._marks)])
         self._left = [""] * (loaded_from - self.columns_before)
@@ -119,7 +119,7 @@ class WorkbookRecords:
         ]
         return sorted(found + self._covered(first - 1, last - 1)) if self._merged else found
 
-    def _marked(self, first: int, last: int) -> list[Mark]:
+    def _marked(self, first: int, last: int) -> Sequence[Mark]:
         """The marks of some rows, counted from 0."""
         begin = bisect_left(self._marks, first, key=itemgetter(0))
         return self._marks[begin : bisect_right(self._marks, last, lo=begin, key=itemgetter(0))]

@@ -144,6 +144,19 @@ def test_too_many_marks_are_refused_as_a_whole(refused: Callable[..., str], monk
     assert "more than 10 of its cells hold tabs" in refused(ods([HEADER], tabs), "a.ods")
 
 
+def test_a_blank_cell_that_is_covered_by_a_merged_one_is_told(make: Callable[..., Path]) -> None:
+    spans = 'office:value-type="string" table:number-rows-spanned="2" table:number-columns-spanned="2"'
+    covered = '<table:covered-table-cell table:number-columns-repeated="2"/>'
+    merged = row(text("1"), cell("<text:p>A</text:p>", spans), covered) + row(text("2"), covered)
+    path = make(ods([HEADER], merged + row(text("3"), text("C"))), "a.ods")
+    found = problems(path)
+    assert [(one.code, one.row, one.column, one.level) for one in found] == [
+        ("merged_cell", 2, "note", Level.WARNING),
+        ("merged_cell", 3, "name", Level.WARNING),
+    ]
+    assert found[1].message == "s!B3 is part of the merged cell B2:C3, whose text counts for B2 only"
+
+
 def test_a_sheet_without_traces_is_not_gone_through(read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ods_marks, "_Walk", None)
     formula = cell("<text:p>3</text:p>", 'table:formula="of:=1+2" office:value-type="float" office:value="3"')

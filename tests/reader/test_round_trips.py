@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from workbooks import book, ods
+from workbooks import book, ods, xlsb
 
 from batchupdate.reader import open_table
 
@@ -93,6 +93,7 @@ def as_parquet(rows: list[list[str]]) -> bytes:
         ("t.jsonl", as_jsonl, text, 150),
         ("u.jsonl", as_plain_jsonl, text, 150),
         ("t.ods", ods, ods_text, 15),
+        ("t.xlsb", xlsb, text, 15),
         ("t.parquet", as_parquet, text, 8),
     ],
 )
