@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 PACKAGE = "libreoffice-calc-nogui"
 SECONDS = 180
-UTF_8 = "CSV:44,34,76,1"
-"""Comma, quotes, UTF-8 and from the first line on, as its dialogue proposes; columns are of the type "Standard"."""
-WINDOWS_1252 = "CSV:44,34,1,1"
+# Comma, quotes, the character set and the first line; no types of columns, the user's language, and whether dates and
+# the like are looked for: what its dialogue proposes, and what it offers besides.
+UTF_8 = "CSV:44,34,76,1,,0,false,false"
+SPECIAL_NUMBERS = "CSV:44,34,76,1,,0,false,true"
+WINDOWS_1252 = "CSV:44,34,1,1,,0,false,false"
 
 
 def as_text(columns: int) -> str:
-    """The same import, with the type "Text" chosen for all columns."""
-    return f"{UTF_8},{'/'.join(f'{number}/2' for number in range(1, columns + 1))}"
+    """How a text file is opened with the type "Text" chosen for all its columns."""
+    return f"CSV:44,34,76,1,{'/'.join(f'{number}/2' for number in range(1, columns + 1))}"
 
 
 def program() -> str | None:
