@@ -135,6 +135,25 @@ def test_marks_beyond_the_last_row_are_damage(refused: Callable[..., str], repea
     assert "damaged" in refused(ods([HEADER], many), "a.ods")
 
 
+@pytest.mark.parametrize("repeated", ["rows", "columns"])
+def test_a_mark_that_goes_on_beyond_the_sheet_ends_the_walk(make: Callable[..., Path], repeated: str) -> None:
+    far = error("#N/A")
+    attributes = ""
+    if repeated == "rows":
+        attributes = 'table:number-rows-repeated="1048577"'
+    else:
+        far = far.replace("<table:table-cell", '<table:table-cell table:number-columns-repeated="16385"')
+    path = make(ods([], row(far, attributes=attributes)), "a.ods")
+    with pytest.raises(ValueError, match="beyond row 1,048,576 or column XFD"):
+        ods_marks.find_ods_marks(path, "s", "a.ods")
+
+
+def test_xml_that_breaks_off_ends_the_walk(make: Callable[..., Path]) -> None:
+    path = make(ods([], row(error("#N/A")) + "<broken>"), "a.ods")
+    with pytest.raises(ValueError, match="mismatched tag"):
+        ods_marks.find_ods_marks(path, "s", "a.ods")
+
+
 def test_too_many_marks_are_refused_as_a_whole(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marks, "MAX_MARKS", 5)
     monkeypatch.setattr(ods_marks, "MOST_MARKS", 10)
