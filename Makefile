@@ -39,6 +39,7 @@ bench: $(VENV)/installed-test
 	$(PIP) -e '.[bench]'
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/check.py
+	$(BIN)/python benchmarks/reader.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/limiter_sim.py

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from batchupdate.retyped import may_be_retyped
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,3 +38,21 @@ def unguard(text: str) -> str:
     An apostrophe that `guard` would not have written stays.
     """
     return text[1:] if text[:1] == GUARD and _risky(text, 1) else text
+
+
+def guard_id(text: str) -> str:
+    """An id as it is written to the column `_id`: guarded also if a spreadsheet program would make another id of it.
+
+    The input's own columns stand in a report as typed, `007` too. By the copy that survives, the reader knows an id
+    that did not.
+    """
+    return GUARD + text if _is_fragile(text) else text
+
+
+def unguard_id(text: str) -> str:
+    """The id before `guard_id`: `unguard_id(guard_id(text)) == text` for every text."""
+    return text[1:] if text[:1] == GUARD and _is_fragile(text) else text
+
+
+def _is_fragile(text: str) -> bool:
+    return _risky(text) is not None or may_be_retyped(text.lstrip(GUARD))

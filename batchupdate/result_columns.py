@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+ID_COLUMN = "_id"
 RESULT_COLUMNS = (
     "_row",
-    "_id",
+    ID_COLUMN,
     "_outcome",
     "_http_status",
     "_attempts",

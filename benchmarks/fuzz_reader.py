@@ -30,15 +30,28 @@ from typing import TYPE_CHECKING
 
 import xlsxwriter
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_BYTES = 300 << 20
 MAX_SECONDS = 60
-SAMPLE_XLS = Path(__file__).parent.parent / "tests" / "reader" / "data" / "changes.xls"
+TESTS = Path(__file__).parent.parent / "tests"
+SAMPLE_XLS = TESTS / "reader" / "data" / "changes.xls"
+PACKERS: dict[str, Callable[[bytes], bytes]] = {"a.csv.gz": gzip.compress, "a.csv.zst": zstd.compress}
 BUG = 70
 SPLINTERS = [b"\0", b'"', b"\r", b"\xff\xff\xff\x7f", b"<", b"{", b"1e999", b"9" * 20, b"\\ud800"]
 FAR = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+ODD_ROW = (  # what is gone through cell by cell; see `ods_marks`
+    '<table:table-row table:number-rows-repeated="2"><table:table-cell office:value-type="string">'
+    '<text:p>a<text:tab/>b<text:s text:c="2"/></text:p></table:table-cell><table:table-cell table:formula="of:=1"/>'
+    '<table:table-cell table:number-columns-repeated="3" office:value-type="string" office:string-value="">'
+    "<text:p>#N/A</text:p></table:table-cell></table:table-row>"
+)
 ROWS = [["id", "name", "note"], ["007", "Zürich “Büro”", "=1+1"], ["NA", "two\nlines", ""], ["3", "ok", "x" * 300]]
 
 
@@ -50,9 +63,11 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="where to keep the files that failed")
     options = parser.parse_args()
     chance = random.Random(options.seed)
+    sys.path.insert(0, str(TESTS))  # for the writers that the tests have
     seeds = make_seeds()
     _load_everything()
     ends: Counter[str] = Counter()
+    kinds: Counter[str] = Counter()
     failures = []
     most_bytes, most_seconds = 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
@@ -64,6 +79,7 @@ def main() -> None:
             end, used, seconds = read_apart(path)
             most_bytes, most_seconds = max(most_bytes, used), max(most_seconds, seconds)
             ends[end] += 1
+            kinds["".join(path.suffixes).lstrip(".")] += 1
             if end not in {"0", "1", "2"} or used > MAX_BYTES:
                 failures.append(f"file {number}: {name} ({len(content):,} bytes): {end}, {used >> 20:,} MB")
                 if options.keep:
@@ -72,6 +88,7 @@ def main() -> None:
             path.unlink()
     counts = ", ".join(f"{count:,} ended {end}" for end, count in ends.most_common())
     print(f"{options.files:,} files, seed {options.seed}: {counts}")
+    print("kinds: " + ", ".join(f"{kind} {count:,}" for kind, count in sorted(kinds.items())))
     print(f"most memory {most_bytes >> 20:,} MB (goal: at most 300), longest {most_seconds:.1f} s")
     print("\n".join(failures) or "no traceback, no crash, no hang")
     sys.exit(bool(failures))
@@ -128,25 +145,24 @@ def make_seeds() -> dict[str, bytes]:
     nested = b'{"id": 1, "a": {"b": [1.50, null, {"c": "\\ud83d\\ude00"}]}, "n": null}\n' * 5
     seeds = {
         "a.csv": plain,
+        "results.csv": _results(),
         "b.csv": plain.decode().encode("utf-16"),
         "c.csv": plain.decode().encode("cp1252"),
         "d.tsv": plain.replace(b",", b"\t") * 20,
-        "a.csv.gz": gzip.compress(plain),
         "a.jsonl": records,
         "b.jsonl": nested,
         "a.xlsx": _workbook(ROWS),
         "b.xlsx": _workbook(ROWS, formulas=True),
         "a.zip": _archive({"a.csv": plain}),
         "b.zip": _archive({"a.xlsx": _workbook(ROWS)}),
+        "a.xlsm": _with_macros(_workbook(ROWS)),
         "a.ods": _ods(),
+        "b.ods": _ods(ODD_ROW),
+        "a.xlsb": _xlsb(),
         "a.xls": SAMPLE_XLS.read_bytes(),
         "a.parquet": _parquet(),
     }
-    try:
-        from backports.zstd import compress
-    except ImportError:
-        return seeds
-    return {**seeds, "a.csv.zst": compress(plain)}
+    return {**seeds, **{name: pack(plain) for name, pack in PACKERS.items()}}
 
 
 def _workbook(rows: list[list[str]], *, formulas: bool = False) -> bytes:
@@ -170,12 +186,33 @@ def _archive(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def _ods() -> bytes:
-    sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+def _with_macros(content: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    return _archive({**files, "xl/vbaProject.bin": bytes(range(256)) * 20})
+
+
+def _ods(row: str = "") -> bytes:
     from workbooks import ods
 
-    made: bytes = ods(ROWS)
+    made: bytes = ods(ROWS, row)
     return made
+
+
+def _xlsb() -> bytes:
+    from workbooks import xlsb
+
+    made: bytes = xlsb([*ROWS, [1.5, True, "x"]])
+    return made
+
+
+def _results() -> bytes:
+    from batchupdate.result_columns import RESULT_COLUMNS
+
+    text = io.StringIO()
+    after = ["2", "'007", "failed", "404", "1", "no", "r", "2026-11-21T18:45:00Z", "12"]
+    csv.writer(text).writerows([[*ROWS[0], *RESULT_COLUMNS], *([*row, *after] for row in ROWS[1:])])
+    return text.getvalue().encode("utf-8-sig")
 
 
 def _parquet() -> bytes:
@@ -198,6 +235,8 @@ def make_file(chance: random.Random, seeds: dict[str, bytes], number: int) -> tu
         return name, chance.randbytes(chance.randrange(1, 5000))
     if zipfile.is_zipfile(io.BytesIO(content)) and chance.random() < 0.6:
         return name, _mutated_part(chance, content)
+    if name in PACKERS and chance.random() < 0.6:
+        return name, PACKERS[name](_mutated(chance, seeds["a.csv"]))
     return name, _mutated(chance, content)
 
 
@@ -225,7 +264,7 @@ def _mutated_part(chance: random.Random, content: bytes) -> bytes:
     """A workbook or archive that is sound but for one of its parts: what gets past the checks of zipfile."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    name = chance.choice([name for name in files if name.endswith(("xml", "rels", "csv", "xlsx"))])
+    name = chance.choice([name for name in files if name.endswith(("xml", "rels", "csv", "xlsx", "bin"))])
     files[name] = _mutated(chance, files[name])
     return _archive(files)
 

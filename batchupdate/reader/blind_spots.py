@@ -1,7 +1,7 @@
-"""Errors in the workbooks whose errors can't be told from blank cells: .xls, .xlsb and .ods.
+"""Errors in the workbooks whose errors can't be told from blank cells: .xls and .xlsb.
 
-Calamine gives a blank cell for an error, which would mean "leave this field as it is". In an .xlsx each such row is
-named (see `marks`); in these formats, which are rare, the first error is found, and the workbook refused.
+Calamine gives a blank cell for an error, which would mean "leave this field as it is". In an .xlsx or .ods each such
+row is named (see `marks`); in these formats, which are rare, the first error is found, and the workbook refused.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MAX_PART_BYTES = 256 << 20
 
-_CHUNK_BYTES = 1 << 20
 _CODES = rb"[\x00\x07\x0f\x17\x1d\x24\x2a\x2b]"
 """What an error is in binary workbooks ([MS-XLS], section 2.5.10, BErr)."""
 _XLS_ERROR = re.compile(
@@ -29,8 +28,6 @@ _XLS_ERROR = re.compile(
     rb"|\x06\x00..(..)(.\x00)..\x02." + _CODES + rb"...\xff\xff",  # Formula, sections 2.4.127 and 2.5.133
     re.DOTALL,
 )
-_ODS_ERROR = b'calcext:value-type="error"'
-"""How LibreOffice marks an error, whose text is that of a blank cell."""
 _XLSB_SHEET = re.compile(r"xl/worksheets/[^/]+\.bin", re.IGNORECASE)
 # [MS-XLSB]: BrtRowHdr, BrtCellError and BrtFmlaError, by their numbers.
 _ROW_HEADER, _CELL_ERROR, _FORMULA_ERROR = 0, 3, 11
@@ -41,7 +38,7 @@ def refuse_errors(path: Path, kind: Kind, source: str) -> None:
 
     Args:
         path: the workbook.
-        kind: what it is; an .xlsx is none of these.
+        kind: .xls or .xlsb.
         source: what to call it in a sentence.
 
     Raises:
@@ -60,16 +57,6 @@ def _in_xls(path: Path) -> str | None:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         found = _XLS_ERROR.search(content)
         return _place(found[1] or found[3], found[2] or found[4]) if found else None
-
-
-def _in_ods(path: Path) -> str | None:
-    with zipfile.ZipFile(path) as archive, archive.open("content.xml") as file:
-        rest = b""
-        while chunk := file.read(_CHUNK_BYTES):
-            if _ODS_ERROR in rest + chunk:
-                return "one of its cells"
-            rest = chunk[-len(_ODS_ERROR) :]
-    return None
 
 
 def _in_xlsb(path: Path) -> str | None:
@@ -126,4 +113,4 @@ def _place(row: bytes, column: bytes) -> str:
     return f"{column_letters(int.from_bytes(column, 'little'))}{int.from_bytes(row, 'little') + 1}"
 
 
-_FINDERS = {Kind.XLS: _in_xls, Kind.ODS: _in_ods, Kind.XLSB: _in_xlsb}
+_FINDERS = {Kind.XLS: _in_xls, Kind.XLSB: _in_xlsb}

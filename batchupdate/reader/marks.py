@@ -19,7 +19,7 @@ from batchupdate.errors import InputError
 from batchupdate.reader.weight import bounded_int, column_number, is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
     from typing import IO
 
@@ -43,16 +43,15 @@ _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
 
 
 class Mark(NamedTuple):
-    """A cell without a value: its row and column from 0, and what to show for it: `#N/A`, or the formula as `=A1`."""
+    """A cell that calamine does not give as it is: its row and column from 0, and what to show for it.
+
+    `code` is what is wrong with it: `error_cell`, `formula_without_value`, or nothing where only its text differs.
+    """
 
     row: int
     column: int
     text: str
-
-    @property
-    def is_error(self) -> bool:
-        """Whether it is an error, and not a formula that was never calculated."""
-        return self.text.startswith("#")
+    code: str
 
 
 def find_marks(path: Path, sheet: str, worth_a_look: frozenset[str], source: str) -> list[Mark]:
@@ -76,7 +75,16 @@ def find_marks(path: Path, sheet: str, worth_a_look: frozenset[str], source: str
             return []
         with archive.open(part) as file:
             marks = list(islice(_marks(file), MAX_MARKS + 1))
-    if len(marks) > MAX_MARKS:
+    return bounded_marks(marks, sheet, source)
+
+
+def bounded_marks(marks: Sequence[Mark], sheet: str, source: str) -> list[Mark]:
+    """The marks in order, if they are not too many.
+
+    Raises:
+        InputError: there are more than anyone would mend one by one.
+    """
+    if sum(mark.code != "" for mark in marks) > MAX_MARKS:
         raise InputError(
             f"{source}: more than {MAX_MARKS:,} cells of the sheet {sheet!r} hold an error, or a formula without a "
             "result.",
@@ -105,7 +113,7 @@ def _marks(file: IO[bytes]) -> Iterator[Mark]:
         for cell in _possible(fields):
             row, column = _place(cell, row, column)
             if text := _text_of_mark(cell.rest):
-                yield Mark(row, column, text)
+                yield Mark(row, column, text, "error_cell" if text.startswith("#") else "formula_without_value")
             row, column = _after(cell.rest, row, column)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchupdate.formula_guard import unguard
+from batchupdate.formula_guard import GUARD, unguard, unguard_id
 from batchupdate.result_columns import FILE, RESULT_COLUMNS
+from batchupdate.retyped import is_retyped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 OWN_COLUMNS = frozenset(RESULT_COLUMNS)
 """The columns a report adds to the input's own. A file that has all of them is a report."""
@@ -44,3 +45,27 @@ def strip(chunk: list[list[str]], kept: tuple[int, ...], width: int) -> list[lis
         [unguard(cells[place]) for place in kept if place < len(cells)] + [unguard(cell) for cell in cells[width:]]
         for cells in chunk
     ]
+
+
+def spoilt_ids(chunk: list[list[str]], kept: tuple[int, ...], copy: int) -> Iterator[tuple[int, int, str]]:
+    """The ids that a spreadsheet program changed when the report was opened and saved in it.
+
+    Only the column `_id` is guarded against that. An id that someone has corrected is none of these: the cell has to be
+    what such a program makes of the id.
+
+    Args:
+        chunk: records of the report.
+        kept: the places of the input's own columns.
+        copy: the place of the column `_id`.
+
+    Yields:
+        The record's place in the chunk, the cell's place in the record, and what the id was.
+    """
+    for at, cells in enumerate(chunk):
+        if len(cells) <= copy or not (cells[copy].startswith(GUARD) or "/" in cells[copy]):
+            continue
+        own = {place: unguard(cells[place]) for place in kept if place < len(cells)}
+        told = unguard_id(cells[copy])
+        for one in {told, *told.split("/")}:  # an id of several parts stands there as a path
+            if one not in own.values():
+                yield from ((at, place, one) for place, cell in own.items() if is_retyped(cell, one))

@@ -19,6 +19,7 @@ from batchupdate.model import Level, Problem, Row
 from batchupdate.places import ONE_FILE
 from batchupdate.reader import own_results
 from batchupdate.reader.header import find_header, is_blank, told_chunks
+from batchupdate.result_columns import ID_COLUMN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -78,7 +79,8 @@ class Batch(list[Row]):
     """Some rows, and what is wrong with cells of theirs that only the reader can know, in the order of rows.
 
     Codes: `error_cell` and `formula_without_value` (errors; the cell's text is the error or the formula, and must not
-    be sent), `merged_cell` (a warning; the cell is blank, and looks as if it were not).
+    be sent), `id_as_number` (an error; the id of an earlier run came back changed), `merged_cell` (a warning; the cell
+    is blank, and looks as if it were not).
     """
 
     __slots__ = ("problems",)
@@ -191,6 +193,7 @@ class Table:
         self._kept = own_results.kept_columns(headings)
         self.own = self._kept is not None
         self.addresses = Addresses(records.sheet, records.columns_before, self._width, self._kept)
+        self._copy_of_id = headings.index(ID_COLUMN) if self.own else 0
         if self._kept is not None:
             headings = own_results.strip([headings], self._kept, self._width)[0]
         self.columns = tuple(headings)
@@ -215,12 +218,14 @@ class Table:
                 if first <= self.header_row:
                     del chunk[: self.header_row - first + 1]
                     first = number - len(chunk)
+                spoilt = self._spoilt_ids(chunk, first)
                 rows = self._rows(chunk, first)
                 if left is not None:
                     rows = rows[:left]
                     left -= len(rows)
                 if rows:
-                    yield Batch(rows, self._problems(rows, first, number - 1))
+                    troubles = sorted([*self._records.troubles(first, number - 1), *spoilt])
+                    yield Batch(rows, self._problems(rows, troubles))
                 if left == 0:
                     return
 
@@ -250,9 +255,25 @@ class Table:
         """
         return self.addresses.of(row, column)
 
-    def _problems(self, rows: list[Row], first: int, last: int) -> Sequence[Problem]:
-        """What the format knows of single cells, as problems of the rows that are left."""
-        troubles = self._records.troubles(first, last)
+    def _spoilt_ids(self, chunk: list[list[str]], first: int) -> list[CellTrouble]:
+        """Ids of an earlier run that a spreadsheet program took for numbers when its results were saved again."""
+        if self._kept is None:
+            return []
+        return [
+            CellTrouble(
+                first + at,
+                place,
+                "id_as_number",
+                chunk[at][place],
+                f"was {shorten(told)} in the run that these results are of: a spreadsheet program took the id for a "
+                "number or a date; type it again, in a column that is formatted as text",
+                Level.ERROR,
+            )
+            for at, place, told in own_results.spoilt_ids(chunk, self._kept, self._copy_of_id)
+        ]
+
+    def _problems(self, rows: list[Row], troubles: Sequence[CellTrouble]) -> Sequence[Problem]:
+        """What the reader knows of single cells, as problems of the rows that are left."""
         if not troubles:
             return ()
         numbers = {row.number for row in rows}

@@ -34,6 +34,7 @@ _SHEET_PART = re.compile(r"xl/.*sheets/.*\.xml", re.IGNORECASE)
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PLAIN_CELL = re.compile(rb'<c r="([A-Z]+\d+)"')
 _CELL = re.compile(rb"<(?:\w+:)?c(?=[\s/>])(?:[^<>]*?\sr\s*=\s*[\"']([A-Za-z]+\d+))?")
+_SHARED_WITH_VALUE = re.compile(rb"<f(?:\s[^<>]*)?/><v>")
 _ROW_OR_CELL = re.compile(rb"<(?:\w+:)?(row|c)(?=[\s/>])(?:[^<>]*?\sr\s*=\s*[\"']([A-Za-z]*\d+))?[^<>]*>?")
 
 
@@ -113,20 +114,34 @@ def _extent(file: IO[bytes]) -> _Extent:
     rows = cells = placed = 0
     marked = False
     columns: set[bytes] = set()
-    for data in _pieces(file):
+    for data in pieces(file):
         marked = marked or may_be_marked(data)
         places = _addresses(data)
         cells += len(places)
         placed += len(places) - places.count(b"")
         joined = b" ".join(places)
         columns.update(joined.translate(None, b"0123456789").split())
-        rows = max(rows, max(map(bounded_int, joined.translate(None, _LETTERS).split()), default=0))
+        rows = max(rows, max(map(bounded_int, set(joined.translate(None, _LETTERS).split())), default=0))
     return _Extent(rows, max(map(column_number, columns), default=0), cells, cells == placed, marked)
 
 
 def may_be_marked(data: bytes) -> bool:
-    """Whether some of a sheet's XML can hold an error (`t="e"`) or a formula (`<f>`)."""
-    return b"<f" in data or b'"e"' in data or b":f" in data or b"'e'" in data
+    """Whether some of a sheet's XML can hold an error (`t="e"`), or a formula (`<f>`) without a value.
+
+    Searches for single characters come first: they are ten times as fast, and mostly enough.
+    """
+    if b'"e"' in data or (b"'" in data and b"'e'" in data) or (b":" in data and b":f" in data):
+        return True
+    return b"<f" in data and not _is_calculated(data)
+
+
+def _is_calculated(data: bytes) -> bool:
+    """Whether each formula stands right before a value that is not empty; in doubt not."""
+    formulas = data.count(b"<f")
+    with_value = data.count(b"</f><v>")
+    if with_value != formulas:
+        with_value += len(_SHARED_WITH_VALUE.findall(data))
+    return with_value == formulas and b"<v><" not in data
 
 
 def is_plain(data: bytes) -> bool:
@@ -135,19 +150,27 @@ def is_plain(data: bytes) -> bool:
     The programs that write workbooks nearly all write cells like this, which is twice as fast to find. The count
     tells whether there are others: besides cells, only columns and conditional formats begin with the letter c.
     """
-    others = data.count(b"<c") - data.count(b"<co") - data.count(b"<cf") - data.count(b'<c r="')
-    return not others and b":c" not in data
+    return _others(data, data.count(b'<c r="')) == 0
+
+
+def _others(data: bytes, plain: int) -> int:
+    """How many cells do not begin with `<c r="`, of which there are so many; one too many where a prefix can be."""
+    others = data.count(b"<c") - plain
+    if others:
+        others -= data.count(b"<co") + data.count(b"<cf")
+    return others + (b":" in data and b":c" in data)
 
 
 def _addresses(data: bytes) -> list[bytes]:
     """The address of every cell, empty for one that has none."""
-    return (_PLAIN_CELL if is_plain(data) else _CELL).findall(data)
+    found: list[bytes] = _PLAIN_CELL.findall(data)
+    return _CELL.findall(data) if _others(data, len(found)) else found
 
 
 def _extent_by_order(file: IO[bytes]) -> tuple[int, int]:
     """The same for a sheet whose cells have no addresses, but simply follow one another."""
     row = column = rows = columns = 0
-    for data in _pieces(file):
+    for data in pieces(file):
         for tag, address in _ROW_OR_CELL.findall(data):
             digits = address.lstrip(_LETTERS)
             if tag == b"row":
@@ -159,12 +182,14 @@ def _extent_by_order(file: IO[bytes]) -> tuple[int, int]:
     return rows, columns
 
 
-def _pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """A file in pieces that never end inside a tag."""
+def pieces(file: IO[bytes]) -> Iterator[bytes]:
+    """A file in pieces that never end inside a tag, and not inside a cell as long as cells are smaller than a piece."""
     rest = b""
     while chunk := file.read(_CHUNK_BYTES):
         data = rest + chunk
-        end = data.rfind(b"<")
+        end = data.rfind(b"<c")
+        if end <= 0 or len(data) - end > _CHUNK_BYTES:
+            end = data.rfind(b"<")
         if end <= 0:
             rest = b"" if len(data) > _CHUNK_BYTES else data
             continue

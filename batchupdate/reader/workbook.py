@@ -17,6 +17,7 @@ from batchupdate.reader.blind_spots import refuse_errors
 from batchupdate.reader.cell_text import text_of, time_of
 from batchupdate.reader.kinds import Kind, refuse_damaged, refuse_password
 from batchupdate.reader.marks import find_marks
+from batchupdate.reader.ods_marks import find_ods_marks
 from batchupdate.reader.rehearsal import survives_workbook
 from batchupdate.reader.table import CellTrouble, column_letters, shorten
 from batchupdate.reader.weight import weigh
@@ -45,7 +46,7 @@ class WorkbookRecords:
             worth_a_look = weigh(path, source, sheets=kind is Kind.XLSX)
         if kind is not Kind.XLSX and not survives_workbook(path, source):
             refuse_damaged(source)
-        if kind is not Kind.XLSX:
+        if kind in {Kind.XLS, Kind.XLSB}:
             with _damage_told(source):
                 refuse_errors(path, kind, source)
         self._source = source
@@ -66,7 +67,10 @@ class WorkbookRecords:
             self._rows_loaded = (self._sheet.end or (-1, 0))[0] + 1
             self._merged = sorted(self._sheet.merged_cell_ranges or ())
         with _damage_told(source):
-            self._marks = find_marks(path, self._sheet.name, worth_a_look, source)
+            self._marks: Sequence[Mark] = find_marks(path, self._sheet.name, worth_a_look, source)
+            if kind is Kind.ODS:
+                self._marks, merged = find_ods_marks(path, self._sheet.name, source)
+                self._merged = sorted(merged)
         # Calamine's rectangle leaves out cells without a value that stand beyond all others.
         self.columns_before = min([loaded_from, *(mark.column for mark in self._marks)])
         self._left = [""] * (loaded_from - self.columns_before)
@@ -89,7 +93,7 @@ class WorkbookRecords:
             yield chunk
 
     def _put_marks(self, chunk: list[list[str]], before: int) -> None:
-        """Writes errors and formulas into their cells, where calamine has left blanks."""
+        """Writes errors, formulas and right texts into their cells, where calamine has left blanks or odd texts."""
         if self._left:
             chunk[:] = [self._left + cells for cells in chunk]
         for mark in self._marked(before, before + len(chunk) - 1):
@@ -103,18 +107,19 @@ class WorkbookRecords:
             CellTrouble(
                 mark.row + 1,
                 mark.column - self.columns_before,
-                "error_cell" if mark.is_error else "formula_without_value",
+                mark.code,
                 mark.text,
                 f"holds the error {shorten(mark.text)}; mend the cell"
-                if mark.is_error
+                if mark.code == "error_cell"
                 else "holds a formula without a result; open the file in your spreadsheet program and save it",
                 Level.ERROR,
             )
             for mark in self._marked(first - 1, last - 1)
+            if mark.code
         ]
         return sorted(found + self._covered(first - 1, last - 1)) if self._merged else found
 
-    def _marked(self, first: int, last: int) -> list[Mark]:
+    def _marked(self, first: int, last: int) -> Sequence[Mark]:
         """The marks of some rows, counted from 0."""
         begin = bisect_left(self._marks, first, key=itemgetter(0))
         return self._marks[begin : bisect_right(self._marks, last, lo=begin, key=itemgetter(0))]

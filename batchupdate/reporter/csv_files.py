@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from batchupdate.formula_guard import guard, guard_all
+from batchupdate.formula_guard import guard, guard_all, guard_id
 from batchupdate.model import FINE
 from batchupdate.places import ONE_FILE, file_of, row_of
 from batchupdate.reporter.files import replacing_all
@@ -94,7 +94,7 @@ def _text_of(line: Line, width: int, numbered: Callable[[int], object]) -> str:
         cells = guard_all(cells)
     status = "" if line.http_status is None else line.http_status
     duration = "" if line.duration_ms is None else line.duration_ms
-    record_id, error, request_id = _cell(line.record_id), _cell(line.error), _cell(line.request_id)
+    record_id, error, request_id = _written(guard_id(line.record_id)), _cell(line.error), _cell(line.request_id)
     return (
         f"{_joined(cells)},{numbered(line.number)},{record_id},{line.outcome},{status},{line.attempts},{error},{request_id},"
         f"{iso(line.finished_at)},{duration}\r\n"
@@ -121,6 +121,11 @@ class _Appender:
 def _cell(text: str) -> str:
     """One guarded cell."""
     return text if not text or _harmless(text) else _joined([guard(text)])
+
+
+def _written(text: str) -> str:
+    """One cell that is guarded already."""
+    return text if not text or _harmless(text) else _joined([text])
 
 
 def iso(seconds: float | None) -> str:

@@ -12,6 +12,7 @@ import xlsxwriter
 
 from batchupdate.cli.problems import as_github
 from batchupdate.model import Level, Problem
+from batchupdate.reporter import annotated
 from batchupdate.sandbox import LANGDOCK_KEY, make_records
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def test_github_marks_every_row(cli: Cli, mistakes: Path) -> None:
 def test_the_copy_has_every_cell_and_the_bad_ones_are_coloured_and_noted(cli: Cli, mistakes: Path) -> None:
     result = cli("check", str(mistakes), *TARGET, "--annotate", "out.xlsx")
     assert result.exit_code == 1
-    sheet = openpyxl.load_workbook("out.xlsx").active
+    sheet = openpyxl.load_workbook("out.xlsx").worksheets[0]
     assert sheet is not None
     assert [tuple(cell.value for cell in row) for row in sheet.iter_rows()] == ROWS
     assert sheet["B4"].data_type == "s"  # a text, and no formula
@@ -101,10 +102,50 @@ def test_the_copy_has_every_cell_and_the_bad_ones_are_coloured_and_noted(cli: Cl
     assert [path.name for path in Path().glob("*.part")] == []
 
 
+def test_the_copy_can_be_read_at_a_glance_and_its_second_sheet_lists_the_problems(cli: Cli, mistakes: Path) -> None:
+    assert cli("check", str(mistakes), *TARGET, "--annotate", "out.xlsx").exit_code == 1
+    book = openpyxl.load_workbook("out.xlsx")
+    copy, problems = book["check"], book["problems"]
+    assert (copy.freeze_panes, problems.freeze_panes) == ("A2", "A2")
+    assert copy.column_dimensions["A"].width > 36  # as wide as an id
+    assert copy.column_dimensions["B"].width > 41
+    rows = list(problems.iter_rows(values_only=True))
+    assert rows[0] == ("row", "column", "cell", "what to do", "level", "code")
+    assert [row[2] for row in rows[1:]] == ["B2", "B3", "B4", "A4", "B6"]
+    assert problems.row_dimensions[4].height == 30  # a sentence of two lines is seen as a whole
+    assert problems["C2"].hyperlink.location == "'check'!B2"
+    assert rows[1][4:] == ("error", "too_long")
+    assert "shorten it by 1" in rows[1][3]
+
+
+def test_beyond_the_most_links_that_excel_has_the_cell_is_only_named(
+    cli: Cli, mistakes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(annotated, "MOST_LINKS", 1)
+    assert cli("check", str(mistakes), *TARGET, "--annotate", "out.xlsx").exit_code == 1
+    problems = openpyxl.load_workbook("out.xlsx")["problems"]
+    assert (problems["C2"].value, problems["C3"].value) == ("B2", "B3")
+    assert (problems["C2"].hyperlink is None, problems["C3"].hyperlink is None) == (False, True)
+
+
+def test_a_copy_without_problems_has_no_second_sheet(cli: Cli) -> None:
+    Path("in.csv").write_text(f"id,name\n{IDS[0]},{'x' * 35}\n", "utf-8")
+    assert cli("check", "in.csv", *TARGET, "--annotate", "out.xlsx").exit_code == 0
+    assert openpyxl.load_workbook("out.xlsx").sheetnames == ["check"]
+
+
+def test_the_copy_of_json_lines_has_each_record_in_the_row_of_its_line(cli: Cli) -> None:
+    Path("in.jsonl").write_text(f'{{"id": "{IDS[0]}", "name": "A"}}\n', "utf-8")
+    assert cli("check", "in.jsonl", *TARGET, "--annotate", "out.xlsx").exit_code == 0
+    sheet = openpyxl.load_workbook("out.xlsx").worksheets[0]
+    assert sheet is not None
+    assert [cell.value for cell in sheet[1]] == [IDS[0], "A"]
+
+
 def test_the_copy_never_holds_the_key(cli: Cli) -> None:
     Path("in.csv").write_text(f"id,name,other\n{IDS[0]},{LANGDOCK_KEY},{LANGDOCK_KEY}\n", "utf-8")
     assert cli("check", "in.csv", *TARGET, "--annotate", "out.xlsx").exit_code == 1
-    sheet = openpyxl.load_workbook("out.xlsx").active
+    sheet = openpyxl.load_workbook("out.xlsx").worksheets[0]
     assert sheet is not None
     assert sheet["B2"].value == sheet["C2"].value == "[redacted]"
 
@@ -112,7 +153,7 @@ def test_the_copy_never_holds_the_key(cli: Cli) -> None:
 def test_a_duplicate_a_missing_cell_and_a_short_row_have_notes_too(cli: Cli) -> None:
     Path("in.csv").write_text(f"name,id\nA,{IDS[0]}\nB,{IDS[0]}\nC\nD,\n", "utf-8")
     assert cli("check", "in.csv", *TARGET, "--annotate", "out.xlsx").exit_code == 1
-    sheet = openpyxl.load_workbook("out.xlsx").active
+    sheet = openpyxl.load_workbook("out.xlsx").worksheets[0]
     assert sheet is not None
     notes = {cell.coordinate: cell.comment.text for row in sheet.iter_rows() for cell in row if cell.comment}
     assert sorted(notes) == ["A4", "B2", "B3", "B5"]

@@ -202,3 +202,14 @@ def test_a_live_run_is_shown_as_one(cli: Cli, renames: Renames, batchupdate_sand
     assert "worked on right now" not in cli("show").stderr
     with folder.lock():
         assert "worked on right now" in cli("show").stderr
+
+
+@needs_unix
+def test_ctrl_c_while_the_command_is_being_loaded_ends_in_a_sentence(tmp_path: Path) -> None:
+    slow = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(10)\n"
+    (tmp_path / "typer.py").write_text(slow, "utf-8")
+    paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = subprocess.run(
+        command("check", "x.csv"), capture_output=True, timeout=30, check=False, env={**os.environ, "PYTHONPATH": paths}
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"Stopped on request. Nothing was sent.\n")

@@ -5,7 +5,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from workbooks import ods
+from workbooks import ods, xlsb
 
 from batchupdate.reader import blind_spots
 from batchupdate.reader.kinds import Kind
@@ -38,13 +38,6 @@ def test_a_formula_with_an_error_in_an_xls_is_found(tmp_path: Path) -> None:
     assert blind_spots._in_xls(path) is None
 
 
-@pytest.mark.parametrize("size", [30, 64, 1 << 20])
-def test_an_error_in_an_ods_refuses_it(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(blind_spots, "_CHUNK_BYTES", size)
-    cell = '<table:table-row><table:table-cell xmlns:calcext="x" calcext:value-type="error"/></table:table-row>'
-    assert "holds an error such as #N/A in one of its cells" in refused(ods([["id"], ["1"]], cell), "a.ods")
-
-
 def test_an_error_in_an_xlsb_is_found_with_its_address(tmp_path: Path) -> None:
     row = b"\x00\x11" + (16).to_bytes(4, "little") + bytes(13)
     text = b"\x07\x0c" + (1).to_bytes(4, "little") + bytes(8)
@@ -60,6 +53,15 @@ def test_an_error_in_an_xlsb_is_found_with_its_address(tmp_path: Path) -> None:
     path = tmp_path / "a.xlsb"
     path.write_bytes(out.getvalue())
     assert blind_spots._in_xlsb(path) == "C17"
+
+
+def test_an_error_in_an_xlsb_refuses_it_and_all_else_of_it_is_read(
+    read: Callable[..., Any], refused: Callable[..., str]
+) -> None:
+    rows = [["id", "name", "done"], ["007", 1.5, True]]
+    got = read(xlsb(rows), "a.xlsb")
+    assert (got.table.format, got.sheet, got.cells) == ("xlsb", "changes", [("007", "1.5", "TRUE")])
+    assert "holds an error such as #N/A in B3" in refused(xlsb([*rows, ["008", None]]), "a.xlsb")
 
 
 def test_a_large_ods_that_is_packed_very_small_is_not_taken_for_a_damaged_one(read: Callable[..., Any]) -> None:

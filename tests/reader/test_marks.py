@@ -9,7 +9,7 @@ import xlsxwriter
 from workbooks import book, with_sheet
 
 from batchupdate.model import Level
-from batchupdate.reader import marks, open_table
+from batchupdate.reader import marks, open_table, weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +150,7 @@ def test_a_sheet_of_endless_errors_is_refused(refused: Callable[..., str], monke
 def test_a_cell_without_end_is_refused(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(marks, "MAX_CELL_BYTES", 1000)
     monkeypatch.setattr(marks, "_CHUNK_BYTES", 100)
-    cell = f'<c r="A2" t="str"><f>1</f><v>{"x" * 2000}</v></c>'
+    cell = f'<c r="A2" t="str"><f>{"x" * 2000}</f></c>'
     assert "larger than any cell" in refused(with_sheet(f'{HEADER}<row r="2">{cell}</row>'), "a.xlsx")
 
 
@@ -257,3 +257,49 @@ def test_formatted_but_empty_rows_and_columns_are_no_data(read: Callable[..., An
     assert got.numbers == [2]
     assert got.cells[0][:2] == ("1", "A")
     assert not any(got.cells[0][2:])
+
+
+def worth_a_look(xml: str, size: int = 1 << 20) -> bool:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weight, "_CHUNK_BYTES", size)
+        return weight._extent(io.BytesIO(xml.encode())).marked
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "<f>1+1</f><v>2</v>",
+        '<f t="shared" ref="A1:A9" si="0">1+1</f><v>2</v>',
+        '<f t="shared" si="0"/><v>2</v>',
+        "<v>2</v>",
+        "<is><t>: 'e</t></is>",
+    ],
+)
+def test_a_sheet_whose_formulas_all_have_values_is_not_gone_through(cell: str) -> None:
+    rows = "".join(f'<row r="{n}"><c r="A{n}">{cell}</c><c r="B{n}"><v>1</v></c></row>' for n in range(1, 200))
+    for size in (300, 301, 302, 317, 1 << 20):
+        assert not worth_a_look(rows, size)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "<f>1+1</f>",
+        "<f>1+1</f><v/>",
+        "<f>1+1</f><v></v>",
+        '<f t="shared" si="0"/>',
+        '<f t="shared" si="0"/><v></v>',
+        "<v>2</v><f>1+1</f>",
+        "<x:f>1+1</x:f>",
+    ],
+)
+def test_one_formula_without_a_value_among_many_with_one_is_seen(cell: str) -> None:
+    rows = [f'<row r="{n}"><c r="A{n}"><f>1</f><v>{n}</v></c></row>' for n in range(1, 100)]
+    for place in (0, 50, 99):
+        for size in (300, 301, 1 << 20):
+            assert worth_a_look("".join([*rows[:place], f'<row r="1"><c r="A1">{cell}</c></row>', *rows[place:]]), size)
+
+
+@pytest.mark.parametrize("tag", ['t="e"', "t='e'"])
+def test_one_error_is_seen(tag: str) -> None:
+    assert worth_a_look(f'<row r="1"><c r="A1" {tag}><v>#N/A</v></c></row>')

@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchupdate.formula_guard import guard, unguard
+from batchupdate.model import Level
+from batchupdate.reader import open_table
 from batchupdate.reader.own_results import OWN_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 OWN = "_row,_id,_outcome,_http_status,_attempts,_error,_request_id,_finished_at,_duration_ms"
@@ -93,3 +96,56 @@ def test_a_report_written_with_guards_reads_as_the_original(read: Callable[..., 
     out = io.StringIO(newline="")
     csv.writer(out).writerows([[*"abcdef", *OWN.split(",")], [*map(guard, cells), *AFTER.split(",")]])
     assert read(out.getvalue()).cells == [tuple(cells)]
+
+
+def spoilt(make: Callable[..., Path], text: str) -> list[tuple[int, str, str]]:
+    with open_table(make(text)) as table:
+        found = [problem for batch in table.batches(2) for problem in batch.problems]
+    assert all(problem.code == "id_as_number" and problem.level is Level.ERROR for problem in found)
+    return [(problem.row, problem.column, problem.cell) for problem in found]
+
+
+def after(copy: str) -> str:
+    return AFTER.replace("2,1,", f"2,{copy},", 1)
+
+
+def test_an_id_that_a_spreadsheet_program_changed_is_told_with_what_it_was(make: Callable[..., Path]) -> None:
+    path = make(f"name,id,{OWN}\nA,8,{after('8')}\n\nB,7,{after(chr(39) + '007')}\n")
+    with open_table(path) as table:
+        [problem] = [problem for batch in table.batches() for problem in batch.problems]
+    assert (problem.row, problem.column, problem.cell) == (4, "id", "7")
+    assert problem.message == (
+        "B4 was '007' in the run that these results are of: a spreadsheet program took the id for a number or a date; "
+        "type it again, in a column that is formatted as text"
+    )
+
+
+def test_our_columns_may_be_moved_and_rows_be_ragged(make: Callable[..., Path]) -> None:
+    assert spoilt(make, f"{OWN},id,name\n{after(chr(39) + '007')},7,B\n1\n{after(chr(39) + '00')},0,B\n") == [
+        (2, "id", "7"),
+        (4, "id", "0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cells", "copy"),
+    [
+        ("007,7", "'007"),  # it is as it was, and something else is 7
+        ("008,B", "'007"),  # corrected
+        ("7,B", "007"),  # a copy that came back changed, or was never guarded, tells nothing
+        ("'007,B", "''007"),
+        ("x/007,B", "x/007"),
+    ],
+)
+def test_an_id_that_is_as_it_was_or_was_corrected_is_fine(make: Callable[..., Path], cells: str, copy: str) -> None:
+    assert spoilt(make, f"id,name,{OWN}\n{cells},{after(copy)}\n") == []
+
+
+def test_a_part_of_an_id_is_told_too(make: Callable[..., Path]) -> None:
+    assert spoilt(make, f"agent,key,name,{OWN}\n7,A,B,{after('007/A')}\n") == [(2, "agent", "7")]
+    assert spoilt(make, f"agent,key,name,{OWN}\n3,1.50,B,{after(chr(39) + '3/1.50')}\n") == []
+    assert spoilt(make, f"agent,key,name,{OWN}\n3,1.5,B,{after(chr(39) + '3/1.50')}\n") == [(2, "key", "1.5")]
+
+
+def test_a_file_that_is_no_report_has_no_copies_of_ids(make: Callable[..., Path]) -> None:
+    assert spoilt(make, "key,_id\n7,'007\n") == []

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from workbooks import book, ods
+from workbooks import book, ods, xlsb
 
 from batchupdate.reader import open_table
 
@@ -27,6 +27,11 @@ text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 # XML can't hold the two non-characters, nor control characters but these (XML 1.0, section 2.2).
 xml_text = st.text(
     st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff") | st.just("\n"), max_size=12
+)
+# In an .ods, tabs are elements of their own, and other control characters can't be.
+ods_text = st.text(
+    st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff") | st.sampled_from("\n\t"),
+    max_size=12,
 )
 # openpyxl does not mark white space alone as to be kept, which Excel then drops, too.
 openpyxl_text = xml_text.filter(lambda cell: not cell or bool(cell.strip()))
@@ -87,7 +92,8 @@ def as_parquet(rows: list[list[str]]) -> bytes:
         ("u.xlsx", as_openpyxl, openpyxl_text, 30),
         ("t.jsonl", as_jsonl, text, 150),
         ("u.jsonl", as_plain_jsonl, text, 150),
-        ("t.ods", ods, xml_text, 15),
+        ("t.ods", ods, ods_text, 15),
+        ("t.xlsb", xlsb, text, 15),
         ("t.parquet", as_parquet, text, 8),
     ],
 )

@@ -134,6 +134,23 @@ def test_whatever_a_spreadsheet_would_run_is_guarded_in_every_column(tmp_path: P
         assert [record[place] for place in (0, 2, 6, 7)] == ["'" + text] * 4
 
 
+@pytest.mark.parametrize("typed", ["007", "12345678901234567890", "1E5", "1/2"])
+def test_an_id_that_a_spreadsheet_would_change_has_a_guarded_copy_and_stays_as_typed(
+    tmp_path: Path, typed: str
+) -> None:
+    write_results(tmp_path / "r.csv", tmp_path / "f.csv", ["id"], 1, [line(2, [typed], record_id=typed)])
+    assert cells_of(tmp_path / "r.csv")[1][:3] == [typed, "2", f"'{typed}"]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(typed=st.text("0123456789.,/-+eE'=aJ", min_size=1, max_size=8))
+def test_no_id_of_a_report_is_taken_for_a_spoilt_one(tmp_path: Path, typed: str) -> None:
+    write_results(tmp_path / "r.csv", tmp_path / "f.csv", ["id"], 1, [line(2, [typed], record_id=typed)])
+    with open_table(tmp_path / "r.csv") as table:
+        [batch] = table.batches()
+    assert (batch[0].cells, batch.problems) == ((typed,), ())
+
+
 def test_cells_beyond_the_headings_get_columns_of_their_own(tmp_path: Path) -> None:
     lines = [line(2, ["a"]), line(3, ["a", "b", "c", "d"]), line(4, [])]
     write_results(tmp_path / "results.csv", tmp_path / "failed.csv", ["Id", "name"], 4, lines)
