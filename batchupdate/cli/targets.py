@@ -10,7 +10,7 @@ from batchupdate.cli import options
 from batchupdate.cli.screen import Screen, told
 
 if TYPE_CHECKING:
-    from batchupdate.targets import FieldRule, Target
+    from batchupdate.targets import Target
 
 app = typer.Typer(help="What can be updated, and how to add an API.", invoke_without_command=True)
 
@@ -57,6 +57,7 @@ def show_one(
     """
     from batchupdate.rates import rate_in_force
     from batchupdate.targets import find_target
+    from batchupdate.targets.words import in_words
 
     target = find_target(name)
     screen = Screen(as_json=as_json)
@@ -68,7 +69,7 @@ def show_one(
         screen.result(f"The key comes from the environment variable {target.auth.env}.")
     rows = [(field, "id", rule.example, rule.description) for field, rule in target.id.items()]
     rows += [
-        (field, "required" if rule.required else "", _limits(rule), rule.description)
+        (field, "required" if rule.required else "", in_words(rule), rule.description)
         for field, rule in target.fields.items()
     ]
     screen.table("", ("column", "", "may hold", "meaning"), rows)
@@ -79,30 +80,6 @@ def show_one(
     for note in target.notes:
         screen.result(f"Note: {note}")
     screen.json(_as_json(target))
-
-
-def _limits(rule: FieldRule) -> str:
-    from batchupdate.targets import FORMATS
-
-    parts: list[str] = [] if rule.type in {"string", "enum"} else [rule.type]
-    if rule.items:
-        parts = [f"list of {rule.items.type}s separated by {rule.separator!r}"]
-    if rule.format:
-        parts.append(FORMATS[rule.format][1])
-    if rule.pattern:
-        parts.append(f"text that matches {rule.pattern}")
-    if rule.enum:
-        parts.append("one of: " + ", ".join(rule.enum))
-    if rule.max_length:
-        parts.append(f"at most {rule.max_length} characters")
-    if rule.minimum is not None:
-        parts.append(f"at least {rule.minimum}")
-    if rule.maximum is not None:
-        parts.append(f"at most {rule.maximum}")
-    cleared = [marker for marker, allowed in (("<empty>", rule.clearable), ("<null>", rule.nullable)) if allowed]
-    if cleared:
-        parts.append("or " + " or ".join(cleared))
-    return ", ".join(parts) or "text"
 
 
 def _as_json(target: Target) -> dict[str, object]:
