@@ -67,7 +67,10 @@ class Texts:
             return "", OLD_NULL
         if value == "" or (value == [] and rule.type == "list"):
             return "", OLD_EMPTY
-        text = _text(value, rule, self._parsers[name])
+        try:
+            text = _text(value, rule, self._parsers[name])
+        except (ValueError, RecursionError):  # half of a character within, or nested too deep
+            text = None
         if text is None or self._odd(text) or len(text) > self._longest or text in self._markers:
             self.unwritable += 1
             self.first_unwritable = self.first_unwritable or f"{name} of {'/'.join(found.ids)}"
