@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
@@ -20,7 +21,13 @@ MOST_ROWS = 1_048_576
 MOST_NOTES = 2_000
 """A note costs about a kilobyte, here and in Excel; a locked row is grey without one, too."""
 _LISTS = "lists"
-_OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+_OPTIONS = {
+    "constant_memory": True,
+    "use_zip64": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
 _NEEDED = {"bold": True, "bg_color": "#1F4E79", "font_color": "#FFFFFF", "valign": "vcenter", "border": 1}
 _OPTIONAL = {"bold": True, "bg_color": "#DDEBF7", "font_color": "#1F3864", "valign": "vcenter", "border": 1}
 _BESIDE = {"bold": True, "bg_color": "#E7E6E6", "font_color": "#595959", "valign": "vcenter", "border": 1}
@@ -38,21 +45,20 @@ def open_workbook(path: Path, columns: Columns, *, pulled: bool = True) -> Itera
     import xlsxwriter  # noqa: PLC0415 - only what is needed is loaded
     from xlsxwriter.exceptions import XlsxWriterException  # noqa: PLC0415 - as above
 
-    book = xlsxwriter.Workbook(str(path), {"constant_memory": True, **_OPTIONS})
-    try:
-        sheet = XlsxSheet(book, columns)
-        how_to.write(book.add_worksheet(HOW_TO_SHEET), book, columns, pulled=pulled)
-        sheet.add_lists()
-        yield sheet
-    except BaseException:
-        book.fileclosed = True  # or it would complain, when it is let go of, that nobody has closed it
-        for each in book.worksheets():
-            each._opt_close()  # noqa: SLF001 - the temporary files of `constant_memory`
-        raise
-    try:
-        book.close()
-    except XlsxWriterException as error:  # of the disk: it is full, or gone
-        raise OSError(str(error)) from error
+    # A folder of our own for the rows that wait on the disk, so that nothing of them is left whatever happens.
+    with TemporaryDirectory(prefix="batchupdate-") as folder:
+        book = xlsxwriter.Workbook(str(path), {**_OPTIONS, "tmpdir": folder})
+        try:
+            sheet = XlsxSheet(book, columns)
+            how_to.write(book.add_worksheet(HOW_TO_SHEET), book, columns, pulled=pulled)
+            sheet.add_lists()
+            yield sheet
+            book.close()
+        except XlsxWriterException as error:  # of the disk: it is full, or gone
+            raise OSError(str(error)) from error
+        finally:
+            for each in book.worksheets():
+                each.row_data_fh.close()
 
 
 class XlsxSheet:
