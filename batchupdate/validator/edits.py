@@ -71,14 +71,14 @@ class Comparison:
         self._target = target
 
     def edit(self, row: Row, picked: tuple[str, ...]) -> Edit | None:
-        """What was edited in a row; None for one that was not pulled, but added by hand.
+        """What was edited in a row; None for one of which no old value is known, as when it was added by hand.
 
         Args:
             row: all its cells.
             picked: those of the slots, and what is computed.
         """
-        if not any(row.cells[one.place] for one in self._old):
-            return None
+        if not self._is_locked(row) and not any(row.cells[one.place] for one in self._old):
+            return None if any(picked[number] for number in self._sets) else Edit(picked, UNTOUCHED, ())
         cells = list(picked)
         blanked: list[Problem] = []
         unedited: list[Old] = []

@@ -183,10 +183,14 @@ def test_an_edit_is_checked_and_what_is_not_edited_is_not() -> None:
 
 
 def test_a_row_that_was_added_is_an_ordinary_one() -> None:
-    checked = check(("new", "N", "", "3", "", "", "", ""), ("empty", *[""] * 7))
-    assert checked.records == [{"name": "N", "count": 3}, None]
-    assert checked.untouched == 0
-    assert "nothing_to_change" in [problem.code for problem in checked.problems]
+    checked = check(("new", "N", "", "3", "", "", "", ""))
+    assert (checked.records, checked.untouched) == ([{"name": "N", "count": 3}], 0)
+
+
+def test_a_record_of_which_nothing_is_known_may_stand_as_it_is() -> None:
+    assert check(("k", *[""] * 7)).untouched == 1
+    assert check(("k", "", "", "", "ours", "", "", "")).untouched == 1
+    assert only(check(("k", "A", "", "", "ours", "", "", ""))).code == "locked_record"
 
 
 def test_a_field_whose_old_value_is_not_known_is_sent_where_it_is_filled_in() -> None:
