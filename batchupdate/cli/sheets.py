@@ -128,7 +128,7 @@ def _place(target: Target, output: Path | None, form: str | None) -> tuple[Path,
         raise UsageError(f"{what} is none of: {known}.", "Say --format, or name the file so.")
     kind = Form(text)
     if output and output.suffix.lower().removeprefix(".") in set(Form) - {kind}:
-        raise UsageError(f"{output} would be a {kind} file by --format.", "Keep one of them.")
+        raise UsageError(f"{output} is not named like a file in the --format {kind}.", "Keep one of them.")
     return output or _default(target, kind), kind
 
 

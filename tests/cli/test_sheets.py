@@ -188,7 +188,7 @@ def test_a_refused_key_stops_with_exit_3(
         (["pull", TARGET, "-o", "there.xlsx"], "there.xlsx is there already."),
         (["pull", TARGET, "-o", "x.txt"], "The name of x.txt is none of: xlsx, csv, jsonl."),
         (["pull", TARGET, "--format", "ods"], "--format ods is none of: xlsx, csv, jsonl."),
-        (["pull", TARGET, "-o", "x.csv", "--format", "xlsx"], "x.csv would be a xlsx file by --format."),
+        (["pull", TARGET, "-o", "x.csv", "--format", "xlsx"], "x.csv is not named like a file in the --format xlsx."),
         (["pull", TARGET, "-o", "no/such/x.csv"], "can't be written: No such file or directory."),
         (["pull", TARGET, "--base-url", "http://api.example.com"], "unencrypted"),
         (["pull", TARGET, "--rate", "fast"], "is not a rate"),
