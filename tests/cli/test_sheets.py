@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
@@ -168,6 +169,16 @@ def test_a_pull_survives_faults_and_throttling(cli: Cli, batchupdate_sandbox: Sa
         made = pull(cli, sandbox, "--force", "--format", "csv")
         assert (made.exit_code, made.stdout.partition(" →")[0]) == (0, "6 records"), faults
         assert len(sandbox.requests) == 2
+
+
+def test_what_a_list_lacks_is_told_on_standard_error(cli: Cli, batchupdate_sandbox: Sandboxes, tmp_path: Path) -> None:
+    declared = (resources.files("batchupdate.targets") / f"{TARGET}.yaml").read_text("utf-8")
+    (tmp_path / "mine.yaml").write_text(declared.replace("absent: [iconUrl, color]", "absent: [color]"), "utf-8")
+    url = batchupdate_sandbox(langdock=2).url
+    made = cli("pull", "mine.yaml", "--base-url", url, "--format", "csv")
+    assert made.stdout == f"5 records → {TARGET}.csv, 3 of them not yours to change (see _locked)\n"
+    assert "No record has iconUrl. Say under list.fields where it stands, or name it under list.absent." in made.stderr
+    assert "No record" not in cli("pull", "mine.yaml", "--base-url", url, "--quiet", "--force").stderr
 
 
 def test_a_refused_key_stops_with_exit_3(
