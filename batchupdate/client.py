@@ -147,11 +147,13 @@ class Client:
             self._method, path, body, {**self._headers, **headers} if headers else self._headers
         )
 
-    async def read(self, path: str) -> Reply | Fault:
-        """Asks for a record as it is now (GET); the reply has its body, up to `MAX_RECORD` bytes."""
-        return await self._exchange("GET", path, b"", self._headers)
+    async def read(self, path: str, most: int = MAX_RECORD) -> Reply | Fault:
+        """Asks for a record as it is now, or for a list of them (GET); the reply has its body, up to `most` bytes."""
+        return await self._exchange("GET", path, b"", self._headers, most)
 
-    async def _exchange(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Reply | Fault:
+    async def _exchange(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int = MAX_BODY
+    ) -> Reply | Fault:
         assert self._session is not None, "use the client as an async context manager"  # noqa: S101 - our own misuse
         started = self._clock.monotonic()
         exchange = _Exchange(asyncio.current_task(), started + self._patience)
@@ -167,7 +169,7 @@ class Client:
                 # aiohttp sends a PUT or a GET again by itself when a connection breaks; that is ours to judge.
                 middlewares=_BREAK_OFF if method in _REPEATED_BY_AIOHTTP else (),
             )
-            content = self._secrets.redact_bytes(await _read(response, method))
+            content = self._secrets.redact_bytes(await _read(response, method, most))
         except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
             return self._fault(error, self._clock.monotonic() - started)
         except asyncio.CancelledError as error:
@@ -222,14 +224,12 @@ class Client:
         return Fault(kind, self._secrets.redact(text), duration_s)
 
 
-async def _read(response: aiohttp.ClientResponse, method: str) -> bytes:
-    """The body up to `MAX_BODY`, a record's up to `MAX_RECORD`; that of a plain success of a change is dropped.
+async def _read(response: aiohttp.ClientResponse, method: str, most: int) -> bytes:
+    """The body up to `most` bytes; that of a plain success of a change is dropped.
 
     What was read counts even if the rest never comes: the status stands already.
     """
-    record = method == "GET"
-    plain = response.status == _OK and not record  # has nothing to tell
-    most = MAX_RECORD if record else MAX_BODY
+    plain = response.status == _OK and method != "GET"  # has nothing to tell
     if plain and response.content.is_eof():
         return b""
     content = bytearray()

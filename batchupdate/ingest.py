@@ -39,9 +39,9 @@ class Checkup:
     """What checking one input found.
 
     `rows` are the data rows, `invalid` those of them that can't be sent, `superseded` those whose place another row
-    for the same record takes, `skipped` those that the conditions in `when` leave out. `codes` counts problems by
-    code, warnings among them, and `cleared` by field the cells that will be cleared: sent as null or empty. `files` are
-    the data rows of each file where there are several.
+    for the same record takes, `skipped` those that the conditions in `when` leave out, `untouched` those that were
+    pulled and not edited. `codes` counts problems by code, warnings among them, and `cleared` by field the cells that
+    will be cleared: sent as null or empty. `files` are the data rows of each file where there are several.
     """
 
     source: str
@@ -51,6 +51,7 @@ class Checkup:
     invalid: int = 0
     superseded: int = 0
     skipped: int = 0
+    untouched: int = 0
     warnings: int = 0
     codes: Counter[str] = field(default_factory=Counter)
     cleared: Counter[str] = field(default_factory=Counter)
@@ -120,7 +121,8 @@ class Ingest:
             self._finder.add(checked.sightings())
             keep(checked)
             checkup.rows += len(rows)
-            checkup.skipped += len(checked.skipped)
+            checkup.skipped += len(checked.skipped) - checked.untouched
+            checkup.untouched += checked.untouched
             checkup.invalid += sum(record is None for record in checked.records) - len(checked.skipped)
             checkup.cleared.update(checked.cleared)
             for problem in checked.problems:

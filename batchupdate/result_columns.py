@@ -1,4 +1,4 @@
-"""The columns that our reports add to the input's own. The reporter writes them, the reader knows them again."""
+"""The columns that reports and `pull` add to a sheet's own; the reader and the validator know them again."""
 
 from __future__ import annotations
 
@@ -20,3 +20,22 @@ FILE = "_file"
 
 EXTRA = "_extra_"
 """Cells that stood beyond the heading row come into columns with this prefix and a number from 1."""
+
+OLD = "_old."
+"""A column with this prefix and a field's name holds what the field was when the records were pulled."""
+LOCKED = "_locked"
+"""Why the record of a row must not be edited; empty where it may be."""
+OLD_NULL, OLD_EMPTY = "<null>", "<empty>"
+"""How a pulled sheet writes null and an empty value among the old ones, whatever markers the user has; blank is not
+known."""
+
+CHANGES_SHEET, HOW_TO_SHEET = "changes", "how to"
+"""The visible sheets of a workbook that `template` or `pull` wrote: the table, and what explains it."""
+
+
+def is_pulled(heading: str) -> bool:
+    """Whether a column belongs to what `pull` writes beside the fields; it then means no field, whatever it is called.
+
+    A field of the API's can well be called `locked`.
+    """
+    return heading == LOCKED or heading.startswith(OLD)

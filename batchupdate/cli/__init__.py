@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from batchupdate._version import __version__
-from batchupdate.cli import again, apply, runs, sandbox, targets
+from batchupdate.cli import again, apply, runs, sandbox, sheets, targets
 
 __all__ = ["app", "main"]
 
@@ -35,6 +35,8 @@ app.add_typer(runs.app, name="runs")
 app.command()(runs.show)
 app.command()(runs.report)
 app.add_typer(targets.app, name="targets")
+app.command()(sheets.template)
+app.command()(sheets.pull)
 app.command()(sandbox.sandbox)
 
 

@@ -281,7 +281,7 @@ def send(prepared: Prepared, screen: Screen, *, verbose: bool = False) -> Summar
             elif task is not None and (number == signal.SIGINT or loop.time() - first > SAME_WISH_S):
                 task.cancel()
 
-        with _signals(loop, asked), screen.progress() as show:
+        with on_signals(loop, asked), screen.progress() as show:
             try:
                 return await execute(prepared, on_progress=show, stop=stop, verbose=verbose)
             except asyncio.CancelledError:
@@ -313,7 +313,7 @@ def _heeded() -> list[int]:
 
 
 @contextmanager
-def _signals(loop: asyncio.AbstractEventLoop, asked: Callable[[int], None]) -> Iterator[None]:
+def on_signals(loop: asyncio.AbstractEventLoop, asked: Callable[[int], None]) -> Iterator[None]:
     """Lets signals that ask us to stop call `asked` on the loop; where the loop can't (Windows), through Python's."""
     before: dict[int, Any] = {}
     heeded = _heeded()
@@ -352,7 +352,9 @@ def _describe(prepared: Prepared, problems: list[Problem], screen: Screen) -> No
     invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
     doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
     skipped = f", {checkup.skipped:,} not asked for (when)" if checkup.skipped else ""
-    screen.say(f"  {many(checkup.rows, 'row')}{_of_files(checkup)}: {count:,} to send{invalid}{doubles}{skipped}.")
+    pulled = f", {_untouched(checkup)}" if checkup.untouched else ""
+    rows = f"{many(checkup.rows, 'row')}{_of_files(checkup)}"
+    screen.say(f"  {rows}: {count:,} to send{invalid}{doubles}{skipped}{pulled}.")
     if checkup.cleared:
         screen.say(f"  {_cleared(checkup)}", style="yellow")
     show_plan(prepared, screen)
@@ -372,7 +374,7 @@ def _verdict(checkup: Checkup) -> str:
     if not checkup.rows:
         have = "files have" if checkup.files else "file has"
         return f"There is nothing to do: the {have} no data rows."
-    fine = checkup.rows - checkup.invalid - checkup.skipped
+    fine = checkup.rows - checkup.invalid - checkup.skipped - checkup.untouched
     text = f"{many(checkup.rows, 'row')}{_of_files(checkup)}: {fine:,} fine, {checkup.invalid:,} invalid"
     if checkup.warnings:
         text += f", {many(checkup.warnings, 'warning')}"
@@ -380,11 +382,17 @@ def _verdict(checkup: Checkup) -> str:
         text += f", {checkup.superseded:,} give way to a later row"
     if checkup.skipped:
         text += f", {checkup.skipped:,} not asked for (when)"
+    if checkup.untouched:
+        text += f", {_untouched(checkup)}"
     return text + "." + (f" {_cleared(checkup)}" if checkup.cleared else "")
 
 
 def _of_files(checkup: Checkup) -> str:
     return f" of {len(checkup.files):,} files" if checkup.files else ""
+
+
+def _untouched(checkup: Checkup) -> str:
+    return f"{checkup.untouched:,} {'is as it was' if checkup.untouched == 1 else 'are as they were'} pulled"
 
 
 def _cleared(checkup: Checkup) -> str:
@@ -402,6 +410,7 @@ def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
         "invalid": checkup.invalid,
         "superseded": checkup.superseded,
         "skipped": checkup.skipped,
+        "untouched": checkup.untouched,
         "cleared": dict(checkup.cleared),
         "warnings": checkup.warnings,
         "codes": dict(checkup.codes),

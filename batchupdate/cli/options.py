@@ -93,18 +93,27 @@ _SENDING: dict[str, Any] = {
     "allow_overlap": _sending(bool, "Even if another run is at work on this target.", "--allow-overlap"),
 }
 """How to send: the same for every command that does."""
+_ASKING = ("rate", "max_rate", "burst", "timeout", "max_attempts", "give_up_after")
 
 
 def sending(command: Callable[..., R]) -> Callable[..., R]:
     """Gives a command all options about sending; it gets them as one argument `sending`, by the settings' names."""
+    return _given(command, _SENDING)
 
+
+def asking(command: Callable[..., R]) -> Callable[..., R]:
+    """The same with those of them that matter where records are only read."""
+    return _given(command, {name: _SENDING[name] for name in _ASKING})
+
+
+def _given(command: Callable[..., R], options: Mapping[str, Any]) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> R:  # noqa: ANN401 - typer calls it as the signature below says
-        told = {name: kwargs.pop(name) for name in _SENDING}
+        told = {name: kwargs.pop(name) for name in options}
         return command(*args, sending=told, **kwargs)
 
     own = inspect.signature(command, eval_str=True).parameters.values()
-    added = [inspect.Parameter(name, _KEYWORD, default=None, annotation=kind) for name, kind in _SENDING.items()]
+    added = [inspect.Parameter(name, _KEYWORD, default=None, annotation=kind) for name, kind in options.items()]
     kept = [one.replace(kind=_KEYWORD) for one in own if one.name != "sending"]
     wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined] # what typer looks at
     wrapper.__annotations__ = {one.name: one.annotation for one in [*kept, *added]}

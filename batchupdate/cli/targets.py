@@ -8,10 +8,10 @@ import typer
 
 from batchupdate import exact_json
 from batchupdate.cli import options
-from batchupdate.cli.screen import Screen, many, told
+from batchupdate.cli.screen import Screen, told
 
 if TYPE_CHECKING:
-    from batchupdate.targets import FieldRule, Target
+    from batchupdate.targets import Target
 
 app = typer.Typer(help="What can be updated, and how to add an API.", invoke_without_command=True)
 
@@ -58,6 +58,7 @@ def show_one(
     """
     from batchupdate.rates import rate_in_force
     from batchupdate.targets import find_target
+    from batchupdate.targets.words import in_words
 
     target = find_target(name)
     screen = Screen(as_json=as_json)
@@ -69,7 +70,7 @@ def show_one(
         screen.result(f"The key comes from the environment variable {target.auth.env}.")
     rows = [(field, "id", rule.example, rule.description) for field, rule in target.id.items()]
     rows += [
-        (field, "required" if rule.required else "", _limits(rule), rule.description)
+        (field, "required" if rule.required else "", in_words(rule), rule.description)
         for field, rule in target.fields.items()
     ]
     screen.table("", ("column", "", "may hold", "meaning"), rows)
@@ -102,40 +103,6 @@ def _about_headings(target: Target) -> list[str]:
 
 def _quoted(text: str) -> str:
     return exact_json.dumps(text)
-
-
-def _limits(rule: FieldRule) -> str:
-    from batchupdate.targets import FORMATS
-
-    parts: list[str] = [] if rule.type in {"string", "enum"} else [rule.type]
-    if rule.type == "list":
-        parts = _limits_of_list(rule)
-    if rule.json_type:
-        parts = [f"JSON {rule.json_type}"]
-    if rule.format:
-        parts.append(FORMATS[rule.format][1])
-    if rule.pattern:
-        parts.append(f"text that matches {rule.pattern}")
-    if rule.enum:
-        parts.append("one of: " + ", ".join(rule.enum))
-    if rule.max_length:
-        parts.append(f"at most {rule.max_length} characters")
-    if rule.minimum is not None:
-        parts.append(f"at least {rule.minimum}")
-    if rule.maximum is not None:
-        parts.append(f"at most {rule.maximum}")
-    cleared = [marker for marker, allowed in (("<empty>", rule.clearable), ("<null>", rule.nullable)) if allowed]
-    return ", ".join([*(parts or ["text"]), *(["or " + " or ".join(cleared)] if cleared else [])])
-
-
-def _limits_of_list(rule: FieldRule) -> list[str]:
-    parts = [f"list of {rule.items.type if rule.items else 'string'}s separated by {rule.separator!r}"]
-    if rule.items:
-        each = _limits(rule.items.model_copy(update={"min_length": 1}))  # what clears a field is nothing for an item
-        if each not in {"text", rule.items.type}:
-            parts.append(f"each {each.removeprefix(f'{rule.items.type}, ')}")
-    counts = (("at least", rule.min_items), ("at most", rule.max_items))
-    return parts + [f"{word} {many(count, 'item')}" for word, count in counts if count is not None]
 
 
 def _as_json(target: Target) -> dict[str, object]:

@@ -19,7 +19,7 @@ from batchupdate.model import Problem, Row
 from batchupdate.places import BITS, MOST_ROWS, Places, file_of, listed, row_of, short_names
 from batchupdate.reader import MEANT_FOR, ReadOptions, open_table
 from batchupdate.reader.table import Batch, shorten
-from batchupdate.result_columns import EXTRA
+from batchupdate.result_columns import EXTRA, is_pulled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -222,8 +222,8 @@ def _several(headings: Sequence[str]) -> str:
 
 
 def _is_free(heading: str) -> bool:
-    """Whether a column need not be in every file: it has no heading, or a report of ours has put it there."""
-    return not normalise_heading(heading) or heading.startswith(EXTRA)
+    """Whether a column need not be in every file: it has no heading, or a report or `pull` has put it there."""
+    return not normalise_heading(heading) or heading.startswith(EXTRA) or is_pulled(heading)
 
 
 def _named(columns: Sequence[str]) -> dict[str, str]:

@@ -14,12 +14,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from batchupdate.errors import InputError
+from batchupdate.formula_guard import unguard
 from batchupdate.headings import normalise_heading
 from batchupdate.model import Level, Problem, Row
 from batchupdate.places import ONE_FILE
 from batchupdate.reader import own_results
 from batchupdate.reader.header import find_header, is_blank, told_chunks
-from batchupdate.result_columns import ID_COLUMN
+from batchupdate.result_columns import ID_COLUMN, OLD, is_pulled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -194,8 +195,12 @@ class Table:
         self.own = self._kept is not None
         self.addresses = Addresses(records.sheet, records.columns_before, self._width, self._kept)
         self._copy_of_id = headings.index(ID_COLUMN) if self.own else 0
+        # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.
+        self._guarded = not self.own and self.format == "csv" and any(heading.startswith(OLD) for heading in headings)
         if self._kept is not None:
             headings = own_results.strip([headings], self._kept, self._width)[0]
+        elif self._guarded:
+            headings = list(map(unguard, headings))
         self.columns = tuple(headings)
         self.notices = records.notices + found.notices + self._own_notices() + self._header_notices()
         self._refuse_twins()
@@ -301,6 +306,8 @@ class Table:
     def _rows(self, chunk: list[list[str]], first: int) -> list[Row]:
         if self._kept is not None:
             chunk = own_results.strip(chunk, self._kept, self._width)
+        elif self._guarded:
+            chunk = [list(map(unguard, cells)) for cells in chunk]
         width = len(self.columns)
         if chunk and max(map(len, chunk)) > width:
             _cut_empty_ends(chunk, width)
@@ -339,7 +346,7 @@ class Table:
         seen: dict[str, int] = {}
         places = self._kept if self._kept is not None else range(self._width)
         for place, heading in zip(places, self.columns, strict=True):
-            key = normalise_heading(heading)
+            key = heading if is_pulled(heading) else normalise_heading(heading)
             if not key:
                 continue
             if key in seen:

@@ -21,6 +21,7 @@ from batchupdate.reader.ods_marks import find_ods_marks
 from batchupdate.reader.rehearsal import survives_workbook
 from batchupdate.reader.table import CellTrouble, column_letters, shorten
 from batchupdate.reader.weight import weigh
+from batchupdate.result_columns import CHANGES_SHEET, HOW_TO_SHEET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -156,7 +157,7 @@ class WorkbookRecords:
         for name in names:
             sheet = self._book.get_sheet_by_name(name)
             if sheet.height:
-                if len(names) > 1:
+                if len(names) > 1 and names != [CHANGES_SHEET, HOW_TO_SHEET]:  # of `template` and `pull`
                     others = _listed([other for other in names if other != name])
                     self.notices = (f"Sheet {name!r} is read; say --sheet to read another one ({others}).",)
                 return sheet

@@ -6,7 +6,7 @@ import os
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.errors import ConfigError, InputError
+from batchupdate.errors import InputError
 from batchupdate.model import Level
 
 if TYPE_CHECKING:
@@ -59,16 +59,11 @@ def write_annotated(
         redact: takes secrets out of a text.
 
     Raises:
-        ConfigError: the library that writes workbooks is missing.
         InputError: the path can't be written, or the input has more rows than a sheet.
     """
-    try:
-        import xlsxwriter  # noqa: PLC0415 - slow, and an extra
-        from xlsxwriter.exceptions import FileCreateError  # noqa: PLC0415 - as above
-    except ImportError as error:
-        raise ConfigError(
-            "--annotate needs XlsxWriter.", "Install it with: pip install 'batchupdate[annotate]'"
-        ) from error
+    import xlsxwriter  # noqa: PLC0415 - slow
+    from xlsxwriter.exceptions import FileCreateError  # noqa: PLC0415 - as above
+
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         beside.touch(mode=0o600)  # where this fails, XlsxWriter would leave files of its own open

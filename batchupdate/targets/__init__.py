@@ -23,6 +23,7 @@ from batchupdate.targets.declaration import (
     Target,
 )
 from batchupdate.targets.idempotency import idempotency_key
+from batchupdate.targets.listing import Found, Listing, Pagination, UnfitError
 from batchupdate.targets.throttling import LimitHeaders, Limits, ThrottleRule, TimeUnit, WaitHeader
 
 __all__ = [
@@ -32,13 +33,17 @@ __all__ = [
     "AnyOf",
     "Auth",
     "FieldRule",
+    "Found",
     "IdRule",
     "LimitHeaders",
     "Limits",
+    "Listing",
+    "Pagination",
     "StatusRule",
     "Target",
     "ThrottleRule",
     "TimeUnit",
+    "UnfitError",
     "WaitHeader",
     "builtin_names",
     "find_target",

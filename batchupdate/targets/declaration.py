@@ -23,6 +23,7 @@ from batchupdate.headings import normalise_heading
 from batchupdate.model import Level, Outcome
 from batchupdate.rates import Rate, parse_ceiling, parse_rate
 from batchupdate.targets.idempotency import idempotency_key
+from batchupdate.targets.listing import Listing
 from batchupdate.targets.texts import HeaderName, HeaderValue, JsonPath, Pattern, TimeFormat, Zone
 from batchupdate.targets.throttling import Limits, ThrottleRule
 
@@ -330,6 +331,7 @@ class Target(Strict):
     rules: tuple[AnyOf, ...] = Field(default=(), strict=False)
     body: Body = Body()
     read: Read | None = None
+    list: Listing | None = None
     errors: Errors = Errors()
     statuses: dict[Annotated[int, Field(ge=100, le=999)], StatusRule] = Field(default={})
     throttle: tuple[ThrottleRule, ...] = Field(default=(), strict=False)
@@ -359,6 +361,7 @@ class Target(Strict):
             raise MisplacedError("this stands in the body already; take it out", "body", "constants", twice[0])
         self._check_headers()
         self._check_read()
+        self._check_list()
         return self
 
     def _check_headers(self) -> None:
@@ -428,6 +431,21 @@ class Target(Strict):
             if needed := [name for name in (whole, *parts) if self.fields[name].required]:
                 told = f"a row sets {whole!r} as a whole or by its members, so {needed[0]!r} can't be required"
                 raise MisplacedError(told, "fields", needed[0])
+
+    def _check_list(self) -> None:
+        if self.list is None:
+            return
+        path = self.list.path
+        if not path.startswith("/") or not VISIBLE.fullmatch(path) or "#" in path or set("{}") & set(path):
+            told = "path must begin with '/' and be percent-encoded, and has no variables: it lists all records"
+            raise MisplacedError(told, "list", "path")
+        for section, named, known in (("id", self.list.id, self.id), ("fields", self.list.fields, self.fields)):
+            if strangers := [name for name in named if name not in known]:
+                raise MisplacedError(f"{strangers[0]!r} does not stand under {section}", "list", section, strangers[0])
+        for index, name in enumerate(self.list.absent):
+            if name not in self.fields or name in self.list.fields:
+                told = "stands under list.fields, too" if name in self.list.fields else "does not stand under fields"
+                raise MisplacedError(f"{name!r} {told}", "list", "absent", index)
 
     def _check_names(self) -> None:
         """One heading must not be able to mean two things."""

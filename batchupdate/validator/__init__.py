@@ -22,6 +22,7 @@ from batchupdate.targets.texts import search
 from batchupdate.validator.cells import kind_of, polished
 from batchupdate.validator.columns import Layout, Slot, lay_out
 from batchupdate.validator.duplicates import DuplicateFinder, Sighting, duplicate_problem
+from batchupdate.validator.edits import Comparison, Edits
 from batchupdate.validator.findings import Findings
 from batchupdate.validator.lists import SpreadList
 from batchupdate.validator.suspicious import explained
@@ -49,8 +50,9 @@ _ORDINARY = ("Sales", "a name", "7", "12345678")
 class Checked:
     """What became of one batch: `records` stands beside `rows`, with None for a row that is not to be sent.
 
-    `skipped` are the numbers of the rows that don't meet the conditions in `when`, with the reason; all others without
-    a record have an error. `cleared` counts, by field, the valid rows that send null or an empty value.
+    `skipped` are the numbers of the rows that don't meet the conditions in `when`, or that were pulled and not edited,
+    with the reason; all others without a record have an error. `untouched` counts those that were not edited. `cleared`
+    counts, by field, the valid rows that send null or an empty value.
     """
 
     target: Target
@@ -60,6 +62,7 @@ class Checked:
     problems: Sequence[Problem]
     skipped: Mapping[int, str] = field(default_factory=dict)
     cleared: Mapping[str, int] = field(default_factory=dict)
+    untouched: int = 0
 
     def sightings(self) -> list[tuple[str, int, bool]]:
         """Which record each row names, also of a row that is invalid otherwise: a `Sighting`, as a plain tuple."""
@@ -110,15 +113,31 @@ class Validator:
         self._fields = tuple(dict.fromkeys(slot.field for slot in layout.slots))
         self._lists = _spread_lists(target, layout)
         self._wholes = {whole: both for whole in target.parts if (both := _parts_of(whole, target, self._fields))}
+        self._comparison = Comparison(layout, target) if layout.old else None
         self._adapter: TypeAdapter[list[Record]] = TypeAdapter(_list_of_records(target, self._fields))
 
     def check(self, rows: Sequence[Row], known: Sequence[Problem] = ()) -> Checked:
         """Checks one batch of rows; the order stays. `known` is what the reader says about them and their cells."""
-        if not self._layout.when:
+        if not self._layout.when and self._comparison is None:
             return self._check(rows, known)
         left_out = {row.number: why for row in rows if (why := self._left_out(row))}
+        edits = self._edits([row for row in rows if row.number not in left_out])
+        left_out |= edits.untouched
         known = [problem for problem in known if problem.row not in left_out]
-        return _spliced(rows, self._check([row for row in rows if row.number not in left_out], known), left_out)
+        rest = [row for row in rows if row.number not in left_out]
+        return _spliced(rows, self._check(rest, known, edits), left_out, edits)
+
+    def _edits(self, rows: Sequence[Row]) -> Edits:
+        """What was edited in a pulled sheet; nothing in any other. A row of another width is an ordinary one."""
+        edits = Edits()
+        for row in rows if self._comparison else ():
+            if len(row.cells) == self._layout.width:
+                cells = row.cells
+                if self._layout.computed:
+                    cells = self._completed(row, cells, Findings())
+                if self._comparison and (edit := self._comparison.edit(row, self._pick(cells))):
+                    edits.add(row.number, edit)
+        return edits
 
     def _left_out(self, row: Row) -> str:
         """Why the conditions leave a row out; empty if they don't."""
@@ -128,7 +147,7 @@ class Validator:
                 return self._secrets.redact(f"not asked for: column {condition.heading!r} is {short(cell)} (when)")
         return ""
 
-    def _check(self, rows: Sequence[Row], known: Sequence[Problem]) -> Checked:
+    def _check(self, rows: Sequence[Row], known: Sequence[Problem], edits: Edits | None = None) -> Checked:
         findings = Findings()
         if not rows:
             return Checked(self._target, rows, [], [], [])
@@ -146,20 +165,26 @@ class Validator:
             rows_cells = [row.cells for row in rows]
         if self._layout.computed:
             rows_cells = [self._completed(row, cells, findings) for row, cells in zip(rows, rows_cells, strict=True)]
-        picked, columns = self._polished(rows, list(map(self._pick, rows_cells)), findings)
+        picked = list(map(self._pick, rows_cells))
+        if edits and edits.cells:
+            picked = [edits.cells.get(row.number, cells) for row, cells in zip(rows, picked, strict=True)]
+            self._refuse_locked(edits, findings)
+        picked, columns = self._polished(rows, picked, findings)
         names = self._names
         records = [{name: cell for name, cell in zip(names, cells) if cell} for cells in picked]  # noqa: B905 - picked by these very names
         held = self._hold_out(rows, columns, records, findings)
-        self._convert(rows, records, held, findings)
-        if self._lists:
-            for spread in self._lists:
-                self._gather_items(spread, rows, columns, records, held, findings)
-            records = [{name: record[name] for name in self._fields if name in record} for record in records]
-        if self._wholes:
-            self._refuse_wholes_with_parts(rows, records, held, findings)
+        records = self._valued(rows, columns, records, held, findings)
         self._validate(rows, records, held, findings)
         self._apply_rules(rows, records, held, findings)
         return self._gather(rows, records, held, findings)
+
+    @staticmethod
+    def _refuse_locked(edits: Edits, findings: Findings) -> None:
+        for problem in edits.problems:
+            if problem.row in edits.cells:
+                findings.add(problem)
+                if problem.level is Level.ERROR:
+                    findings.closed.add(problem.row)
 
     def _completed(self, row: Row, cells: tuple[str, ...], findings: Findings) -> tuple[str, ...]:
         """The row's cells, and behind them what is computed of them."""
@@ -241,6 +266,24 @@ class Validator:
             message = f"{name} can't be empty; leave the cell blank to keep the field as it is"
             findings.add(Problem("empty_not_allowed", row.number, slot.heading, cell, message))
         return {name: None if null or rule is None else rule.empty}
+
+    def _valued(
+        self,
+        rows: Sequence[Row],
+        columns: Sequence[Sequence[str]],
+        records: list[Record],
+        held: dict[int, Record],
+        findings: Findings,
+    ) -> list[Record]:
+        """The records with values in place of texts, and with the lists whose items stand in columns of their own."""
+        self._convert(rows, records, held, findings)
+        for spread in self._lists:
+            self._gather_items(spread, rows, columns, records, held, findings)
+        if self._lists:
+            records = [{name: record[name] for name in self._fields if name in record} for record in records]
+        if self._wholes:
+            self._refuse_wholes_with_parts(rows, records, held, findings)
+        return records
 
     def _convert(self, rows: Sequence[Row], records: list[Record], held: dict[int, Record], findings: Findings) -> None:
         """Turns the cells of fields that are no texts into their values; a refused one leaves the records."""
@@ -413,17 +456,19 @@ class Validator:
         return Checked(self._target, rows, valid, ids, problems, cleared=cleared)
 
 
-def _spliced(rows: Sequence[Row], checked: Checked, left_out: Mapping[int, str]) -> Checked:
+def _spliced(rows: Sequence[Row], checked: Checked, left_out: Mapping[int, str], edits: Edits) -> Checked:
     """What was found about some of the rows, beside all of them."""
     records, ids = iter(checked.records), iter(checked.ids)
+    told = [problem for problem in edits.problems if problem.row in left_out]
     return Checked(
         checked.target,
         rows,
         [None if row.number in left_out else next(records) for row in rows],
         [None if row.number in left_out else next(ids) for row in rows],
-        checked.problems,
+        sorted([*checked.problems, *told], key=lambda problem: problem.row) if told else checked.problems,
         left_out,
         checked.cleared,
+        len(edits.untouched),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate import dotted
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.headings import normalise_heading
-from batchupdate.result_columns import EXTRA
+from batchupdate.result_columns import EXTRA, LOCKED, OLD, is_pulled
 from batchupdate.validator.mapping import Template, When, parse_template, parse_when
 
 if TYPE_CHECKING:
@@ -47,6 +47,17 @@ class Slot:
         return self.name if self.item is None else self.name[: self.name.rindex("[")]
 
 
+class Old(NamedTuple):
+    """Where a field's old value stands in a pulled sheet: beside the slot at `slot`, in the column at `place`.
+
+    `blank` is what a blank cell of the slot means where it is an edit.
+    """
+
+    slot: int
+    place: int
+    blank: str
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How the table's columns are used. `width` counts all of them; `extra` are the places of `_extra_` columns.
@@ -54,6 +65,9 @@ class Layout:
     What `computed` makes stands behind a row's own cells, in the slots from `width` on. Rows that don't meet every
     condition in `when` are left alone. `hints` are sentences about headings that are nearly a field's. `decimal` is
     what stands before the decimals of a number.
+
+    `old` is where old values stand, if `pull` wrote the sheet; only what differs from them is sent then. `locked` is
+    the place of the column that says why a record must not be edited.
     """
 
     width: int
@@ -64,6 +78,8 @@ class Layout:
     when: tuple[When, ...] = ()
     hints: tuple[str, ...] = ()
     decimal: str = "."
+    old: tuple[Old, ...] = ()
+    locked: int | None = None
 
     def heading(self, name: str) -> str:
         """The heading of the column that sets a field, or its first item; the field's own name where no column does."""
@@ -100,10 +116,16 @@ def lay_out(columns: Sequence[str], target: Target, options: Input) -> Layout:
     extra = tuple(i for i in left if columns[i].startswith(EXTRA))
     when = parse_when(options.when, columns)
     used = {place for template in made.values() for place in template.places} | {one.place for one in when}
+    slots, old, locked = _with_old(columns, slots)
+    if old:  # also those of fields whose own column was deleted
+        fields = set(map(normalise_heading, target.fields))
+        used |= {i for i in left if _is_old(columns[i]) and normalise_heading(columns[i].removeprefix(OLD)) in fields}
+        used |= set() if locked is None else {locked}
     ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra and i not in used)
     hints = _hints(ignored, target, {*chosen.values(), *made})
     _refuse_contradictions(slots, target, options)
-    return Layout(len(columns), tuple(slots), ignored, extra, tuple(made.values()), when, hints, options.decimal)
+    made_of = tuple(made.values())
+    return Layout(len(columns), tuple(slots), ignored, extra, made_of, when, hints, options.decimal, old, locked)
 
 
 def _field_of(name: str, target: Target) -> str:
@@ -114,7 +136,7 @@ def _field_of(name: str, target: Target) -> str:
 
 def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
     """Adds the columns whose headings say what they set, but for what the map or a template sets."""
-    free = {normalise_heading(heading): i for i, heading in enumerate(columns) if heading and i not in chosen}
+    free = {heading: i for heading, i in _places(columns).items() if i not in chosen}
     items: dict[str, dict[int, int]] = {}
     for heading, index in free.items():
         if item := dotted.item_of(heading):
@@ -173,6 +195,30 @@ def _refuse_contradictions(slots: Sequence[Slot], target: Target, options: Input
                 f"{target.parts[slot.name][0]!r}.",
                 f"Take the column {slot.heading!r} out, or say 'on_duplicate: last'.",
             )
+
+
+def _places(columns: Sequence[str]) -> dict[str, int]:
+    """Where each heading stands, but for those that belong to what `pull` writes beside the fields."""
+    named = ((index, heading) for index, heading in enumerate(columns) if heading and not is_pulled(heading))
+    return {normalise_heading(heading): index for index, heading in named}
+
+
+def _with_old(columns: Sequence[str], slots: list[Slot]) -> tuple[list[Slot], tuple[Old, ...], int | None]:
+    """Finds the old values of a pulled sheet; what a blank cell means is their affair in slots that have one."""
+    places = {normalise_heading(heading.removeprefix(OLD)): i for i, heading in enumerate(columns) if _is_old(heading)}
+    found = [
+        Old(number, places[key], slot.blank)
+        for number, slot in enumerate(slots)
+        if (key := normalise_heading(slot.name)) in places
+    ]
+    made = {one.slot for one in found}
+    kept = [replace(slot, blank="leave") if number in made else slot for number, slot in enumerate(slots)]
+    locked = columns.index(LOCKED) if found and LOCKED in columns else None
+    return kept, tuple(found), locked
+
+
+def _is_old(heading: str) -> bool:
+    return heading.startswith(OLD)
 
 
 def _made(columns: Sequence[str], target: Target, options: Input) -> dict[str, Template]:
@@ -293,7 +339,7 @@ def _part_by_part(heading: str, name: str) -> bool:
 
 
 def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[int, str]:
-    places = {normalise_heading(heading): index for index, heading in enumerate(columns) if heading}
+    places = _places(columns)
     names = _names(target)
     chosen: dict[int, str] = {}
     seen: set[int] = set()
@@ -352,7 +398,7 @@ def _spellings(target: Target) -> list[tuple[str, str]]:
 def _require(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
     found = {*(_field_of(name, target) for name in chosen.values()), *made}
     required = [*target.id, *(name for name, rule in target.fields.items() if rule.required)]
-    free = [heading for index, heading in enumerate(columns) if heading and index not in chosen]
+    free = [one for index, one in enumerate(columns) if one and index not in chosen and not is_pulled(one)]
     for name in required:
         if name not in found:
             what = "the id" if name in target.id else "the required field"
@@ -373,4 +419,5 @@ def _require(columns: Sequence[str], target: Target, chosen: dict[int, str], mad
 
 
 def _there_is(columns: Sequence[str]) -> str:
-    return f"The file has: {', '.join(heading or '(no heading)' for heading in columns)}."
+    shown = [heading or "(no heading)" for heading in columns if not is_pulled(heading)]
+    return f"The file has: {', '.join(shown)}."

@@ -123,13 +123,13 @@ def test_targets_shows_with_which_headings_nested_fields_and_lists_are_set(cli: 
     shown = cli("targets", "show", "mine.yaml").stdout
     lines = [" ".join(line.split()) for line in shown.splitlines()]
     assert (
-        "p.labels list of strings separated by ',', each at most 9 characters, at least 1 item, at most 5 items"
+        "p.labels a list of strings separated by ',', each at most 9 characters, at least 1 item, at most 5 items"
         in lines
     )
-    assert "n list of integers separated by ',', each at most 9, or <empty>" in lines
-    assert "y list of strings separated by ',', or <empty>" in lines
+    assert "n a list of integers separated by ',', each at most 9, or <empty>" in lines
+    assert "y a list of strings separated by ',', or <empty>" in lines
     assert r"a\.b.c text, or <empty>" in lines
-    assert "x JSON object" in lines
+    assert "x a JSON object" in lines
     assert 'A dot leads into an object: the column p.labels sets {"p": {"labels": …}}.' in lines
     assert r"A backslash before a dot means the dot itself: a\.b.c." in lines
     assert "A list has one column, p.labels, or one for each item: p.labels[0], p.labels[1] and so on." in lines

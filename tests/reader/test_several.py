@@ -158,6 +158,14 @@ def test_results_of_an_earlier_run_stand_beside_plain_files(make: Make) -> None:
     assert whole.table.address(number_of(1, 2), 2) == "C2"
 
 
+def test_a_pulled_sheet_stands_beside_a_plain_file(make: Make) -> None:
+    plain = make("id,name\n1,One\n", "a.csv")
+    pulled = make("id,name,_locked,_old.name\n2,'=Two,,Zwei\n", "b.csv")
+    whole = Whole([plain, pulled])
+    assert whole.table.columns == ("id", "name", "_locked", "_old.name")
+    assert whole.cells == [("1", "One", "", ""), ("2", "=Two", "", "Zwei")]
+
+
 def test_a_row_of_another_width_is_a_problem_also_where_cells_change_places(make: Make) -> None:
     whole = Whole([make("id,name,note\n", "a.csv"), make("note,name,id\nn,b,2\nn,b\nn,b,3,far,out\n", "b.csv")])
     assert whole.cells == [("2", "b", "n"), ("", "b", "n"), ("3", "b", "n", "far", "out")]

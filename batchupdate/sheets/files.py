@@ -1,0 +1,43 @@
+"""A sheet appears whole or not at all, and never in the place of another file unless that is wanted."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from batchupdate.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
+    """A new file beside `path`, for its owner alone, which is moved there when the context ends without an error.
+
+    Raises:
+        UsageError: there is something already, and `force` is not set; or it can't be written.
+    """
+    _refuse_to_replace(path, force=force)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        yield beside
+        _refuse_to_replace(path, force=force)
+        beside.replace(path)
+    except OSError as error:
+        told = f"{path} can't be written: {error.strerror or error}."
+        raise InputError(told, "Close it if it is open, or give another name with -o.") from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def _refuse_to_replace(path: Path, *, force: bool) -> None:
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", "Give a file's name with -o.")
+    if not force and os.path.lexists(path):
+        raise UsageError(f"{path} is there already.", "Say --force to replace it, or another name with -o.")

@@ -1,0 +1,256 @@
+"""Of a pulled sheet only what was edited is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from batchupdate.config import Column, Computed, Input, Secrets
+from batchupdate.declared import parse
+from batchupdate.errors import InputError
+from batchupdate.model import Level, Problem, Row
+from batchupdate.targets import Target
+from batchupdate.validator import Checked, Validator, lay_out
+from batchupdate.validator.edits import BLANKED_ONLY, UNTOUCHED
+
+TARGET = parse(
+    b"""
+name: mine
+title: Mine
+path: /a/{key}
+auth: {scheme: none}
+id: {key: {}}
+fields:
+  name: {max_length: 9}
+  note: {nullable: true}
+  count: {type: integer}
+  locked: {}
+rules:
+  - {any_of: [name, note], level: warning, message: it may be refused}
+""",
+    Target,
+    "target",
+    "t.yaml",
+)
+REQUIRING = parse(
+    b"""
+name: mine
+title: Mine
+path: /a/{key}
+auth: {scheme: none}
+id: {key: {}}
+fields:
+  name: {required: true, max_length: 9}
+  note: {required: true, nullable: true}
+  more: {}
+""",
+    Target,
+    "target",
+    "t.yaml",
+)
+SECRET = "sk-ld-0123456789"
+OLD = ("_old.name", "_old.note", "_old.count")
+HEADINGS = ("key", "name", "note", "count", "_locked", *OLD)
+PULLED = ("k", "Sales", "", "5", "", "Sales", "<null>", "5")
+
+
+def check(
+    *rows: tuple[str, ...], headings: tuple[str, ...] = HEADINGS, target: Target = TARGET, **options: Any
+) -> Checked:
+    layout = lay_out(headings, target, Input(**options))
+    validator = Validator(target, layout, Secrets([SecretStr(SECRET)]))
+    return validator.check([Row(number, cells) for number, cells in enumerate(rows, 2)])
+
+
+def edited(**cells: str) -> tuple[str, ...]:
+    return tuple((dict(zip(HEADINGS, PULLED, strict=True)) | cells).values())
+
+
+def only(checked: Checked) -> Problem:
+    (problem,) = checked.problems
+    return problem
+
+
+def test_a_row_as_it_was_pulled_is_not_sent() -> None:
+    checked = check(PULLED)
+    assert (checked.records, checked.ids, checked.problems) == ([None], [None], [])
+    assert (checked.skipped, checked.untouched) == ({2: UNTOUCHED}, 1)
+    assert checked.sightings() == []
+
+
+def test_only_edited_cells_are_sent() -> None:
+    checked = check(PULLED, edited(name="New"), PULLED)
+    assert checked.records == [None, {"name": "New"}, None]
+    assert checked.ids == [None, ("k",), None]
+    assert checked.untouched == 2
+    assert check(edited(name="New", count="6", note="a")).records == [{"name": "New", "note": "a", "count": 6}]
+
+
+@pytest.mark.parametrize(
+    ("cell", "old", "same"),
+    [
+        ("", "<null>", True),
+        ("<null>", "<null>", True),
+        ("", "<empty>", True),
+        ("<empty>", "<empty>", True),
+        ("<empty>", "<null>", False),
+        ("<null>", "<empty>", False),
+        ("a", "<null>", False),
+        ("a", "a ", False),
+        ("a", "", False),
+        ("", "", True),
+        ("A", "a", False),
+        ("  ", "  ", True),
+    ],
+)
+def test_null_and_empty_and_blank_are_the_same_where_they_mean_the_same(cell: str, old: str, *, same: bool) -> None:
+    checked = check(edited(note=cell, **{"_old.note": old}))
+    assert (checked.untouched == 1) is same
+    assert (checked.records == [None]) is same
+
+
+def test_markers_of_the_users_own_mean_the_same() -> None:
+    assert check(edited(note="-"), null_marker="-").untouched == 1
+    columns = {"note": Column(null_marker="nil")}
+    assert check(edited(note="nil"), columns=columns).untouched == 1
+
+
+def test_a_blanked_cell_is_told_and_leaves_its_field() -> None:
+    checked = check(edited(name="", count="6"))
+    assert checked.records == [{"count": 6}]
+    told = next(problem for problem in checked.problems if problem.code == "blanked_cell")
+    assert (told.row, told.column, told.level) == (2, "name", Level.WARNING)
+    assert told.message.endswith("blank leaves name as it is; write <empty> to clear it")
+
+
+def test_a_row_with_blanked_cells_alone_is_not_sent() -> None:
+    checked = check(edited(name=""))
+    assert (checked.skipped, checked.untouched) == ({2: BLANKED_ONLY}, 1)
+    assert only(checked).code == "blanked_cell"
+
+
+def test_a_blanked_cell_that_can_not_be_cleared_says_so() -> None:
+    told = only(check(edited(count="")))
+    assert told.message.endswith("blank leaves count as it is; count can't be cleared")
+    told = only(check(edited(note="", **{"_old.note": "x"})))
+    assert told.message.endswith("write <empty> or <null> to clear it")
+
+
+def test_where_blank_means_null_only_a_blanked_cell_clears() -> None:
+    columns = {"note": Column(blank="null")}
+    assert check(PULLED, columns=columns).untouched == 1
+    checked = check(edited(note="", **{"_old.note": "x"}), columns=columns)
+    assert (checked.records, checked.problems) == ([{"note": None}], [])
+    assert checked.cleared == {"note": 1}
+    assert check(edited(name="", **{"_old.name": "x"}), columns={"name": Column(blank="empty")}).records == [
+        {"name": ""}
+    ]
+
+
+def test_a_locked_row_may_stand_but_not_be_edited() -> None:
+    assert check(edited(_locked="ours")).untouched == 1
+    checked = check(edited(_locked="ours", name="much too long", count="x"))
+    assert checked.records == [None]
+    told = only(checked)  # and nothing else is said about the row
+    assert (told.code, told.column, told.cell, told.level) == ("locked_record", "name", "much too long", Level.ERROR)
+    assert told.message == "this record must not be edited: ours; put the old value back"
+
+
+def test_a_required_field_goes_along_with_every_edit_and_never_alone() -> None:
+    headings = ("key", "name", "note", "more", "_old.name", "_old.note", "_old.more")
+
+    def one(*cells: str) -> Checked:
+        return check(cells, headings=headings, target=REQUIRING)
+
+    assert one("k", "A", "", "m", "A", "<null>", "m").untouched == 1
+    assert one("k", "A", "", "M", "A", "<null>", "m").records == [{"name": "A", "note": None, "more": "M"}]
+    assert one("k", "A", "", "M", "A", "<empty>", "m").records == [{"name": "A", "note": "", "more": "M"}]
+    assert one("k", "B", "", "m", "A", "<null>", "m").records == [{"name": "B", "note": None}]
+    missing = one("k", "", "", "M", "<null>", "<null>", "m")
+    assert [problem.code for problem in missing.problems] == ["required"]
+
+
+def test_rules_are_judged_for_the_row_as_it_is_sent() -> None:
+    assert only(check(edited(count="6"))).code == "likely_refused"
+    assert check(edited(name="New", count="6")).problems == ()
+
+
+def test_an_edit_is_checked_and_what_is_not_edited_is_not() -> None:
+    assert only(check(edited(name="much too long"))).code == "too_long"
+    assert check(edited(name="much too long", note="a", **{"_old.name": "much too long"})).records == [{"note": "a"}]
+
+
+def test_a_row_that_was_added_is_an_ordinary_one() -> None:
+    checked = check(("new", "N", "", "3", "", "", "", ""))
+    assert (checked.records, checked.untouched) == ([{"name": "N", "count": 3}], 0)
+
+
+def test_a_record_of_which_nothing_is_known_may_stand_as_it_is() -> None:
+    assert check(("k", *[""] * 7)).untouched == 1
+    assert check(("k", "", "", "", "ours", "", "", "")).untouched == 1
+    assert only(check(("k", "A", "", "", "ours", "", "", ""))).code == "locked_record"
+
+
+def test_a_field_whose_old_value_is_not_known_is_sent_where_it_is_filled_in() -> None:
+    headings = ("key", "name", "note", "_old.name")
+    assert check(("k", "A", "", "A"), headings=headings).untouched == 1
+    assert check(("k", "A", "x", "A"), headings=headings).records == [{"note": "x"}]
+
+
+def test_a_ragged_row_is_told_whatever_stands_in_it() -> None:
+    assert only(check(PULLED[:-1])).code == "ragged_row"
+
+
+def test_a_transform_that_changes_a_cell_makes_an_edit_of_it() -> None:
+    columns = {"name": Column(transforms=("upper",))}
+    assert check(PULLED, columns=columns).records == [{"name": "SALES"}]
+    assert check(edited(name="SALES", **{"_old.name": "SALES"}), columns=columns).untouched == 1
+    cut = {"name": Column(transforms=("truncate",))}
+    assert check(PULLED, columns=cut).untouched == 1
+
+
+def test_constants_and_computed_fields_are_compared_too() -> None:
+    headings = ("key", "note", "_old.name", "_old.note")
+    same, other = ("k", "", "Sales", "<null>"), ("k", "", "Other", "<null>")
+    assert check(same, other, headings=headings, constants={"name": "Sales"}).records == [None, {"name": "Sales"}]
+    computed = {"name": Computed(template="{key}!")}
+    assert check(("k", "", "k!", "<null>"), headings=headings, computed=computed).untouched == 1
+
+
+def test_conditions_count_before_edits() -> None:
+    checked = check(edited(name="New"), PULLED, when={"count": ["6"]})
+    assert (checked.untouched, list(checked.skipped)) == (0, [2, 3])
+
+
+def test_a_cell_that_holds_the_key_is_refused_only_where_it_would_be_sent() -> None:
+    assert check(edited(name=SECRET, **{"_old.name": SECRET})).untouched == 1
+    checked = check(edited(name="New", note=SECRET, _locked="ours"))
+    assert [problem.code for problem in checked.problems] == ["holds_key"]
+    assert SECRET not in str(checked.problems)
+
+
+def test_columns_of_a_pulled_sheet_are_no_noise_and_mean_no_field() -> None:
+    layout = lay_out(("key", "name", "_locked", "_old.name", "_old.note", "_old.locked", "_old.odd"), TARGET, Input())
+    assert {slot.name for slot in layout.slots} == {"key", "name"}  # not `locked`, which is a field here
+    assert layout.ignored == ("_old.odd",)
+    assert (layout.locked, [(old.slot, old.place) for old in layout.old]) == (2, [(1, 3)])
+
+
+def test_a_locked_column_without_old_values_is_none_of_ours() -> None:
+    layout = lay_out(("key", "name", "_locked"), TARGET, Input())
+    assert (layout.locked, layout.old, layout.ignored) == (None, (), ("_locked",))
+
+
+def test_old_columns_do_not_stand_in_for_lost_ones() -> None:
+    with pytest.raises(InputError, match=r"No column holds the id 'key'. The file has: name\."):
+        lay_out(("name", "_old.name", "_locked", "_old.key"), TARGET, Input())
+
+
+def test_a_file_that_was_not_pulled_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(Validator, "_edits", fail)
+    assert check(("k", "A"), headings=("key", "name")).records == [{"name": "A"}]
