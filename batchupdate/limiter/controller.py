@@ -32,7 +32,7 @@ START_PER_S = 4.0
 DOUBLE_S = 0.7
 """Seconds in which the rate doubles while the limit is sought, where replies come quickly."""
 
-REGROW = 3.0
+REGROW = 6.0
 """The rate doubles so many times slower where a limit was known before."""
 
 REGROW_REQUESTS = 16
@@ -42,7 +42,10 @@ TRIPS_TO_DOUBLE = 1 / 3
 """The same in round trips, where they don't: so the rate grows at most eightfold before its first replies are heard."""
 
 DIP = 0.05
-"""How far below the limit a refusal brings the rate."""
+"""How far below the limit a refusal brings the rate;"""
+
+DEEPEST_DIP = 0.2
+"""twice as far, up to this, each time that the next refusal comes soon after."""
 
 PERIOD_S = 30.0
 """From a refusal until the limit is tried again; shorter as long as it is not known well."""
@@ -58,11 +61,7 @@ AGREE = 0.1
 ROUGH = 2.0
 """Requests by which a count may be off, because windows begin and end in the middle of it."""
 
-EVEN_PER_S = 30.0
-"""Above this rate the period grows with its cube root, as if all rates shared one cubic curve. Of two runs that share
-a limit, the one with less comes back sooner."""
-
-CREEP = 3.5
+CREEP = 5.0
 """How much faster the rate leaves a limit that holds no more than it approached it."""
 
 OUTGROWN = 1.08
@@ -164,6 +163,8 @@ class Controller:
         self._outgrown = self._agreed = False
         self._refused_before = math.inf  # how many had been refused before the limit was last found without a search
         self._before = 0.0  # the limit that seems outgrown
+        self._dip = DIP
+        self._few = False
         self._ever = False  # whether anything got through yet
 
     def passed(
@@ -289,7 +290,7 @@ class Controller:
         limit = self.limit or self.rate
         way = (now - self._since) / self._period()
         if way <= 1:
-            self._set(limit * (1 - DIP * (1 - way) ** 3))
+            self._set(limit * (1 - self._dip * (1 - way) ** 3))
             return
         self._set(limit * (1 + DIP * ((way - 1) * CREEP) ** 3))
         if self.rate > limit * OUTGROWN:
@@ -303,18 +304,21 @@ class Controller:
 
     def _period(self) -> float:
         """Seconds from a refusal until the limit is tried again."""
-        curve_s: float = self._period_s * max(1.0, self.rate / EVEN_PER_S) ** (1 / 3)
         budget_s = self._period_s / PERIOD_S * self._cost / PROBING_COST / self.rate
-        return max(curve_s, budget_s, 2 * self._window_s, self.told.horizon_s)
+        return max(self._period_s, budget_s, 2 * self._window_s, self.told.horizon_s)
 
     def _cut(self, now: float, sent_at: float, number: int) -> None:
         """The API is full: measures what it let through lately, and goes below that."""
         then = self._rate_at(now, sent_at)
-        self._settle(now, sent_at, self._plausible(then, self._measured(sent_at, number, then)))
+        measured = self._measured(sent_at, number, then)
+        soon = sent_at - self.history.first_turn(self._cut_at) < MEASURE_S + self.round_trip_s
+        self._dip = min(DEEPEST_DIP, self._dip * 2) if soon and not self._seeking else DIP
+        self._settle(now, sent_at, self._plausible(then, measured))
 
     def _plausible(self, then: float, measured: float) -> float:
         """What was measured, kept within what can be: what is counted in a second or two is not worth more."""
-        least = SEEKING_CUT if self._seeking and not self._outgrown else KNOWN_CUT
+        least = SEEKING_CUT if self._seeking and not self._outgrown else BLIND_CUT if self._few else KNOWN_CUT
+        self._few = False
         return min(then, max(then * least, measured))
 
     def _balance(self, now: float, sent_at: float, number: int, sent_since: int) -> bool:
@@ -355,7 +359,7 @@ class Controller:
         self._refused_before = math.inf if self._seeking else self.history.refused - 1
         self._seeking, self._full_at = False, sent_at
         self._cut_at = self._since = self._moved_at = now
-        self._set(measured * (1 - DIP))
+        self._set(measured * (1 - self._dip))
 
     def _rate_at(self, now: float, sent_at: float) -> float:
         """The rate at which the request of `sent_at` left (requests per second)."""
@@ -370,6 +374,9 @@ class Controller:
             since = self._full_at if self._full_at > wanted else self.history.first_turn(wanted)
         let_in = self.history.let_in(since, number)
         span_s = sent_at - since
+        if let_in < FEW and self.rate < FEW / MEASURE_S and sent_at - self._full_at < 3 * MEASURE_S:
+            self._few = True
+            return (self.history.let_in(self._full_at, number) + 1) / max(sent_at - self._full_at, 1 / self.rate)
         return let_in / span_s if let_in >= FEW or (let_in and span_s > MEASURE_S) else then * BLIND_CUT
 
     def _double_s(self) -> float:
