@@ -186,7 +186,7 @@ class Controller:
             self._freed(now, sent_at, number)
         self._ever = True
         if allowances:
-            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s)
+            self.told.hear(now, sent_at, allowances, number, sent_since, self.round_trip_s)
             if self.told.per_s < math.inf:
                 self._obey(now, sent_at, number)
                 return
@@ -209,7 +209,7 @@ class Controller:
     ) -> None:
         """Notes a refusal that is a fresh offence and asks to wait for `wait_s` seconds."""
         if allowances:
-            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s)
+            self.told.hear(now, sent_at, allowances, number, sent_since, self.round_trip_s)
             if self._balance(now, sent_at, number, sent_since):
                 return
         since, self._refused_at = self._refused_at, sent_at
@@ -392,11 +392,12 @@ class Controller:
         elapsed_s = now - self._trusted_at
         if elapsed_s > max(TRUST_EVERY_S, 2 * self.round_trip_s):
             self._trusted_at = now
-            if self.told.exhausted:
+            used = self._measured(sent_at, number, 0.0) > USED * self.told.known_per_s
+            if self.told.exhausted and not used:
                 self._trust = max(LEAST_TRUST, self._trust * LESS_TRUST)
             elif not self.told.tight:
-                self._trust = min(1.0, self._trust + TRUST_REGAINED * elapsed_s)
-                if self._measured(sent_at, number, 0.0) > USED * self.told.per_s:
+                self._trust = min(self.told.most_trust, self._trust + TRUST_REGAINED * elapsed_s)
+                if used:
                     self.told.doubt()
         self._set(self.told.per_s * self._trust)
         self._seeking, self.limit, self._since, self._moved_at = False, self.rate, now, now
