@@ -7,10 +7,9 @@ before, divided by the time that it took, is the rate that the API allows, whate
 - **hold**: a known limit is approached from `DIP` below, ever more slowly, and then crept past, ever faster: most of
   the time is spent close to it, and a limit that has grown is noticed within about one and a half periods.
 - **cut**: a refusal brings the rate to `DIP` below what was measured.
-- **balance**: where replies tell what remains but not at which rate it comes back, that is counted, and spent.
 
-Where replies tell the rate too, their word sets the pace (`told`), and refusals that should not have been teach how far
-to trust it.
+Where replies tell what remains, their word sets the pace (`ledger`), as far as it can be trusted (`trust`); where they
+do not tell at which rate it comes back, that is counted (`balance`).
 """
 
 from __future__ import annotations
@@ -18,8 +17,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from batchupdate.limiter.balance import balance
 from batchupdate.limiter.history import History
-from batchupdate.limiter.told import RESERVE, Ledger
+from batchupdate.limiter.ledger import Ledger
+from batchupdate.limiter.told import SAMPLE_S
+from batchupdate.limiter.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,13 +43,13 @@ REGROW_REQUESTS = 16
 TRIPS_TO_DOUBLE = 1 / 3
 """The same in round trips, where they don't: so the rate grows at most eightfold before its first replies are heard."""
 
-DIP = 0.05
+DIP = 0.04
 """How far below the limit a refusal brings the rate;"""
 
 DEEPEST_DIP = 0.2
 """twice as far, up to this, each time that the next refusal comes soon after."""
 
-PERIOD_S = 30.0
+PERIOD_S = 36.0
 """From a refusal until the limit is tried again; shorter as long as it is not known well."""
 
 FIRST_PERIOD_S = 3.0
@@ -61,7 +63,7 @@ AGREE = 0.1
 ROUGH = 2.0
 """Requests by which a count may be off, because windows begin and end in the middle of it."""
 
-CREEP = 5.0
+CREEP = 6.0
 """How much faster the rate leaves a limit that holds no more than it approached it."""
 
 OUTGROWN = 1.08
@@ -69,35 +71,6 @@ OUTGROWN = 1.08
 
 SLOWEST_PER_S = 1 / 60
 """However little an API lets through, it is asked this often."""
-
-LEAST_TRUST = 0.05
-
-TRUST_REGAINED = 0.004
-"""Share of the told rate by which trust returns in each second. An amount, not a factor: runs that share one limit and
-lose a share each time, but win the same amount, come to equal shares."""
-
-SHARED_TRUST = 0.93
-"""by this where others use up the limit, too,"""
-
-LESS_TRUST = 0.97
-"""and by this, step by step, where less remains than should."""
-
-USED = 0.9
-"""A told rate of which less is used can't be seen to be too low."""
-
-SHARED = 0.9
-"""Trust below this means that others share the limit, and not that a few requests came a little early."""
-
-SHARED_COUNT = 0.9
-"""The same for what was counted lately, against what should have been."""
-
-TRUST_EVERY_S = 0.5
-"""What replies tell is trusted more or less in steps so long, or of two round trips."""
-
-BALANCE_S = 1.0
-BALANCE_TRIPS = 4.0
-BALANCE_REQUESTS = 8
-"""What a limit gives back is counted over this time, and what it holds is used up in it: the longest of the three."""
 
 MEASURE_S = 1.0
 """What got through is measured over this time before a refusal, but not beyond the refusal before it."""
@@ -150,8 +123,8 @@ class Controller:
         self.history = History(now)
         self.round_trip_s = 0.0
         self._seeking = True
-        self._trust = 1.0
-        self._trusted_at = now
+        self._trust = Trust(now)
+        self._counted_at = -math.inf
         self._full_at = now  # when the API was last full, in times of leaving
         self._freed_at = now  # when it had last been blocked for long, and let the first one in again
         self._cut_at = -math.inf
@@ -164,7 +137,6 @@ class Controller:
         self._refused_before = math.inf  # how many had been refused before the limit was last found without a search
         self._before = 0.0  # the limit that seems outgrown
         self._dip = DIP
-        self._few = False
         self._ever = False  # whether anything got through yet
 
     def passed(
@@ -310,41 +282,33 @@ class Controller:
     def _cut(self, now: float, sent_at: float, number: int) -> None:
         """The API is full: measures what it let through lately, and goes below that."""
         then = self._rate_at(now, sent_at)
-        measured = self._measured(sent_at, number, then)
         soon = sent_at - self.history.first_turn(self._cut_at) < MEASURE_S + self.round_trip_s
         self._dip = min(DEEPEST_DIP, self._dip * 2) if soon and not self._seeking else DIP
-        self._settle(now, sent_at, self._plausible(then, measured))
-
-    def _plausible(self, then: float, measured: float) -> float:
-        """What was measured, kept within what can be: what is counted in a second or two is not worth more."""
-        least = SEEKING_CUT if self._seeking and not self._outgrown else BLIND_CUT if self._few else KNOWN_CUT
-        self._few = False
-        return min(then, max(then * least, measured))
+        least = KNOWN_CUT
+        if self._seeking and not self._outgrown:
+            least = SEEKING_CUT
+        elif self._few(sent_at, number):
+            least = BLIND_CUT
+        self._settle(now, sent_at, min(then, max(then * least, self._measured(sent_at, number))))
 
     def _balance(self, now: float, sent_at: float, number: int, sent_since: int) -> bool:
-        """Spends what a rolling limit gives back, and what it holds; returns whether that could be counted.
-
-        A bucket gives back at its own rate, a sliding window what left a window ago. Both come to rest nearly empty.
-        """
+        """Spends what a rolling limit gives back, and what it holds; returns whether that could be counted."""
         tank = self.told.tank
-        if tank is None or tank.remaining is None or tank.limit is None:
+        if tank is None:
             return False
-        over_s = max(BALANCE_S, BALANCE_TRIPS * self.round_trip_s, min(BALANCE_S, 1 / self.rate) * BALANCE_REQUESTS)
-        since, held, most = tank.held(sent_at - over_s)
-        span_s = sent_at - since
-        if span_s < over_s / 2:
+        if now < self._counted_at + SAMPLE_S:
+            return True
+        counted = balance(tank, self.history, now, sent_at, number, sent_since, self.rate, self.round_trip_s)
+        if counted is None:
             return False
-        left = tank.remaining - sent_since - max(1.0, RESERVE * tank.limit)
-        if most >= tank.limit - 1:  # it was full: nobody knows what it would have given back beyond that
-            self._set(max(self.rate, left / max(over_s, tank.horizon_s)))
+        self._set(counted.spend)
+        if counted.given is None:
             if tank.window_s:  # it told a rate, and that was too low
                 self._seeking = self._outgrown = True
             return False
-        given = max(0.0, self.history.let_in(since, number) + tank.remaining - held) / span_s
-        tank.compare(given)
-        left += given * (now - sent_at)
-        self.limit = self.found = given
-        self._set(given + left / max(over_s, tank.horizon_s))
+        tank.compare(counted.given)
+        self._counted_at = now
+        self.limit = self.found = counted.given
         self._seeking, self._since, self._moved_at = False, now, now
         return True
 
@@ -365,19 +329,22 @@ class Controller:
         """The rate at which the request of `sent_at` left (requests per second)."""
         return self.rate / 2.0 ** ((now - sent_at) / self._double_s()) if self._seeking else self.rate
 
-    def _measured(self, sent_at: float, number: int, then: float) -> float:
+    def _few(self, sent_at: float, number: int) -> bool:
+        """Whether a slow rate is refused again so soon that a second holds next to nothing."""
+        soon = self.rate < FEW / MEASURE_S and sent_at - self._full_at < 3 * MEASURE_S
+        return soon and self.history.let_in(self._full_at, number) < FEW
+
+    def _measured(self, sent_at: float, number: int) -> float:
         """What the API let in lately, up to the turn of this number (requests per second)."""
         wanted = sent_at - max(MEASURE_S, MEASURE_REQUESTS / self.rate)
-        if self._window_s:
-            since = self.history.first_turn(sent_at - self._window_s)
+        if self._few(sent_at, number):  # from full to full, with the hold in between, and one that just did not fit
+            since, more = self._full_at, 1
+        elif self._window_s:
+            since, more = self.history.first_turn(sent_at - self._window_s), 0
         else:
-            since = self._full_at if self._full_at > wanted else self.history.first_turn(wanted)
-        let_in = self.history.let_in(since, number)
-        span_s = sent_at - since
-        if let_in < FEW and self.rate < FEW / MEASURE_S and sent_at - self._full_at < 3 * MEASURE_S:
-            self._few = True
-            return (self.history.let_in(self._full_at, number) + 1) / max(sent_at - self._full_at, 1 / self.rate)
-        return let_in / span_s if let_in >= FEW or (let_in and span_s > MEASURE_S) else then * BLIND_CUT
+            since, more = self._full_at if self._full_at > wanted else self.history.first_turn(wanted), 0
+        let_in = self.history.let_in(since, number) + more
+        return max(1, let_in) / max(sent_at - since, 1 / self.rate)
 
     def _double_s(self) -> float:
         double_s = max(DOUBLE_S, TRIPS_TO_DOUBLE * self.round_trip_s)
@@ -389,24 +356,14 @@ class Controller:
 
     def _obey(self, now: float, sent_at: float, number: int) -> None:
         """Goes at the pace that the replies tell, as far as it is trusted."""
-        elapsed_s = now - self._trusted_at
-        if elapsed_s > max(TRUST_EVERY_S, 2 * self.round_trip_s):
-            self._trusted_at = now
-            used = self._measured(sent_at, number, 0.0) > USED * self.told.known_per_s
-            if self.told.exhausted and not used:
-                self._trust = max(LEAST_TRUST, self._trust * LESS_TRUST)
-            elif not self.told.tight:
-                self._trust = min(self.told.most_trust, self._trust + TRUST_REGAINED * elapsed_s)
-                if used:
-                    self.told.doubt()
-        self._set(self.told.per_s * self._trust)
+        if self._trust.due(now, self.round_trip_s):
+            self._trust.step(now, self.told, self._measured(sent_at, number))
+        self._set(self.told.per_s * self._trust.share)
         self._seeking, self.limit, self._since, self._moved_at = False, self.rate, now, now
 
     def _distrust(self, now: float, sent_at: float, number: int) -> None:
         """A refusal in spite of obedience: others share the limit, or it is not what it says."""
-        share = self._measured(sent_at, number, self.rate) / self.told.per_s
-        if self._trust <= SHARED or share <= self._trust * SHARED_COUNT:  # else a few came a little early
-            self._trust = max(LEAST_TRUST, self._trust * SHARED_TRUST)
-        self._full_at, self._trusted_at = sent_at, now
-        self._set(self.told.per_s * self._trust)
+        self._trust.refused(now, self.told, self._measured(sent_at, number))
+        self._full_at = sent_at
+        self._set(self.told.per_s * self._trust.share)
         self._cut_at = self._since = self._moved_at = now

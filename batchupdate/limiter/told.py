@@ -1,4 +1,4 @@
-"""What replies say of their limits, turned into a pace.
+"""What replies say of one limit, turned into a pace.
 
 All times are those at which requests leave, not those at which replies come back: a request that leaves `reset_s` after
 the one whose reply told so reaches the API when the limit renews, for it is on its way just as long. So the way there
@@ -12,11 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchupdate.model import Allowance
 
-MARGIN = 0.015
+MARGIN = 0.017
 """Share of a told rate that is left unused: requests that overtake each other crowd the edges of a window."""
 
 SURE = 3
@@ -56,15 +54,6 @@ ALL_BACK = 0.5
 
 APART_TRIPS = 0.25
 """Requests that leave so many round trips apart arrive in the order in which they left."""
-
-GUESSED = 1.5
-"""A window that is guessed may be so many times too long: two seconds may be taken for three."""
-
-MOST_LIMITS = 8
-"""No API tells of more limits at once; more are ignored, so that memory stays bounded."""
-
-RESERVE = 0.005
-"""Share of a limit that is not touched, beside the last request."""
 
 SAMPLE_S = 0.05
 """What remains is noted this often, for up to `MOST_SAMPLES` times."""
@@ -238,70 +227,3 @@ class Told:
         """The first time from `since` on that is noted, what remained then, and the most that remained from then on."""
         samples = [sample for sample in self._samples if sample[0] >= since]
         return *samples[0], max(left for _, left in samples)
-
-
-class Ledger:
-    """All limits that the replies tell of; the tightest counts."""
-
-    __slots__ = ("_limits", "closed_until", "exhausted", "per_s", "tank")
-
-    def __init__(self) -> None:
-        self._limits: list[Told] = []
-        self.per_s = math.inf
-        """The rate to go at (requests per second); infinite where nothing useful is told."""
-        self.closed_until = -math.inf
-        """Nothing is left before this time."""
-        self.exhausted = False
-        """Whether somebody else uses up what was meant to last."""
-        self.tank: Told | None = None
-        """A limit that gives back little by little, and does not tell how fast."""
-
-    @property
-    def known_per_s(self) -> float:
-        """The tightest rate that limit and window come to (requests per second); infinite where none is told."""
-        return min((told.per_s for told in self._limits), default=math.inf)
-
-    @property
-    def most_trust(self) -> float:
-        """How much faster than the told rate one may go as long as something is left."""
-        return GUESSED if all(told.guessed for told in self._limits) else 1.0
-
-    @property
-    def horizon_s(self) -> float:
-        """The longest time to a reset that was told, up to a minute: what is done shows no later (seconds)."""
-        return max((told.horizon_s for told in self._limits), default=0.0)
-
-    @property
-    def tight(self) -> bool:
-        """Whether next to nothing was left of a limit at some time lately."""
-        return any(told.tight() for told in self._limits)
-
-    def doubt(self) -> None:
-        """See `Told.doubt`; for when the told rate is used up, and nothing was refused."""
-        for told in self._limits:
-            told.doubt()
-
-    def hear(
-        self,
-        now: float,
-        sent_at: float,
-        allowances: Sequence[Allowance],
-        number: int,
-        sent_since: int,
-        round_trip_s: float,
-    ) -> None:
-        """Takes in what one reply says; `sent_since` requests left after the one that it answers."""
-        self.per_s, self.closed_until, self.tank, self.exhausted = math.inf, -math.inf, None, False
-        for index, allowance in enumerate(allowances[:MOST_LIMITS]):
-            if index == len(self._limits):
-                self._limits.append(Told())
-            told = self._limits[index]
-            told.hear(allowance, sent_at, number, round_trip_s)
-            pace = told.pace(now, sent_since, round_trip_s)
-            if pace == 0.0:
-                self.closed_until = max(self.closed_until, told.resets_at)
-                pace = told.per_s  # for when it opens
-            self.per_s = min(self.per_s, pace)
-            self.exhausted = self.exhausted or told.exhausted(now)
-            if told.trickles:
-                self.tank = told
