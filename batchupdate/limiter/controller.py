@@ -5,7 +5,7 @@ before, divided by the time that it took, is the rate that the API allows, whate
 
 - **seek**: as long as nothing is known the rate doubles every `DOUBLE_S`, driven by requests that got through.
 - **hold**: a known limit is approached from `DIP` below, ever more slowly, and then crept past, ever faster: most of
-  the time is spent close to it, and a limit that has grown is noticed within about one and a half periods.
+  the time is spent close to it, and a limit that has grown is noticed within about one and a quarter periods.
 - **cut**: a refusal brings the rate to `DIP` below what was measured.
 
 Where replies tell what remains, their word sets the pace (`ledger`), as far as it can be trusted (`trust`); where they
@@ -37,19 +37,22 @@ DOUBLE_S = 0.7
 REGROW = 6.0
 """The rate doubles so many times slower where a limit was known before."""
 
+REGROW_TOLD = 3.0
+"""The same where replies tell what remains, so that the limit is seen coming."""
+
 REGROW_REQUESTS = 16
 """The same in requests: a slow rate must not double before a refusal can be heard."""
 
 TRIPS_TO_DOUBLE = 1 / 3
 """The same in round trips, where they don't: so the rate grows at most eightfold before its first replies are heard."""
 
-DIP = 0.04
+DIP = 0.05
 """How far below the limit a refusal brings the rate;"""
 
 DEEPEST_DIP = 0.2
 """twice as far, up to this, each time that the next refusal comes soon after."""
 
-PERIOD_S = 36.0
+PERIOD_S = 30.0
 """From a refusal until the limit is tried again; shorter as long as it is not known well."""
 
 FIRST_PERIOD_S = 3.0
@@ -63,7 +66,7 @@ AGREE = 0.1
 ROUGH = 2.0
 """Requests by which a count may be off, because windows begin and end in the middle of it."""
 
-CREEP = 6.0
+CREEP = 5.0
 """How much faster the rate leaves a limit that holds no more than it approached it."""
 
 OUTGROWN = 1.08
@@ -79,10 +82,10 @@ MEASURE_REQUESTS = 12
 """The same in requests, where these are few."""
 
 FEW = 5
-"""Fewer requests measure nothing."""
+"""Fewer requests a second are counted from refusal to refusal."""
 
 BLIND_CUT = 0.6
-"""A refusal after too few requests to measure anything brings the rate down to this share."""
+"""A refusal after so few brings the rate down to no less than this share."""
 
 SEEKING_CUT = 0.25
 """No single refusal brings the rate below this share of what it was while the limit was sought."""
@@ -350,7 +353,7 @@ class Controller:
         double_s = max(DOUBLE_S, TRIPS_TO_DOUBLE * self.round_trip_s)
         if not self._outgrown:
             return double_s
-        again_s = double_s * REGROW
+        again_s = double_s * (REGROW if self.told.tank is None else REGROW_TOLD)
         window_s = max(self._window_s, self.told.horizon_s)
         return max(again_s, REGROW_REQUESTS / self.rate, window_s / 2)
 

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import math
+import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate.limiter.told import MARGIN, Ledger
+from batchupdate.limiter.ledger import Ledger
+from batchupdate.limiter.told import MARGIN
 from batchupdate.model import Allowance
 
 NOTHING = Allowance()
@@ -14,8 +16,17 @@ numbers = st.one_of(st.none(), st.floats(allow_nan=True, allow_infinity=True), s
 allowances = st.builds(Allowance, numbers, numbers, numbers, numbers)
 
 
-def hear(ledger: Ledger, sent_at: float, *told: Allowance, sent_since: int = 0, now: float | None = None) -> None:
-    ledger.hear(sent_at if now is None else now, sent_at, told, sent_since, 0.1)
+def hear(  # the number of a request defaults to ten a second
+    ledger: Ledger,
+    sent_at: float,
+    *told: Allowance,
+    sent_since: int = 0,
+    now: float | None = None,
+    trip_s: float = 0.1,
+    number: int | None = None,
+) -> None:
+    number = round(sent_at * 10) if number is None else number
+    ledger.hear(sent_at if now is None else now, sent_at, told, number, sent_since, trip_s)
 
 
 def test_a_long_window_is_paced_so_that_what_remains_lasts_until_its_reset() -> None:
@@ -74,6 +85,62 @@ def test_windows_in_whole_seconds_are_learned_where_they_are_not_told() -> None:
             hear(ledger, at, Allowance(10, 9 - request, 101.0 + window - at))
     hear(ledger, 106.0, Allowance(10, 9, 1.0))
     assert ledger.known_per_s == pytest.approx(10.0)
+
+
+def test_a_window_is_learned_although_its_requests_overtake_each_other_on_a_long_way() -> None:
+    chance = random.Random(5)  # noqa: S311 - jitter, no secret
+    ledger, heard = Ledger(), []
+    for request in range(1500):  # a hundred a second, in windows of a second, two seconds away
+        at = 100 + request / 100
+        heard.append((at + chance.uniform(0.32, 0.48), at, request))
+    used: dict[int, int] = {}
+    for arrived, at, request in sorted(heard):
+        window = math.floor(arrived)
+        used[window] = used.get(window, 0) + 1
+        told = Allowance(100, max(0, 100 - used[window]), window + 1 - arrived)
+        hear(ledger, at, told, now=at + 2, trip_s=2.0, number=request, sent_since=200)
+    assert ledger.known_per_s == pytest.approx(100.0)
+    assert ledger.tank is None
+
+
+def test_a_window_that_was_used_up_again_between_two_replies_does_not_seem_to_give_nothing_back() -> None:
+    ledger = Ledger()
+    for window in range(6):
+        for request in range(10):
+            at = 100 + window + request / 10
+            hear(ledger, at, Allowance(10, 9 - request, 101.0 + window - at), number=window * 10 + request)
+    for window in range(6, 12):  # of each only the end is heard
+        hear(ledger, 100.95 + window, Allowance(10, 0, 0.05), number=window * 10 + 9)
+    assert ledger.known_per_s == pytest.approx(10.0)
+
+
+def test_a_short_window_whose_rate_is_known_does_not_close_for_old_news() -> None:
+    ledger = Ledger()
+    hear(ledger, 100.0, Allowance(100, 0, 1.0, 1.0), sent_since=5)
+    assert ledger.closed_until == -math.inf
+    assert ledger.per_s == pytest.approx(100 * (1 - MARGIN))
+    ledger = Ledger()
+    hear(ledger, 100.0, Allowance(100, 0, 1.0))  # of which nothing else is known
+    assert ledger.closed_until == 101.0
+
+
+def sliding(seconds: int) -> Ledger:
+    """A sliding window of ten seconds and a hundred requests, of which only the epoch second of its reset is told."""
+    ledger = Ledger()
+    for request in range(seconds * 9):
+        at = 100.3 + request / 9
+        oldest = max(100.3, at - 10 + 1 / 9)
+        hear(ledger, at, Allowance(100, max(8, 99 - request), math.ceil(oldest + 10) - at), number=request)
+    return ledger
+
+
+def test_a_guessed_window_may_be_a_second_too_long_and_so_more_than_the_told_rate_is_tried() -> None:
+    ledger = sliding(40)
+    assert 100 / 11 < ledger.known_per_s < 100 / 10.5
+    assert 10 <= ledger.known_per_s * ledger.most_trust <= 10.5
+    told = Ledger()
+    hear(told, 100.0, Allowance(100, 50, 5.0, 10.0))
+    assert told.most_trust == 1.0
 
 
 def test_a_bucket_that_trickles_is_not_taken_for_a_window() -> None:
