@@ -5,6 +5,7 @@ import math
 import pytest
 
 from batchupdate.limiter.controller import DEEPEST_DIP, DIP, REGROW, START_PER_S, Controller
+from batchupdate.limiter.told import Told
 from batchupdate.model import Allowance
 
 
@@ -120,10 +121,12 @@ def test_a_slow_rate_that_is_refused_again_at_once_is_counted_from_refusal_to_re
     line.let_in(20)
     line.refuse(line.turn())
     before = line.controller.rate
-    line.now += 1.0
-    line.let_in(1)
+    since, turn = line.now, line.number
+    line.now += 0.2
+    line.let_in(3)
     line.refuse(line.turn())
-    assert line.controller.rate < 0.7 * before
+    assert line.controller.rate < before
+    assert line.controller.limit == pytest.approx((line.number - turn) / (line.now - since), rel=0.02)
 
 
 def test_a_larger_limit_is_sought_more_gently_than_the_first() -> None:
@@ -139,6 +142,17 @@ def test_a_larger_limit_is_sought_more_gently_than_the_first() -> None:
         line.let_in(1)
     doublings = math.log2(start / START_PER_S)
     assert line.now - since > 0.8 * REGROW * first / doublings
+
+
+def test_where_replies_tell_what_remains_a_larger_limit_is_sought_less_gently() -> None:
+    line = Line()
+    line.let_in(100)
+    line.refuse(line.turn())
+    while line.controller.limit is not None:
+        line.let_in(1)
+    blind_s = line.controller._double_s()
+    line.controller.told.tank = Told()
+    assert line.controller._double_s() < 0.6 * blind_s
 
 
 def test_what_is_counted_of_a_rolling_limit_is_counted_anew_only_after_a_moment() -> None:
