@@ -5,12 +5,11 @@ before, divided by the time that it took, is the rate that the API allows, whate
 
 - **seek**: as long as nothing is known the rate doubles every `DOUBLE_S`, driven by requests that got through.
 - **hold**: a known limit is approached from `DIP` below, ever more slowly, and then crept past, ever faster: most of
-  the time is spent close to it, and a limit that has grown is noticed within about one and a half periods.
+  the time is spent close to it, and a limit that has grown is noticed within about one and a quarter periods.
 - **cut**: a refusal brings the rate to `DIP` below what was measured.
-- **balance**: where replies tell what remains but not at which rate it comes back, that is counted, and spent.
 
-Where replies tell the rate too, their word sets the pace (`told`), and refusals that should not have been teach how far
-to trust it.
+Where replies tell what remains, their word sets the pace (`ledger`), as far as it can be trusted (`trust`); where they
+do not tell at which rate it comes back, that is counted (`balance`).
 """
 
 from __future__ import annotations
@@ -18,8 +17,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from batchupdate.limiter.balance import balance
 from batchupdate.limiter.history import History
-from batchupdate.limiter.told import RESERVE, Ledger
+from batchupdate.limiter.ledger import Ledger
+from batchupdate.limiter.told import SAMPLE_S
+from batchupdate.limiter.trust import Trust
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,8 +34,11 @@ START_PER_S = 4.0
 DOUBLE_S = 0.7
 """Seconds in which the rate doubles while the limit is sought, where replies come quickly."""
 
-REGROW = 3.0
+REGROW = 6.0
 """The rate doubles so many times slower where a limit was known before."""
+
+REGROW_TOLD = 3.0
+"""The same where replies tell what remains, so that the limit is seen coming."""
 
 REGROW_REQUESTS = 16
 """The same in requests: a slow rate must not double before a refusal can be heard."""
@@ -42,7 +47,10 @@ TRIPS_TO_DOUBLE = 1 / 3
 """The same in round trips, where they don't: so the rate grows at most eightfold before its first replies are heard."""
 
 DIP = 0.05
-"""How far below the limit a refusal brings the rate."""
+"""How far below the limit a refusal brings the rate;"""
+
+DEEPEST_DIP = 0.2
+"""twice as far, up to this, each time that the next refusal comes soon after."""
 
 PERIOD_S = 30.0
 """From a refusal until the limit is tried again; shorter as long as it is not known well."""
@@ -58,11 +66,7 @@ AGREE = 0.1
 ROUGH = 2.0
 """Requests by which a count may be off, because windows begin and end in the middle of it."""
 
-EVEN_PER_S = 30.0
-"""Above this rate the period grows with its cube root, as if all rates shared one cubic curve. Of two runs that share
-a limit, the one with less comes back sooner."""
-
-CREEP = 3.5
+CREEP = 5.0
 """How much faster the rate leaves a limit that holds no more than it approached it."""
 
 OUTGROWN = 1.08
@@ -71,35 +75,6 @@ OUTGROWN = 1.08
 SLOWEST_PER_S = 1 / 60
 """However little an API lets through, it is asked this often."""
 
-LEAST_TRUST = 0.05
-
-TRUST_REGAINED = 0.004
-"""Share of the told rate by which trust returns in each second. An amount, not a factor: runs that share one limit and
-lose a share each time, but win the same amount, come to equal shares."""
-
-SHARED_TRUST = 0.93
-"""by this where others use up the limit, too,"""
-
-LESS_TRUST = 0.97
-"""and by this, step by step, where less remains than should."""
-
-USED = 0.9
-"""A told rate of which less is used can't be seen to be too low."""
-
-SHARED = 0.9
-"""Trust below this means that others share the limit, and not that a few requests came a little early."""
-
-SHARED_COUNT = 0.9
-"""The same for what was counted lately, against what should have been."""
-
-TRUST_EVERY_S = 0.5
-"""What replies tell is trusted more or less in steps so long, or of two round trips."""
-
-BALANCE_S = 1.0
-BALANCE_TRIPS = 4.0
-BALANCE_REQUESTS = 8
-"""What a limit gives back is counted over this time, and what it holds is used up in it: the longest of the three."""
-
 MEASURE_S = 1.0
 """What got through is measured over this time before a refusal, but not beyond the refusal before it."""
 
@@ -107,10 +82,10 @@ MEASURE_REQUESTS = 12
 """The same in requests, where these are few."""
 
 FEW = 5
-"""Fewer requests measure nothing."""
+"""Fewer requests a second are counted from refusal to refusal."""
 
 BLIND_CUT = 0.6
-"""A refusal after too few requests to measure anything brings the rate down to this share."""
+"""A refusal after so few brings the rate down to no less than this share."""
 
 SEEKING_CUT = 0.25
 """No single refusal brings the rate below this share of what it was while the limit was sought."""
@@ -151,8 +126,8 @@ class Controller:
         self.history = History(now)
         self.round_trip_s = 0.0
         self._seeking = True
-        self._trust = 1.0
-        self._trusted_at = now
+        self._trust = Trust(now)
+        self._counted_at = -math.inf
         self._full_at = now  # when the API was last full, in times of leaving
         self._freed_at = now  # when it had last been blocked for long, and let the first one in again
         self._cut_at = -math.inf
@@ -164,6 +139,7 @@ class Controller:
         self._outgrown = self._agreed = False
         self._refused_before = math.inf  # how many had been refused before the limit was last found without a search
         self._before = 0.0  # the limit that seems outgrown
+        self._dip = DIP
         self._ever = False  # whether anything got through yet
 
     def passed(
@@ -185,7 +161,7 @@ class Controller:
             self._freed(now, sent_at, number)
         self._ever = True
         if allowances:
-            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s)
+            self.told.hear(now, sent_at, allowances, number, sent_since, self.round_trip_s)
             if self.told.per_s < math.inf:
                 self._obey(now, sent_at, number)
                 return
@@ -208,7 +184,7 @@ class Controller:
     ) -> None:
         """Notes a refusal that is a fresh offence and asks to wait for `wait_s` seconds."""
         if allowances:
-            self.told.hear(now, sent_at, allowances, sent_since, self.round_trip_s)
+            self.told.hear(now, sent_at, allowances, number, sent_since, self.round_trip_s)
             if self._balance(now, sent_at, number, sent_since):
                 return
         since, self._refused_at = self._refused_at, sent_at
@@ -289,7 +265,7 @@ class Controller:
         limit = self.limit or self.rate
         way = (now - self._since) / self._period()
         if way <= 1:
-            self._set(limit * (1 - DIP * (1 - way) ** 3))
+            self._set(limit * (1 - self._dip * (1 - way) ** 3))
             return
         self._set(limit * (1 + DIP * ((way - 1) * CREEP) ** 3))
         if self.rate > limit * OUTGROWN:
@@ -303,44 +279,39 @@ class Controller:
 
     def _period(self) -> float:
         """Seconds from a refusal until the limit is tried again."""
-        curve_s: float = self._period_s * max(1.0, self.rate / EVEN_PER_S) ** (1 / 3)
         budget_s = self._period_s / PERIOD_S * self._cost / PROBING_COST / self.rate
-        return max(curve_s, budget_s, 2 * self._window_s, self.told.horizon_s)
+        return max(self._period_s, budget_s, 2 * self._window_s, self.told.horizon_s)
 
     def _cut(self, now: float, sent_at: float, number: int) -> None:
         """The API is full: measures what it let through lately, and goes below that."""
         then = self._rate_at(now, sent_at)
-        self._settle(now, sent_at, self._plausible(then, self._measured(sent_at, number, then)))
-
-    def _plausible(self, then: float, measured: float) -> float:
-        """What was measured, kept within what can be: what is counted in a second or two is not worth more."""
-        least = SEEKING_CUT if self._seeking and not self._outgrown else KNOWN_CUT
-        return min(then, max(then * least, measured))
+        soon = sent_at - self.history.first_turn(self._cut_at) < MEASURE_S + self.round_trip_s
+        self._dip = min(DEEPEST_DIP, self._dip * 2) if soon and not self._seeking else DIP
+        least = KNOWN_CUT
+        if self._seeking and not self._outgrown:
+            least = SEEKING_CUT
+        elif self._few(sent_at, number):
+            least = BLIND_CUT
+        self._settle(now, sent_at, min(then, max(then * least, self._measured(sent_at, number))))
 
     def _balance(self, now: float, sent_at: float, number: int, sent_since: int) -> bool:
-        """Spends what a rolling limit gives back, and what it holds; returns whether that could be counted.
-
-        A bucket gives back at its own rate, a sliding window what left a window ago. Both come to rest nearly empty.
-        """
+        """Spends what a rolling limit gives back, and what it holds; returns whether that could be counted."""
         tank = self.told.tank
-        if tank is None or tank.remaining is None or tank.limit is None:
+        if tank is None:
             return False
-        over_s = max(BALANCE_S, BALANCE_TRIPS * self.round_trip_s, min(BALANCE_S, 1 / self.rate) * BALANCE_REQUESTS)
-        since, held, most = tank.held(sent_at - over_s)
-        span_s = sent_at - since
-        if span_s < over_s / 2:
+        if now < self._counted_at + SAMPLE_S:
+            return True
+        counted = balance(tank, self.history, now, sent_at, number, sent_since, self.rate, self.round_trip_s)
+        if counted is None:
             return False
-        left = tank.remaining - sent_since - max(1.0, RESERVE * tank.limit)
-        if most >= tank.limit - 1:  # it was full: nobody knows what it would have given back beyond that
-            self._set(max(self.rate, left / max(over_s, tank.horizon_s)))
+        self._set(counted.spend)
+        if counted.given is None:
             if tank.window_s:  # it told a rate, and that was too low
                 self._seeking = self._outgrown = True
             return False
-        given = max(0.0, self.history.let_in(since, number) + tank.remaining - held) / span_s
-        tank.compare(given)
-        left += given * (now - sent_at)
-        self.limit = self.found = given
-        self._set(given + left / max(over_s, tank.horizon_s))
+        tank.compare(counted.given)
+        self._counted_at = now
+        self.limit = self.found = counted.given
         self._seeking, self._since, self._moved_at = False, now, now
         return True
 
@@ -355,50 +326,47 @@ class Controller:
         self._refused_before = math.inf if self._seeking else self.history.refused - 1
         self._seeking, self._full_at = False, sent_at
         self._cut_at = self._since = self._moved_at = now
-        self._set(measured * (1 - DIP))
+        self._set(measured * (1 - self._dip))
 
     def _rate_at(self, now: float, sent_at: float) -> float:
         """The rate at which the request of `sent_at` left (requests per second)."""
         return self.rate / 2.0 ** ((now - sent_at) / self._double_s()) if self._seeking else self.rate
 
-    def _measured(self, sent_at: float, number: int, then: float) -> float:
+    def _few(self, sent_at: float, number: int) -> bool:
+        """Whether a slow rate is refused again so soon that a second holds next to nothing."""
+        soon = self.rate < FEW / MEASURE_S and sent_at - self._full_at < 3 * MEASURE_S
+        return soon and self.history.let_in(self._full_at, number) < FEW
+
+    def _measured(self, sent_at: float, number: int) -> float:
         """What the API let in lately, up to the turn of this number (requests per second)."""
         wanted = sent_at - max(MEASURE_S, MEASURE_REQUESTS / self.rate)
-        if self._window_s:
-            since = self.history.first_turn(sent_at - self._window_s)
+        if self._few(sent_at, number):  # from full to full, with the hold in between, and one that just did not fit
+            since, more = self._full_at, 1
+        elif self._window_s:
+            since, more = self.history.first_turn(sent_at - self._window_s), 0
         else:
-            since = self._full_at if self._full_at > wanted else self.history.first_turn(wanted)
-        let_in = self.history.let_in(since, number)
-        span_s = sent_at - since
-        return let_in / span_s if let_in >= FEW or (let_in and span_s > MEASURE_S) else then * BLIND_CUT
+            since, more = self._full_at if self._full_at > wanted else self.history.first_turn(wanted), 0
+        let_in = self.history.let_in(since, number) + more
+        return max(1, let_in) / max(sent_at - since, 1 / self.rate)
 
     def _double_s(self) -> float:
         double_s = max(DOUBLE_S, TRIPS_TO_DOUBLE * self.round_trip_s)
         if not self._outgrown:
             return double_s
-        again_s = double_s * REGROW
+        again_s = double_s * (REGROW if self.told.tank is None else REGROW_TOLD)
         window_s = max(self._window_s, self.told.horizon_s)
         return max(again_s, REGROW_REQUESTS / self.rate, window_s / 2)
 
     def _obey(self, now: float, sent_at: float, number: int) -> None:
         """Goes at the pace that the replies tell, as far as it is trusted."""
-        elapsed_s = now - self._trusted_at
-        if elapsed_s > max(TRUST_EVERY_S, 2 * self.round_trip_s):
-            self._trusted_at = now
-            if self.told.exhausted:
-                self._trust = max(LEAST_TRUST, self._trust * LESS_TRUST)
-            elif not self.told.tight:
-                self._trust = min(1.0, self._trust + TRUST_REGAINED * elapsed_s)
-                if self._measured(sent_at, number, 0.0) > USED * self.told.per_s:
-                    self.told.doubt()
-        self._set(self.told.per_s * self._trust)
+        if self._trust.due(now, self.round_trip_s):
+            self._trust.step(now, self.told, self._measured(sent_at, number))
+        self._set(self.told.per_s * self._trust.share)
         self._seeking, self.limit, self._since, self._moved_at = False, self.rate, now, now
 
     def _distrust(self, now: float, sent_at: float, number: int) -> None:
         """A refusal in spite of obedience: others share the limit, or it is not what it says."""
-        share = self._measured(sent_at, number, self.rate) / self.told.per_s
-        if self._trust <= SHARED or share <= self._trust * SHARED_COUNT:  # else a few came a little early
-            self._trust = max(LEAST_TRUST, self._trust * SHARED_TRUST)
-        self._full_at, self._trusted_at = sent_at, now
-        self._set(self.told.per_s * self._trust)
+        self._trust.refused(now, self.told, self._measured(sent_at, number))
+        self._full_at = sent_at
+        self._set(self.told.per_s * self._trust.share)
         self._cut_at = self._since = self._moved_at = now

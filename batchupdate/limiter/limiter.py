@@ -28,7 +28,7 @@ LONGEST_PROBE_S = 15.0
 PATIENT_TRIPS = 1.5
 """After a refusal, whatever got through comes back within this many round trips."""
 
-SHORT_TURNS = 5
+SHORT_TURNS = 3
 """A refusal that names no wait costs so many turns at first: most limits renew little by little."""
 
 

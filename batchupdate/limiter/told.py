@@ -1,4 +1,4 @@
-"""What replies say of their limits, turned into a pace.
+"""What replies say of one limit, turned into a pace.
 
 All times are those at which requests leave, not those at which replies come back: a request that leaves `reset_s` after
 the one whose reply told so reaches the API when the limit renews, for it is on its way just as long. So the way there
@@ -12,11 +12,9 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchupdate.model import Allowance
 
-MARGIN = 0.015
+MARGIN = 0.017
 """Share of a told rate that is left unused: requests that overtake each other crowd the edges of a window."""
 
 SURE = 3
@@ -54,11 +52,8 @@ TIGHT = 0.02
 ALL_BACK = 0.5
 """A limit that gets back this share of what was used, or more, at one moment has windows."""
 
-MOST_LIMITS = 8
-"""No API tells of more limits at once; more are ignored, so that memory stays bounded."""
-
-RESERVE = 0.005
-"""Share of a limit that is not touched, beside the last request."""
+APART_TRIPS = 0.25
+"""Requests that leave so many round trips apart arrive in the order in which they left."""
 
 SAMPLE_S = 0.05
 """What remains is noted this often, for up to `MOST_SAMPLES` times."""
@@ -81,11 +76,13 @@ class Told:
         "_evidence",
         "_last_reset_at",
         "_learned_s",
+        "_number",
         "_proven_until",
         "_refuted",
         "_renewed_at",
         "_samples",
         "_seen",
+        "_windowed",
         "horizon_s",
         "limit",
         "remaining",
@@ -102,7 +99,9 @@ class Told:
         self.rolling = False
         """Whether it gives back little by little, as a bucket does, and not everything at one moment."""
         self._seen = -math.inf
+        self._number = 0
         self._evidence = 0
+        self._windowed = False
         self._learned_s: float | None = None
         self._last_reset_at = -math.inf
         self.horizon_s = 0.0
@@ -118,18 +117,23 @@ class Told:
         if self._refuted:
             return math.inf
         window_s = self.window_s
-        if window_s is None and self._evidence <= -SURE:
+        if window_s is None and self._windowed:
             window_s = self._learned_s
-        elif window_s is None and self.rolling and self.horizon_s >= LONG_S + 1:
+        elif self.guessed:
             window_s = self.horizon_s  # all of it came back within this time; a bucket's next token comes sooner
         return self.limit / window_s if self.limit and window_s else math.inf
+
+    @property
+    def guessed(self) -> bool:
+        """Whether its window is only guessed, from the longest time to a reset: a second too long by rounding up."""
+        return self.window_s is None and self.rolling and self.horizon_s >= LONG_S + 1
 
     @property
     def trickles(self) -> bool:
         """Whether it seems to give back little by little, at a rate that it does not tell."""
         return (self.rolling or self._refuted) and math.isinf(self.per_s)
 
-    def hear(self, allowance: Allowance, sent_at: float) -> None:
+    def hear(self, allowance: Allowance, sent_at: float, number: int, round_trip_s: float) -> None:
         """Takes in what the reply to the request of `sent_at` says; older news than the last is only half heard."""
         self.limit = sane(allowance.limit, 1e-3, MOST_REQUESTS) or self.limit
         self.window_s = sane(allowance.window_s, 1e-3, LONGEST_WINDOW_S) or self.window_s
@@ -141,40 +145,41 @@ class Told:
             if reset_s is not None and not self.rolling and sent_at > self._renewed_at:
                 self.resets_at = min(self.resets_at, resets_at)
             return
-        self._renew(sent_at, remaining, resets_at)
-        self.remaining, self._seen = remaining, sent_at
+        self._renew(sent_at, remaining, resets_at, number - self._number, APART_TRIPS * round_trip_s)
+        self.remaining, self._seen, self._number = remaining, sent_at, number
         if remaining is not None and (not self._samples or sent_at >= self._samples[-1][0] + SAMPLE_S):
             self._samples.append((sent_at, remaining))
 
-    def _renew(self, sent_at: float, remaining: float | None, resets_at: float) -> None:
+    def _renew(self, sent_at: float, remaining: float | None, resets_at: float, between: int, apart_s: float) -> None:
         """Notices that something was given back: a rolling limit does so little by little, one with windows at once."""
         gain = 0.0 if remaining is None or self.remaining is None else remaining - self.remaining
-        if gain > 0 or sent_at > self.resets_at:
-            used = (self.limit or remaining or 0.0) - (self.remaining or 0.0)
-            if gain > 0 and used >= ENOUGH_USED:
-                self._weigh(1 if gain < ALL_BACK * used else -1)
-                if not self.rolling and sent_at > self.resets_at - 0.5:
-                    self._learn_window(resets_at)
-            elif gain <= 0 and (self.limit or 0) - (remaining or 0) >= ENOUGH_USED:
-                self._weigh(2)  # the moment came, and nothing was given back
-            self.resets_at, self._renewed_at = resets_at, sent_at
+        used = (self.limit or remaining or 0.0) - (self.remaining or 0.0)
+        if gain > 0 and used >= ENOUGH_USED and gain >= ALL_BACK * used:
+            self._weigh(-1)
+            if not self.rolling and sent_at > self.resets_at - 0.5:
+                self._learn_window(resets_at)
+        elif gain > 0 and sent_at > self._seen + apart_s:
+            self._weigh(1 if used >= ENOUGH_USED else 0)
+        elif sent_at > self.resets_at + apart_s:  # the moment came, and nothing was given back
+            sure = between < ALL_BACK * (self.limit or 0)  # else it may have come back, and been used up again
+            self._weigh(2 if gain <= 0 and sure and (self.limit or 0) - (remaining or 0) >= ENOUGH_USED else 0)
         elif resets_at > self.resets_at + ROUNDING_S:
             self._weigh(2)  # the reset moves along without anything having renewed
-            self.resets_at = resets_at
-        elif self.rolling:
-            self.resets_at = resets_at
-        else:
-            self.resets_at = min(self.resets_at, resets_at)  # of several roundings up, the least is nearest
+        else:  # of several roundings up, the least is nearest
+            self.resets_at = resets_at if self.rolling else min(self.resets_at, resets_at)
+            return
+        self.resets_at, self._renewed_at = resets_at, sent_at
 
     def _weigh(self, evidence: int) -> None:
         """Takes in evidence for a rolling limit (above zero) or one with windows; one sign alone may mislead."""
         self._evidence = max(-SURE, min(SURE, self._evidence + evidence))
         if abs(self._evidence) == SURE:
             self.rolling = self._evidence > 0
+            self._windowed = not self.rolling
 
     def _learn_window(self, resets_at: float) -> None:
         """Everything was given back at once: from one such moment to the next it is a window, in whole seconds."""
-        if math.isfinite(self._last_reset_at):
+        if resets_at > self._last_reset_at + 0.5 and math.isfinite(self._last_reset_at):
             window_s = float(max(1, round(resets_at - self._last_reset_at)))
             self._learned_s = min(self._learned_s or math.inf, window_s)
         self._last_reset_at = resets_at
@@ -186,11 +191,9 @@ class Told:
         if self.remaining is None or left_s <= 0 or self.rolling or self._refuted:
             return steady
         budget = self.remaining - sent_since
-        if budget <= 0:
-            return 0.0
-        if left_s < max(LONG_S, 3 * round_trip_s):
+        if left_s < max(LONG_S, 3 * round_trip_s) and (budget > 0 or steady < math.inf):
             return steady
-        return budget / left_s
+        return max(0.0, budget) / left_s
 
     def exhausted(self, now: float) -> bool:
         """Whether nothing is left although it ought to last longer: somebody else must be using it up, too."""
@@ -224,64 +227,3 @@ class Told:
         """The first time from `since` on that is noted, what remained then, and the most that remained from then on."""
         samples = [sample for sample in self._samples if sample[0] >= since]
         return *samples[0], max(left for _, left in samples)
-
-
-class Ledger:
-    """All limits that the replies tell of; the tightest counts."""
-
-    __slots__ = ("_limits", "closed_until", "exhausted", "per_s", "tank")
-
-    def __init__(self) -> None:
-        self._limits: list[Told] = []
-        self.per_s = math.inf
-        """The rate to go at (requests per second); infinite where nothing useful is told."""
-        self.closed_until = -math.inf
-        """Nothing is left before this time."""
-        self.exhausted = False
-        """Whether somebody else uses up what was meant to last."""
-        self.tank: Told | None = None
-        """A limit that gives back little by little, and does not tell how fast."""
-
-    @property
-    def known_per_s(self) -> float:
-        """The tightest rate that limit and window come to (requests per second); infinite where none is told."""
-        return min((told.per_s for told in self._limits), default=math.inf)
-
-    @property
-    def horizon_s(self) -> float:
-        """The longest time to a reset that was told, up to a minute: what is done shows no later (seconds)."""
-        return max((told.horizon_s for told in self._limits), default=0.0)
-
-    @property
-    def tight(self) -> bool:
-        """Whether next to nothing was left of a limit at some time lately."""
-        return any(told.tight() for told in self._limits)
-
-    def doubt(self) -> None:
-        """See `Told.doubt`; for when the told rate is used up, and nothing was refused."""
-        for told in self._limits:
-            told.doubt()
-
-    def hear(
-        self,
-        now: float,
-        sent_at: float,
-        allowances: Sequence[Allowance],
-        sent_since: int,
-        round_trip_s: float,
-    ) -> None:
-        """Takes in what one reply says; `sent_since` requests left after the one that it answers."""
-        self.per_s, self.closed_until, self.tank, self.exhausted = math.inf, -math.inf, None, False
-        for index, allowance in enumerate(allowances[:MOST_LIMITS]):
-            if index == len(self._limits):
-                self._limits.append(Told())
-            told = self._limits[index]
-            told.hear(allowance, sent_at)
-            pace = told.pace(now, sent_since, round_trip_s)
-            if pace == 0.0:
-                self.closed_until = max(self.closed_until, told.resets_at)
-                pace = told.per_s  # for when it opens
-            self.per_s = min(self.per_s, pace)
-            self.exhausted = self.exhausted or told.exhausted(now)
-            if told.trickles:
-                self.tank = told

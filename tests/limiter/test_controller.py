@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import pytest
 
-from batchupdate.limiter.controller import DIP, START_PER_S, Controller
-
-if TYPE_CHECKING:
-    from batchupdate.model import Allowance
+from batchupdate.limiter.controller import DEEPEST_DIP, DIP, REGROW, START_PER_S, Controller
+from batchupdate.limiter.told import Told
+from batchupdate.model import Allowance
 
 
 class Line:
@@ -91,3 +89,76 @@ def test_a_known_limit_is_tried_again_the_later_the_more_refusals_that_cost() ->
             for _ in range(refusals - 1):
                 line.controller.history.refuse(sent_at)
     assert dear.controller._period() * dear.controller.rate > cheap.controller._period() * cheap.controller.rate
+
+
+def found(line: Line) -> float:
+    assert line.controller.limit is not None
+    return line.controller.rate / line.controller.limit
+
+
+def refuse_again(line: Line, after_s: float) -> None:
+    line.now += 1.0  # the hold
+    line.let_in(round(after_s * line.controller.rate))
+    line.refuse(line.turn())
+
+
+def test_each_refusal_soon_after_another_brings_the_rate_further_down() -> None:
+    line = Line()
+    line.let_in(200)
+    line.refuse(line.turn())
+    assert found(line) == pytest.approx(1 - DIP)
+    refuse_again(line, 0.5)
+    assert found(line) == pytest.approx(1 - 2 * DIP)
+    for _ in range(5):
+        refuse_again(line, 0.5)
+    assert found(line) == pytest.approx(1 - DEEPEST_DIP)
+    refuse_again(line, 5.0)
+    assert found(line) == pytest.approx(1 - DIP)
+
+
+def test_a_slow_rate_that_is_refused_again_at_once_is_counted_from_refusal_to_refusal() -> None:
+    line = Line(ceiling=4.0)
+    line.let_in(20)
+    line.refuse(line.turn())
+    before = line.controller.rate
+    since, turn = line.now, line.number
+    line.now += 0.2
+    line.let_in(3)
+    line.refuse(line.turn())
+    assert line.controller.rate < before
+    assert line.controller.limit == pytest.approx((line.number - turn) / (line.now - since), rel=0.02)
+
+
+def test_a_larger_limit_is_sought_more_gently_than_the_first() -> None:
+    line = Line()
+    line.let_in(100)
+    first = line.now - 100.0
+    start = line.controller.rate
+    line.refuse(line.turn())
+    while line.controller.limit is not None:
+        line.let_in(1)
+    before, since = line.controller.rate, line.now
+    while line.controller.rate < 2 * before:
+        line.let_in(1)
+    doublings = math.log2(start / START_PER_S)
+    assert line.now - since > 0.8 * REGROW * first / doublings
+
+
+def test_where_replies_tell_what_remains_a_larger_limit_is_sought_less_gently() -> None:
+    line = Line()
+    line.let_in(100)
+    line.refuse(line.turn())
+    while line.controller.limit is not None:
+        line.let_in(1)
+    blind_s = line.controller._double_s()
+    line.controller.told.tank = Told()
+    assert line.controller._double_s() < 0.6 * blind_s
+
+
+def test_what_is_counted_of_a_rolling_limit_is_counted_anew_only_after_a_moment() -> None:
+    line = Line()
+    for request in range(400):
+        line.let_in(1, Allowance(50, 20 + request % 2, 1.0), eager=False)
+    rate, now = line.controller.rate, line.now + line.trip_s
+    line.controller.passed(now + 0.001, line.now, [Allowance(50, 49.0 - 1, 1.0)], line.number, 0, eager=False)
+    assert line.controller.rate == rate
