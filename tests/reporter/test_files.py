@@ -174,11 +174,13 @@ from batchupdate.model import Line
 from batchupdate.reporter.csv_files import write_results
 folder, limit = Path(sys.argv[1]), int(sys.argv[2])
 lines = (Line(n, '["' + "x" * 90 + '"]', "a", "updated", 200, 1, "", "", "", None, None) for n in range(2, 2002))
-resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
 try:
     write_results(folder / "results.csv", folder / "failed.csv", ["Id"], 1, lines)
 except SafetyStop as stop:
     print(stop)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))  # what measures coverage writes at the end
 """
 
 

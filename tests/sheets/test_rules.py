@@ -127,7 +127,7 @@ def test_messages_keep_excels_limits_which_count_some_characters_twice() -> None
     assert made["input_message"] == "😀" * 127 + "…"
     assert made["error_message"] == made["input_message"]
     assert len(made["input_message"].encode("utf-16-le")) // 2 <= rules.MESSAGE_MOST
-    exactly = field(description="x" * (255 - len("\ntext, or <empty>") + len("text, ")))
+    exactly = field(description="x" * (255 - len("\ntext, or <empty>")))
     assert "…" not in rules.validation_of_field("n" * 32, exactly, "B2", [])["input_message"]
 
 
