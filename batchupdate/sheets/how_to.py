@@ -73,7 +73,8 @@ def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     yield "part", "Limits"
     yield "text", "A sheet holds 1,048,575 rows below its headings; a CSV file with the same headings any number."
     yield "text", "Excel keeps 15 digits of a number. Where more are needed, format the cells as text first."
-    yield "text", "Columns may be deleted, moved, and added; those that match no field are ignored."
+    but = ", but for the hidden ones" if pulled else ""
+    yield "text", f"Columns may be deleted{but}, moved, and added; those that match no field are ignored."
 
 
 def _cells(columns: Columns) -> Iterator[Line]:
@@ -93,6 +94,7 @@ def _beside(columns: Columns) -> Iterator[Line]:
     yield "text", "Only what you edit is sent: a row in which nothing was edited is left alone."
     yield "text", "The old values stand in hidden columns (_old.…). Leave them as they are, and sort whole rows only."
     yield "text", "Clearing a cell leaves its field as it is; write <empty> or <null> to clear the field."
+    yield "text", "After a run, pull the records again: the old values here are still those from before it."
     if columns.locked:
         yield "text", "Grey rows must not be edited; the column _locked says why."
     if unknown := [name for name in columns.fields if name not in columns.old]:

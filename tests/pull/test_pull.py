@@ -147,7 +147,7 @@ async def test_a_list_without_pages_is_one_request(pull: Puller) -> None:
     assert (pulled.records, pulled.pages, pulled.requests, pulled.locked) == (2, 1, 1, 0)
     assert pull.api.keys == [f"Bearer {KEY}"]
     assert pull.rows()[0] == {
-        "id": "1", "name": "Thing 1", "color": "", "_old.name": "Thing 1", "_old.color": "<null>"
+        "id": "1", "name": "Thing 1", "color": "", "_old.id": "1", "_old.name": "Thing 1", "_old.color": "<null>"
     }  # fmt: skip
     assert [progress.done for progress in pull.progress] == [2]
 
@@ -362,7 +362,7 @@ async def test_only_so_many_records_are_pulled_and_no_page_more(pull: Puller) ->
 async def test_an_empty_list_gives_headings_alone(pull: Puller) -> None:
     pulled = await pull(answer([]))
     assert (pulled.records, pulled.notices) == (0, [])
-    assert pull.path.read_text("utf-8-sig").strip() == "id,name,color,_old.name,_old.color"
+    assert pull.path.read_text("utf-8-sig").strip() == "id,name,color,_old.id,_old.name,_old.color"
 
 
 async def test_a_file_that_is_there_is_not_replaced_and_nothing_is_asked(pull: Puller) -> None:
@@ -430,14 +430,14 @@ async def test_a_field_that_no_record_has_is_told(pull: Puller) -> None:
     ]
     pull.path.unlink()
     assert (await pull(answer([{"id": 1, "name": "a"}]), more="  absent: [color]")).notices == []
-    assert list(pull.rows()[0]) == ["id", "name", "color", "_old.name"]
+    assert list(pull.rows()[0]) == ["id", "name", "color", "_old.id", "_old.name"]
 
 
 async def test_values_that_no_cell_can_hold_are_told_and_left_blank(pull: Puller) -> None:
     pulled = await pull(answer([{"id": 1, "name": "a\0b", "color": "<null>"}]))
     (told,) = pulled.notices
     assert told.startswith("2 values can't be written as a cell, such as name of 1; their cells are blank")
-    assert pull.rows()[0] == {"id": "1", "name": "", "color": "", "_old.name": "", "_old.color": ""}
+    assert pull.rows()[0] == {"id": "1", "name": "", "color": "", "_old.id": "1", "_old.name": "", "_old.color": ""}
 
 
 async def test_a_key_that_the_api_echoes_is_in_no_file(pull: Puller) -> None:
