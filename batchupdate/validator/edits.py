@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 UNTOUCHED = "not edited since it was pulled"
 BLANKED_ONLY = "nothing to send: its only edits are blanked cells, which leave their fields as they are"
+OTHER_RECORD = "other_record"
 _OLD_MARKERS = frozenset({OLD_NULL, OLD_EMPTY})
 
 
@@ -72,7 +73,7 @@ class Comparison:
         self._old = layout.old
         self._slots = layout.slots
         self._locked = layout.locked
-        self._sets = [number for number, slot in enumerate(layout.slots) if slot.name in target.fields]
+        self._sets = [number for number, slot in enumerate(layout.slots) if slot.field in target.fields]
         self._ids = layout.old_ids
         self._target = target
         named = [slot.name for slot in layout.slots if slot.name in target.fields]
@@ -85,10 +86,28 @@ class Comparison:
             row: all its cells.
             picked: those of the slots, and what is computed.
         """
-        if not self._is_locked(row) and not any(row.cells[one.place] for one in self._old):
-            return None if any(picked[number] for number in self._sets) else Edit(picked, UNTOUCHED, ())
-        if stranger := self._of_another(row, picked):
+        known = self._is_locked(row) or any(row.cells[one.place] for one in self._old)
+        if not known and not any(picked[number] for number in self._sets):
+            return Edit(picked, UNTOUCHED, ())
+        stranger = self._of_another(row, picked)
+        if stranger and (not known or stranger.code == OTHER_RECORD):
             return Edit(picked, "", (stranger,))
+        if not known:
+            return None
+        cells, blanked, unedited = self._compared(row, picked)
+        edited = [number for number in self._sets if cells[number]]
+        if not edited:
+            return Edit(picked, BLANKED_ONLY if blanked else UNTOUCHED, blanked)
+        if stranger:
+            return Edit(picked, "", (stranger,))
+        problems = [self._refused(row, cells, edited[0])] if self._is_locked(row) else blanked
+        for one in unedited:
+            if self._target.fields[self._slots[one.slot].name].required:
+                cells[one.slot] = self._along(one, picked[one.slot], row.cells[one.place])
+        return Edit(tuple(cells), "", problems)
+
+    def _compared(self, row: Row, picked: Sequence[str]) -> tuple[list[str], list[Problem], list[Old]]:
+        """The cells, blank where nothing was edited; what is to be told of blanked ones; where nothing was edited."""
         cells = list(picked)
         blanked: list[Problem] = []
         unedited: list[Old] = []
@@ -104,14 +123,7 @@ class Comparison:
                 blanked.append(_blanked(row, slot, self._target.fields[slot.name]))
             else:
                 cells[one.slot] = slot.null_marker if one.blank == "null" else slot.empty_marker
-        edited = [number for number in self._sets if cells[number]]
-        if not edited:
-            return Edit(picked, BLANKED_ONLY if blanked else UNTOUCHED, blanked)
-        problems = [self._refused(row, cells, edited[0])] if self._is_locked(row) else blanked
-        for one in unedited:
-            if self._target.fields[self._slots[one.slot].name].required:
-                cells[one.slot] = self._along(one, picked[one.slot], row.cells[one.place])
-        return Edit(tuple(cells), "", problems)
+        return cells, blanked, unedited
 
     def _of_another(self, row: Row, picked: Sequence[str]) -> Problem | None:
         """What is wrong with a row whose old values belong to another record than its id says.
@@ -131,7 +143,7 @@ class Comparison:
                 return Problem("id_as_number", row.number, slot.heading, cell, told)
             told = f"the old values in this row are those of {short(was)}; was the id changed, or were some columns "
             told += "sorted without the others? Undo that, or, to have all of this row sent, empty its _old. cells"
-            return Problem("other_record", row.number, slot.heading, cell, told)
+            return Problem(OTHER_RECORD, row.number, slot.heading, cell, told)
         return None
 
     def _same_value(self, cell: str, old: str, slot: Slot) -> bool:

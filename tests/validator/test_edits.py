@@ -296,6 +296,8 @@ def test_an_id_that_a_spreadsheet_program_made_of_another_one_is_told_with_what_
     problem = only(check((GROUP, "7", "New", GROUP, "'007", "Sales"), headings=COPIES, target=NUMBERED))
     assert (problem.code, problem.cell) == ("id_as_number", "7")
     assert "was '007' when it was pulled" in problem.message
+    assert told(GROUP, "7", "Sales", GROUP, "'007", "Sales") == ("", [None])  # nothing to be sent
+    assert told(GROUP, "7", "New", GROUP, "'007", "")[0] == "id_as_number"
 
 
 @pytest.mark.parametrize(
@@ -313,6 +315,12 @@ def test_an_id_that_a_spreadsheet_program_made_of_another_one_is_told_with_what_
 def test_another_spelling_of_the_same_id_is_no_other_record(group: str, key: str, old_group: str, old_key: str) -> None:
     assert told(group, key, "New", old_group, old_key, "Sales") == ("", [{"name": "New"}])
     assert told(group, key, "Sales", old_group, old_key, "Sales") == ("", [None])
+
+
+def test_a_row_of_which_only_the_old_id_is_known_is_another_records_too() -> None:
+    assert told(GROUP, "8", "New", GROUP, "7", "")[0] == "other_record"
+    assert told(GROUP, "8", "", GROUP, "7", "") == ("", [None])
+    assert told(GROUP, "7", "New", GROUP, "7", "") == ("", [{"name": "New"}])
 
 
 def test_a_copied_row_whose_old_cells_are_emptied_is_an_ordinary_one() -> None:
@@ -356,3 +364,10 @@ def test_old_values_that_were_deleted_are_told_for_then_every_cell_is_sent() -> 
     assert len(lay_out((*headings[:4], "_locked"), NUMBERED, Input()).hints) == 2
     assert lay_out(headings[:5], NUMBERED, Input()).hints == ()
     assert len(lay_out(("group", "key", "tags[0]", "tags[1]", "_locked"), NUMBERED, Input()).hints) == 1
+
+
+def test_items_of_a_list_that_have_columns_of_their_own_are_sent() -> None:
+    headings = ("group", "key", "name", "tags[0]", "tags[1]", "_old.group", "_old.key", "_old.name")
+    own = (GROUP, "7", "Sales", "red", "", GROUP, "7", "Sales")
+    assert told(*own, headings=headings) == ("", [{"tags": ["red"]}])
+    assert told(GROUP, "8", "", "red", "blue", "", "", "", headings=headings) == ("", [{"tags": ["red", "blue"]}])
