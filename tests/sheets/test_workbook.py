@@ -117,7 +117,11 @@ def test_a_template_that_was_filled_in_and_saved_by_another_program_is_read_with
 
 def test_a_workbook_with_a_third_sheet_says_which_one_is_read(tmp_path: Path) -> None:
     book = template(tmp_path)
-    book.create_sheet("more")["A1"] = "x"
+    book.move_sheet("how to", -1)
+    book.save(tmp_path / "out.xlsx")
+    with open_table(tmp_path / "out.xlsx") as table:
+        assert (table.sheet, table.notices) == ("changes", ())
+    book.create_sheet("more", 0)["A1"] = "x"
     book.save(tmp_path / "out.xlsx")
     with open_table(tmp_path / "out.xlsx") as table:
         assert "Sheet 'changes' is read" in table.notices[0]
