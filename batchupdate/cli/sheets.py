@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,7 +54,7 @@ def template(
         raise UsageError(f"A template is a workbook, and {path} does not end in .xlsx.", "Give it such a name.")
     write_template(path, found, target, force=force)
     screen = Screen(quiet=quiet, as_json=as_json)
-    screen.result(f"{path}: fill it in, then: batchupdate check {path} --target {target}")
+    screen.result(f"{path}: fill it in, then: {_check(path, target)}")
     screen.json({"target": found.name, "file": str(path)})
 
 
@@ -99,6 +100,8 @@ def pull(
     grey = "grey" if kind == "xlsx" else "see _locked"
     locked = f", {pulled.locked:,} of them not yours to change ({grey})" if pulled.locked else ""
     screen.result(f"{many(pulled.records, 'record')} → {path}{locked}")
+    if pulled.records:
+        screen.say(f"Edit it, then: {_check(path, target)}")
     screen.json(
         {
             "target": found.name,
@@ -111,6 +114,10 @@ def pull(
             "notices": list(pulled.notices),
         }
     )
+
+
+def _check(path: Path, target: str) -> str:
+    return f"batchupdate check {shlex.quote(str(path))} --target {shlex.quote(target)}"
 
 
 def _default(target: Target, suffix: str) -> Path:
