@@ -49,6 +49,7 @@ def template(
     from batchupdate.targets import find_target
 
     found = find_target(target)
+    _refuse_stdout(output)
     path = output or _default(found, "xlsx")
     if path.suffix.lower() != ".xlsx":
         raise UsageError(f"A template is a workbook, and {path} does not end in .xlsx.", "Give it such a name.")
@@ -91,6 +92,7 @@ def pull(
     from batchupdate.pull import listable
 
     found, _ = listable(target)
+    _refuse_stdout(output)
     path, kind = _place(found, output, form)
     settings = options.settings_from(config, target=target, base_url=base_url, limit=limit, **sending)
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -122,6 +124,11 @@ def _check(path: Path, target: str) -> str:
 
 def _default(target: Target, suffix: str) -> Path:
     return Path(f"{target.name}.{suffix}")
+
+
+def _refuse_stdout(output: Path | None) -> None:
+    if output is not None and str(output) == "-":
+        raise UsageError("A sheet can't go to standard output: it appears when it is whole.", "Give it a file's name.")
 
 
 def _place(target: Target, output: Path | None, form: str | None) -> tuple[Path, Form]:
