@@ -204,6 +204,8 @@ def test_a_refused_key_stops_with_exit_3(
             ["pull", TARGET, "-o", "no/such/x.csv"],
             "There is no folder no/such.\nMake it, or give another name with -o.",
         ),
+        (["pull", TARGET, "-o", "-", "--format", "csv"], "A sheet can't go to standard output"),
+        (["template", TARGET, "-o", "-"], "A sheet can't go to standard output"),
         (["pull", TARGET, "--base-url", "http://api.example.com"], "unencrypted"),
         (["pull", TARGET, "--rate", "fast"], "is not a rate"),
         (["pull", TARGET, "--config", "no.yaml"], "no.yaml"),
