@@ -47,7 +47,10 @@ def write(sheet: Any, book: Any, columns: Columns, *, pulled: bool) -> None:  # 
 def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     target = columns.target
     yield "title", target.title
-    yield "text", f"Fill in the first sheet, one row for each record. Each row becomes one {target.method} request."
+    if pulled:
+        yield "text", f"Edit the first sheet. Each row that you edit becomes one {target.method} request."
+    else:
+        yield "text", f"Fill in the first sheet, one row for each record. Each row becomes one {target.method} request."
     yield ("text",)
     yield "part", "The columns"
     yield "head", "column", "", "may hold", "meaning"
@@ -64,7 +67,7 @@ def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     yield from _cells(columns)
     yield from _beside(columns) if pulled else ()
     yield "part", "What to do with it"
-    yield "text", "1. Save it, also as .xlsx. Then check it; that sends nothing and needs no key:"
+    yield "text", "1. Save it, as .xlsx. Then check it; that sends nothing and needs no key:"
     yield "code", f"batchupdate check FILE.xlsx --target {columns.called}"
     key = f" The key comes from the environment variable {target.auth.env}." if target.auth.env else ""
     yield "text", f"2. Run it; it shows what it is about to do, and asks.{key}"

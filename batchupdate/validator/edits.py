@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.exact_json import dumps
-from batchupdate.formula_guard import guard_id, unguard_id
+from batchupdate.formula_guard import unguard_id
 from batchupdate.model import Level, Problem
 from batchupdate.result_columns import OLD_EMPTY, OLD_NULL
 from batchupdate.retyped import is_retyped
@@ -135,7 +135,7 @@ class Comparison:
             slot, cell, old = self._slots[one.slot], picked[one.slot], row.cells[one.place]
             rule = self._target.id[slot.name]
             was = unguard_id(old)
-            if not old or old in {cell, guard_id(cell)} or rule.key(_transformed(slot, cell)) == rule.key(was):
+            if old in {"", cell} or rule.key(_transformed(slot, cell)) == rule.key(was):
                 continue
             if is_retyped(cell, was):
                 told = f"was {short(was)} when it was pulled: a spreadsheet program took the id for a number or a date"

@@ -355,6 +355,18 @@ def test_another_way_to_write_the_same_value_is_no_edit(field: str, old: str, ce
     assert (checked.untouched == 0) is sent
 
 
+def test_a_marker_is_no_value_and_a_decimal_comma_is_read() -> None:
+    headings = ("group", "key", "size", "_old.size")
+
+    def unedited(cell: str, old: str, **options: Any) -> int:
+        return check((GROUP, "7", cell, old), headings=headings, target=NUMBERED, **options).untouched
+
+    assert unedited("0", "0.0") == 1
+    assert unedited("0", "0.0", null_marker="0") == 0
+    assert unedited("1234,0", "1234", decimal=",") == 1
+    assert unedited("1234,0", "1234") == 0
+
+
 def test_old_values_that_were_deleted_are_told_for_then_every_cell_is_sent() -> None:
     headings = ("group", "key", "name", "size", "any", "_old.size")
     (hint,) = lay_out(headings, NUMBERED, Input()).hints
@@ -363,6 +375,7 @@ def test_old_values_that_were_deleted_are_told_for_then_every_cell_is_sent() -> 
     )
     assert len(lay_out((*headings[:4], "_locked"), NUMBERED, Input()).hints) == 2
     assert lay_out(headings[:5], NUMBERED, Input()).hints == ()
+    assert lay_out(("group", "key", "size", "_old.size"), NUMBERED, Input(constants={"name": "x"})).hints == ()
     assert len(lay_out(("group", "key", "tags[0]", "tags[1]", "_locked"), NUMBERED, Input()).hints) == 1
 
 
