@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,12 +49,13 @@ def template(
     from batchupdate.targets import find_target
 
     found = find_target(target)
+    _refuse_stdout(output)
     path = output or _default(found, "xlsx")
     if path.suffix.lower() != ".xlsx":
         raise UsageError(f"A template is a workbook, and {path} does not end in .xlsx.", "Give it such a name.")
     write_template(path, found, target, force=force)
     screen = Screen(quiet=quiet, as_json=as_json)
-    screen.result(f"{path}: fill it in, then: batchupdate check {path} --target {target}")
+    screen.result(f"{path}: fill it in, then: {_check(path, target)}")
     screen.json({"target": found.name, "file": str(path)})
 
 
@@ -90,6 +92,7 @@ def pull(
     from batchupdate.pull import listable
 
     found, _ = listable(target)
+    _refuse_stdout(output)
     path, kind = _place(found, output, form)
     settings = options.settings_from(config, target=target, base_url=base_url, limit=limit, **sending)
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -99,6 +102,8 @@ def pull(
     grey = "grey" if kind == "xlsx" else "see _locked"
     locked = f", {pulled.locked:,} of them not yours to change ({grey})" if pulled.locked else ""
     screen.result(f"{many(pulled.records, 'record')} → {path}{locked}")
+    if pulled.records:
+        screen.say(f"Edit it, then: {_check(path, target)}")
     screen.json(
         {
             "target": found.name,
@@ -113,8 +118,17 @@ def pull(
     )
 
 
+def _check(path: Path, target: str) -> str:
+    return f"batchupdate check {shlex.quote(str(path))} --target {shlex.quote(target)}"
+
+
 def _default(target: Target, suffix: str) -> Path:
     return Path(f"{target.name}.{suffix}")
+
+
+def _refuse_stdout(output: Path | None) -> None:
+    if output is not None and str(output) == "-":
+        raise UsageError("A sheet can't go to standard output: it appears when it is whole.", "Give it a file's name.")
 
 
 def _place(target: Target, output: Path | None, form: str | None) -> tuple[Path, Form]:

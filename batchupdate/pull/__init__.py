@@ -114,7 +114,7 @@ async def pull_records(
                         on_progress(Progress("reading", writing.records))
                         if writing.enough:
                             break
-    notices = _notices(texts, columns, writing.records)
+    notices = _notices(texts, columns, writing)
     return Pulled(path, form, writing.records, writing.locked, pager.number, fetcher.requests, notices)
 
 
@@ -151,7 +151,9 @@ class _Writing:
     def __init__(self, sheet: Sheet, texts: Texts, limit: int | None) -> None:
         self._sheet, self._texts, self._limit = sheet, texts, limit
         self._digests: set[bytes] = set()
-        self.records = self.locked = 0
+        self._before: set[tuple[str, ...]] = set()
+        self.records = self.locked = self.twins = 0
+        self.first_twin = ""
 
     @property
     def enough(self) -> bool:
@@ -163,27 +165,40 @@ class _Writing:
         ids = "\0".join("/".join(found.ids) for found in page)
         digest = hashlib.blake2b(ids.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if page and digest in self._digests:
-            raise _unfit(number, "it has the same records as an earlier one; does the API know the parameter?")
+            raise _unfit(number, "it has the same records as an earlier one; the API may not know the page's parameter")
         self._digests.add(digest)
+        before, self._before = self._before, {found.ids for found in page}
+        seen = before.copy()
         for found in page:
             if self.enough:
                 return
             if self._texts.id_trouble(found.ids):
                 raise _unfit(number, f"no cell can hold the id {'/'.join(found.ids)[:100]!r}")
+            if found.ids in seen:  # a list that changes while it is read is moved on by a record or two
+                self.twins += 1
+                self.first_twin = self.first_twin or "/".join(found.ids)
+            seen.add(found.ids)
             self._sheet.add(self._texts.row(found))
             self.records += 1
             self.locked += bool(found.locked)
 
 
-def _notices(texts: Texts, columns: Columns, records: int) -> list[str]:
+def _notices(texts: Texts, columns: Columns, writing: _Writing) -> list[str]:
     notices = []
-    if texts.unwritable:
+    if writing.twins:
+        times = "1 record came" if writing.twins == 1 else f"{writing.twins:,} records came"
         notices.append(
-            f"{texts.unwritable:,} values can't be written as a cell, such as {texts.first_unwritable}; their cells "
-            "are blank, which leaves them as they are."
+            f"{times} a second time, such as {writing.first_twin}, and others may be missing: the list has changed "
+            "while it was read. Pull again, or edit one row of each."
+        )
+    if texts.unwritable:
+        values = "1 value" if texts.unwritable == 1 else f"{texts.unwritable:,} values"
+        notices.append(
+            f"{values} can't be written as a cell, such as {texts.first_unwritable}; left blank, which leaves the "
+            "field as it is."
         )
     missing = [name for name in columns.old if name not in texts.seen]
-    if records and missing:
+    if writing.records and missing:
         notices.append(
             f"No record has {', '.join(missing)}. Say under list.fields where it stands, or name it under list.absent."
         )

@@ -33,7 +33,7 @@ _SAYS = {
     404: "there is no list at this address; check list.path and the base URL",
 }
 _HINT = "Nothing was written."
-_NO_JSON = Verdict(Action.REPEAT, Outcome.FAILED, "the answer is not JSON")
+_GZIP = b"\x1f\x8b"
 
 
 class Fetcher:
@@ -108,7 +108,7 @@ class Fetcher:
         try:
             return answer, verdict, (json.loads(answer.body, parse_float=exact, parse_constant=_no_constant),)
         except (ValueError, RecursionError):  # also one that broke off in the middle
-            return answer, _NO_JSON, None
+            return answer, Verdict(Action.REPEAT, Outcome.FAILED, _no_json(answer.body)), None
 
     def _give_back(self, sent_at: float, answer: Reply | Fault, verdict: Verdict) -> None:
         limiter = self._limiter
@@ -146,6 +146,18 @@ def _policy(target: Target, settings: Settings) -> Policy:
     }
     said = {status: StatusRule(means=means) for status, means in _SAYS.items()}
     return replace(policy, repeatable=True, statuses=said | statuses)
+
+
+def _no_json(body: bytes) -> str:
+    """What came in JSON's place; the body of an answer that took too long is empty."""
+    start = body[:100].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start:
+        return "the answer has no content, or it did not come in time (--timeout)"
+    if start.startswith(b"<"):
+        return "the answer is a web page, not JSON; check list.path and the base URL"
+    if start.startswith(_GZIP):
+        return "the answer is packed (gzip), which was not asked for"
+    return "the answer is not JSON, or broke off"
 
 
 def _no_constant(name: str) -> None:

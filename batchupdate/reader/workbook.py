@@ -154,6 +154,8 @@ class WorkbookRecords:
 
     def _first_used(self) -> CalamineSheet:
         names = _worksheets(self._book, visible_only=True)
+        if HOW_TO_SHEET in names:  # wherever `changes` was moved to
+            names.sort(key=lambda name: name != CHANGES_SHEET)
         for name in names:
             sheet = self._book.get_sheet_by_name(name)
             if sheet.height:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
 from batchupdate.model import Level
+from batchupdate.workbook_file import workbook_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,12 +63,11 @@ def write_annotated(
         InputError: the path can't be written, or the input has more rows than a sheet.
     """
     import xlsxwriter  # noqa: PLC0415 - slow
-    from xlsxwriter.exceptions import FileCreateError  # noqa: PLC0415 - as above
 
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         beside.touch(mode=0o600)  # where this fails, XlsxWriter would leave files of its own open
-        with xlsxwriter.Workbook(str(beside), {"constant_memory": True}) as book:
+        with workbook_file(beside) as file, xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
             sheet = book.add_worksheet(COPY)
             styles = {level: book.add_format({"num_format": "@", **look}) for level, look in _LOOKS.items()}
             headings = [redact(heading) for heading in columns]
@@ -84,10 +84,9 @@ def write_annotated(
             widths.set_on(sheet)
             _list_problems(book, problems, columns)
         beside.replace(path)
-    except (OSError, FileCreateError) as error:
-        reason = getattr(error, "strerror", None) or error
+    except OSError as error:
         raise InputError(
-            f"{path} can't be written: {reason}.", "Close it if it is open, or give another name."
+            f"{path} can't be written: {error.strerror or error}.", "Close it if it is open, or give another name."
         ) from error
     finally:
         beside.unlink(missing_ok=True)

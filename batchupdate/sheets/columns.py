@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
+from batchupdate.formula_guard import guard_id
 from batchupdate.result_columns import LOCKED, OLD
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ class PulledRow(NamedTuple):
 class Columns:
     """The columns of a sheet in their order: ids, fields, maybe why a record is locked, and old values.
 
-    `called` is how the user names the target, and `old` are the fields whose old values are known.
+    `called` is how the user names the target, and `old` are the fields whose old values are known. The ids stand among
+    the old values once more, so that a row whose old values are another record's is known.
     """
 
     target: Target
@@ -51,7 +53,12 @@ class Columns:
     def headings(self) -> tuple[str, ...]:
         """All headings, from left to right."""
         beside = (LOCKED,) if self.locked else ()
-        return (*self.ids, *self.fields, *beside, *(OLD + name for name in self.old))
+        return (*self.ids, *self.fields, *beside, *(OLD + name for name in (*self.old_ids, *self.old)))
+
+    @property
+    def old_ids(self) -> tuple[str, ...]:
+        """The ids that stand among the old values."""
+        return self.ids if self.old else ()
 
     @property
     def rules(self) -> tuple[FieldRule, ...]:
@@ -60,4 +67,5 @@ class Columns:
 
     def cells_of(self, row: PulledRow) -> tuple[str, ...]:
         """A row's cells under the headings."""
-        return (*row.ids, *row.cells, *((row.locked,) if self.locked else ()), *row.old)
+        beside = (row.locked,) if self.locked else ()
+        return (*row.ids, *row.cells, *beside, *(map(guard_id, row.ids) if self.old else ()), *row.old)

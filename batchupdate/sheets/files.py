@@ -29,8 +29,11 @@ def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
         _refuse_to_replace(path, force=force)
         beside.replace(path)
     except OSError as error:
+        if not path.parent.is_dir():
+            raise UsageError(f"There is no folder {path.parent}.", "Make it, or give another name with -o.") from error
         told = f"{path} can't be written: {error.strerror or error}."
-        raise InputError(told, "Close it if it is open, or give another name with -o.") from error
+        close = "Close it if it is open, or give" if path.exists() else "Give"
+        raise InputError(told, f"{close} another name with -o.") from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)

@@ -47,7 +47,10 @@ def write(sheet: Any, book: Any, columns: Columns, *, pulled: bool) -> None:  # 
 def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     target = columns.target
     yield "title", target.title
-    yield "text", f"Fill in the first sheet, one row for each record. Each row becomes one {target.method} request."
+    if pulled:
+        yield "text", f"Edit the first sheet. Each row that you edit becomes one {target.method} request."
+    else:
+        yield "text", f"Fill in the first sheet, one row for each record. Each row becomes one {target.method} request."
     yield ("text",)
     yield "part", "The columns"
     yield "head", "column", "", "may hold", "meaning"
@@ -64,7 +67,7 @@ def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     yield from _cells(columns)
     yield from _beside(columns) if pulled else ()
     yield "part", "What to do with it"
-    yield "text", "1. Save it, also as .xlsx. Then check it; that sends nothing and needs no key:"
+    yield "text", "1. Save it, as .xlsx. Then check it; that sends nothing and needs no key:"
     yield "code", f"batchupdate check FILE.xlsx --target {columns.called}"
     key = f" The key comes from the environment variable {target.auth.env}." if target.auth.env else ""
     yield "text", f"2. Run it; it shows what it is about to do, and asks.{key}"
@@ -73,7 +76,8 @@ def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     yield "part", "Limits"
     yield "text", "A sheet holds 1,048,575 rows below its headings; a CSV file with the same headings any number."
     yield "text", "Excel keeps 15 digits of a number. Where more are needed, format the cells as text first."
-    yield "text", "Columns may be deleted, moved, and added; those that match no field are ignored."
+    but = ", but for the hidden ones" if pulled else ""
+    yield "text", f"Columns may be deleted{but}, moved, and added; those that match no field are ignored."
 
 
 def _cells(columns: Columns) -> Iterator[Line]:
@@ -93,6 +97,7 @@ def _beside(columns: Columns) -> Iterator[Line]:
     yield "text", "Only what you edit is sent: a row in which nothing was edited is left alone."
     yield "text", "The old values stand in hidden columns (_old.…). Leave them as they are, and sort whole rows only."
     yield "text", "Clearing a cell leaves its field as it is; write <empty> or <null> to clear the field."
+    yield "text", "After a run, pull the records again: the old values here are still those from before it."
     if columns.locked:
         yield "text", "Grey rows must not be edited; the column _locked says why."
     if unknown := [name for name in columns.fields if name not in columns.old]:

@@ -55,6 +55,8 @@ class JsonlSheet:
             _put(tree, name, self._value(name, text))
         if columns.locked:
             tree[LOCKED] = row.locked
+        for name, text in zip(columns.old_ids, row.ids, strict=False):
+            _put(tree, OLD + name, text)
         for name, text in zip(columns.old, row.old, strict=True):
             _put(tree, OLD + name, self._value(name, text))
         self._file.write(_written(tree) + "\n")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.errors import InputError
 from batchupdate.result_columns import CHANGES_SHEET, HOW_TO_SHEET, LOCKED
 from batchupdate.sheets import how_to, rules
+from batchupdate.workbook_file import workbook_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,19 +44,16 @@ def open_workbook(path: Path, columns: Columns, *, pulled: bool = True) -> Itera
         OSError: it can't be written.
     """
     import xlsxwriter  # noqa: PLC0415 - only what is needed is loaded
-    from xlsxwriter.exceptions import XlsxWriterException  # noqa: PLC0415 - as above
 
     # A folder of our own for the rows that wait on the disk, so that nothing of them is left whatever happens.
-    with TemporaryDirectory(prefix="batchupdate-") as folder:
-        book = xlsxwriter.Workbook(str(path), {**_OPTIONS, "tmpdir": folder})
+    with TemporaryDirectory(prefix="batchupdate-") as folder, workbook_file(path) as file:
+        book = xlsxwriter.Workbook(file, {**_OPTIONS, "tmpdir": folder})
         try:
             sheet = XlsxSheet(book, columns)
             how_to.write(book.add_worksheet(HOW_TO_SHEET), book, columns, pulled=pulled)
             sheet.add_lists()
             yield sheet
             book.close()
-        except XlsxWriterException as error:  # of the disk: it is full, or gone
-            raise OSError(str(error)) from error
         finally:
             for each in book.worksheets():
                 each.row_data_fh.close()
@@ -128,7 +126,7 @@ class XlsxSheet:
         widths = [rules.width(name, rule) for name, rule in named]
         widths += [rules.width(name, rule) for name, rule in zip(columns.fields, columns.rules, strict=True)]
         for place, _ in enumerate(columns.headings):
-            hidden = place >= len(columns.headings) - len(columns.old)
+            hidden = place >= len(columns.headings) - len(columns.old_ids) - len(columns.old)
             wide = widths[place] if place < len(widths) else 46
             sheet.set_column(place, place, wide, self._plain[place], {"hidden": hidden})
         last = len(columns.headings) - 1

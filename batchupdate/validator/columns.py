@@ -48,7 +48,7 @@ class Slot:
 
 
 class Old(NamedTuple):
-    """Where a field's old value stands in a pulled sheet: beside the slot at `slot`, in the column at `place`.
+    """Where the old value of the slot at `slot`, or an id's copy, stands in a pulled sheet: in the column at `place`.
 
     `blank` is what a blank cell of the slot means where it is an edit.
     """
@@ -66,8 +66,8 @@ class Layout:
     condition in `when` are left alone. `hints` are sentences about headings that are nearly a field's. `decimal` is
     what stands before the decimals of a number.
 
-    `old` is where old values stand, if `pull` wrote the sheet; only what differs from them is sent then. `locked` is
-    the place of the column that says why a record must not be edited.
+    `old` is where old values stand, if `pull` wrote the sheet; only what differs from them is sent then. `old_ids` is
+    where it says whose they are. `locked` is the place of the column that says why a record must not be edited.
     """
 
     width: int
@@ -80,6 +80,7 @@ class Layout:
     decimal: str = "."
     old: tuple[Old, ...] = ()
     locked: int | None = None
+    old_ids: tuple[Old, ...] = ()
 
     def heading(self, name: str) -> str:
         """The heading of the column that sets a field, or its first item; the field's own name where no column does."""
@@ -116,16 +117,16 @@ def lay_out(columns: Sequence[str], target: Target, options: Input) -> Layout:
     extra = tuple(i for i in left if columns[i].startswith(EXTRA))
     when = parse_when(options.when, columns)
     used = {place for template in made.values() for place in template.places} | {one.place for one in when}
-    slots, old, locked = _with_old(columns, slots)
+    slots, old, old_ids, locked = _with_old(columns, slots, target)
     if old:  # also those of fields whose own column was deleted
-        fields = set(map(normalise_heading, target.fields))
+        fields = {normalise_heading(name) for name in (*target.id, *target.fields)}
         used |= {i for i in left if _is_old(columns[i]) and normalise_heading(columns[i].removeprefix(OLD)) in fields}
         used |= set() if locked is None else {locked}
     ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra and i not in used)
-    hints = _hints(ignored, target, {*chosen.values(), *made})
+    hints = (*_hints(ignored, target, {*chosen.values(), *made}), *_lost(columns, slots, old, target))
     _refuse_contradictions(slots, target, options)
-    made_of = tuple(made.values())
-    return Layout(len(columns), tuple(slots), ignored, extra, made_of, when, hints, options.decimal, old, locked)
+    first = Layout(len(columns), tuple(slots), ignored, extra, tuple(made.values()), when, hints, options.decimal)
+    return replace(first, old=old, old_ids=old_ids, locked=locked)
 
 
 def _field_of(name: str, target: Target) -> str:
@@ -203,7 +204,9 @@ def _places(columns: Sequence[str]) -> dict[str, int]:
     return {normalise_heading(heading): index for index, heading in named}
 
 
-def _with_old(columns: Sequence[str], slots: list[Slot]) -> tuple[list[Slot], tuple[Old, ...], int | None]:
+def _with_old(
+    columns: Sequence[str], slots: list[Slot], target: Target
+) -> tuple[list[Slot], tuple[Old, ...], tuple[Old, ...], int | None]:
     """Finds the old values of a pulled sheet; what a blank cell means is their affair in slots that have one."""
     places = {normalise_heading(heading.removeprefix(OLD)): i for i, heading in enumerate(columns) if _is_old(heading)}
     found = [
@@ -213,8 +216,24 @@ def _with_old(columns: Sequence[str], slots: list[Slot]) -> tuple[list[Slot], tu
     ]
     made = {one.slot for one in found}
     kept = [replace(slot, blank="leave") if number in made else slot for number, slot in enumerate(slots)]
-    locked = columns.index(LOCKED) if found and LOCKED in columns else None
-    return kept, tuple(found), locked
+    old = tuple(one for one in found if slots[one.slot].name in target.fields)
+    old_ids = tuple(one for one in found if slots[one.slot].name in target.id) if old else ()
+    locked = columns.index(LOCKED) if old and LOCKED in columns else None
+    return kept, old, old_ids, locked
+
+
+def _lost(columns: Sequence[str], slots: Sequence[Slot], old: Sequence[Old], target: Target) -> tuple[str, ...]:
+    """A sentence for each column whose old values were deleted from a pulled sheet, for then all of it is sent."""
+    if target.list is None or not any(_is_old(heading) or heading == LOCKED for heading in columns):
+        return ()
+    known = {one.slot for one in old}
+    listed = set(target.fields) - set(target.list.absent)
+    return tuple(
+        f"The column {slot.heading!r} has no old values beside it ({OLD}{slot.field}), so all that stands in it is "
+        "sent, edited or not. If that is not meant, pull the records again."
+        for number, slot in enumerate(slots)
+        if number not in known and slot.field in listed and slot.index < len(columns) and not slot.item
+    )
 
 
 def _is_old(heading: str) -> bool:

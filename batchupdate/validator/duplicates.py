@@ -107,7 +107,6 @@ def duplicate_problem(row: int, group: Sequence[Sighting], heading: str, places:
     rows = places.say_all(others[:NAMED_AT_MOST])
     rows += f" and {len(others) - NAMED_AT_MOST} more" if len(others) > NAMED_AT_MOST else ""
     message = (
-        f"the same record is in {rows} too; keep one of them, "
-        "or say with 'on_duplicate: last' or 'on_duplicate: merge' how to join them"
+        f"the same record is in {rows} too; keep one of them, or say how to join them: --on-duplicate last, or merge"
     )
     return Problem("duplicate_id", row, heading, "", message)

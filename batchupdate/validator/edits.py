@@ -9,9 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from batchupdate.exact_json import dumps
+from batchupdate.formula_guard import unguard_id
 from batchupdate.model import Level, Problem
 from batchupdate.result_columns import OLD_EMPTY, OLD_NULL
+from batchupdate.retyped import is_retyped
 from batchupdate.validator.mapping import CHANGES, truncate
+from batchupdate.validator.types import RefusedError, parser, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 UNTOUCHED = "not edited since it was pulled"
 BLANKED_ONLY = "nothing to send: its only edits are blanked cells, which leave their fields as they are"
+OTHER_RECORD = "other_record"
+_OLD_MARKERS = frozenset({OLD_NULL, OLD_EMPTY})
 
 
 class Edit(NamedTuple):
@@ -67,8 +73,11 @@ class Comparison:
         self._old = layout.old
         self._slots = layout.slots
         self._locked = layout.locked
-        self._sets = [number for number, slot in enumerate(layout.slots) if slot.name in target.fields]
+        self._sets = [number for number, slot in enumerate(layout.slots) if slot.field in target.fields]
+        self._ids = layout.old_ids
         self._target = target
+        named = [slot.name for slot in layout.slots if slot.name in target.fields]
+        self._parsers = {name: parser(name, target.fields[name], layout.decimal) for name in named}
 
     def edit(self, row: Row, picked: tuple[str, ...]) -> Edit | None:
         """What was edited in a row; None for one of which no old value is known, as when it was added by hand.
@@ -77,14 +86,35 @@ class Comparison:
             row: all its cells.
             picked: those of the slots, and what is computed.
         """
-        if not self._is_locked(row) and not any(row.cells[one.place] for one in self._old):
-            return None if any(picked[number] for number in self._sets) else Edit(picked, UNTOUCHED, ())
+        known = self._is_locked(row) or any(row.cells[one.place] for one in self._old)
+        if not known and not any(picked[number] for number in self._sets):
+            return Edit(picked, UNTOUCHED, ())
+        stranger = self._of_another(row, picked)
+        if stranger and (not known or stranger.code == OTHER_RECORD):
+            return Edit(picked, "", (stranger,))
+        if not known:
+            return None
+        cells, blanked, unedited = self._compared(row, picked)
+        edited = [number for number in self._sets if cells[number]]
+        if not edited:
+            return Edit(picked, BLANKED_ONLY if blanked else UNTOUCHED, blanked)
+        if stranger:
+            return Edit(picked, "", (stranger,))
+        problems = [self._refused(row, cells, edited[0])] if self._is_locked(row) else blanked
+        for one in unedited:
+            if self._target.fields[self._slots[one.slot].name].required:
+                cells[one.slot] = self._along(one, picked[one.slot], row.cells[one.place])
+        return Edit(tuple(cells), "", problems)
+
+    def _compared(self, row: Row, picked: Sequence[str]) -> tuple[list[str], list[Problem], list[Old]]:
+        """The cells, blank where nothing was edited; what is to be told of blanked ones; where nothing was edited."""
         cells = list(picked)
         blanked: list[Problem] = []
         unedited: list[Old] = []
         for one in self._old:
             slot, cell, old = self._slots[one.slot], picked[one.slot], row.cells[one.place]
-            if _same(_transformed(slot, cell), old, slot):
+            changed = _transformed(slot, cell)
+            if _same(changed, old, slot) or self._same_value(changed, old, slot):
                 cells[one.slot] = ""
                 unedited.append(one)
             elif cell:
@@ -93,14 +123,40 @@ class Comparison:
                 blanked.append(_blanked(row, slot, self._target.fields[slot.name]))
             else:
                 cells[one.slot] = slot.null_marker if one.blank == "null" else slot.empty_marker
-        edited = [number for number in self._sets if cells[number]]
-        if not edited:
-            return Edit(picked, BLANKED_ONLY if blanked else UNTOUCHED, blanked)
-        problems = [self._refused(row, cells, edited[0])] if self._is_locked(row) else blanked
-        for one in unedited:
-            if self._target.fields[self._slots[one.slot].name].required:
-                cells[one.slot] = self._along(one, picked[one.slot], row.cells[one.place])
-        return Edit(tuple(cells), "", problems)
+        return cells, blanked, unedited
+
+    def _of_another(self, row: Row, picked: Sequence[str]) -> Problem | None:
+        """What is wrong with a row whose old values belong to another record than its id says.
+
+        Someone has typed another id into it, or sorted without the hidden columns, or a spreadsheet program has made
+        another id of it. Compared with such values, an edit could count as none.
+        """
+        for one in self._ids:
+            slot, cell, old = self._slots[one.slot], picked[one.slot], row.cells[one.place]
+            rule = self._target.id[slot.name]
+            was = unguard_id(old)
+            if old in {"", cell} or rule.key(_transformed(slot, cell)) == rule.key(was):
+                continue
+            if is_retyped(cell, was):
+                told = f"was {short(was)} when it was pulled: a spreadsheet program took the id for a number or a date"
+                told += "; put the id back, in a column formatted as text"
+                return Problem("id_as_number", row.number, slot.heading, cell, told)
+            told = f"the old values in this row are those of {short(was)}; was the id changed, or were some columns "
+            told += "sorted without the others? Undo that, or, to have all of this row sent, empty its _old. cells"
+            return Problem(OTHER_RECORD, row.number, slot.heading, cell, told)
+        return None
+
+    def _same_value(self, cell: str, old: str, slot: Slot) -> bool:
+        """Whether two texts stand for the same value; `TRUE` is what a spreadsheet program makes of `true`."""
+        parse = self._parsers[slot.name]
+        if parse is None or "" in {cell, old} or {cell, old} & {slot.null_marker, slot.empty_marker, *_OLD_MARKERS}:
+            return False
+        try:
+            one, other = parse(cell), parse(old)
+        except RefusedError:
+            return False
+        # Within a list or an object, 1 and true are equal to Python.
+        return bool(dumps(one) == dumps(other) if isinstance(one, list | dict) else one == other)
 
     def _is_locked(self, row: Row) -> bool:
         return self._locked is not None and bool(row.cells[self._locked].strip())

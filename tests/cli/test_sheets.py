@@ -200,7 +200,12 @@ def test_a_refused_key_stops_with_exit_3(
         (["pull", TARGET, "-o", "x.txt"], "The name of x.txt is none of: xlsx, csv, jsonl."),
         (["pull", TARGET, "--format", "ods"], "--format ods is none of: xlsx, csv, jsonl."),
         (["pull", TARGET, "-o", "x.csv", "--format", "xlsx"], "x.csv is not named like a file in the --format xlsx."),
-        (["pull", TARGET, "-o", "no/such/x.csv"], "can't be written: No such file or directory."),
+        (
+            ["pull", TARGET, "-o", "no/such/x.csv"],
+            "There is no folder no/such.\nMake it, or give another name with -o.",
+        ),
+        (["pull", TARGET, "-o", "-", "--format", "csv"], "A sheet can't go to standard output"),
+        (["template", TARGET, "-o", "-"], "A sheet can't go to standard output"),
         (["pull", TARGET, "--base-url", "http://api.example.com"], "unencrypted"),
         (["pull", TARGET, "--rate", "fast"], "is not a rate"),
         (["pull", TARGET, "--config", "no.yaml"], "no.yaml"),
@@ -208,7 +213,10 @@ def test_a_refused_key_stops_with_exit_3(
         (["template", "nobody"], "There is no target 'nobody'"),
         (["template", TARGET, "-o", "there.xlsx"], "there.xlsx is there already."),
         (["template", TARGET, "-o", "x.csv"], "A template is a workbook, and x.csv does not end in .xlsx."),
-        (["template", TARGET, "-o", "no/such/x.xlsx"], "can't be written: No such file or directory."),
+        (
+            ["template", TARGET, "-o", "no/such/x.xlsx"],
+            "There is no folder no/such.\nMake it, or give another name with -o.",
+        ),
     ],
 )
 def test_what_can_not_be_done_ends_in_a_sentence_and_exit_2(

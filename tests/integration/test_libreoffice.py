@@ -13,11 +13,14 @@ from fakes import QuickClock
 from libreoffice import PACKAGE, SPECIAL_NUMBERS, UTF_8, LibreOffice, as_text, libreoffice, program
 
 from batchupdate import Settings
+from batchupdate.declared import parse
 from batchupdate.prepare import prepare
 from batchupdate.reader import open_table
 from batchupdate.result_columns import RESULT_COLUMNS
 from batchupdate.run import check_file, execute
 from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
+from batchupdate.sheets import Columns, Form, PulledRow, open_sheet
+from batchupdate.targets import Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -186,3 +189,25 @@ def test_any_text_that_libreoffice_saved_comes_back_cell_by_cell(
     [saved] = office.save_as(suffix, [source], tmp_path / "to", opened_as=as_text(5))
     for number, (want, got) in enumerate(zip(rows, cells_of(saved), strict=True)):
         assert list(got) == want, f"row {number} of seed {seed}"
+
+
+@pytest.mark.parametrize(("suffix", "opened_as"), list(product(SUFFIXES, (UTF_8, SPECIAL_NUMBERS))))
+async def test_a_pulled_sheet_that_libreoffice_saved_sends_only_edits_and_to_no_other_record(
+    office: LibreOffice, tmp_path: Path, suffix: str, opened_as: str
+) -> None:
+    target = tmp_path / "by-key.yaml"
+    listed = "fields: {name: {}, size: {type: number}, live: {type: boolean}}\nlist: {path: /a}\n"
+    target.write_text(BY_KEY.replace("fields: {name: {}}\n", listed), "utf-8")
+    keys = ["007", "12345678901234567890", "1E5", "+49", "a-7"]
+    columns = Columns.pulled(parse(target.read_bytes(), Target, "target", "t"), "mine")
+    for name, form in (("unedited", Form.CSV), ("edited", Form.CSV)):
+        with open_sheet(tmp_path / f"{name}.csv", form, columns) as sheet:
+            for key in keys:
+                new = ("New",) if name == "edited" else ("007",)
+                sheet.add(PulledRow((key,), (*new, "1.50", "true"), ("007", "1.5", "TRUE")))
+    files = [tmp_path / "unedited.csv", tmp_path / "edited.csv"]
+    unedited, edited = office.save_as(suffix, files, tmp_path / "saved", opened_as=opened_as)
+    chosen = settings(tmp_path, target=str(target))
+    assert check_file(unedited, chosen, environ={}).untouched == len(keys)
+    checkup = check_file(edited, chosen, environ={})
+    assert (checkup.codes["id_as_number"], checkup.invalid, checkup.untouched) == (3, 3, 0)

@@ -114,12 +114,15 @@ def read(path: Path, edit: str = "") -> tuple[list[dict[str, str]], list[Any], i
 
 @pytest.mark.parametrize("form", list(Form))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(records=st.lists(VALUES, min_size=1, max_size=4))
+@given(
+    records=st.lists(VALUES, min_size=1, max_size=4),
+    start=st.sampled_from(["k", "007", "=1", "'=1", "'007", "''", "\t", "1/", "-", "'", "1e5", "tru", " "]),
+)
 def test_what_was_pulled_is_unchanged_and_gives_the_same_values(
-    tmp_path: Path, form: Form, records: list[dict[str, Any]]
+    tmp_path: Path, form: Form, records: list[dict[str, Any]], start: str
 ) -> None:
     path = tmp_path / f"out.{form}"
-    sheet(path, form, [Found((f"k{number}",), values, "") for number, values in enumerate(records)])
+    sheet(path, form, [Found((f"{start}{number}",), values, "") for number, values in enumerate(records)])
     cells, _, untouched = read(path)
     assert untouched == len(cells) == len(records)
     _, sent, _ = read(path, edit="all")

@@ -147,7 +147,7 @@ async def test_a_list_without_pages_is_one_request(pull: Puller) -> None:
     assert (pulled.records, pulled.pages, pulled.requests, pulled.locked) == (2, 1, 1, 0)
     assert pull.api.keys == [f"Bearer {KEY}"]
     assert pull.rows()[0] == {
-        "id": "1", "name": "Thing 1", "color": "", "_old.name": "Thing 1", "_old.color": "<null>"
+        "id": "1", "name": "Thing 1", "color": "", "_old.id": "1", "_old.name": "Thing 1", "_old.color": "<null>"
     }  # fmt: skip
     assert [progress.done for progress in pull.progress] == [2]
 
@@ -244,10 +244,21 @@ async def test_a_body_that_is_no_list_of_records_is_told(pull: Puller, body: byt
     assert len(pull.api.asked) == 1
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b'[{"id": 1}', b"[NaN]", b"\xff", b"[" * 100_000])
-async def test_a_body_that_is_no_json_is_asked_for_again_and_then_told(pull: Puller, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "has no content, or it did not come in time (--timeout)"),
+        (b"\xef\xbb\xbf \n<html>", "is a web page, not JSON; check list.path and the base URL"),
+        (b"\x1f\x8b\x08", "is packed (gzip), which was not asked for"),
+        (b'[{"id": 1}', "is not JSON, or broke off"),
+        (b"[NaN]", "is not JSON, or broke off"),
+        (b"\xff", "is not JSON, or broke off"),
+        (b"[" * 100_000, "is not JSON, or broke off"),
+    ],
+)
+async def test_a_body_that_is_no_json_is_asked_for_again_and_then_told(pull: Puller, body: bytes, said: str) -> None:
     told = await pull.refused(answer(body), max_attempts=3)
-    assert told == "Page 1 of the list can't be read: the answer is not JSON (after 3 attempts)."
+    assert told == f"Page 1 of the list can't be read: the answer {said} (after 3 attempts)."
     assert len(pull.api.asked) == 3
 
 
@@ -362,7 +373,7 @@ async def test_only_so_many_records_are_pulled_and_no_page_more(pull: Puller) ->
 async def test_an_empty_list_gives_headings_alone(pull: Puller) -> None:
     pulled = await pull(answer([]))
     assert (pulled.records, pulled.notices) == (0, [])
-    assert pull.path.read_text("utf-8-sig").strip() == "id,name,color,_old.name,_old.color"
+    assert pull.path.read_text("utf-8-sig").strip() == "id,name,color,_old.id,_old.name,_old.color"
 
 
 async def test_a_file_that_is_there_is_not_replaced_and_nothing_is_asked(pull: Puller) -> None:
@@ -390,7 +401,7 @@ async def test_the_file_is_for_its_owner_alone(pull: Puller, form: Form) -> None
 
 async def test_a_folder_that_is_not_there_is_told(pull: Puller) -> None:
     pull.path = pull.folder / "no" / "out.csv"
-    with pytest.raises(InputError, match=r"out\.csv can't be written: No such file or directory\."):
+    with pytest.raises(UsageError, match=r"There is no folder .*no\. Make it"):
         await pull(answer(things(1)))
     pull.path = pull.folder
     with pytest.raises(UsageError, match="is a folder"):
@@ -430,14 +441,14 @@ async def test_a_field_that_no_record_has_is_told(pull: Puller) -> None:
     ]
     pull.path.unlink()
     assert (await pull(answer([{"id": 1, "name": "a"}]), more="  absent: [color]")).notices == []
-    assert list(pull.rows()[0]) == ["id", "name", "color", "_old.name"]
+    assert list(pull.rows()[0]) == ["id", "name", "color", "_old.id", "_old.name"]
 
 
 async def test_values_that_no_cell_can_hold_are_told_and_left_blank(pull: Puller) -> None:
     pulled = await pull(answer([{"id": 1, "name": "a\0b", "color": "<null>"}]))
     (told,) = pulled.notices
-    assert told.startswith("2 values can't be written as a cell, such as name of 1; their cells are blank")
-    assert pull.rows()[0] == {"id": "1", "name": "", "color": "", "_old.name": "", "_old.color": ""}
+    assert told.startswith("2 values can't be written as a cell, such as name of 1; left blank")
+    assert pull.rows()[0] == {"id": "1", "name": "", "color": "", "_old.id": "1", "_old.name": "", "_old.color": ""}
 
 
 async def test_a_key_that_the_api_echoes_is_in_no_file(pull: Puller) -> None:
@@ -448,3 +459,13 @@ async def test_a_key_that_the_api_echoes_is_in_no_file(pull: Puller) -> None:
 def test_a_target_without_a_list_says_the_way_out() -> None:
     with pytest.raises(ConfigError, match=r"doesn't say how its records are listed.*batchupdate template nairi"):
         listable("nairi-llm-integration")
+
+
+async def test_a_record_that_comes_a_second_time_is_told_for_others_may_be_missing(pull: Puller) -> None:
+    pulled = await pull(answer(things(1, 2)), answer(things(2, 3)), answer(things(4)), more=OFFSET)
+    assert [row["id"] for row in pull.rows()] == ["1", "2", "2", "3", "4"]
+    (notice,) = pulled.notices
+    assert notice.startswith("1 record came a second time, such as 2, and others may be missing")
+    pulled = await pull(answer(things(7, 7, 7)), force=True)
+    assert pulled.notices[0].startswith("2 records came a second time, such as 7")
+    assert (await pull(answer(things(8, 9)), force=True)).notices == []

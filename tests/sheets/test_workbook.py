@@ -117,7 +117,11 @@ def test_a_template_that_was_filled_in_and_saved_by_another_program_is_read_with
 
 def test_a_workbook_with_a_third_sheet_says_which_one_is_read(tmp_path: Path) -> None:
     book = template(tmp_path)
-    book.create_sheet("more")["A1"] = "x"
+    book.move_sheet("how to", -1)
+    book.save(tmp_path / "out.xlsx")
+    with open_table(tmp_path / "out.xlsx") as table:
+        assert (table.sheet, table.notices) == ("changes", ())
+    book.create_sheet("more", 0)["A1"] = "x"
     book.save(tmp_path / "out.xlsx")
     with open_table(tmp_path / "out.xlsx") as table:
         assert "Sheet 'changes' is read" in table.notices[0]
@@ -128,13 +132,13 @@ def test_a_pulled_sheet_hides_old_values_and_greys_locked_rows(tmp_path: Path) -
     locked = PulledRow(("000002",), ("=B", "", "", ""), ("=B", "", ""), "ours")
     book = pulled(tmp_path, free, locked)
     sheet = book["changes"]
-    headings = ["key", "name", "kind", "size", "since", "_locked", "_old.name", "_old.kind", "_old.size"]
+    headings = ["key", "name", "kind", "size", "since", "_locked", "_old.key", "_old.name", "_old.kind", "_old.size"]
     assert [cell.value for cell in sheet[1]] == headings
-    assert [sheet.column_dimensions[letters].hidden for letters in "ABCDEFGHI"] == [False] * 6 + [True] * 3
-    assert sheet.auto_filter.ref == "A1:I1048576"  # a sort takes the hidden columns along
-    assert [cell.value for cell in sheet[2]] == ["000001", "A", None, "5", None, None, "A", "<null>", "5"]
+    assert [sheet.column_dimensions[letters].hidden for letters in "ABCDEFGHIJ"] == [False] * 6 + [True] * 4
+    assert sheet.auto_filter.ref == "A1:J1048576"  # a sort takes the hidden columns along
+    assert [cell.value for cell in sheet[2]] == ["000001", "A", None, "5", None, None, "'000001", "A", "<null>", "5"]
     assert {cell.data_type for cell in sheet[3] if cell.value} == {"s"}
-    assert {fill(sheet, f"{letters}3") for letters in "ABCDEFGHI"} == {"FFEDEDED"}
+    assert {fill(sheet, f"{letters}3") for letters in "ABCDEFGHIJ"} == {"FFEDEDED"}
     assert sheet["A3"].comment.text == "Don't edit this row: ours."
     assert (sheet["A2"].comment, sheet["B2"].number_format) == (None, "@")
     assert "must not be edited" in sheet["F1"].comment.text
@@ -168,7 +172,7 @@ def test_a_workbook_that_is_given_up_leaves_no_file_open(
         given_up()
     gc.collect()
     assert [str(warning.message) for warning in recwarn] == []
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["x.xlsx"]  # whole_file takes it away
 
 
 def test_a_disk_that_is_full_at_the_end_is_told(tmp_path: Path) -> None:

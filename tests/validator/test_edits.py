@@ -254,3 +254,133 @@ def test_a_file_that_was_not_pulled_takes_the_short_way(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Validator, "_edits", fail)
     assert check(("k", "A"), headings=("key", "name")).records == [{"name": "A"}]
+
+
+NUMBERED = parse(
+    b"""
+name: mine
+title: Mine
+path: /a/{group}/{key}
+auth: {scheme: none}
+id: {group: {format: uuid}, key: {}}
+fields:
+  name: {max_length: 9}
+  size: {type: number}
+  live: {type: boolean}
+  tags: {type: list}
+  any: {type: json}
+list: {path: /a, absent: [any]}
+""",
+    Target,
+    "target",
+    "t.yaml",
+)
+GROUP = "550e8400-e29b-41d4-a716-446655440000"
+COPIES = ("group", "key", "name", "_old.group", "_old.key", "_old.name")
+
+
+def told(*row: str, headings: tuple[str, ...] = COPIES, **options: Any) -> tuple[str, list[Any]]:
+    checked = check(row, headings=headings, target=NUMBERED, **options)
+    return " ".join(problem.code for problem in checked.problems), checked.records
+
+
+def test_a_row_whose_old_values_are_another_records_is_refused_and_not_taken_for_unedited() -> None:
+    checked = check((GROUP, "8", "Sales", GROUP, "7", "Sales"), headings=COPIES, target=NUMBERED)
+    problem = only(checked)
+    assert (problem.code, problem.column, problem.cell, checked.records) == ("other_record", "key", "8", [None])
+    assert "the old values in this row are those of '7'" in problem.message
+    assert told(GROUP.replace("5", "6"), "7", "New", GROUP, "7", "Sales")[0] == "other_record"
+
+
+def test_an_id_that_a_spreadsheet_program_made_of_another_one_is_told_with_what_it_was() -> None:
+    problem = only(check((GROUP, "7", "New", GROUP, "'007", "Sales"), headings=COPIES, target=NUMBERED))
+    assert (problem.code, problem.cell) == ("id_as_number", "7")
+    assert "was '007' when it was pulled" in problem.message
+    assert told(GROUP, "7", "Sales", GROUP, "'007", "Sales") == ("", [None])  # nothing to be sent
+    assert told(GROUP, "7", "New", GROUP, "'007", "")[0] == "id_as_number"
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "old_group", "old_key"),
+    [
+        (GROUP, "7", GROUP, "7"),
+        (GROUP, "007", GROUP, "'007"),
+        (GROUP, "007", GROUP, "007"),
+        (GROUP, "'=1", GROUP, "'=1"),
+        (GROUP, "true", GROUP, "'true"),
+        (GROUP.upper(), "7", GROUP, "7"),
+        (GROUP, "7", "", ""),  # not known
+    ],
+)
+def test_another_spelling_of_the_same_id_is_no_other_record(group: str, key: str, old_group: str, old_key: str) -> None:
+    assert told(group, key, "New", old_group, old_key, "Sales") == ("", [{"name": "New"}])
+    assert told(group, key, "Sales", old_group, old_key, "Sales") == ("", [None])
+
+
+def test_a_row_of_which_only_the_old_id_is_known_is_another_records_too() -> None:
+    assert told(GROUP, "8", "New", GROUP, "7", "")[0] == "other_record"
+    assert told(GROUP, "8", "", GROUP, "7", "") == ("", [None])
+    assert told(GROUP, "7", "New", GROUP, "7", "") == ("", [{"name": "New"}])
+
+
+def test_a_copied_row_whose_old_cells_are_emptied_is_an_ordinary_one() -> None:
+    assert told(GROUP, "8", "Sales", "", "", "") == ("", [{"name": "Sales"}])
+
+
+def test_a_copy_of_the_id_does_no_harm_where_the_id_is_made_by_a_transform() -> None:
+    headings = ("group", "key", "name", "_old.group", "_old.key", "_old.name")
+    columns = {"key": Column(transforms=("trim",))}
+    assert told(GROUP, " 7 ", "New", GROUP, "7", "Sales", headings=headings, columns=columns)[1] == [{"name": "New"}]
+
+
+@pytest.mark.parametrize(
+    ("field", "old", "cell", "sent"),
+    [
+        ("live", "true", "TRUE", False),
+        ("live", "true", "FALSE", True),
+        ("size", "1.50", "1.5", False),
+        ("size", "1.50", "1.51", True),
+        ("size", "12345678901234567890", "12345678901234567891", True),
+        ("size", "1.5", "odd", True),
+        ("tags", "a, b", "a,b", False),
+        ("tags", "a, b", "b, a", True),
+        ("any", '{"a": 1}', '{"a":1}', False),
+        ("any", '{"a":1}', '{"a":true}', True),
+        ("name", "1.50", "1.5", True),
+    ],
+)
+def test_another_way_to_write_the_same_value_is_no_edit(field: str, old: str, cell: str, sent: bool) -> None:
+    headings = ("group", "key", field, f"_old.{field}")
+    checked = check((GROUP, "7", cell, old), headings=headings, target=NUMBERED)
+    assert (checked.untouched == 0) is sent
+
+
+def test_a_marker_is_no_value_and_a_decimal_comma_is_read() -> None:
+    headings = ("group", "key", "size", "_old.size")
+
+    def unedited(cell: str, old: str, **options: Any) -> int:
+        return check((GROUP, "7", cell, old), headings=headings, target=NUMBERED, **options).untouched
+
+    assert unedited("0", "0.0") == 1
+    assert unedited("0", "0.0", null_marker="0") == 0
+    assert unedited("1234,0", "1234", decimal=",") == 1
+    assert unedited("1234,0", "1234") == 0
+
+
+def test_old_values_that_were_deleted_are_told_for_then_every_cell_is_sent() -> None:
+    headings = ("group", "key", "name", "size", "any", "_old.size")
+    (hint,) = lay_out(headings, NUMBERED, Input()).hints
+    assert hint.startswith(
+        "The column 'name' has no old values beside it (_old.name), so all that stands in it is sent"
+    )
+    assert len(lay_out((*headings[:4], "_locked"), NUMBERED, Input()).hints) == 2
+    assert lay_out(headings[:5], NUMBERED, Input()).hints == ()
+    assert lay_out(("group", "key", "size", "_old.size"), NUMBERED, Input(constants={"name": "x"})).hints == ()
+    assert len(lay_out(("group", "key", "tags[0]", "tags[1]", "_locked"), NUMBERED, Input()).hints) == 1
+
+
+def test_items_of_a_list_that_have_columns_of_their_own_are_sent() -> None:
+    headings = ("group", "key", "name", "tags[0]", "tags[1]", "_old.group", "_old.key", "_old.name")
+    own = (GROUP, "7", "Sales", "red", "", GROUP, "7", "Sales")
+    assert told(*own, headings=headings) == ("", [{"tags": ["red"]}])
+    assert told(GROUP, "8", "", "red", "blue", "", "", "", headings=headings) == ("", [{"tags": ["red", "blue"]}])
