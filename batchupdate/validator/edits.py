@@ -67,7 +67,7 @@ class Comparison:
         self._old = layout.old
         self._slots = layout.slots
         self._locked = layout.locked
-        self._sets = [number for number, slot in enumerate(layout.slots) if slot.name in target.fields]
+        self._sets = [number for number, slot in enumerate(layout.slots) if slot.field in target.fields]
         self._target = target
 
     def edit(self, row: Row, picked: tuple[str, ...]) -> Edit | None:

@@ -254,3 +254,45 @@ def test_a_file_that_was_not_pulled_takes_the_short_way(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(Validator, "_edits", fail)
     assert check(("k", "A"), headings=("key", "name")).records == [{"name": "A"}]
+
+
+LISTING = parse(
+    b"""
+name: mine
+title: Mine
+path: /a/{key}
+auth: {scheme: none}
+id: {key: {}}
+fields:
+  name: {}
+  labels: {type: list}
+""",
+    Target,
+    "target",
+    "t.yaml",
+)
+
+
+def test_the_items_of_a_list_in_columns_of_their_own_are_edits() -> None:
+    headings = ("key", "name", "labels[0]", "labels[1]", "_old.name")
+    checked = check(("k", "A", "red", "blue", "A"), ("l", "B", "", "", "B"), headings=headings, target=LISTING)
+    assert list(checked.records) == [{"labels": ["red", "blue"]}, None]
+    assert checked.untouched == 1
+
+
+def test_an_item_of_a_list_has_no_old_value() -> None:
+    headings = ("key", "name", "labels[0]", "labels[1]", "_old.labels[0]", "_old.labels[1]", "_old.name")
+    checked = check(("k", "B", "red", "", "red", "blue", "A"), headings=headings, target=LISTING)
+    assert list(checked.records) == [{"name": "B", "labels": ["red"]}]
+
+
+def test_a_condition_means_the_field_locked_and_not_the_reason_beside_it() -> None:
+    headings = ("key", "name", "locked", "_locked", "_old.name")
+    rows = (("k", "B", "no", "", "A"), ("l", "B", "yes", "no", "A"))
+    assert list(check(*rows, headings=headings, when={"Locked": ("no",)}).records) == [
+        {"name": "B", "locked": "no"},
+        None,
+    ]
+    assert list(check(*rows, headings=headings, when={"_locked": ("",)}).records)[1] is None
+    made = check(rows[0], headings=headings, computed={"note": Computed(template="{locked}")})
+    assert list(made.records) == [{"name": "B", "locked": "no", "note": "no"}]
