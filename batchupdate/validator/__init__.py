@@ -121,7 +121,8 @@ class Validator:
         if not self._layout.when and self._comparison is None:
             return self._check(rows, known)
         left_out = {row.number: why for row in rows if (why := self._left_out(row))}
-        edits = self._edits([row for row in rows if row.number not in left_out])
+        ragged = {problem.row for problem in known if problem.code == RAGGED}
+        edits = self._edits([row for row in rows if row.number not in left_out and row.number not in ragged])
         left_out |= edits.untouched
         known = [problem for problem in known if problem.row not in left_out]
         rest = [row for row in rows if row.number not in left_out]
@@ -131,7 +132,7 @@ class Validator:
         """What was edited in a pulled sheet; nothing in any other. A row of another width is an ordinary one."""
         edits = Edits()
         for row in rows if self._comparison else ():
-            if len(row.cells) == self._layout.width:
+            if len(row.cells) == self._layout.width and not any(row.cells[place] for place in self._layout.extra):
                 cells = row.cells
                 if self._layout.computed:
                     cells = self._completed(row, cells, Findings())

@@ -296,3 +296,13 @@ def test_a_condition_means_the_field_locked_and_not_the_reason_beside_it() -> No
     assert list(check(*rows, headings=headings, when={"_locked": ("",)}).records)[1] is None
     made = check(rows[0], headings=headings, computed={"note": Computed(template="{locked}")})
     assert list(made.records) == [{"name": "B", "locked": "no", "note": "no"}]
+
+
+def test_a_row_that_was_ragged_in_its_own_file_is_told_though_nothing_of_it_was_edited() -> None:
+    layout = lay_out(HEADINGS, TARGET, Input())
+    ragged = Problem("ragged_row", 2, "", "", "the row has 7 cells")
+    checked = Validator(TARGET, layout, Secrets()).check([Row(2, PULLED)], [ragged])
+    assert (checked.records, checked.problems, checked.untouched) == ([None], [ragged], 0)
+    spilled = check((*PULLED, "more"), (*PULLED, ""), headings=(*HEADINGS, "_extra_1"))
+    assert [(problem.code, problem.row) for problem in spilled.problems] == [("ragged_row", 2)]
+    assert spilled.untouched == 1
