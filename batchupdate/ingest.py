@@ -159,7 +159,7 @@ class Ingest:
         if broken and (merge or not last.valid):
             why = f"{self._places.say(broken[-1])} for the same record is invalid; mend it, or take it out"
             return self._invalid([(sighting.row, why) for sighting in group if sighting.valid])
-        self.checkup.superseded += len(earlier)
+        self.checkup.superseded += sum(sighting.valid for sighting in earlier)
         if merge:
             return []
         why = f"not sent: {self._places.say(last.row)} for the same record takes its place (on_duplicate: last)"

@@ -251,6 +251,12 @@ def test_where_no_column_fits_what_was_guessed_about_the_file_is_told(
         check_file(source, settings, environ={})
 
 
+def test_an_invalid_row_gives_way_to_none(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "x" * 41], [IDS[0], "B"], [IDS[1], "C"])
+    checkup = check_file(source, settings_for(None, tmp_path, input={"on_duplicate": "last"}), environ={})
+    assert (checkup.rows, checkup.invalid, checkup.superseded) == (3, 1, 0)
+
+
 async def test_results_are_in_input_order_whatever_the_order_of_answers(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", ["id", "name"], *([record, "New"] for record in IDS[:40]))
     async with Sandbox(faults=Faults.parse("slow=0.3", 5)) as sandbox:

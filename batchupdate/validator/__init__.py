@@ -158,7 +158,9 @@ class Validator:
                 findings.add(problem)
                 findings.closed.add(problem.row)
             elif problem.column in self._used:
-                findings.know(problem, of_id=self._used[problem.column] in self._target.id)
+                of_id = self._used[problem.column] in self._target.id
+                if of_id or problem.code != "id_as_number":  # the reader can't tell an id from other numbers
+                    findings.know(problem, of_id=of_id)
         width = self._layout.width
         if {len(row.cells) for row in rows} != {width} or self._layout.extra:
             rows_cells = [self._squared(row, findings) for row in rows]

@@ -312,3 +312,11 @@ def test_a_row_fares_the_same_alone_and_beside_others(rows: list[tuple[str, ...]
     assert list(together.records) == [record for one in alone for record in one.records]
     assert list(together.ids) == [ids for one in alone for ids in one.ids]
     assert [problem.code for problem in together.problems] == [p.code for one in alone for p in one.problems]
+
+
+def test_a_number_is_no_spoilt_id_in_a_column_that_holds_no_ids() -> None:
+    spoilt = [Problem("id_as_number", 2, heading, "7", "was '007'") for heading in ("Seats", "Id")]
+    validator = Validator(target_of(), lay_out(["Id", "Seats"], target_of(), Input()), Secrets())
+    rows = [Row(2, ("7", "7"))]
+    assert list(validator.check(rows, spoilt).problems) == [spoilt[1]]
+    assert list(validator.check(rows, spoilt[:1]).records) == [{"seats": 7}]
