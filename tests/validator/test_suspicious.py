@@ -320,3 +320,9 @@ def test_a_number_is_no_spoilt_id_in_a_column_that_holds_no_ids() -> None:
     rows = [Row(2, ("7", "7"))]
     assert list(validator.check(rows, spoilt).problems) == [spoilt[1]]
     assert list(validator.check(rows, spoilt[:1]).records) == [{"seats": 7}]
+
+
+@pytest.mark.parametrize("blank", ["\t", "\r", "\n", " "])
+@pytest.mark.parametrize("before", [(), ("Sales",)])
+def test_a_formula_behind_white_space_is_found_wherever_it_stands(blank: str, before: tuple[str, ...]) -> None:
+    assert not harmless([*before, f"{blank}=A1"], "text")
