@@ -30,6 +30,7 @@ from batchupdate.validator.types import RefusedError, item_parser, none_of, pars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from pydantic_core import ErrorDetails, SchemaValidator
 
@@ -108,6 +109,7 @@ class Validator:
         self._parsers = _parsers(target, layout)
         self._id_finders = _telling(target)
         self._used = dict.fromkeys((heading for one in layout.computed for heading in one.headings), "")
+        self._used |= dict.fromkeys((condition.heading for condition in layout.when), "")
         self._used |= {slot.heading: slot.name for slot in layout.slots}
         self._headings_at = {slot.index: slot.heading for slot in layout.slots}
         self._fields = tuple(dict.fromkeys(slot.field for slot in layout.slots))
@@ -120,7 +122,9 @@ class Validator:
         """Checks one batch of rows; the order stays. `known` is what the reader says about them and their cells."""
         if not self._layout.when and self._comparison is None:
             return self._check(rows, known)
-        left_out = {row.number: why for row in rows if (why := self._left_out(row))}
+        errors = [problem for problem in known if problem.level is Level.ERROR and problem.code != "id_as_number"]
+        broken = {(problem.row, problem.column) for problem in errors}
+        left_out = {row.number: why for row in rows if (why := self._left_out(row, broken))}
         ragged = {problem.row for problem in known if problem.code == RAGGED}
         edits = self._edits([row for row in rows if row.number not in left_out and row.number not in ragged])
         left_out |= edits.untouched
@@ -140,10 +144,10 @@ class Validator:
                     edits.add(row.number, edit)
         return edits
 
-    def _left_out(self, row: Row) -> str:
-        """Why the conditions leave a row out; empty if they don't."""
+    def _left_out(self, row: Row, broken: AbstractSet[tuple[int, str]]) -> str:
+        """Why the conditions leave a row out; empty if they don't. What a `broken` cell would say is not known."""
         for condition in self._layout.when:
-            if not condition.holds(row.cells):
+            if not condition.holds(row.cells) and (row.number, condition.heading) not in broken:
                 cell = row.cells[condition.place] if condition.place < len(row.cells) else ""
                 return self._secrets.redact(f"not asked for: column {condition.heading!r} is {short(cell)} (when)")
         return ""

@@ -268,6 +268,27 @@ def test_a_wrong_cell_in_a_column_that_is_not_used_is_no_matter() -> None:
     assert (list(checked.problems), checked.records) == ([], [{"name": "#N/A"}])
 
 
+@pytest.mark.parametrize(
+    ("problem", "other", "found"),
+    [
+        (known("Other"), "go", ["error_cell"]),
+        (known("Other"), "stop", []),  # left out by the other condition all the same
+        (known("Other", Level.WARNING), "go", []),
+        (known("Other", row=3), "go", []),
+        (Problem("id_as_number", 2, "Other", "7", "was '007'"), "go", []),
+    ],
+)
+def test_a_row_whose_condition_can_not_be_known_is_told_and_not_left_out(
+    problem: Problem, other: str, found: list[str]
+) -> None:
+    target = target_of()
+    layout = lay_out(["Id", "Name", "Other", "More"], target, Input(when={"Other": ("go",), "More": ("go",)}))
+    checked = Validator(target, layout, Secrets()).check([Row(2, ("1", "x", "#N/A", other))], [problem])
+    assert [one.code for one in checked.problems] == found
+    assert checked.records == [None]
+    assert bool(checked.skipped) is not bool(found)
+
+
 def test_a_warning_of_the_reader_stops_nothing() -> None:
     checked = knowing(known("Name", Level.WARNING))
     assert checked.records == [{"name": "#N/A"}]
