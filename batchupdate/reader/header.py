@@ -32,9 +32,9 @@ def find_header(records: Records, source: str, given: int | None) -> Header:
 
     It is the first row that is not blank. If that fills less than half of the columns that rows below it fill, it
     looks like a title; then the header is the first row below that fills more than three quarters of them, if its
-    cells look like headings: all different, and none a number. Where they don't, where most other rows fill only columns
-    that the first row fills too (so that this one has commas without quotes), or where the first row fills just half,
-    the first row stands, and that is told.
+    cells look like headings: all different, and none a number. The first row stands, and that is told, where they
+    don't; where most other rows fill only columns that the first row fills too, so that the wide one has commas
+    without quotes; or where the first row fills just half.
 
     Args:
         records: the open file.

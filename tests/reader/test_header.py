@@ -99,3 +99,7 @@ def test_a_row_with_too_many_commas_is_no_header(read: Callable[..., Any], below
 def test_titles_stand_above_a_table_with_many_blank_cells_too(read: Callable[..., Any], title: str) -> None:
     got = read(f"{title}\nid,name,note,color,size\n1,,x,,\n2,,,y,\n3,A,,,\n")
     assert got.columns == ("id", "name", "note", "color", "size")
+
+
+def test_titles_stand_above_a_header_without_rows_too(read: Callable[..., Any]) -> None:
+    assert read("Renames\nof May\nid,name,note\n").columns == ("id", "name", "note")
