@@ -102,4 +102,4 @@ def test_titles_stand_above_a_table_with_many_blank_cells_too(read: Callable[...
 
 
 def test_titles_stand_above_a_header_without_rows_too(read: Callable[..., Any]) -> None:
-    assert read("Renames\nof May\nid,name,note\n").columns == ("id", "name", "note")
+    assert read("Renames,,\nof May,,\nid,name,note\n").columns == ("id", "name", "note")
