@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.behind import Behind
-from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, InputError
+from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, InputError, UsageError
 from batchupdate.model import Level, Outcome, Problem, Progress, Result
 from batchupdate.places import with_rows
 from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, lay_out
@@ -89,7 +89,7 @@ class Ingest:
         self.table, self.target, self.secrets, self.options = table, target, secrets, options
         _refuse_key_in_headings(table.columns, secrets)
         self._on_problem, self._on_progress = on_problem, on_progress
-        self._layout: Layout = lay_out(table.columns, target, options)
+        self._layout: Layout = _laid_out(table, target, options)
         self._validator = Validator(target, self._layout, secrets, options.strictness)
         self._finder = DuplicateFinder()
         self._first_shifted = 0
@@ -159,7 +159,7 @@ class Ingest:
         if broken and (merge or not last.valid):
             why = f"{self._places.say(broken[-1])} for the same record is invalid; mend it, or take it out"
             return self._invalid([(sighting.row, why) for sighting in group if sighting.valid])
-        self.checkup.superseded += len(earlier)
+        self.checkup.superseded += sum(sighting.valid for sighting in earlier)
         if merge:
             return []
         why = f"not sent: {self._places.say(last.row)} for the same record takes its place (on_duplicate: last)"
@@ -181,6 +181,14 @@ class Ingest:
             row, file = self._places.row(problem.row), self._places.file(problem.row)
             problem = replace(problem, row=row, file=file)
         self._on_problem(problem)
+
+
+def _laid_out(table: Table | Tables, target: Target, options: Input) -> Layout:
+    """Which column sets what; where the columns don't fit, what was guessed about the file may be why."""
+    try:
+        return lay_out(table.columns, target, options)
+    except UsageError as error:
+        raise type(error)(error.message, " ".join([error.hint, *table.notices])) from error
 
 
 def _refuse_key_in_headings(columns: Sequence[str], secrets: Secrets) -> None:

@@ -432,6 +432,7 @@ async def test_merged_rows_are_sent_again_together(tmp_path: Path) -> None:
         (None, "4x", None, "--status '4x' is no HTTP status"),
         (None, None, "20-10", "--rows '20-10' names no rows"),
         (None, None, "a", "--rows 'a' names no rows"),
+        (None, None, "4, a,5", "--rows 'a,5' names no rows"),
     ],
 )
 def test_a_wish_that_means_nothing_is_refused(

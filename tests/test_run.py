@@ -241,6 +241,22 @@ def test_check_counts_what_run_would_do(tmp_path: Path) -> None:
     assert any("note" in notice for notice in checkup.notices)
 
 
+@pytest.mark.parametrize(("columns", "error"), [({}, InputError), ({"x": "name"}, ConfigError)])
+def test_where_no_column_fits_what_was_guessed_about_the_file_is_told(
+    tmp_path: Path, columns: dict[str, str], error: type[Exception]
+) -> None:
+    source = write(tmp_path / "in.csv", ["Renames", "", ""], ["id", "name", ""], [IDS[0], "A", "mine"], ["", "B"])
+    settings = settings_for(None, tmp_path, input={"columns": columns})
+    with pytest.raises(error, match=r"The file has: .*Row 1 is taken as the header"):
+        check_file(source, settings, environ={})
+
+
+def test_an_invalid_row_gives_way_to_none(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "x" * 41], [IDS[0], "B"], [IDS[1], "C"])
+    checkup = check_file(source, settings_for(None, tmp_path, input={"on_duplicate": "last"}), environ={})
+    assert (checkup.rows, checkup.invalid, checkup.superseded) == (3, 1, 0)
+
+
 async def test_results_are_in_input_order_whatever_the_order_of_answers(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", ["id", "name"], *([record, "New"] for record in IDS[:40]))
     async with Sandbox(faults=Faults.parse("slow=0.3", 5)) as sandbox:

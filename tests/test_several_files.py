@@ -398,6 +398,17 @@ async def test_rows_to_be_sent_again_are_named_with_their_file(tmp_path: Path) -
     assert spots(second) == [("a.csv", "4", "updated"), ("b.csv", "3", "updated")]
 
 
+async def test_rows_of_a_file_with_commas_in_its_name_can_be_sent_again(tmp_path: Path) -> None:
+    sources = [
+        write(tmp_path / name, ["id", "name"], [record, "A"])
+        for name, record in zip(("May, 1.csv", "2,b.csv"), IDS, strict=False)
+    ]
+    async with Sandbox(faults=Faults.in_order("500", "500")) as sandbox:
+        first = await apply(sources, settings_for(sandbox, tmp_path))
+        second = await again(first, tmp_path, parse_selection(None, None, "May, 1.csv:2-3, May, 1.csv:9"))
+    assert spots(second) == [("May, 1.csv", "2", "updated")]
+
+
 @pytest.mark.parametrize(
     ("rows", "said"),
     [

@@ -119,9 +119,14 @@ def _statuses(text: str) -> list[Span]:
 
 def _rows(text: str) -> list[FileSpan]:
     found = []
-    for word in _words(text):
-        match = _ROWS.fullmatch(word)
-        if match is None or int(match[3] or match[2]) < int(match[2]):
-            raise ConfigError(f"--rows {word!r} names no rows.", "Write 10-20, or several: 4,10-20,31")
-        found.append((match[1] or "", int(match[2]), int(match[3] or match[2])))
+    word = ""
+    for piece in text.split(","):
+        word = f"{word},{piece}" if word else piece.strip()  # a file's name can hold commas
+        if match := _ROWS.fullmatch(word.strip()):
+            if int(match[3] or match[2]) < int(match[2]):
+                break
+            found.append((match[1] or "", int(match[2]), int(match[3] or match[2])))
+            word = ""
+    if word:
+        raise ConfigError(f"--rows {word.strip()!r} names no rows.", "Write 10-20, or several: 4,10-20,31")
     return found

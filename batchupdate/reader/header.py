@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchupdate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterator, Sequence
 
     from batchupdate.reader.table import Records
 
@@ -32,8 +32,9 @@ def find_header(records: Records, source: str, given: int | None) -> Header:
 
     It is the first row that is not blank. If that fills less than half of the columns that rows below it fill, it
     looks like a title; then the header is the first row below that fills more than three quarters of them, if its
-    cells look like headings: all different, and none a number. Where they don't, or where the first row fills just
-    half, the first row stands, and that is told.
+    cells look like headings: all different, and none a number. The first row stands, and that is told, where they
+    don't; where most other rows fill only columns that the first row fills too, so that the wide one has commas
+    without quotes; or where the first row fills just half.
 
     Args:
         records: the open file.
@@ -63,7 +64,7 @@ def find_header(records: Records, source: str, given: int | None) -> Header:
         return Header(number, cells, (above,) if number > 1 else ())
     for below, candidate in rows[1:] if _filled(cells) * 2 < widest else ():
         if _filled(candidate) * 4 > widest * 3:
-            if not _looks_like_headings(candidate):
+            if not _looks_like_headings(candidate) or _stands_out(candidate, [row for _, row in rows]):
                 break
             told = (
                 f"What stands above row {below:,} looks like a title, so row {below:,} is taken as the header. {_SAY}"
@@ -98,6 +99,19 @@ def _filled(cells: list[str]) -> int:
 def _looks_like_headings(cells: list[str]) -> bool:
     texts = [cell.strip().casefold() for cell in cells if cell.strip()]
     return len(set(texts)) == len(texts) and not any(text[0].isdigit() or text[0] in "#=<" for text in texts)
+
+
+def _stands_out(candidate: list[str], rows: Sequence[list[str]]) -> bool:
+    """Whether a wide row is one of the table's that went wrong: the first row is headings enough for most others."""
+    at = next(place for place, row in enumerate(rows) if row is candidate)
+    others = rows[at + 1 :] or rows[1:at]
+    headed = _places(rows[0])
+    return len(headed) > 1 and 2 * sum(_places(row) <= headed for row in others) > len(others)
+
+
+def _places(cells: list[str]) -> set[int]:
+    """The places of the cells that are not blank."""
+    return {place for place, cell in enumerate(cells) if cell.strip()}
 
 
 def is_blank(cells: list[str]) -> bool:

@@ -19,8 +19,22 @@ def kept_columns(headings: Sequence[str]) -> tuple[int, ...] | None:
     """The places of the input's own columns in a report of ours, or None if the file is none."""
     if not set(headings) >= OWN_COLUMNS:
         return None
-    file = _file_column(headings)
-    return tuple(place for place, heading in enumerate(headings) if heading not in OWN_COLUMNS and place != file)
+    ours = {*(own_place(headings, heading) for heading in RESULT_COLUMNS), _file_column(headings)}
+    return tuple(place for place in range(len(headings)) if place not in ours)
+
+
+def own_place(headings: Sequence[str], heading: str) -> int:
+    """Where a column of ours stands in a report.
+
+    The input may have had one of that name, too, as the `_id` of MongoDB. Ours stand side by side, behind the input's
+    own, where nobody has moved them.
+    """
+    width = len(RESULT_COLUMNS)
+    starts = range(len(headings) - width + 1)
+    block = next((place for place in starts if tuple(headings[place : place + width]) == RESULT_COLUMNS), None)
+    if block is not None:
+        return block + RESULT_COLUMNS.index(heading)
+    return len(headings) - 1 - headings[::-1].index(heading)
 
 
 def _file_column(headings: Sequence[str]) -> int | None:
@@ -29,7 +43,7 @@ def _file_column(headings: Sequence[str]) -> int | None:
     The input may have had a column of that name, too.
     """
     named = [place for place, heading in enumerate(headings) if heading == FILE]
-    before = headings.index(RESULT_COLUMNS[0]) - 1
+    before = own_place(headings, RESULT_COLUMNS[0]) - 1
     return before if before in named else next(reversed(named), None)
 
 

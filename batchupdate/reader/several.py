@@ -173,11 +173,8 @@ class Tables:
         """What a file's reader says of its cells, under the headings of the whole."""
         if not problems:
             return []
-        own = {normalise_heading(heading): heading for heading in self.columns if heading}
-        return [
-            replace(one, row=base + one.row, column=own.get(normalise_heading(one.column), one.column))
-            for one in problems
-        ]
+        own = {_key(heading): heading for heading in self.columns if heading}
+        return [replace(one, row=base + one.row, column=own.get(_key(one.column), one.column)) for one in problems]
 
     def _joined_notices(self) -> tuple[str, ...]:
         """What was found out about the files, each sentence once."""

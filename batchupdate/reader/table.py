@@ -194,7 +194,7 @@ class Table:
         self._kept = own_results.kept_columns(headings)
         self.own = self._kept is not None
         self.addresses = Addresses(records.sheet, records.columns_before, self._width, self._kept)
-        self._copy_of_id = headings.index(ID_COLUMN) if self.own else 0
+        self._copy_of_id = own_results.own_place(headings, ID_COLUMN) if self.own else 0
         # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.
         self._guarded = not self.own and self.format == "csv" and any(heading.startswith(OLD) for heading in headings)
         if self._kept is not None:

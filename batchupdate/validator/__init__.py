@@ -30,6 +30,7 @@ from batchupdate.validator.types import RefusedError, item_parser, none_of, pars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
 
     from pydantic_core import ErrorDetails, SchemaValidator
 
@@ -108,6 +109,7 @@ class Validator:
         self._parsers = _parsers(target, layout)
         self._id_finders = _telling(target)
         self._used = dict.fromkeys((heading for one in layout.computed for heading in one.headings), "")
+        self._used |= dict.fromkeys((condition.heading for condition in layout.when), "")
         self._used |= {slot.heading: slot.name for slot in layout.slots}
         self._headings_at = {slot.index: slot.heading for slot in layout.slots}
         self._fields = tuple(dict.fromkeys(slot.field for slot in layout.slots))
@@ -120,8 +122,11 @@ class Validator:
         """Checks one batch of rows; the order stays. `known` is what the reader says about them and their cells."""
         if not self._layout.when and self._comparison is None:
             return self._check(rows, known)
-        left_out = {row.number: why for row in rows if (why := self._left_out(row))}
-        edits = self._edits([row for row in rows if row.number not in left_out])
+        errors = [problem for problem in known if problem.level is Level.ERROR and problem.code != "id_as_number"]
+        broken = {(problem.row, problem.column) for problem in errors}
+        left_out = {row.number: why for row in rows if (why := self._left_out(row, broken))}
+        ragged = {problem.row for problem in known if problem.code == RAGGED}
+        edits = self._edits([row for row in rows if row.number not in left_out and row.number not in ragged])
         left_out |= edits.untouched
         known = [problem for problem in known if problem.row not in left_out]
         rest = [row for row in rows if row.number not in left_out]
@@ -131,7 +136,7 @@ class Validator:
         """What was edited in a pulled sheet; nothing in any other. A row of another width is an ordinary one."""
         edits = Edits()
         for row in rows if self._comparison else ():
-            if len(row.cells) == self._layout.width:
+            if len(row.cells) == self._layout.width and not any(row.cells[place] for place in self._layout.extra):
                 cells = row.cells
                 if self._layout.computed:
                     cells = self._completed(row, cells, Findings())
@@ -139,10 +144,10 @@ class Validator:
                     edits.add(row.number, edit)
         return edits
 
-    def _left_out(self, row: Row) -> str:
-        """Why the conditions leave a row out; empty if they don't."""
+    def _left_out(self, row: Row, broken: AbstractSet[tuple[int, str]]) -> str:
+        """Why the conditions leave a row out; empty if they don't. What a `broken` cell would say is not known."""
         for condition in self._layout.when:
-            if not condition.holds(row.cells):
+            if not condition.holds(row.cells) and (row.number, condition.heading) not in broken:
                 cell = row.cells[condition.place] if condition.place < len(row.cells) else ""
                 return self._secrets.redact(f"not asked for: column {condition.heading!r} is {short(cell)} (when)")
         return ""
@@ -157,7 +162,9 @@ class Validator:
                 findings.add(problem)
                 findings.closed.add(problem.row)
             elif problem.column in self._used:
-                findings.know(problem, of_id=self._used[problem.column] in self._target.id)
+                of_id = self._used[problem.column] in self._target.id
+                if of_id or problem.code != "id_as_number":  # the reader can't tell an id from other numbers
+                    findings.know(problem, of_id=of_id)
         width = self._layout.width
         if {len(row.cells) for row in rows} != {width} or self._layout.extra:
             rows_cells = [self._squared(row, findings) for row in rows]

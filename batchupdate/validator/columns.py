@@ -207,12 +207,15 @@ def _places(columns: Sequence[str]) -> dict[str, int]:
 def _with_old(
     columns: Sequence[str], slots: list[Slot], target: Target
 ) -> tuple[list[Slot], tuple[Old, ...], tuple[Old, ...], int | None]:
-    """Finds the old values of a pulled sheet; what a blank cell means is their affair in slots that have one."""
+    """Finds the old values of a pulled sheet; what a blank cell means is their affair in slots that have one.
+
+    An item of a list has none: a list is sent as a whole.
+    """
     places = {normalise_heading(heading.removeprefix(OLD)): i for i, heading in enumerate(columns) if _is_old(heading)}
     found = [
         Old(number, places[key], slot.blank)
         for number, slot in enumerate(slots)
-        if (key := normalise_heading(slot.name)) in places
+        if slot.item is None and (key := normalise_heading(slot.name)) in places
     ]
     made = {one.slot for one in found}
     kept = [replace(slot, blank="leave") if number in made else slot for number, slot in enumerate(slots)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.errors import ConfigError
 from batchupdate.headings import normalise_heading
+from batchupdate.result_columns import is_pulled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -64,13 +65,20 @@ class Template(NamedTuple):
         return "".join(parts)
 
 
+def _place(said: str, columns: Sequence[str]) -> int | None:
+    """Where the column of that name stands; `locked` is the field's own where `pull` wrote `_locked` beside it."""
+    if is_pulled(said) and said in columns:
+        return columns.index(said)
+    alike = [place for place, one in enumerate(columns) if one and normalise_heading(one) == normalise_heading(said)]
+    return min(alike, key=lambda place: is_pulled(columns[place]), default=None)
+
+
 def parse_template(name: str, text: str, columns: Sequence[str]) -> Template:
     """Reads `{team}: {name}`; a brace that is meant is written twice.
 
     Raises:
         ConfigError: it has a brace without its partner, or names a column that the file does not have.
     """
-    places_of = {normalise_heading(heading): place for place, heading in enumerate(columns) if heading}
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
@@ -83,7 +91,7 @@ def parse_template(name: str, text: str, columns: Sequence[str]) -> Template:
         texts[-1] += literal
         if column is None:
             continue
-        place = places_of.get(normalise_heading(column))
+        place = _place(column, columns)
         if spec or conversion or place is None:
             told = f"The template of {name!r} names a column {column!r} that the file does not have."
             if spec or conversion:
@@ -113,10 +121,9 @@ def parse_when(conditions: Mapping[str, Sequence[str]], columns: Sequence[str]) 
     Raises:
         ConfigError: the file has no such column.
     """
-    places = {normalise_heading(heading): place for place, heading in enumerate(columns) if heading}
     found = []
     for heading, values in conditions.items():
-        place = places.get(normalise_heading(heading))
+        place = _place(heading, columns)
         if place is None:
             told = f"'when' names a column {heading!r} that the file does not have."
             raise ConfigError(told, f"The file has: {', '.join(filter(None, columns))}.")

@@ -99,7 +99,9 @@ def harmless(column: Sequence[str], kind: Kind) -> bool:
 def _may_begin_formula(joined: str) -> bool:
     if not joined.isascii() or "(" in joined:
         return True
-    return "=" in joined and ("|=" in joined or "| " in joined or "\n" in joined or joined[0] in "= ")
+    if "=" not in joined:
+        return False
+    return "|=" in joined or "| " in joined or joined[0] in "= " or any(one in joined for one in "\n\t\r")
 
 
 def suspicions(cell: str, kind: Kind) -> Iterator[Suspicion]:

@@ -85,3 +85,21 @@ def test_a_header_row_means_nothing_where_columns_have_names(
     assert "Leave --header-row out" in refused('{"id": 1}\n', "a.jsonl", header_row=1)
     with open_table(make("x\n1\n"), ReadOptions(header_row=1)) as table:
         assert table.columns == ("x",)
+
+
+@pytest.mark.parametrize("below", ["", "d,e,f\ng,h,i\n"])
+def test_a_row_with_too_many_commas_is_no_header(read: Callable[..., Any], below: str) -> None:
+    got = read(f"id,name,note\na,b,c\nx,Sales, Marketing, Finance, and more, and, too\n{below}")
+    assert got.columns == ("id", "name", "note")
+    assert "it has only 3 headings and rows below it have up to 7" in got.notices
+    assert got.numbers[:2] == [2, 3]
+
+
+@pytest.mark.parametrize("title", ["Renames", "As of,May", "Renames\nAs of,May", "As of,May\nBy,Eve"])
+def test_titles_stand_above_a_table_with_many_blank_cells_too(read: Callable[..., Any], title: str) -> None:
+    got = read(f"{title}\nid,name,note,color,size\n1,,x,,\n2,,,y,\n3,A,,,\n")
+    assert got.columns == ("id", "name", "note", "color", "size")
+
+
+def test_titles_stand_above_a_header_without_rows_too(read: Callable[..., Any]) -> None:
+    assert read("Renames,,\nof May,,\nid,name,note\n").columns == ("id", "name", "note")

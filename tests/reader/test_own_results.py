@@ -149,3 +149,17 @@ def test_a_part_of_an_id_is_told_too(make: Callable[..., Path]) -> None:
 
 def test_a_file_that_is_no_report_has_no_copies_of_ids(make: Callable[..., Path]) -> None:
     assert spoilt(make, "key,_id\n7,'007\n") == []
+
+
+@pytest.mark.parametrize("name", ["_id", "_error", "_row"])
+def test_a_column_of_the_inputs_that_is_called_as_one_of_ours_stays(read: Callable[..., Any], name: str) -> None:
+    got = read(f"{name},name,{OWN}\nmine,A,{AFTER}\n")
+    assert (got.columns, got.cells) == ((name, "name"), [("mine", "A")])
+    moved = read(f"{OWN},{name}\n{AFTER},mine\n")
+    assert (moved.columns, moved.cells) == ((name,), [("mine",)])
+    parted = read(f"{name},{OWN.replace(',', ',more,', 1)}\nmine,{AFTER.replace(',', ',A,', 1)}\n")
+    assert (parted.columns, parted.cells) == ((name, "more"), [("mine", "A")])
+
+
+def test_an_id_is_compared_with_our_copy_where_the_input_had_such_a_column_too(make: Callable[..., Path]) -> None:
+    assert spoilt(make, f"_id,name,{OWN}\n7,A,{after(chr(39) + '007')}\n") == [(2, "_id", "7")]

@@ -185,6 +185,14 @@ def test_a_problem_of_a_cell_stands_under_the_first_files_heading(make: Make) ->
     assert problem.message.startswith("s!B2 holds the error")
 
 
+def test_a_cell_without_a_value_is_told_of_its_own_column_where_pull_wrote_one_that_is_called_alike(make: Make) -> None:
+    headings = ["id", "locked", "_locked"]
+    whole = Whole(
+        [make(sheet(headings, ["1", "no", "x"]), "a.xlsx"), make(sheet(headings, ["2", "#N/A", "x"]), "b.xlsx")]
+    )
+    assert [(problem.row, problem.column) for problem in whole.problems] == [(number_of(1, 2), "locked")]
+
+
 def test_the_limit_counts_the_rows_of_all_files(make: Make) -> None:
     spoilt = sheet(["id"], ["4"], ["#N/A"], ["#N/A"])
     paths = [make("id\n1\n2\n", "a.csv"), make(spoilt, "b.xlsx"), make("id\n5\n", "c.csv")]

@@ -384,3 +384,55 @@ def test_items_of_a_list_that_have_columns_of_their_own_are_sent() -> None:
     own = (GROUP, "7", "Sales", "red", "", GROUP, "7", "Sales")
     assert told(*own, headings=headings) == ("", [{"tags": ["red"]}])
     assert told(GROUP, "8", "", "red", "blue", "", "", "", headings=headings) == ("", [{"tags": ["red", "blue"]}])
+
+
+LISTING = parse(
+    b"""
+name: mine
+title: Mine
+path: /a/{key}
+auth: {scheme: none}
+id: {key: {}}
+fields:
+  name: {}
+  labels: {type: list}
+""",
+    Target,
+    "target",
+    "t.yaml",
+)
+
+
+def test_the_items_of_a_list_in_columns_of_their_own_are_edits() -> None:
+    headings = ("key", "name", "labels[0]", "labels[1]", "_old.name")
+    checked = check(("k", "A", "red", "blue", "A"), ("l", "B", "", "", "B"), headings=headings, target=LISTING)
+    assert list(checked.records) == [{"labels": ["red", "blue"]}, None]
+    assert checked.untouched == 1
+
+
+def test_an_item_of_a_list_has_no_old_value() -> None:
+    headings = ("key", "name", "labels[0]", "labels[1]", "_old.labels[0]", "_old.labels[1]", "_old.name")
+    checked = check(("k", "B", "red", "", "red", "blue", "A"), headings=headings, target=LISTING)
+    assert list(checked.records) == [{"name": "B", "labels": ["red"]}]
+
+
+def test_a_condition_means_the_field_locked_and_not_the_reason_beside_it() -> None:
+    headings = ("key", "name", "locked", "_locked", "_old.name")
+    rows = (("k", "B", "no", "", "A"), ("l", "B", "yes", "no", "A"))
+    assert list(check(*rows, headings=headings, when={"Locked": ("no",)}).records) == [
+        {"name": "B", "locked": "no"},
+        None,
+    ]
+    assert list(check(*rows, headings=headings, when={"_locked": ("",)}).records)[1] is None
+    made = check(rows[0], headings=headings, computed={"note": Computed(template="{locked}")})
+    assert list(made.records) == [{"name": "B", "locked": "no", "note": "no"}]
+
+
+def test_a_row_that_was_ragged_in_its_own_file_is_told_though_nothing_of_it_was_edited() -> None:
+    layout = lay_out(HEADINGS, TARGET, Input())
+    ragged = Problem("ragged_row", 2, "", "", "the row has 7 cells")
+    checked = Validator(TARGET, layout, Secrets()).check([Row(2, PULLED)], [ragged])
+    assert (checked.records, checked.problems, checked.untouched) == ([None], [ragged], 0)
+    spilled = check((*PULLED, "more"), (*PULLED, ""), headings=(*HEADINGS, "_extra_1"))
+    assert [(problem.code, problem.row) for problem in spilled.problems] == [("ragged_row", 2)]
+    assert spilled.untouched == 1

@@ -268,6 +268,27 @@ def test_a_wrong_cell_in_a_column_that_is_not_used_is_no_matter() -> None:
     assert (list(checked.problems), checked.records) == ([], [{"name": "#N/A"}])
 
 
+@pytest.mark.parametrize(
+    ("problem", "other", "found"),
+    [
+        (known("Other"), "go", ["error_cell"]),
+        (known("Other"), "stop", []),  # left out by the other condition all the same
+        (known("Other", Level.WARNING), "go", []),
+        (known("Other", row=3), "go", []),
+        (Problem("id_as_number", 2, "Other", "7", "was '007'"), "go", []),
+    ],
+)
+def test_a_row_whose_condition_can_not_be_known_is_told_and_not_left_out(
+    problem: Problem, other: str, found: list[str]
+) -> None:
+    target = target_of()
+    layout = lay_out(["Id", "Name", "Other", "More"], target, Input(when={"Other": ("go",), "More": ("go",)}))
+    checked = Validator(target, layout, Secrets()).check([Row(2, ("1", "x", "#N/A", other))], [problem])
+    assert [one.code for one in checked.problems] == found
+    assert checked.records == [None]
+    assert bool(checked.skipped) is not bool(found)
+
+
 def test_a_warning_of_the_reader_stops_nothing() -> None:
     checked = knowing(known("Name", Level.WARNING))
     assert checked.records == [{"name": "#N/A"}]
@@ -312,3 +333,17 @@ def test_a_row_fares_the_same_alone_and_beside_others(rows: list[tuple[str, ...]
     assert list(together.records) == [record for one in alone for record in one.records]
     assert list(together.ids) == [ids for one in alone for ids in one.ids]
     assert [problem.code for problem in together.problems] == [p.code for one in alone for p in one.problems]
+
+
+def test_a_number_is_no_spoilt_id_in_a_column_that_holds_no_ids() -> None:
+    spoilt = [Problem("id_as_number", 2, heading, "7", "was '007'") for heading in ("Seats", "Id")]
+    validator = Validator(target_of(), lay_out(["Id", "Seats"], target_of(), Input()), Secrets())
+    rows = [Row(2, ("7", "7"))]
+    assert list(validator.check(rows, spoilt).problems) == [spoilt[1]]
+    assert list(validator.check(rows, spoilt[:1]).records) == [{"seats": 7}]
+
+
+@pytest.mark.parametrize("blank", ["\t", "\r", "\n", " "])
+@pytest.mark.parametrize("before", [(), ("Sales",)])
+def test_a_formula_behind_white_space_is_found_wherever_it_stands(blank: str, before: tuple[str, ...]) -> None:
+    assert not harmless([*before, f"{blank}=A1"], "text")
