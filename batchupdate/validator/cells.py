@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchupdate.targets import Target
-    from batchupdate.validator.columns import Slot
     from batchupdate.validator.findings import Findings
+    from batchupdate.validator.layout import Slot
     from batchupdate.validator.suspicious import Kind, Strictness
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Row
     from batchupdate.targets import FieldRule, Target
-    from batchupdate.validator.columns import Layout, Old, Slot
+    from batchupdate.validator.layout import Layout, Old, Slot
 
 UNTOUCHED = "not edited since it was pulled"
 BLANKED_ONLY = "nothing to send: its only edits are blanked cells, which leave their fields as they are"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Row
     from batchupdate.targets import FieldRule
-    from batchupdate.validator.columns import Slot
+    from batchupdate.validator.layout import Slot
 
 
 class SpreadList(NamedTuple):

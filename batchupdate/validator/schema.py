@@ -1,0 +1,78 @@
+"""What pydantic checks a batch of records against, and what it finds wrong with a field, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
+
+from pydantic import AfterValidator, GetPydanticSchema, StringConstraints
+from pydantic_core import CoreSchema, core_schema
+from typing_extensions import TypedDict
+
+from batchupdate.model import Problem
+from batchupdate.targets import FORMATS
+from batchupdate.validator.types import none_of, short
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydantic_core import ErrorDetails
+
+    from batchupdate.model import Row
+    from batchupdate.targets import FieldRule, IdRule, Target
+
+
+def list_of_records(target: Target, names: Sequence[str]) -> Any:  # noqa: ANN401 - a type made at run time
+    """A list of typed dictionaries of the target's ids and fields: what pydantic checks a batch against."""
+    keys: dict[str, Any] = {name: Required[_id_type(target.id[name])] for name in target.path_variables}
+    for name, rule in target.fields.items():
+        if name in names:
+            kind = _text_type(rule) if rule.type == "string" else Any
+            keys[name] = Required[kind] if rule.required else kind
+    record: Any = TypedDict("Record", keys, total=False)  # type: ignore[misc] # made at run time
+    return list[record]
+
+
+def _id_type(rule: IdRule) -> Any:  # noqa: ANN401 - as above
+    text = Annotated[str, StringConstraints(max_length=rule.max_length, pattern=rule.regex)]
+    return text if rule.format else Annotated[text, AfterValidator(_own_segment)]
+
+
+def _own_segment(value: str) -> str:
+    """Refuses what a server would take for a step in the path (RFC 3986, section 5.2.4), encoded or not."""
+    if value in {".", ".."}:
+        raise ValueError("is a step in a path, and no id")
+    if not value.isprintable():
+        raise ValueError("holds a character that can't be seen; type the id again")
+    return value
+
+
+def _text_type(rule: FieldRule) -> Any:  # noqa: ANN401 - as above
+    if rule.enum is not None:
+        return Literal[rule.enum]
+    pattern = FORMATS[rule.format][0] if rule.format else rule.pattern
+    text: CoreSchema = core_schema.str_schema(min_length=rule.min_length, max_length=rule.max_length, pattern=pattern)
+    if rule.format and rule.pattern:
+        text = core_schema.chain_schema([text, core_schema.str_schema(pattern=rule.pattern)])
+    return Annotated[str, GetPydanticSchema(lambda _source, _handler: text)]
+
+
+def field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: ErrorDetails) -> Problem:
+    """What is wrong with the field `name`, whose column is headed `heading`."""
+    if error["type"] == "missing":
+        return Problem("required", row.number, heading, "", f"{name} is required; fill it in")
+    cell = str(error["input"])
+    match error["type"]:
+        case "string_too_long" if rule.max_length is not None:
+            more = len(cell) - rule.max_length
+            message = f"{name} has {len(cell)} characters, at most {rule.max_length} are allowed; shorten it by {more}"
+            return Problem("too_long", row.number, heading, cell, message)
+        case "string_too_short":
+            message = f"{name} has {len(cell)} characters, at least {rule.min_length} are needed"
+            return Problem("too_short", row.number, heading, cell, message)
+        case "literal_error" if rule.enum is not None:
+            return Problem("not_in_list", row.number, heading, cell, none_of(cell, rule.enum))
+        case _:
+            broken = error.get("ctx", {}).get("pattern")
+            by_format = rule.format and FORMATS[rule.format][0] == broken
+            wanted = FORMATS[rule.format][1] if rule.format and by_format else f"text that matches {broken}"
+            return Problem("bad_format", row.number, heading, cell, f"{short(cell)} is not {wanted}")
