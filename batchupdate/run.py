@@ -19,7 +19,8 @@ from batchupdate.journal.folder import point_latest
 from batchupdate.log import run_log
 from batchupdate.model import Progress
 from batchupdate.places import files_of, places_of
-from batchupdate.prepare import Prepared, known_secrets, prepare, quiet, rate_facts, read_options, target_of
+from batchupdate.prepare import Prepared, known_secrets, prepare, quiet, read_options, target_of
+from batchupdate.prepare.facts import rate_facts
 from batchupdate.reader import Table
 from batchupdate.reader.sources import local_copies, open_tables
 from batchupdate.reporter.annotated import MOST_NOTES, write_annotated
