@@ -22,6 +22,9 @@ RAGGED = "ragged_row"
 """The code of a row with more or fewer cells than there are headings."""
 
 
+_told_short = re.compile(r"the row has (\d+) cells, and the heading row has \d+; is a line broken in two\?").search
+
+
 def told_ragged(cells: int | str, headings: int, *, many: bool) -> str:
     """What to say of such a row, and the way out.
 
@@ -32,3 +35,9 @@ def told_ragged(cells: int | str, headings: int, *, many: bool) -> str:
     """
     way_out = "put quotes around a cell that holds the delimiter" if many else "is a line broken in two?"
     return f"the row has {cells} cells, and the heading row has {headings}; {way_out}"
+
+
+def told_short(told: str) -> tuple[int, str] | None:
+    """How many cells a row had that was too short, and the words of `told_ragged`, if these stand in a text."""
+    found = _told_short(told)
+    return (int(found[1]), found[0]) if found else None

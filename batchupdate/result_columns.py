@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 ID_COLUMN = "_id"
+ERROR_COLUMN = "_error"
 RESULT_COLUMNS = (
     "_row",
     ID_COLUMN,
     "_outcome",
     "_http_status",
     "_attempts",
-    "_error",
+    ERROR_COLUMN,
     "_request_id",
     "_finished_at",
     "_duration_ms",

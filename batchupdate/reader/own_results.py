@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchupdate.formula_guard import GUARD, unguard, unguard_id
+from batchupdate.headings import told_short
 from batchupdate.result_columns import FILE, RESULT_COLUMNS
 from batchupdate.retyped import is_retyped
 
@@ -83,3 +84,21 @@ def spoilt_ids(chunk: list[list[str]], kept: tuple[int, ...], copy: int) -> Iter
         for one in {told, *told.split("/")}:  # an id of several parts stands there as a path
             if one not in own.values():
                 yield from ((at, place, one) for place, cell in own.items() if is_retyped(cell, one))
+
+
+def broken_rows(chunk: list[list[str]], kept: tuple[int, ...], error: int) -> Iterator[tuple[int, int, str]]:
+    """The rows that broke off in the original input, and that nobody has mended: a report has made them whole again.
+
+    Args:
+        chunk: records of the report.
+        kept: the places of the input's own columns.
+        error: the place of the column `_error`; who empties its cell says that the row is right.
+
+    Yields:
+        The record's place in the chunk, the place of the first cell that was not there, and what was said of the row.
+    """
+    for at, cells in enumerate(chunk):
+        told = told_short(cells[error]) if len(cells) > error else None
+        missing = kept[told[0] :] if told else ()
+        if told and missing and not any(cells[place].strip() for place in missing if place < len(cells)):
+            yield at, missing[0], told[1]

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from batchupdate.errors import InputError
 from batchupdate.formula_guard import unguard
-from batchupdate.headings import normalise_heading
+from batchupdate.headings import RAGGED, normalise_heading
 from batchupdate.model import Level, Problem, Row
 from batchupdate.places import ONE_FILE
 from batchupdate.reader import own_results
 from batchupdate.reader.header import find_header, is_blank, told_chunks
-from batchupdate.result_columns import ID_COLUMN, OLD, is_pulled
+from batchupdate.result_columns import ERROR_COLUMN, ID_COLUMN, OLD, is_pulled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -80,8 +80,8 @@ class Batch(list[Row]):
     """Some rows, and what is wrong with cells of theirs that only the reader can know, in the order of rows.
 
     Codes: `error_cell` and `formula_without_value` (errors; the cell's text is the error or the formula, and must not
-    be sent), `id_as_number` (an error; the id of an earlier run came back changed), `merged_cell` (a warning; the cell
-    is blank, and looks as if it were not).
+    be sent), `id_as_number` (an error; the id of an earlier run came back changed), `ragged_row` (an error; the row
+    was too short in the file of an earlier run), `merged_cell` (a warning; the cell is blank, and does not look so).
     """
 
     __slots__ = ("problems",)
@@ -195,6 +195,7 @@ class Table:
         self.own = self._kept is not None
         self.addresses = Addresses(records.sheet, records.columns_before, self._width, self._kept)
         self._copy_of_id = own_results.own_place(headings, ID_COLUMN) if self.own else 0
+        self._error = own_results.own_place(headings, ERROR_COLUMN) if self.own else 0
         # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.
         self._guarded = not self.own and self.format == "csv" and any(heading.startswith(OLD) for heading in headings)
         if self._kept is not None:
@@ -223,13 +224,13 @@ class Table:
                 if first <= self.header_row:
                     del chunk[: self.header_row - first + 1]
                     first = number - len(chunk)
-                spoilt = self._spoilt_ids(chunk, first)
+                known = [*self._spoilt_ids(chunk, first), *self._broken_rows(chunk, first)]
                 rows = self._rows(chunk, first)
                 if left is not None:
                     rows = rows[:left]
                     left -= len(rows)
                 if rows:
-                    troubles = sorted([*self._records.troubles(first, number - 1), *spoilt])
+                    troubles = sorted([*self._records.troubles(first, number - 1), *known])
                     yield Batch(rows, self._problems(rows, troubles))
                 if left == 0:
                     return
@@ -275,6 +276,18 @@ class Table:
                 Level.ERROR,
             )
             for at, place, told in own_results.spoilt_ids(chunk, self._kept, self._copy_of_id)
+        ]
+
+    def _broken_rows(self, chunk: list[list[str]], first: int) -> list[CellTrouble]:
+        """Rows of an earlier run that were too short in its file, and are whole in its results."""
+        if self._kept is None:
+            return []
+        way_out = "Fill in what is missing, or, if the row is right as it stands, empty its _error cell"
+        return [
+            CellTrouble(
+                first + at, place, RAGGED, "", f"is blank: in the file of an earlier run, {told} {way_out}", Level.ERROR
+            )
+            for at, place, told in own_results.broken_rows(chunk, self._kept, self._error)
         ]
 
     def _problems(self, rows: list[Row], troubles: Sequence[CellTrouble]) -> Sequence[Problem]:

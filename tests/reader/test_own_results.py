@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchupdate.formula_guard import guard, unguard
+from batchupdate.headings import told_ragged, told_short
 from batchupdate.model import Level
 from batchupdate.reader import open_table
 from batchupdate.reader.own_results import OWN_COLUMNS
@@ -145,6 +146,34 @@ def test_a_part_of_an_id_is_told_too(make: Callable[..., Path]) -> None:
     assert spoilt(make, f"agent,key,name,{OWN}\n7,A,B,{after('007/A')}\n") == [(2, "agent", "7")]
     assert spoilt(make, f"agent,key,name,{OWN}\n3,1.50,B,{after(chr(39) + '3/1.50')}\n") == []
     assert spoilt(make, f"agent,key,name,{OWN}\n3,1.5,B,{after(chr(39) + '3/1.50')}\n") == [(2, "key", "1.5")]
+
+
+BROKEN = "2,,invalid,,0,{},,,"
+TOO_SHORT = f'"{told_ragged(2, 3, many=False)}"'
+
+
+@pytest.mark.parametrize(
+    ("cells", "error", "problems"),
+    [
+        ("7,Na,", TOO_SHORT, [("ragged_row", 2, "note")]),
+        ("7,Na,  ", TOO_SHORT, [("ragged_row", 2, "note")]),
+        ("7,Name,mended", TOO_SHORT, []),
+        ("7,Name,", "", []),  # whoever empties _error says that the row is right
+        ("7,Name,", "something else", []),
+        ("7,Name,", '"{}"'.format(told_ragged("more", 3, many=True)), []),
+        ("7,Name,x", f'"{told_ragged(5, 3, many=True)}"', []),
+    ],
+)
+def test_a_row_that_broke_off_is_no_whole_one_because_a_report_filled_it_up(
+    make: Callable[..., Path], cells: str, error: str, problems: list[tuple[str, int, str]]
+) -> None:
+    with open_table(make(f"id,name,note,{OWN}\n{cells},{BROKEN.format(error)}\n")) as table:
+        found = [problem for batch in table.batches() for problem in batch.problems]
+    assert [(one.code, one.row, one.column) for one in found] == problems
+    assert all(
+        one.message.startswith("C2 is blank: in the file of an earlier run, the row has 2 cells") for one in found
+    )
+    assert all(told_short(one.sentence()) == told_short(error) for one in found)  # and so in the results of this one
 
 
 def test_a_file_that_is_no_report_has_no_copies_of_ids(make: Callable[..., Path]) -> None:
