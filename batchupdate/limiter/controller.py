@@ -18,7 +18,7 @@ import math
 from typing import TYPE_CHECKING
 
 from batchupdate.limiter.balance import balance
-from batchupdate.limiter.history import History
+from batchupdate.limiter.history import SLOT_S, History
 from batchupdate.limiter.ledger import Ledger
 from batchupdate.limiter.told import SAMPLE_S
 from batchupdate.limiter.trust import Trust
@@ -189,7 +189,8 @@ class Controller:
                 return
         since, self._refused_at = self._refused_at, sent_at
         if self._blocked:
-            if not self.history.let_in(since, number):  # it is still full, and tells nothing new
+            # Nothing was let in, or too little time has gone to count it: it is still full, and tells nothing new.
+            if sent_at - since < SLOT_S or not self.history.let_in(since, number):
                 self._blocked_until = max(self._blocked_until, sent_at + (wait_s or 0.0))
                 return
             self._freed(now, sent_at, number)

@@ -79,6 +79,20 @@ def test_refusals_go_on_lowering_the_rate_as_long_as_some_requests_in_between_ar
     assert line.controller.rate < rate
 
 
+def test_a_refusal_too_soon_after_another_to_count_what_was_let_in_between_lowers_the_rate_no_further() -> None:
+    line = Line(trip_s=0.002)
+    line.let_in(3000)
+    refused_at = line.turn()
+    on_its_way = [line.turn() for _ in range(3)]
+    assert on_its_way[-1] < refused_at + line.trip_s
+    line.refuse(refused_at)  # which they overtook: they are let in
+    rate = line.controller.rate
+    for after_s in (0.005, 0.01, 0.015):
+        line.now = refused_at + after_s
+        line.refuse(line.turn())
+    assert line.controller.rate == rate
+
+
 def test_a_known_limit_is_tried_again_the_later_the_more_refusals_that_cost() -> None:
     cheap, dear = Line(), Line()
     for line, refusals in ((cheap, 1), (dear, 20)):
