@@ -181,7 +181,6 @@ class _Salvage:
         self._pages = pages
         self._gaps = {table: _Ranges() for table in ROOTS}
         self._strays = 0
-        self._complete = False
         self._width = 0
         self._scratch = sqlite3.connect("", isolation_level=None)
 

@@ -58,7 +58,3 @@ class Pace:
         """Takes the turn that is due."""
         due = self._from + 1 / per_s
         self._from = max(now - CATCH_UP_S, due)
-
-    def restart(self, now: float) -> None:
-        """Forgets what was missed: the next turn is due one interval from now."""
-        self._from = now

@@ -106,12 +106,13 @@ def read_options(settings: Settings) -> ReadOptions:
 def known_secrets(target: Target, settings: Settings, environ: Mapping[str, str] | None) -> Secrets:
     """The key if there is one: checking needs none, but a file that holds it is to be found out."""
     try:
-        return _secrets(target, find_key(target.auth.env, settings, environ))
+        return secrets_of(target, find_key(target.auth.env, settings, environ))
     except ConfigError:
         return Secrets()
 
 
-def _secrets(target: Target, key: SecretStr | None) -> Secrets:
+def secrets_of(target: Target, key: SecretStr | None) -> Secrets:
+    """What must never be written down: the key, in every form in which it goes out."""
     return Secrets([key, *target.auth.secrets(key)] if key else [])
 
 
@@ -140,7 +141,7 @@ def prepare(
     target = target_of(settings)
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     key = None if keyless else find_key(target.auth.env, settings, environ)
-    secrets = known_secrets(target, settings, environ) if keyless else _secrets(target, key)
+    secrets = known_secrets(target, settings, environ) if keyless else secrets_of(target, key)
     with local_copies(source) as sources, ExitStack() as stack:
         facts = facts_of(sources, target, settings, base_url)
         with open_tables(sources, read_options(settings), secrets.redact) as table:
@@ -219,7 +220,7 @@ def resume(
             settings,
             base_url,
             key,
-            _secrets(target, key),
+            secrets_of(target, key),
             clock or SystemClock(),
             checkup,
             resumed=True,
@@ -288,7 +289,7 @@ def retry(
             settings,
             base_url,
             key,
-            _secrets(target, key),
+            secrets_of(target, key),
             clock,
             _checkup_of(journal.meta()),
             resumed=False,

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 from batchupdate.backoff import delay_s
 from batchupdate.client import Client
 from batchupdate.clock import SystemClock
-from batchupdate.config import Secrets, find_key
+from batchupdate.config import find_key
 from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.limiter import Limiter
 from batchupdate.model import Progress
+from batchupdate.prepare import secrets_of
+from batchupdate.prepare.facts import rate_of
 from batchupdate.pull.cells import Texts
 from batchupdate.pull.fetch import Fetcher
 from batchupdate.pull.pages import Pager
-from batchupdate.rates import rate_in_force
 from batchupdate.sheets import Columns, Form, open_sheet, whole_file
 from batchupdate.targets import UnfitError, find_target
 
@@ -94,11 +95,11 @@ async def pull_records(
     clock = clock or SystemClock()
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     key = find_key(target.auth.env, settings, environ)
-    secrets = Secrets([key, *target.auth.secrets(key)] if key else [])
+    secrets = secrets_of(target, key)
     columns = Columns.pulled(target, name)
     texts = Texts(columns, form, settings.input)
     pager = Pager(listing, base_url)
-    rate = rate_in_force(settings.rate, settings.max_rate, target.rate, target.max_rate)
+    rate = rate_of(target, settings)
     burst = settings.burst or target.burst
     limiter = Limiter(rate, burst, clock, delay_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
     headers = {**target.headers, **target.auth.headers(key)}

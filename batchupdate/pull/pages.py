@@ -11,6 +11,7 @@ import string
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from batchupdate.quoted import quoted
 from batchupdate.targets import UnfitError
 from batchupdate.targets.listing import is_true, look_up
 
@@ -158,11 +159,11 @@ class Pager:
             parts = urlsplit(urljoin(self.origin + self.path, url))
             place = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
         except ValueError as error:
-            raise UnfitError(f"the next page's address {_short(url)} is no web address") from error
+            raise UnfitError(f"the next page's address {quoted(url, 100)} is no web address") from error
         own = urlsplit(self.origin)
         if place != (own.scheme, own.hostname, own.port or _PORTS[own.scheme]) or "@" in parts.netloc:
             raise UnfitError(
-                f"the next page is said to be at {_short(url)}, and the key goes to {self.origin} only; "
+                f"the next page is said to be at {quoted(url, 100)}, and the key goes to {self.origin} only; "
                 "if the address is right otherwise, let pagination say style cursor or page"
             )
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
@@ -199,7 +200,3 @@ def _number(value: object, expression: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise UnfitError(f"{expression} is to find a whole number in the reply, and finds none")
     return value
-
-
-def _short(url: str) -> str:
-    return repr(url if len(url) <= 100 else f"{url[:99]}…")  # noqa: PLR2004 - fits a line

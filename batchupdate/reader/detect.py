@@ -11,8 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from batchupdate.errors import InputError
+from batchupdate.quoted import quoted
 from batchupdate.reader.kinds import HEAD_BYTES, looks_binary, refuse_binary
-from batchupdate.reader.table import shorten
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -357,7 +357,7 @@ def first_beyond_ascii(path: Path, encoding: str, delimiter: str, skip: int) -> 
 def encoding_notice(path: Path, delimiter: str, skip: int) -> str:
     """Tells that Windows-1252 is a guess, and shows what it made of the first cell where it matters."""
     found = first_beyond_ascii(path, "cp1252", delimiter, skip)
-    shown = f" Row {found[0]:,} then reads {shorten(found[1])}." if found else ""
+    shown = f" Row {found[0]:,} then reads {quoted(found[1])}." if found else ""
     return (
         "The file is not UTF-8, so it is read as Windows-1252 (Western European)."
         f"{shown} If that looks wrong, say how it is written with --encoding."

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.dotted import escaped
 from batchupdate.errors import InputError
+from batchupdate.quoted import quoted
 from batchupdate.reader import detect
-from batchupdate.reader.table import MAX_COLUMNS, shorten
+from batchupdate.reader.table import MAX_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,14 +95,6 @@ class JsonLinesRecords:
                     ) from None
 
 
-def is_record(line: str) -> bool:
-    """Whether a line is a JSON object."""
-    try:
-        return isinstance(_DECODER.decode(line), dict)
-    except (_Broken, ValueError, RecursionError):
-        return False
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} (character {error.colno:,})"
@@ -128,7 +121,7 @@ def _flatten(value: dict[str, Any], before: str, into: dict[str, str]) -> int:
             nulls += _flatten(inner, f"{name}.", into)
             continue
         if name in into:
-            raise _Broken(f"the key {shorten(name)} stands in it twice")
+            raise _Broken(f"the key {quoted(name)} stands in it twice")
         if isinstance(inner, str):
             into[name] = str(inner)
         else:
@@ -161,7 +154,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next(key for place, (key, _) in enumerate(pairs) if key in dict(pairs[:place]))
-        raise _Broken(f"the key {shorten(twice)} stands in it twice")
+        raise _Broken(f"the key {quoted(twice)} stands in it twice")
     return found
 
 

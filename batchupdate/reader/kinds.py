@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from batchupdate.errors import InputError
-from batchupdate.reader.table import shorten
+from batchupdate.quoted import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,7 +127,7 @@ def refuse_damaged(source: str, cause: BaseException | None = None) -> NoReturn:
         InputError: always.
     """
     reason = str(cause).strip().rstrip(".") if cause is not None else ""
-    detail = f" ({shorten(reason, 120)})" if reason else ""
+    detail = f" ({quoted(reason, 120)})" if reason else ""
     raise InputError(
         f"{source} is a damaged Excel workbook: it is cut off, or was changed on the way{detail}.",
         "Open it in your spreadsheet program and save it again as .xlsx; or download it again.",

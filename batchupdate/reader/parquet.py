@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
+from batchupdate.quoted import quoted
 from batchupdate.reader.cell_text import text_of
 from batchupdate.reader.rehearsal import survives_parquet
-from batchupdate.reader.table import MAX_COLUMNS, shorten
+from batchupdate.reader.table import MAX_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +85,7 @@ class ParquetRecords:
         for field in self._columns:
             if any(is_odd(field.type) for is_odd in odd):
                 raise InputError(
-                    f"{self._source}: the column {shorten(field.name)} holds {field.type}, which has no text.",
+                    f"{self._source}: the column {quoted(field.name)} holds {field.type}, which has no text.",
                     "Export it without this column, or with text in it.",
                 )
 

@@ -17,8 +17,9 @@ from batchupdate.errors import InputError
 from batchupdate.headings import RAGGED, normalise_heading, told_ragged
 from batchupdate.model import Problem, Row
 from batchupdate.places import BITS, MOST_ROWS, Places, file_of, listed, row_of, short_names
+from batchupdate.quoted import quoted
 from batchupdate.reader import MEANT_FOR, ReadOptions, open_table
-from batchupdate.reader.table import Batch, shorten
+from batchupdate.reader.table import Batch
 from batchupdate.result_columns import EXTRA, is_pulled
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class Tables:
             )
 
     def _shown(self, heading: str) -> str:
-        return shorten(self._redact(heading))
+        return quoted(self._redact(heading))
 
 
 def _first(batch: Batch, count: int) -> Batch:

@@ -18,6 +18,7 @@ from batchupdate.formula_guard import unguard
 from batchupdate.headings import RAGGED, normalise_heading
 from batchupdate.model import Level, Problem, Row
 from batchupdate.places import ONE_FILE
+from batchupdate.quoted import quoted
 from batchupdate.reader import own_results
 from batchupdate.reader.header import find_header, is_blank, told_chunks
 from batchupdate.result_columns import ERROR_COLUMN, ID_COLUMN, OLD, is_pulled
@@ -271,7 +272,7 @@ class Table:
                 place,
                 "id_as_number",
                 chunk[at][place],
-                f"was {shorten(told)} in the run that these results are of: a spreadsheet program took the id for a "
+                f"was {quoted(told)} in the run that these results are of: a spreadsheet program took the id for a "
                 "number or a date; type it again, in a column that is formatted as text",
                 Level.ERROR,
             )
@@ -372,7 +373,7 @@ class Table:
         letters = [column_letters(self._records.columns_before + place) for place in (one, other)]
         return InputError(
             f"{self.source}: the columns {letters[0]} and {letters[1]} have the same heading "
-            f"({shorten(names[0])} and {shorten(names[1])}; case, spaces, '_' and '-' make no difference).",
+            f"({quoted(names[0])} and {quoted(names[1])}; case, spaces, '_' and '-' make no difference).",
             "Rename or delete one of them.",
         )
 
@@ -385,11 +386,6 @@ def column_letters(index: int) -> str:
         index, rest = divmod(index - 1, 26)
         letters = chr(ord("A") + rest) + letters
     return letters
-
-
-def shorten(text: str, length: int = 60) -> str:
-    """A text of the user's for use in a sentence: quoted, on one line, cut off where it is long."""
-    return repr(text if len(text) <= length else f"{text[: length - 1]}…")
 
 
 def _cut_empty_ends(chunk: list[list[str]], width: int) -> None:

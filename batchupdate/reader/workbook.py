@@ -13,13 +13,14 @@ from xml.etree.ElementTree import ParseError
 
 from batchupdate.errors import InputError
 from batchupdate.model import Level
+from batchupdate.quoted import quoted
 from batchupdate.reader.blind_spots import refuse_errors
 from batchupdate.reader.cell_text import text_of, time_of
 from batchupdate.reader.kinds import Kind, refuse_damaged, refuse_password
 from batchupdate.reader.marks import find_marks
 from batchupdate.reader.ods_marks import find_ods_marks
 from batchupdate.reader.rehearsal import survives_workbook
-from batchupdate.reader.table import CellTrouble, column_letters, shorten
+from batchupdate.reader.table import CellTrouble, column_letters
 from batchupdate.reader.weight import weigh
 from batchupdate.result_columns import CHANGES_SHEET, HOW_TO_SHEET
 
@@ -110,7 +111,7 @@ class WorkbookRecords:
                 mark.column - self.columns_before,
                 mark.code,
                 mark.text,
-                f"holds the error {shorten(mark.text)}; mend the cell"
+                f"holds the error {quoted(mark.text)}; mend the cell"
                 if mark.code == "error_cell"
                 else "holds a formula without a result; open the file in your spreadsheet program and save it",
                 Level.ERROR,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchupdate.model import Level, Problem, Row
+from batchupdate.quoted import quoted
 from batchupdate.validator.mapping import CHANGES, truncate
 from batchupdate.validator.suspicious import harmless, level_of, suspicions, told_trimmed, trimmed
-from batchupdate.validator.types import short
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from batchupdate.targets import Target
     from batchupdate.validator.findings import Findings
@@ -33,7 +33,7 @@ def polished(
 ) -> Sequence[str]:
     """The column's cells as they are to be checked; the same object where nothing had to change."""
     if slot.transforms:
-        column = [_transformed(row, slot, cell, findings) for row, cell in zip(rows, column, strict=True)]
+        column = [_transformed_and_told(row, slot, cell, findings) for row, cell in zip(rows, column, strict=True)]
     if harmless(column, kind):
         return column
     kept = list(column)
@@ -43,18 +43,28 @@ def polished(
     return kept
 
 
-def _transformed(row: Row, slot: Slot, cell: str, findings: Findings) -> str:
+def transformed(slot: Slot, cell: str, on_cut: Callable[[str, str], None] = lambda _before, _after: None) -> str:
+    """The cell as it would be sent: its column's transforms done, and a marker as it is.
+
+    `on_cut` is told what `truncate` shortens, before and after.
+    """
     if not cell or cell in {slot.null_marker, slot.empty_marker}:
         return cell
     for name in slot.transforms:
         if name != "truncate":
             cell = CHANGES[name](cell)
         elif len(cell) > slot.longest:
-            cut = truncate(cell, slot.longest)
-            told = f"{short(cell)} is cut to {len(cut)} characters: {short(cut)}"
-            findings.add(Problem("truncated", row.number, slot.heading, cell, told, Level.WARNING))
-            cell = cut
+            before, cell = cell, truncate(cell, slot.longest)
+            on_cut(before, cell)
     return cell
+
+
+def _transformed_and_told(row: Row, slot: Slot, cell: str, findings: Findings) -> str:
+    def tell(before: str, after: str) -> None:
+        told = f"{quoted(before)} is cut to {len(after)} characters: {quoted(after)}"
+        findings.add(Problem("truncated", row.number, slot.heading, before, told, Level.WARNING))
+
+    return transformed(slot, cell, tell)
 
 
 def _looked_at(row: Row, slot: Slot, cell: str, kind: Kind, strictness: Strictness, findings: Findings) -> str:

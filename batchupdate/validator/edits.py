@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchupdate.exact_json import dumps
 from batchupdate.formula_guard import unguard_id
 from batchupdate.model import Level, Problem
+from batchupdate.quoted import quoted
 from batchupdate.result_columns import OLD_EMPTY, OLD_NULL
 from batchupdate.retyped import is_retyped
-from batchupdate.validator.mapping import CHANGES, truncate
-from batchupdate.validator.types import RefusedError, parser, short
+from batchupdate.validator.cells import transformed
+from batchupdate.validator.types import RefusedError, parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,7 +114,7 @@ class Comparison:
         unedited: list[Old] = []
         for one in self._old:
             slot, cell, old = self._slots[one.slot], picked[one.slot], row.cells[one.place]
-            changed = _transformed(slot, cell)
+            changed = transformed(slot, cell)
             if _same(changed, old, slot) or self._same_value(changed, old, slot):
                 cells[one.slot] = ""
                 unedited.append(one)
@@ -135,13 +136,13 @@ class Comparison:
             slot, cell, old = self._slots[one.slot], picked[one.slot], row.cells[one.place]
             rule = self._target.id[slot.name]
             was = unguard_id(old)
-            if old in {"", cell} or rule.key(_transformed(slot, cell)) == rule.key(was):
+            if old in {"", cell} or rule.key(transformed(slot, cell)) == rule.key(was):
                 continue
             if is_retyped(cell, was):
-                told = f"was {short(was)} when it was pulled: a spreadsheet program took the id for a number or a date"
+                told = f"was {quoted(was)} when it was pulled: a spreadsheet program took the id for a number or a date"
                 told += "; put the id back, in a column formatted as text"
                 return Problem("id_as_number", row.number, slot.heading, cell, told)
-            told = f"the old values in this row are those of {short(was)}; was the id changed, or were some columns "
+            told = f"the old values in this row are those of {quoted(was)}; was the id changed, or were some columns "
             told += "sorted without the others? Undo that, or, to have all of this row sent, empty its _old. cells"
             return Problem(OTHER_RECORD, row.number, slot.heading, cell, told)
         return None
@@ -179,15 +180,6 @@ def _same(cell: str, old: str, slot: Slot) -> bool:
     if cell == old or (not cell and old in {OLD_NULL, OLD_EMPTY}):
         return True
     return (cell == slot.null_marker and old == OLD_NULL) or (cell == slot.empty_marker and old == OLD_EMPTY)
-
-
-def _transformed(slot: Slot, cell: str) -> str:
-    """The cell as it would be sent: a transform that changes it makes an edit of it."""
-    if not slot.transforms or not cell or cell in {slot.null_marker, slot.empty_marker}:
-        return cell
-    for name in slot.transforms:
-        cell = CHANGES[name](cell) if name != "truncate" else truncate(cell, slot.longest)
-    return cell
 
 
 def _blanked(row: Row, slot: Slot, rule: FieldRule) -> Problem:

@@ -9,8 +9,9 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from batchupdate.model import Problem
+from batchupdate.quoted import quoted
 from batchupdate.targets import FORMATS
-from batchupdate.validator.types import none_of, short
+from batchupdate.validator.types import none_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,4 +76,4 @@ def field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: Err
             broken = error.get("ctx", {}).get("pattern")
             by_format = rule.format and FORMATS[rule.format][0] == broken
             wanted = FORMATS[rule.format][1] if rule.format and by_format else f"text that matches {broken}"
-            return Problem("bad_format", row.number, heading, cell, f"{short(cell)} is not {wanted}")
+            return Problem("bad_format", row.number, heading, cell, f"{quoted(cell)} is not {wanted}")

@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from batchupdate.model import Level
+from batchupdate.quoted import quoted
 from batchupdate.targets.texts import search
-from batchupdate.validator.types import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -113,25 +113,25 @@ def suspicions(cell: str, kind: Kind) -> Iterator[Suspicion]:
     if kind == "text":
         yield from _unseen(cell)
         if _rounded(cell):
-            told = f"{short(cell)} looks like a number that a spreadsheet program has rounded; type all its digits"
+            told = f"{quoted(cell)} looks like a number that a spreadsheet program has rounded; type all its digits"
             yield Suspicion("number_rounded", told)
 
 
 def as_number(cell: str) -> Suspicion:
     """An id that was taken for a number; what it was can't be told from what is left."""
-    told = f"{short(cell)} looks like an id that a spreadsheet program took for a number"
+    told = f"{quoted(cell)} looks like an id that a spreadsheet program took for a number"
     return Suspicion("id_as_number", f"{told}; format the column as text, and paste the ids again")
 
 
 def _damaged(cell: str) -> Iterator[Suspicion]:
     if meant := read_right(cell):
-        told = f"{short(cell)} looks like {short(meant)}, read in a wrong encoding"
+        told = f"{quoted(cell)} looks like {quoted(meant)}, read in a wrong encoding"
         yield Suspicion("mojibake", f"{told}; export the file as UTF-8 again, or correct the cell")
     if "\ufffd" in cell:
-        told = f"{short(cell)} has lost a character (shown as \ufffd) when it was saved; type it again"
+        told = f"{quoted(cell)} has lost a character (shown as \ufffd) when it was saved; type it again"
         yield Suspicion("replacement_character", told)
     if _formula(cell):
-        told = f"{short(cell)} is a formula, not its result; paste it as a value, or as text that does not begin so"
+        told = f"{quoted(cell)} is a formula, not its result; paste it as a value, or as text that does not begin so"
         yield Suspicion("formula", told)
 
 
@@ -185,6 +185,6 @@ def lost_zeros(cell: str, rule: IdRule) -> str:
 def explained(cell: str, rule: IdRule) -> Suspicion | None:
     """Why an id that breaks its rule may look as it does."""
     if zeros := lost_zeros(cell, rule):
-        told = f"{short(cell)} has lost its leading zeros, and may have been {short(zeros)}"
+        told = f"{quoted(cell)} has lost its leading zeros, and may have been {quoted(zeros)}"
         return Suspicion("lost_zeros", f"{told}; format the column as text, and paste the ids again")
     return as_number(cell) if _as_number(cell) else None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from batchupdate.exact_json import MOST_DIGITS, exact
+from batchupdate.quoted import quoted
 from batchupdate.targets import FALSE_WORDS, FORMATS, TRUE_WORDS
 from batchupdate.targets.texts import search
 
@@ -77,14 +78,9 @@ def parser(name: str, rule: FieldRule, decimal: str = ".") -> Parse | None:
     return partial(_PLAIN[rule.type], name, rule)
 
 
-def short(cell: str) -> str:
-    """A cell's text for a sentence: quoted, on one line, cut off where it is long."""
-    return repr(cell if len(cell) <= 60 else cell[:59] + "…")  # noqa: PLR2004 - fits a line
-
-
 def _integer(name: str, rule: FieldRule, cell: str) -> int:
     if not _whole(cell):
-        told = f"{short(cell)} is not a whole number such as 12"
+        told = f"{quoted(cell)} is not a whole number such as 12"
         if _decimal(cell):
             told += "; leave decimals and the exponent out"
         raise RefusedError("not_an_integer", told)
@@ -104,7 +100,7 @@ def _with_point(cell: str) -> str:
     if match:
         whole, decimals, exponent = match.groups()
         return f"{whole.replace('.', '')}{f'.{decimals}' if decimals else ''}{exponent or ''}"
-    told = f"{short(cell)} is not a number such as 12,5"
+    told = f"{quoted(cell)} is not a number such as 12,5"
     if cell.endswith("%"):
         told += _PER_CENT.replace(".", ",")
     elif _decimal(cell):
@@ -120,7 +116,7 @@ def _number(name: str, rule: FieldRule, typed: str, cell: str | None = None) -> 
     cell = typed if cell is None else cell
     match = _decimal(cell)
     if match is None:
-        told = f"{short(cell)} is not a number such as 12.5"
+        told = f"{quoted(cell)} is not a number such as 12.5"
         if cell.endswith("%"):
             told += _PER_CENT
         elif _with_comma(cell):
@@ -141,9 +137,9 @@ def _number(name: str, rule: FieldRule, typed: str, cell: str | None = None) -> 
 def _within(name: str, rule: FieldRule, number: int | Decimal, cell: str) -> None:
     # A float's shortest text is what stands in the declaration; its binary value is not.
     if rule.minimum is not None and number < Decimal(str(rule.minimum)):
-        raise RefusedError("too_small", f"{name} is {short(cell)}, at least {rule.minimum} is allowed")
+        raise RefusedError("too_small", f"{name} is {quoted(cell)}, at least {rule.minimum} is allowed")
     if rule.maximum is not None and number > Decimal(str(rule.maximum)):
-        raise RefusedError("too_large", f"{name} is {short(cell)}, at most {rule.maximum} is allowed")
+        raise RefusedError("too_large", f"{name} is {quoted(cell)}, at most {rule.maximum} is allowed")
 
 
 def _boolean(name: str, rule: FieldRule) -> Parse:
@@ -155,7 +151,7 @@ def _boolean(name: str, rule: FieldRule) -> Parse:
     def parse(cell: str) -> bool:
         value = words.get(cell.casefold())
         if value is None:
-            told = f"{short(cell)} does not say whether {name} is true ({true}) or false ({false})"
+            told = f"{quoted(cell)} does not say whether {name} is true ({true}) or false ({false})"
             raise RefusedError("not_a_boolean", told)
         return value
 
@@ -168,15 +164,15 @@ def _date(name: str, rule: FieldRule, cell: str) -> str:
         try:
             return datetime.strptime(cell, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007 - a date has no time zone
         except ValueError:
-            raise RefusedError("not_a_date", f"{short(cell)} is no day of the calendar") from None
+            raise RefusedError("not_a_date", f"{quoted(cell)} is no day of the calendar") from None
     for form in rule.input_formats:
         try:
             return datetime.strptime(cell, form).date().isoformat()  # noqa: DTZ007 - as above
         except ValueError:
             continue
-    told = f"{short(cell)} is not a date such as 2026-11-21"
+    told = f"{quoted(cell)} is not a date such as 2026-11-21"
     if _iso_time(cell):
-        told = f"{short(cell)} has a time of day, and {name} is a date; leave the time out"
+        told = f"{quoted(cell)} has a time of day, and {name} is a date; leave the time out"
     raise RefusedError("not_a_date", told + _also(rule))
 
 
@@ -196,9 +192,9 @@ def _datetime(name: str, rule: FieldRule) -> Parse:
         try:
             moment = datetime.fromisoformat(f"{day}T{minute}")
         except ValueError:
-            raise RefusedError("not_a_datetime", f"{short(cell)} is no moment of the calendar") from None
+            raise RefusedError("not_a_datetime", f"{quoted(cell)} is no moment of the calendar") from None
         if not offset and rule.timezone == "required":
-            raise RefusedError("no_time_zone", f"{short(cell)} has no time zone; write Z or +01:00 behind it")
+            raise RefusedError("no_time_zone", f"{quoted(cell)} has no time zone; write Z or +01:00 behind it")
         if not offset and zone:
             offset = _offset(name, moment, zone, cell)
         if offset and offset != "Z" and ":" not in offset:
@@ -221,7 +217,7 @@ def _parts(cell: str, rule: FieldRule) -> tuple[str, str, str, str]:
             continue
         text = read.isoformat()
         return text[:10], text[11:16], re.sub(r"[+-]..:..$", "", text[16:]), read.strftime("%z")
-    raise RefusedError("not_a_datetime", f"{short(cell)} is not a time such as 2026-11-21T18:45:00{_also(rule)}")
+    raise RefusedError("not_a_datetime", f"{quoted(cell)} is not a time such as 2026-11-21T18:45:00{_also(rule)}")
 
 
 def _offset(name: str, moment: datetime, zone: ZoneInfo, cell: str) -> str:
@@ -230,7 +226,7 @@ def _offset(name: str, moment: datetime, zone: ZoneInfo, cell: str) -> str:
     if early.utcoffset() != late.utcoffset():
         gap = early.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment
         what = "does not exist" if gap else "comes twice"
-        told = f"{short(cell)} {what} in {zone.key}, where the clocks change; write the offset of {name} behind it"
+        told = f"{quoted(cell)} {what} in {zone.key}, where the clocks change; write the offset of {name} behind it"
         raise RefusedError("no_time_zone", told)
     return early.isoformat()[-6:]
 
@@ -253,7 +249,7 @@ def none_of(cell: str, values: Sequence[str]) -> str:
     listed = ", ".join(values[:LISTED_AT_MOST]) + (" and others" if len(values) > LISTED_AT_MOST else "")
     folded = {value.casefold(): value for value in values}
     close = difflib.get_close_matches(cell[:100].casefold(), list(folded), n=1)
-    return f"{short(cell)} is none of: {listed}" + (f"; did you mean {folded[close[0]]}?" if close else "")
+    return f"{quoted(cell)} is none of: {listed}" + (f"; did you mean {folded[close[0]]}?" if close else "")
 
 
 def item_parser(name: str, rule: FieldRule, decimal: str = ".") -> Parse:
@@ -284,7 +280,7 @@ def _list(name: str, rule: FieldRule, decimal: str) -> Parse:
         if parts is None:
             parts = [part.strip() for part in cell.split(rule.separator)]
             if "" in parts:
-                told = f"item {parts.index('') + 1} of {short(cell)} is empty; take a {rule.separator!r} out"
+                told = f"item {parts.index('') + 1} of {quoted(cell)} is empty; take a {rule.separator!r} out"
                 raise RefusedError("bad_item", told)
         require_count(name, rule, len(parts))
         values = []
@@ -306,9 +302,9 @@ def _json_items(cell: str) -> list[str] | None:
         if not _texts_in_brackets(cell):
             return None  # such as [draft], red
         why = error.msg if isinstance(error, json.JSONDecodeError) else "it nests too deep"
-        raise RefusedError("bad_item", f"{short(cell)} looks like a JSON array, and is none ({why})") from None
+        raise RefusedError("bad_item", f"{quoted(cell)} looks like a JSON array, and is none ({why})") from None
     if _HALF_OF_A_PAIR.search("".join(item for item in items if isinstance(item, str))):
-        raise RefusedError("bad_item", f"{short(cell)} holds half of a character, such as \\ud800")
+        raise RefusedError("bad_item", f"{quoted(cell)} holds half of a character, such as \\ud800")
     texts: list[str] = []
     for number, item in enumerate(items, 1):
         if not isinstance(item, str | bool):
@@ -328,17 +324,17 @@ def _text_item(rule: FieldRule) -> Parse:
     def parse(text: str) -> str:
         if rule.max_length is not None and len(text) > rule.max_length:
             raise RefusedError(
-                "too_long", f"{short(text)} has {len(text)} characters, at most {rule.max_length} are allowed"
+                "too_long", f"{quoted(text)} has {len(text)} characters, at most {rule.max_length} are allowed"
             )
         if rule.min_length is not None and len(text) < rule.min_length:
             raise RefusedError(
-                "too_short", f"{short(text)} has {len(text)} characters, at least {rule.min_length} are needed"
+                "too_short", f"{quoted(text)} has {len(text)} characters, at least {rule.min_length} are needed"
             )
         if rule.enum is not None and text not in rule.enum:
             raise RefusedError("not_in_list", none_of(text, rule.enum))
         for finder, example in patterns:
             if not finder.isinstance_python(text):
-                raise RefusedError("bad_format", f"{short(text)} is not {example}")
+                raise RefusedError("bad_format", f"{quoted(text)} is not {example}")
         return text
 
     return parse
@@ -352,12 +348,12 @@ def _json(name: str, rule: FieldRule, cell: str) -> Any:  # noqa: ANN401 - any J
         raise
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise RefusedError("not_json", f"{name} is not JSON ({error.msg}, {place}): {short(cell)}") from None
+        raise RefusedError("not_json", f"{name} is not JSON ({error.msg}, {place}): {quoted(cell)}") from None
     except (RecursionError, ValueError, OverflowError):  # it nests too deep, or has a number of too many digits
         raise RefusedError("not_json", f"{name} nests too deep, or holds a number that is too long") from None
     if rule.json_type and not isinstance(value, dict if rule.json_type == "object" else list):
         wanted = 'an object such as {"a": 1}' if rule.json_type == "object" else "an array such as [1, 2]"
-        raise RefusedError("wrong_json_type", f"{short(cell)} is not {wanted}")
+        raise RefusedError("wrong_json_type", f"{quoted(cell)} is not {wanted}")
     if value is None and not rule.nullable:
         raise RefusedError("null_not_allowed", f"{name} can't be null; leave the cell blank to keep it as it is")
     if _HALF_OF_A_PAIR.search(json.dumps(value, ensure_ascii=False, default=str)):
@@ -374,7 +370,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise RefusedError("not_json", f"{short(twice)} stands twice in one object; keep one of them")
+        raise RefusedError("not_json", f"{quoted(twice)} stands twice in one object; keep one of them")
     return made
 
 

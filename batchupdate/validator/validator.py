@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from batchupdate.headings import RAGGED, told_ragged
 from batchupdate.model import Level, Problem, Row
+from batchupdate.quoted import quoted
 from batchupdate.targets import AnyOf
 from batchupdate.targets.texts import search
 from batchupdate.validator.cells import kind_of, polished
@@ -22,7 +23,7 @@ from batchupdate.validator.findings import Findings
 from batchupdate.validator.lists import SpreadList
 from batchupdate.validator.schema import field_problem, list_of_records
 from batchupdate.validator.suspicious import explained
-from batchupdate.validator.types import RefusedError, item_parser, parser, short
+from batchupdate.validator.types import RefusedError, item_parser, parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +105,7 @@ class Validator:
         for condition in self._layout.when:
             if not condition.holds(row.cells) and (row.number, condition.heading) not in broken:
                 cell = row.cells[condition.place] if condition.place < len(row.cells) else ""
-                return self._secrets.redact(f"not asked for: column {condition.heading!r} is {short(cell)} (when)")
+                return self._secrets.redact(f"not asked for: column {condition.heading!r} is {quoted(cell)} (when)")
         return ""
 
     def _check(self, rows: Sequence[Row], known: Sequence[Problem], edits: Edits | None = None) -> Checked:
@@ -344,9 +345,9 @@ class Validator:
                 case "string_too_long":
                     message = f"the id has {len(cell)} characters, at most {rule.max_length} are allowed"
                 case "value_error":
-                    message = f"{short(cell)} {error['ctx']['error']}"
+                    message = f"{quoted(cell)} {error['ctx']['error']}"
                 case _:
-                    message = f"{short(cell)} is not {rule.example}"
+                    message = f"{quoted(cell)} is not {rule.example}"
             return Problem("bad_id", row.number, heading, cell, message)
         return field_problem(row, name, heading, self._target.fields[name], error)
 

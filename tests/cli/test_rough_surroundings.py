@@ -206,6 +206,7 @@ def test_a_live_run_is_shown_as_one(cli: Cli, renames: Renames, batchupdate_sand
 
 @needs_unix
 def test_ctrl_c_while_the_command_is_being_loaded_ends_in_a_sentence(tmp_path: Path) -> None:
+    # Ctrl-C ends the child in the middle of its imports; it sleeps only if that failed.
     slow = "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(10)\n"
     (tmp_path / "typer.py").write_text(slow, "utf-8")
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
