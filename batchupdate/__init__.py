@@ -12,7 +12,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from batchupdate._version import __version__
+from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
     from batchupdate.config import Settings, load_settings

@@ -9,10 +9,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from batchupdate.behind import Behind
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, InputError, UsageError
-from batchupdate.model import Level, Outcome, Problem, Progress, Result
-from batchupdate.places import with_rows
+from batchupdate.model import Level, Outcome, Problem, Progress, Result, with_rows
+from batchupdate.util.background import Behind
 from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, lay_out
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from batchupdate.config import Input, Secrets
     from batchupdate.journal import Entry, Journal
     from batchupdate.reader import Table
-    from batchupdate.reader.several import Tables
+    from batchupdate.reader.multi_file import Tables
     from batchupdate.targets import Target
     from batchupdate.validator import Checked, Layout, Sighting
 
@@ -93,7 +92,7 @@ class Ingest:
         self._validator = Validator(target, self._layout, secrets, options.strictness)
         self._finder = DuplicateFinder()
         self._first_shifted = 0
-        self._places = table.places
+        self._labels = table.labels
         self._place_of = {heading: place for place, heading in enumerate(table.columns) if heading}
         self.width = len(table.columns)
         self.checkup = Checkup(table.source, target.name, list(table.notices))
@@ -131,15 +130,15 @@ class Ingest:
         checkup.files = self.rows_by_file
         if (count := checkup.codes["shifted_row"]) >= SHIFTED_TOLD_FROM:
             checkup.notices.append(
-                f"{count:,} rows, from {self._places.say(self._first_shifted)} on, have their id in the column beside "
-                "it: it seems that cells were inserted or deleted there. Shift them back in your spreadsheet program; "
-                'or, if only the headings are shifted, say --map "COLUMN=field".'
+                f"{count:,} rows, from {self._labels.label(self._first_shifted)} on, have their id in the column "
+                "beside it: it seems that cells were inserted or deleted there. Shift them back in your spreadsheet "
+                'program; or, if only the headings are shifted, say --map "COLUMN=field".'
             )
 
     @property
     def rows_by_file(self) -> dict[str, int]:
         """How many data rows of each file were read so far, where there are several."""
-        return dict(zip(self._places.names, self.table.rows, strict=True))
+        return dict(zip(self._labels.names, self.table.rows, strict=True))
 
     def settle_duplicates(self) -> Iterator[tuple[list[Sighting], list[Result]]]:
         """The rows of every record that stands in several, with the results of those that will not be sent."""
@@ -150,19 +149,19 @@ class Ingest:
         *earlier, last = group
         if self.options.on_duplicate == "error":
             heading = self._layout.heading(self.target.path_variables[-1])
-            problems = [duplicate_problem(sighting.row, group, heading, self._places) for sighting in group]
+            problems = [duplicate_problem(sighting.row, group, heading, self._labels) for sighting in group]
             for problem in problems:
                 self._tell(problem)
             return self._invalid([(s.row, p.sentence()) for s, p in zip(group, problems, strict=True) if s.valid])
         broken = [sighting.row for sighting in group if not sighting.valid]
         merge = self.options.on_duplicate == "merge"
         if broken and (merge or not last.valid):
-            why = f"{self._places.say(broken[-1])} for the same record is invalid; mend it, or take it out"
+            why = f"{self._labels.label(broken[-1])} for the same record is invalid; mend it, or take it out"
             return self._invalid([(sighting.row, why) for sighting in group if sighting.valid])
         self.checkup.superseded += sum(sighting.valid for sighting in earlier)
         if merge:
             return []
-        why = f"not sent: {self._places.say(last.row)} for the same record takes its place (on_duplicate: last)"
+        why = f"not sent: {self._labels.label(last.row)} for the same record takes its place (on_duplicate: last)"
         return [Result(s.row, Outcome.UNCHANGED, error=why) for s in earlier if s.valid]
 
     def _invalid(self, rows: Sequence[tuple[int, str]]) -> list[Result]:
@@ -177,8 +176,8 @@ class Ingest:
         if problem.code == "shifted_row":
             self._first_shifted = min(problem.row, self._first_shifted or problem.row)
         self.checkup.warnings += problem.level is Level.WARNING
-        if self._places.names:
-            row, file = self._places.row(problem.row), self._places.file(problem.row)
+        if self._labels.names:
+            row, file = self._labels.row(problem.row), self._labels.file(problem.row)
             problem = replace(problem, row=row, file=file)
         self._on_problem(problem)
 
@@ -216,7 +215,7 @@ def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any]) -> No
             journal.withdraw(results)
         elif ingest.options.on_duplicate == "merge":
             _merge(journal, group)
-    if ingest.table.places.names:
+    if ingest.table.labels.names:
         facts = {**facts, "input": with_rows(facts["input"], list(ingest.rows_by_file.values()))}
     journal.seal({**facts, "columns": list(ingest.table.columns), "width": width, "rows": ingest.checkup.rows})
 

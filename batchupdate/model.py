@@ -6,13 +6,14 @@ a `Reply` or a `Fault`, is judged with a `Verdict`, and ends as a `Result` that 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Outcome(StrEnum):
@@ -46,7 +47,7 @@ class Row(NamedTuple):
     """One data row of the input; a plain tuple, for there can be millions.
 
     `number` is the row's number as the user's spreadsheet program shows it (the header is row 1), and that of its file
-    where there are several (see `places`); `cells` are its texts as typed, in the order of the table's columns. There
+    where there are several (see `RowRef`); `cells` are its texts as typed, in the order of the table's columns. There
     can be fewer or more cells than columns.
     """
 
@@ -289,3 +290,99 @@ class Progress:
     eta_s: float | None = None
     holding_s: float = 0.0
     limit_per_s: float | None = None
+
+
+BITS = 32
+MOST_ROWS = (1 << BITS) - 1
+"""The highest number that a row of one of several files can have."""
+
+
+class InputFile(NamedTuple):
+    """One of several files of a run: what it is called in results, where it stood, its digest, and its data rows."""
+
+    name: str
+    path: str
+    sha256: str
+    rows: int
+
+
+class RowRef(NamedTuple):
+    """Where a row stands: the index of its file, from 0, and its number there as a spreadsheet program shows it."""
+
+    file: int
+    number: int
+
+    @property
+    def key(self) -> int:
+        """The one integer by which journal, workers and idempotency keys know the row.
+
+        The file's index stands above the lowest 32 bits. So the rows of a single file keep their numbers, all rows are
+        in order, and nothing has to be looked up to tell a row's file.
+        """
+        return self.file << BITS | self.number
+
+    @classmethod
+    def of(cls, key: int) -> RowRef:
+        """The place of the row with this key."""
+        return cls(key >> BITS, key & MOST_ROWS)
+
+
+class RowLabels(NamedTuple):
+    """How rows are called in a run of these files; `names` is empty for a run of one file, whose rows need no name."""
+
+    names: tuple[str, ...] = ()
+
+    def row(self, key: int) -> int:
+        """A row's number as its file has it."""
+        return RowRef.of(key).number if self.names else key
+
+    def file(self, key: int) -> str:
+        """What a row's file is called; empty in a run of one file."""
+        if not self.names:
+            return ""
+        index = RowRef.of(key).file
+        return self.names[index] if 0 <= index < len(self.names) else f"file {index + 1}"
+
+    def label(self, key: int) -> str:
+        """A row's place in a sentence: `row 7`, or with several files `b.csv row 7`."""
+        return f"{self.file(key)} row {RowRef.of(key).number}" if self.names else f"row {key}"
+
+    def label_all(self, keys: Sequence[int]) -> str:
+        """The places of some rows in a sentence: `row 7`, `rows 7, 9`, or `a.csv row 7, b.csv row 7`."""
+        if self.names:
+            return ", ".join(map(self.label, keys))
+        return f"row{'s' if len(keys) > 1 else ''} {', '.join(map(str, keys))}"
+
+    def rows_by_file(self, keys: Iterable[int]) -> list[int]:
+        """How many of some rows each file has."""
+        counts = Counter(RowRef.of(key).file for key in keys)
+        return [counts[index] for index in range(len(self.names))]
+
+
+ONE_FILE = RowLabels()
+"""How the rows of a run of one file are called."""
+
+
+def with_rows(told: Mapping[str, Any], rows: Sequence[int]) -> dict[str, Any]:
+    """What a journal tells of the input of several files, with how many rows each has."""
+    files = [{**file, "rows": count} for file, count in zip(told["files"], rows, strict=True)]
+    return {**told, "files": files}
+
+
+def files_of(told: object) -> tuple[InputFile, ...]:
+    """The files of a run as its journal tells of its input; none for a run of one file, or where they can't be read."""
+    files = told.get("files") if isinstance(told, dict) else None
+    found = [_file(one) for one in files] if isinstance(files, list) else []
+    return tuple(one for one in found if one is not None) if None not in found else ()
+
+
+def _file(told: object) -> InputFile | None:
+    match told:
+        case {"name": str(name), "path": str(path), "sha256": str(sha256), "rows": int(rows)}:
+            return InputFile(name, path, sha256, rows)
+    return None
+
+
+def labels_of(files: Sequence[InputFile]) -> RowLabels:
+    """How rows are called in a run of several files, or of one where none are listed."""
+    return RowLabels(tuple(one.name for one in files))

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchupdate._version import __version__
-from batchupdate.engines import Job, Stop, work_off
+from batchupdate.engine import Job, Stop, work_off
 from batchupdate.errors import UsageError
-from batchupdate.garbage import fewer_collections
-from batchupdate.history import exit_code_of, report, summarise
 from batchupdate.ingest import Checkup, Ingest
 from batchupdate.journal import Session
-from batchupdate.journal.folder import point_latest
-from batchupdate.log import run_log
-from batchupdate.model import Progress
-from batchupdate.places import files_of, places_of
-from batchupdate.prepare import Prepared, known_secrets, prepare, quiet, read_options, target_of
-from batchupdate.prepare.facts import rate_facts
+from batchupdate.model import Progress, files_of, labels_of
 from batchupdate.reader import Table
 from batchupdate.reader.sources import local_copies, open_tables
-from batchupdate.reporter.annotated import MOST_NOTES, write_annotated
+from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
+from batchupdate.runs.begin import Prepared, known_secrets, prepare, quiet, read_options, target_of
+from batchupdate.runs.facts import rate_facts
+from batchupdate.runs.folder import point_latest
+from batchupdate.runs.history import exit_code_of, report, summarise
+from batchupdate.runs.log import run_log
+from batchupdate.util.gc import fewer_collections
+from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -83,8 +82,8 @@ async def execute(
     """Sends what is to be sent, and writes the reports, also after a safety stop or an interruption."""
     folder, journal, clock, target = prepared.folder, prepared.journal, prepared.clock, prepared.target
     meta = journal.meta()
-    places = places_of(files_of(meta["input"]))
-    with run_log(folder.log, clock, prepared.secrets, places, verbose=verbose) as log:
+    labels = labels_of(files_of(meta["input"]))
+    with run_log(folder.log, clock, prepared.secrets, labels, verbose=verbose) as log:
         prepared.begins()
         session = journal.begin_session(clock.unix(), repeatable=target.repeatable)
         journal.set_meta({**rate_facts(prepared.rate), "finished": False})
@@ -102,7 +101,7 @@ async def execute(
             log,
             stop or Stop(),
             on_progress,
-            places,
+            labels,
         )
         with fewer_collections():
             traffic, ended = await work_off(journal, job, session, total)

@@ -207,7 +207,7 @@ def _xlsb() -> bytes:
 
 
 def _results() -> bytes:
-    from batchupdate.result_columns import RESULT_COLUMNS
+    from batchupdate.spreadsheet.reserved_columns import RESULT_COLUMNS
 
     text = io.StringIO()
     after = ["2", "'007", "failed", "404", "1", "no", "r", "2026-11-21T18:45:00Z", "12"]

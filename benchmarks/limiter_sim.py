@@ -25,9 +25,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from batchupdate.config.rate import Rate
 from batchupdate.limiter import Limiter
 from batchupdate.model import Allowance
-from batchupdate.rates import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,11 +48,11 @@ class VirtualClock:
         self.time = start
 
     def monotonic(self) -> float:
-        """See `batchupdate.clock.Clock`."""
+        """See `batchupdate.util.clock.Clock`."""
         return self.time
 
     def now(self) -> datetime:
-        """See `batchupdate.clock.Clock`."""
+        """See `batchupdate.util.clock.Clock`."""
         return datetime.fromtimestamp(self.time, UTC)
 
     async def sleep_until(self, due: float, *, precise: bool = False) -> None:

@@ -23,7 +23,7 @@ SETTLE_ROUNDS = 10_000
 
 
 class FakeClock:
-    """Time that stands still until a test moves it; see `batchupdate.clock.Clock`.
+    """Time that stands still until a test moves it; see `batchupdate.util.clock.Clock`.
 
     `run` works a coroutine off and jumps to the next due time whenever nothing else can happen, so that hours pass in
     milliseconds. It is for code without real I/O or threads.

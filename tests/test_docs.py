@@ -12,7 +12,7 @@ from typer.main import get_command
 
 from batchupdate.cli import app
 from batchupdate.config import Input, Secrets, Settings, load_settings
-from batchupdate.declared import load, parse
+from batchupdate.config.yaml_file import load, parse
 from batchupdate.model import Outcome, Row
 from batchupdate.sandbox import LANGDOCK_KEY, make_records
 from batchupdate.targets import Target

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate.behind import Behind
-from batchupdate.formula_guard import guard, unguard
-from batchupdate.headings import normalise_heading
+from batchupdate.spreadsheet.csv_injection import guard, unguard
+from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.util.background import Behind
 
 
 @given(st.text("'=+-@ \t\r\n＝x1", max_size=6) | st.text())  # noqa: RUF001 - the full-width form is meant

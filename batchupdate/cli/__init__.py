@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from batchupdate._version import __version__
 from batchupdate.cli import again, apply, runs, sandbox, sheets, targets
+from batchupdate.util.version import __version__
 
 __all__ = ["app", "main"]
 

@@ -8,8 +8,8 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.apply import Asks, ask_and_send, checkup_json, ended_by_signals, finish, send, show_plan
+from batchupdate.cli.console import Screen, told
 from batchupdate.cli.runs import RunName
-from batchupdate.cli.screen import Screen, told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,8 +59,8 @@ def resume(
 
       batchupdate resume 20261121-184500-renames-7f3a --rate 2/s
     """
-    from batchupdate.journal.folder import find
-    from batchupdate.prepare import resume as prepare
+    from batchupdate.runs.begin import resume as prepare
+    from batchupdate.runs.folder import find
 
     settings = options.settings_from(config, runs_dir=runs_dir)
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -102,9 +102,9 @@ def retry(
 
       batchupdate retry latest --status 404,5xx --rows 10-200
     """
-    from batchupdate.journal.folder import find
-    from batchupdate.journal.selection import parse_selection
-    from batchupdate.prepare import retry as prepare
+    from batchupdate.runs.begin import retry as prepare
+    from batchupdate.runs.folder import find
+    from batchupdate.runs.selection import parse_selection
 
     settings = options.settings_from(config, runs_dir=runs_dir)
     screen = Screen(quiet=quiet, as_json=as_json)

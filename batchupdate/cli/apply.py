@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from batchupdate import exact_json
 from batchupdate.cli import options
+from batchupdate.cli.console import Screen, many, outcomes, span, told
 from batchupdate.cli.problems import Format, Groups, as_csv, as_github, csv_columns, csv_line, line_of
-from batchupdate.cli.screen import Screen, many, outcomes, span, told
 from batchupdate.errors import UsageError
+from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from batchupdate.config import Settings
     from batchupdate.ingest import Checkup
     from batchupdate.model import Problem
-    from batchupdate.prepare import Prepared
     from batchupdate.reporter import Summary
+    from batchupdate.runs.begin import Prepared
 
 SHOWN_PROBLEMS = 10
 SAME_WISH_S = 0.5
@@ -73,7 +73,7 @@ def check(
 
       batchupdate check renames.xlsx -t langdock-integration --annotate checked.xlsx
     """
-    from batchupdate.reader.globs import expand
+    from batchupdate.reader.files.glob import expand
     from batchupdate.run import check_file
 
     settings = options.settings_from(
@@ -121,8 +121,8 @@ def check(
 
 def _teller(output: Format, screen: Screen, files: list[str]) -> Callable[[Problem], None]:
     """What writes one problem."""
-    from batchupdate.places import short_names
     from batchupdate.reader import source_name
+    from batchupdate.util.text import short_names
 
     if output is Format.GITHUB:
         paths = [file if file == "-" else source_name(file) for file in files]  # a URL can hold a credential
@@ -212,8 +212,8 @@ def run(
 def _run(
     files: list[str], settings: Settings, screen: Screen, *, dry_run: bool, yes: bool, new: bool, verbose: bool
 ) -> Summary | None:
-    from batchupdate.prepare import prepare
-    from batchupdate.reader.globs import expand
+    from batchupdate.reader.files.glob import expand
+    from batchupdate.runs.begin import prepare
 
     problems: list[Problem] = []
 
@@ -265,7 +265,7 @@ def finish(summary: Summary | None, screen: Screen) -> None:
 
 def send(prepared: Prepared, screen: Screen, *, verbose: bool = False) -> Summary:
     """Executes a prepared run; the first signal to stop drains it, the second ends it at once."""
-    from batchupdate.engines import Stop
+    from batchupdate.engine import Stop
     from batchupdate.run import execute
 
     async def main() -> Summary:

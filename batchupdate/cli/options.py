@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from batchupdate.errors import ConfigError
-from batchupdate.headings import normalise_heading
+from batchupdate.spreadsheet.headers import normalise_heading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

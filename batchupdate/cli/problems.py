@@ -7,10 +7,10 @@ import io
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from batchupdate.formula_guard import guard
+from batchupdate.spreadsheet.csv_injection import guard
 
 if TYPE_CHECKING:
-    from batchupdate.cli.screen import Screen
+    from batchupdate.cli.console import Screen
     from batchupdate.model import Problem
 
 FIRST_CELLS = 3

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.screen import Screen, outcomes, size, told
+from batchupdate.cli.console import Screen, outcomes, size, told
 
 RunName = Annotated[str, typer.Argument(help="A run's id, its folder, or the word latest.", metavar="RUN")]
 RunsDir = Annotated[Path, typer.Option(envvar="BATCHUPDATE_RUNS_DIR", help="Where runs are kept.")]
@@ -33,10 +33,10 @@ def runs(context: typer.Context, runs_dir: RunsDir = DEFAULT, as_json: options.J
         return
     import time
 
-    from batchupdate.history import glance
-    from batchupdate.journal.folder import all_runs
-    from batchupdate.journal.pruning import age
     from batchupdate.reporter import iso
+    from batchupdate.runs.folder import all_runs
+    from batchupdate.runs.history import glance
+    from batchupdate.runs.prune import age
 
     screen = Screen(as_json=as_json)
     found = [(folder, glance(folder)) for folder in all_runs(runs_dir)]
@@ -99,7 +99,7 @@ def prune(
     import time
     from datetime import UTC, datetime
 
-    from batchupdate.journal.pruning import age, parse_age, plan_prune, remove
+    from batchupdate.runs.prune import age, parse_age, plan_prune, remove
 
     screen = Screen(as_json=as_json)
     may_go = plan_prune(runs_dir, parse_age(older_than), datetime.now(UTC), include_unfinished=unfinished)
@@ -133,8 +133,8 @@ def show(run: RunName = "latest", runs_dir: RunsDir = DEFAULT, as_json: options.
 
       batchupdate show 20261121-184500-renames-7f3a --json
     """
-    from batchupdate.history import summary_of
-    from batchupdate.journal.folder import find
+    from batchupdate.runs.folder import find
+    from batchupdate.runs.history import summary_of
 
     screen = Screen(as_json=as_json)
     folder = find(runs_dir, run)
@@ -163,9 +163,9 @@ def report(
 
       batchupdate report --recover 20261121-184500-renames-7f3a
     """
-    from batchupdate.history import rebuild_reports
-    from batchupdate.journal.folder import find
-    from batchupdate.recovered import recover_reports
+    from batchupdate.runs.folder import find
+    from batchupdate.runs.history import rebuild_reports
+    from batchupdate.runs.rescued_reports import recover_reports
 
     screen = Screen(as_json=as_json)
     folder = find(runs_dir, run)

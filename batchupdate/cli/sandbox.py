@@ -12,7 +12,7 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.apply import send
-from batchupdate.cli.screen import Screen, outcomes, told
+from batchupdate.cli.console import Screen, outcomes, told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def demo(runs_dir: options.RunsDir = None) -> None:
 
 def _apply(file: Path, target: str, server: Sandbox, runs_dir: Path | None, screen: Screen) -> int:
     """Runs one sample, as `batchupdate run --yes` would, and shows what became of it."""
-    from batchupdate.prepare import prepare
+    from batchupdate.runs.begin import prepare
     from batchupdate.sandbox import LANGDOCK_KEY, NAIRI_KEY
 
     settings = options.settings_from(

@@ -11,13 +11,13 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.apply import on_signals
-from batchupdate.cli.screen import Screen, many, told
+from batchupdate.cli.console import Screen, many, told
 from batchupdate.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from batchupdate.config import Settings
-    from batchupdate.pull import Pulled
-    from batchupdate.sheets import Form
+    from batchupdate.roundtrip.pull import Pulled
+    from batchupdate.roundtrip.sheet import Form
     from batchupdate.targets import Target
 
 TargetToFill = Annotated[
@@ -45,7 +45,7 @@ def template(
 
       batchupdate template ./my-api.yaml -o contacts.xlsx
     """
-    from batchupdate.sheets import write_template
+    from batchupdate.roundtrip.sheet import write_template
     from batchupdate.targets import find_target
 
     found = find_target(target)
@@ -89,7 +89,7 @@ def pull(
 
       batchupdate pull ./my-api.yaml --format jsonl --limit 100
     """
-    from batchupdate.pull import listable
+    from batchupdate.roundtrip.pull import listable
 
     found, _ = listable(target)
     _refuse_stdout(output)
@@ -133,7 +133,7 @@ def _refuse_stdout(output: Path | None) -> None:
 
 def _place(target: Target, output: Path | None, form: str | None) -> tuple[Path, Form]:
     """Where to write, and as what: as is said, or as the file is named."""
-    from batchupdate.sheets import Form
+    from batchupdate.roundtrip.sheet import Form
 
     known = ", ".join(Form)
     text = form or (output.suffix.lower().removeprefix(".") if output else "") or Form.XLSX
@@ -148,7 +148,7 @@ def _place(target: Target, output: Path | None, form: str | None) -> tuple[Path,
 
 def _pulled(target: str, settings: Settings, path: Path, form: Form, screen: Screen, *, force: bool) -> Pulled:
     """Pulls until it is done, or a signal ends it; then nothing is left behind."""
-    from batchupdate.pull import pull_records
+    from batchupdate.roundtrip.pull import pull_records
 
     async def main() -> Pulled:
         task, asked = asyncio.current_task(), []

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchupdate import exact_json
 from batchupdate.cli import options
-from batchupdate.cli.screen import Screen, told
+from batchupdate.cli.console import Screen, told
+from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
     from batchupdate.targets import Target
@@ -56,9 +56,9 @@ def show_one(
 
       batchupdate targets show ./my-api.yaml
     """
-    from batchupdate.rates import rate_in_force
+    from batchupdate.config.rate import rate_in_force
     from batchupdate.targets import find_target
-    from batchupdate.targets.words import in_words
+    from batchupdate.targets.describe import in_words
 
     target = find_target(name)
     screen = Screen(as_json=as_json)

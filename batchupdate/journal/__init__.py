@@ -14,11 +14,11 @@ import sqlite3
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from batchupdate import exact_json
-from batchupdate.bulk_insert import bulk_insert
 from batchupdate.errors import BatchUpdateError, ConfigError, SafetyStop
 from batchupdate.journal import schema
 from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, Sessions, Traffic
+from batchupdate.util import json as exact_json
+from batchupdate.util.sqlite import bulk_insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

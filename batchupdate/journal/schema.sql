@@ -7,7 +7,7 @@ CREATE TABLE meta (
 
 -- Every input row. Written once, before the first request; never changed after that.
 CREATE TABLE row (
-    number    INTEGER PRIMARY KEY,  -- as the spreadsheet program shows it, or that of one of several files; see places.py
+    number    INTEGER PRIMARY KEY,  -- as the spreadsheet program shows it, or that of one of several files; see model.RowRef
     cells     TEXT NOT NULL,        -- JSON array of the cells as typed
     record_id TEXT,                 -- the id as typed; NULL where the row names no record
     path      TEXT,                 -- path and query of the request; NULL where nothing is to be sent

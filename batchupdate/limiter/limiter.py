@@ -15,9 +15,9 @@ from batchupdate.limiter.pause import SHORTEST_HOLD_S, Pause
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batchupdate.clock import Clock
+    from batchupdate.config.rate import Rate
     from batchupdate.model import Allowance
-    from batchupdate.rates import Rate
+    from batchupdate.util.clock import Clock
 
 LOOK_AGAIN_S = 0.5
 """The rate can rise while somebody waits for a turn at the old one; so no wait is longer than this."""

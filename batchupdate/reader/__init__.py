@@ -19,10 +19,10 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
-from batchupdate.reader.kinds import TABLE_SUFFIXES, Kind, find_kind
-from batchupdate.reader.remote import fetch, public_name, url_of
+from batchupdate.reader.files.kind import TABLE_SUFFIXES, Kind, find_kind
+from batchupdate.reader.files.remote import fetch, public_name, url_of
+from batchupdate.reader.files.unpack import unpacked
 from batchupdate.reader.table import Batch, ReadOptions, Table
-from batchupdate.reader.unpack import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,7 +159,7 @@ def fitting(options: ReadOptions, kind: Kind) -> ReadOptions:
 
 def _open_records(path: Path, kind: Kind, options: ReadOptions, source: str) -> Records:
     if kind is Kind.TEXT:
-        from batchupdate.reader.delimited import DelimitedRecords  # noqa: PLC0415 - only what is needed is loaded
+        from batchupdate.reader.csv import DelimitedRecords  # noqa: PLC0415 - only what is needed is loaded
 
         return DelimitedRecords(path, options, source)
     if kind is Kind.JSONL:
@@ -170,7 +170,7 @@ def _open_records(path: Path, kind: Kind, options: ReadOptions, source: str) -> 
         from batchupdate.reader.parquet import ParquetRecords  # noqa: PLC0415 - as above
 
         return ParquetRecords(path, options, source)
-    from batchupdate.reader.workbook import WorkbookRecords  # noqa: PLC0415 - as above
+    from batchupdate.reader.excel.workbook import WorkbookRecords  # noqa: PLC0415 - as above
 
     return WorkbookRecords(path, kind, options, source)
 

@@ -11,8 +11,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from batchupdate.errors import InputError
-from batchupdate.quoted import quoted
-from batchupdate.reader.kinds import HEAD_BYTES, looks_binary, refuse_binary
+from batchupdate.reader.files.kind import HEAD_BYTES, looks_binary, refuse_binary
+from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,11 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.dotted import escaped
 from batchupdate.errors import InputError
-from batchupdate.quoted import quoted
 from batchupdate.reader import detect
 from batchupdate.reader.table import MAX_COLUMNS
+from batchupdate.targets.field_path import escaped
+from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

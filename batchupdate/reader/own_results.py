@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchupdate.formula_guard import GUARD, unguard, unguard_id
-from batchupdate.headings import told_short
-from batchupdate.result_columns import FILE, RESULT_COLUMNS
-from batchupdate.retyped import is_retyped
+from batchupdate.spreadsheet.coercion import is_retyped
+from batchupdate.spreadsheet.csv_injection import GUARD, unguard, unguard_id
+from batchupdate.spreadsheet.headers import told_short
+from batchupdate.spreadsheet.reserved_columns import FILE, RESULT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
-from batchupdate.quoted import quoted
 from batchupdate.reader.cell_text import text_of
-from batchupdate.reader.rehearsal import survives_parquet
+from batchupdate.reader.probe import survives_parquet
 from batchupdate.reader.table import MAX_COLUMNS
+from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

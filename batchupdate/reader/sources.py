@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.errors import InputError
 from batchupdate.reader import STDIN, ReadOptions, local_copy, open_table, source_name
-from batchupdate.reader.remote import public_name, url_of
+from batchupdate.reader.files.remote import public_name, url_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from batchupdate.reader.several import Tables
+    from batchupdate.reader.multi_file import Tables
     from batchupdate.reader.table import Table
 
 
@@ -47,7 +47,7 @@ def open_tables(sources: Sequence[Source], options: ReadOptions, redact: Callabl
     """Opens the inputs of a run as one table; see `open_table` for a single one, and `Tables` for several."""
     if len(sources) == 1:
         return open_table(sources[0].path, options, source=sources[0].name)
-    from batchupdate.reader.several import Tables  # noqa: PLC0415 - most runs have one file
+    from batchupdate.reader.multi_file import Tables  # noqa: PLC0415 - most runs have one file
 
     return Tables(sources, options, redact)
 

@@ -14,14 +14,13 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from batchupdate.errors import InputError
-from batchupdate.formula_guard import unguard
-from batchupdate.headings import RAGGED, normalise_heading
-from batchupdate.model import Level, Problem, Row
-from batchupdate.places import ONE_FILE
-from batchupdate.quoted import quoted
+from batchupdate.model import ONE_FILE, Level, Problem, Row
 from batchupdate.reader import own_results
 from batchupdate.reader.header import find_header, is_blank, told_chunks
-from batchupdate.result_columns import ERROR_COLUMN, ID_COLUMN, OLD, is_pulled
+from batchupdate.spreadsheet.csv_injection import unguard
+from batchupdate.spreadsheet.headers import RAGGED, normalise_heading
+from batchupdate.spreadsheet.reserved_columns import ERROR_COLUMN, ID_COLUMN, OLD, is_pulled
+from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -171,11 +170,11 @@ class Table:
         own: whether this is a results.csv or failed.csv of ours.
         addresses: how its cells are called.
         light: whether it holds neither memory nor a file while it is open.
-        places: how its rows are called; those of a single file need no file's name.
+        labels: how its rows are called; those of a single file need no file's name.
         rows: how many data rows were read of each file, where there are several.
     """
 
-    places = ONE_FILE
+    labels = ONE_FILE
     rows: Sequence[int] = ()
 
     def __init__(self, records: Records, source: str, options: ReadOptions) -> None:

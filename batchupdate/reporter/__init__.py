@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import InternalError
-from batchupdate.reporter.csv_files import iso, write_results
+from batchupdate.reporter.results_csv import iso, write_results
 from batchupdate.reporter.summary import Summary, placed, write_summary
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: I
     results, failed = summary.folder / "results.csv", summary.folder / "failed.csv"
     overview = summary.folder / "summary.json"
     summary.to_json()  # whatever may be wrong with it shows before the first file is replaced
-    written = write_results(results, failed, columns, width, lines, summary.notices, summary.places)
+    written = write_results(results, failed, columns, width, lines, summary.notices, summary.labels)
     write_summary(overview, summary)
     counted = sum(summary.counts.values())
     if not written == counted == summary.rows:

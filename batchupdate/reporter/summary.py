@@ -6,17 +6,17 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.places import ONE_FILE, listed
-from batchupdate.rates import just_below
-from batchupdate.reporter.csv_files import iso
+from batchupdate.config.rate import just_below
+from batchupdate.model import ONE_FILE
 from batchupdate.reporter.files import replacing
+from batchupdate.reporter.results_csv import iso
+from batchupdate.util.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from batchupdate.model import ErrorGroup, Outcome, Sessions
-    from batchupdate.places import InputFile, Places
+    from batchupdate.model import ErrorGroup, InputFile, Outcome, RowLabels, Sessions
 
 ENOUGH = 50
 """With fewer requests, nothing is said about what the API allows."""
@@ -31,7 +31,7 @@ class Summary:
 
     `rate_per_s` is the configured rate in requests/s, None for unlimited; `auto` says that it was a ceiling, and the
     rate itself to be found out. `stopped` says why the run ended early, `retry_of` which run's rows these
-    are; or they are empty. `files` are listed where there are several, and `places` says how their rows are called.
+    are; or they are empty. `files` are listed where there are several, and `labels` says how their rows are called.
     `notices` are sentences for
     the user about the reports themselves, such as that one had to take a second name.
     """
@@ -52,7 +52,7 @@ class Summary:
     retry_of: str = ""
     notices: list[str] = field(default_factory=list)
     files: Sequence[InputFile] = ()
-    places: Places = ONE_FILE
+    labels: RowLabels = ONE_FILE
 
     @property
     def source(self) -> str:
@@ -124,10 +124,10 @@ class Summary:
         }
 
 
-def placed(groups: Sequence[ErrorGroup], places: Places) -> list[ErrorGroup]:
+def placed(groups: Sequence[ErrorGroup], labels: RowLabels) -> list[ErrorGroup]:
     """Error groups of a journal, each with its example's row as its file has it, and the file."""
     return [
-        replace(one, example_row=places.row(one.example_row), example_file=places.file(one.example_row))
+        replace(one, example_row=labels.row(one.example_row), example_file=labels.file(one.example_row))
         for one in groups
     ]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from batchupdate.rates import Rate, parse_ceiling
+from batchupdate.config.rate import Rate, parse_ceiling
 
 if TYPE_CHECKING:
-    from batchupdate.clock import Clock
+    from batchupdate.util.clock import Clock
 
 LimitKind = Literal["fixed-window", "sliding-window", "token-bucket"]
 HeaderStyle = Literal["none", "retry-after", "ietf", "legacy"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict, get_args
 
-from batchupdate.clock import Clock, SystemClock
 from batchupdate.sandbox.faults import Faults
 from batchupdate.sandbox.limits import HeaderStyle, LimitKind, parse_quota
+from batchupdate.util.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from batchupdate.rates import Rate
+    from batchupdate.config.rate import Rate
     from batchupdate.sandbox.records import Records
 
 LANGDOCK_KEY = "sk-ld-sandbox"

@@ -9,7 +9,7 @@ import difflib
 from importlib import resources
 from pathlib import Path
 
-from batchupdate.declared import load, parse
+from batchupdate.config.yaml_file import load, parse
 from batchupdate.errors import ConfigError
 from batchupdate.targets.declaration import (
     FALSE_WORDS,
@@ -23,7 +23,7 @@ from batchupdate.targets.declaration import (
     Target,
 )
 from batchupdate.targets.idempotency import idempotency_key
-from batchupdate.targets.listing import Found, Listing, Pagination, UnfitError
+from batchupdate.targets.pagination import Found, Listing, Pagination, UnfitError
 from batchupdate.targets.throttling import LimitHeaders, Limits, ThrottleRule, TimeUnit, WaitHeader
 
 __all__ = [

@@ -16,16 +16,17 @@ from urllib.parse import quote, urlsplit
 import jmespath
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, PlainSerializer, SecretStr, model_validator
 
-from batchupdate import dotted, exact_json
-from batchupdate.declared import MisplacedError, Strict
+from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
+from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.errors import ConfigError
-from batchupdate.headings import normalise_heading
 from batchupdate.model import Level, Outcome
-from batchupdate.rates import Rate, parse_ceiling, parse_rate
+from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.targets import field_path
 from batchupdate.targets.idempotency import idempotency_key
-from batchupdate.targets.listing import Listing
+from batchupdate.targets.pagination import Listing
 from batchupdate.targets.texts import HeaderName, HeaderValue, JsonPath, Pattern, TimeFormat, Zone
 from batchupdate.targets.throttling import Limits, ThrottleRule
+from batchupdate.util import json as exact_json
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -412,10 +413,10 @@ class Target(Strict):
         """A field's name leads to one place in the body, and no place lies inside a value that has no room for it."""
         for name in self.fields:
             try:
-                dotted.split(name)
+                field_path.split(name)
             except ValueError as error:
                 raise MisplacedError(str(error), "fields", name) from error
-            if index := dotted.INDEX.search(name):
+            if index := field_path.INDEX.search(name):
                 whole = name[: index.start()] or name
                 told = (
                     f"no item of an array can be a field; for an array of plain values, declare {whole!r} with type "
@@ -465,7 +466,7 @@ class Target(Strict):
                         raise MisplacedError(told, section, name, "aliases")
         lists = {heading: name for heading, name in meant.items() if name in self.lists}
         for heading, name in meant.items():
-            if (item := dotted.item_of(heading)) and item[0] in lists:
+            if (item := field_path.item_of(heading)) and item[0] in lists:
                 section = "id" if name in self.id else "fields"
                 told = f"{heading!r} means an item of the list {lists[item[0]]!r} already; take it out"
                 raise MisplacedError(told, section, name, "aliases")
@@ -477,7 +478,7 @@ class Target(Strict):
     @cached_property
     def paths(self) -> dict[str, tuple[str, ...]]:
         """Where each field stands in the body and in a record: the members that lead to it, from the outermost on."""
-        return {name: dotted.split(name) for name in self.fields}
+        return {name: field_path.split(name) for name in self.fields}
 
     @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
@@ -562,7 +563,7 @@ class Target(Strict):
         if frame := self._mere_frame:  # nearly always, and there can be millions
             return f"{frame[0]}{fields}{frame[1]}".encode()
         if self._nests:
-            fields = exact_json.dumps(dotted.nest(exact_json.loads(fields), self.paths))
+            fields = exact_json.dumps(field_path.nest(exact_json.loads(fields), self.paths))
         head, tail = self.body_frame
         if self.body.constants and not self.body.wrap:
             constants = _json(self.body.constants)[:-1]

@@ -14,6 +14,6 @@ def idempotency_key(run_id: str, row: int) -> str:
 
     Args:
         run_id: what tells this run from all others.
-        row: the row's number in its run; see `batchupdate.places`.
+        row: the row's number in its run; see `batchupdate.model`.
     """
     return str(uuid5(_NAMESPACE, f"{run_id}/{row}"))

@@ -1,6 +1,7 @@
 """How an API says "slow down", as far as it does not do so in the usual ways.
 
-The usual ways need no declaration: 429, 503 with `Retry-After`, and all the headers that `batchupdate.signals` knows.
+The usual ways need no declaration: 429, 503 with `Retry-After`, and all the headers that
+`batchupdate.api.rate_limit_headers` knows.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from batchupdate.declared import MisplacedError, Strict
+from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets.texts import HeaderName, HeaderValue, Pattern, search
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchupdate.model import Level, Problem, Row
-from batchupdate.quoted import quoted
+from batchupdate.util.text import quoted
 from batchupdate.validator.mapping import CHANGES, truncate
 from batchupdate.validator.suspicious import harmless, level_of, suspicions, told_trimmed, trimmed
 

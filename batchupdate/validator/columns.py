@@ -6,10 +6,10 @@ import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchupdate import dotted
 from batchupdate.errors import ConfigError, InputError
-from batchupdate.headings import normalise_heading
-from batchupdate.result_columns import EXTRA, OLD, is_pulled
+from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.spreadsheet.reserved_columns import EXTRA, OLD, is_pulled
+from batchupdate.targets import field_path
 from batchupdate.validator.layout import Layout, Slot
 from batchupdate.validator.mapping import Template, parse_template, parse_when
 from batchupdate.validator.old_values import is_old, lost, with_old
@@ -68,7 +68,7 @@ def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str],
     free = {heading: i for heading, i in _places(columns).items() if i not in chosen}
     items: dict[str, dict[int, int]] = {}
     for heading, index in free.items():
-        if item := dotted.item_of(heading):
+        if item := field_path.item_of(heading):
             items.setdefault(item[0], {})[item[1]] = index
     begun = {field_of(name, target) for name in chosen.values()} - {*chosen.values()}  # lists, by items in the map
     settled = {*chosen.values(), *made}
@@ -163,7 +163,7 @@ def _slot(index: int, heading: str, name: str, settings: dict[str, Column], opti
     if null_marker == empty_marker:
         told = f"In the column {heading!r}, {null_marker!r} would mean both null and empty."
         raise ConfigError(told, "Give the column another null_marker or empty_marker.")
-    item = dotted.item_of(name) if name not in target.fields else None
+    item = field_path.item_of(name) if name not in target.fields else None
     number = item[1] if item else None
     if own is None:
         return Slot(index, heading, name, null_marker, empty_marker, item=number)
@@ -223,7 +223,7 @@ def _mapped(told: str, names: Mapping[str, str], target: Target) -> str:
     said = normalise_heading(told)
     if said in names:
         return names[said]
-    item = dotted.item_of(said)
+    item = field_path.item_of(said)
     name = names.get(item[0]) if item else None
     if item and name in target.lists:
         return f"{name}[{item[1]}]"

@@ -10,10 +10,9 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, NamedTuple, Self
 
-from batchupdate.behind import Behind
-from batchupdate.bulk_insert import bulk_insert
-from batchupdate.model import Problem
-from batchupdate.places import ONE_FILE, Places
+from batchupdate.model import ONE_FILE, Problem, RowLabels
+from batchupdate.util.background import Behind
+from batchupdate.util.sqlite import bulk_insert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,10 +100,10 @@ class DuplicateFinder:
             yield group
 
 
-def duplicate_problem(row: int, group: Sequence[Sighting], heading: str, places: Places = ONE_FILE) -> Problem:
+def duplicate_problem(row: int, group: Sequence[Sighting], heading: str, labels: RowLabels = ONE_FILE) -> Problem:
     """The problem of a row whose record stands in other rows too."""
     others = [sighting.row for sighting in group if sighting.row != row]
-    rows = places.say_all(others[:NAMED_AT_MOST])
+    rows = labels.label_all(others[:NAMED_AT_MOST])
     rows += f" and {len(others) - NAMED_AT_MOST} more" if len(others) > NAMED_AT_MOST else ""
     message = (
         f"the same record is in {rows} too; keep one of them, or say how to join them: --on-duplicate last, or merge"

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from batchupdate.exact_json import dumps
-from batchupdate.formula_guard import unguard_id
 from batchupdate.model import Level, Problem
-from batchupdate.quoted import quoted
-from batchupdate.result_columns import OLD_EMPTY, OLD_NULL
-from batchupdate.retyped import is_retyped
+from batchupdate.spreadsheet.coercion import is_retyped
+from batchupdate.spreadsheet.csv_injection import unguard_id
+from batchupdate.spreadsheet.reserved_columns import OLD_EMPTY, OLD_NULL
+from batchupdate.util.json import dumps
+from batchupdate.util.text import quoted
 from batchupdate.validator.cells import transformed
 from batchupdate.validator.types import RefusedError, parser
 

@@ -11,8 +11,8 @@ import unicodedata
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.errors import ConfigError
-from batchupdate.headings import normalise_heading
-from batchupdate.result_columns import is_pulled
+from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.spreadsheet.reserved_columns import is_pulled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

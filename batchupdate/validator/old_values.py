@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchupdate.headings import normalise_heading
-from batchupdate.result_columns import LOCKED, OLD
+from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD
 from batchupdate.validator.layout import Old
 
 if TYPE_CHECKING:

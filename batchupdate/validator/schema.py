@@ -9,8 +9,8 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from batchupdate.model import Problem
-from batchupdate.quoted import quoted
 from batchupdate.targets import FORMATS
+from batchupdate.util.text import quoted
 from batchupdate.validator.types import none_of
 
 if TYPE_CHECKING:

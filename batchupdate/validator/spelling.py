@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from batchupdate import dotted
-from batchupdate.headings import normalise_heading
+from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.targets import field_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ LOOKS_LIKE = 0.75
 
 def field_of(name: str, target: Target) -> str:
     """The id or field that a column sets, of which it may hold one item only."""
-    item = None if name in target.fields else dotted.item_of(name)
+    item = None if name in target.fields else field_path.item_of(name)
     return item[0] if item else name
 
 
 def names_of(target: Target) -> dict[str, str]:
     """The ids and fields as the map may spell them; a real dot needs no escape where nothing else is meant."""
-    names = {normalise_heading(dotted.plain(name)): name for name in target.fields}
+    names = {normalise_heading(field_path.plain(name)): name for name in target.fields}
     return names | {normalise_heading(name): name for name in (*target.id, *target.fields)}
 
 
@@ -34,7 +34,7 @@ def spellings(target: Target) -> list[tuple[str, str]]:
     rules: list[tuple[str, IdRule | FieldRule]] = [*target.id.items(), *target.fields.items()]
     said = [(name, name) for name, _ in rules] + [(alias, name) for name, rule in rules for alias in rule.aliases]
     taken = {normalise_heading(text) for text, _ in said}
-    bare = [(dotted.plain(name), name) for name in target.fields if "\\" in name]
+    bare = [(field_path.plain(name), name) for name in target.fields if "\\" in name]
     return said + [(text, name) for text, name in bare if normalise_heading(text) not in taken]
 
 
@@ -57,7 +57,7 @@ def _unusable(heading: str, target: Target) -> str:
     inner = [name for name in target.fields if normalise_heading(name).startswith(f"{said}.")]
     if inner and said not in names:
         return f"The column {heading!r} is ignored: what can be set is in it, with a column each: {', '.join(inner)}."
-    for index in dotted.INDEX.finditer(said):
+    for index in field_path.INDEX.finditer(said):
         name = names.get(said[: index.start()], "")
         if name in target.fields and name not in target.lists:
             kind = target.fields[name].type
@@ -74,7 +74,7 @@ def free_spellings(target: Target, found: set[str]) -> dict[str, str]:
 def closest(heading: str, names: Mapping[str, str], target: Target) -> str:
     """The name whose spelling a heading comes close to, or of which it is the last part; empty if there is none."""
     said = normalise_heading(heading)
-    item = dotted.item_of(said)
+    item = field_path.item_of(said)
     if item and (name := closest(item[0], {one: name for one, name in names.items() if name in target.lists}, target)):
         return f"{name}[{item[1]}]"
     close = difflib.get_close_matches(said, list(names), n=len(names) or 1, cutoff=LOOKS_LIKE)

@@ -10,8 +10,8 @@ import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from batchupdate.model import Level
-from batchupdate.quoted import quoted
 from batchupdate.targets.texts import search
+from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,10 +15,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from batchupdate.exact_json import MOST_DIGITS, exact
-from batchupdate.quoted import quoted
 from batchupdate.targets import FALSE_WORDS, FORMATS, TRUE_WORDS
 from batchupdate.targets.texts import search
+from batchupdate.util.json import MOST_DIGITS, exact
+from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

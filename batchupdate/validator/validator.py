@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from batchupdate.headings import RAGGED, told_ragged
 from batchupdate.model import Level, Problem, Row
-from batchupdate.quoted import quoted
+from batchupdate.spreadsheet.headers import RAGGED, told_ragged
 from batchupdate.targets import AnyOf
 from batchupdate.targets.texts import search
+from batchupdate.util.text import quoted
 from batchupdate.validator.cells import kind_of, polished
 from batchupdate.validator.checked import Checked, spliced
 from batchupdate.validator.edits import Comparison, Edits

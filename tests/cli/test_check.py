@@ -12,7 +12,7 @@ import xlsxwriter
 
 from batchupdate.cli.problems import as_github
 from batchupdate.model import Level, Problem
-from batchupdate.reporter import annotated
+from batchupdate.reporter import annotated_xlsx
 from batchupdate.sandbox import LANGDOCK_KEY, make_records
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def test_the_copy_can_be_read_at_a_glance_and_its_second_sheet_lists_the_problem
 def test_beyond_the_most_links_that_excel_has_the_cell_is_only_named(
     cli: Cli, mistakes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(annotated, "MOST_LINKS", 1)
+    monkeypatch.setattr(annotated_xlsx, "MOST_LINKS", 1)
     assert cli("check", str(mistakes), *TARGET, "--annotate", "out.xlsx").exit_code == 1
     problems = openpyxl.load_workbook("out.xlsx")["problems"]
     assert (problems["C2"].value, problems["C3"].value) == ("B2", "B3")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchupdate._version import __version__
-from batchupdate.cli.screen import size, span
+from batchupdate.cli.console import size, span
+from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Callable

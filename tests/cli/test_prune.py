@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchupdate.journal import Journal
-from batchupdate.journal.folder import RunFolder, create
+from batchupdate.runs.folder import RunFolder, create
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchupdate.journal.folder import RunFolder
+from batchupdate.runs.folder import RunFolder
 from batchupdate.sandbox import LANGDOCK_KEY, make_records
 
 if TYPE_CHECKING:

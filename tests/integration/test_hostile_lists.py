@@ -13,15 +13,15 @@ from aiohttp import web
 
 from batchupdate.config import Settings
 from batchupdate.errors import SafetyStop
-from batchupdate.pull import fetch, pull_records
+from batchupdate.roundtrip.pull import fetch, pull_records
+from batchupdate.roundtrip.sheet import Form
 from batchupdate.run import check_file
-from batchupdate.sheets import Form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from batchupdate.pull import Pulled
+    from batchupdate.roundtrip.pull import Pulled
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

@@ -13,13 +13,13 @@ from fakes import QuickClock
 from libreoffice import PACKAGE, SPECIAL_NUMBERS, UTF_8, LibreOffice, as_text, libreoffice, program
 
 from batchupdate import Settings
-from batchupdate.declared import parse
-from batchupdate.prepare import prepare
+from batchupdate.config.yaml_file import parse
 from batchupdate.reader import open_table
-from batchupdate.result_columns import RESULT_COLUMNS
+from batchupdate.roundtrip.sheet import Columns, Form, PulledRow, open_sheet
 from batchupdate.run import check_file, execute
+from batchupdate.runs.begin import prepare
 from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
-from batchupdate.sheets import Columns, Form, PulledRow, open_sheet
+from batchupdate.spreadsheet.reserved_columns import RESULT_COLUMNS
 from batchupdate.targets import Target
 
 if TYPE_CHECKING:

@@ -37,8 +37,8 @@ from torture.story import (
 from torture.truth import judge
 
 from batchupdate import Settings
+from batchupdate.config.rate import parse_rate
 from batchupdate.errors import SafetyStop
-from batchupdate.rates import parse_rate
 from batchupdate.run import execute, prepare
 from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, run_in_thread
 

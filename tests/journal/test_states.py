@@ -24,7 +24,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from batchupdate.backoff import settle
+from batchupdate.engine.final_outcome import settle
 from batchupdate.journal import Journal, Session
 from batchupdate.model import Action, Outcome, Request, Result, Traffic, Verdict
 

@@ -14,9 +14,9 @@ from fakes import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from batchupdate.config.rate import Rate
 from batchupdate.limiter import Limiter
 from batchupdate.model import Allowance
-from batchupdate.rates import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchupdate.config.rate import Rate
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.breaker import FAILURES_IN_A_ROW
-from batchupdate.rates import Rate
 
 if TYPE_CHECKING:
     from fakes import FakeClock

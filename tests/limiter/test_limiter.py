@@ -9,8 +9,8 @@ from fakes import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchupdate.config.rate import Rate
 from batchupdate.limiter import SHORTEST_HOLD_S, Limiter
-from batchupdate.rates import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

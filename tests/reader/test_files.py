@@ -17,8 +17,8 @@ import pytest
 import xlsxwriter
 
 from batchupdate.errors import InputError
-from batchupdate.headings import normalise_heading
 from batchupdate.reader import ReadOptions, local_copy, open_table, source_name
+from batchupdate.spreadsheet.headers import normalise_heading
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate.formula_guard import guard, unguard
-from batchupdate.headings import told_ragged, told_short
 from batchupdate.model import Level
 from batchupdate.reader import open_table
 from batchupdate.reader.own_results import OWN_COLUMNS
+from batchupdate.spreadsheet.csv_injection import guard, unguard
+from batchupdate.spreadsheet.headers import told_ragged, told_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ import pytest
 from batchupdate.errors import SafetyStop
 from batchupdate.model import Line, Outcome, Sessions, Traffic
 from batchupdate.reporter import Summary, write_reports
-from batchupdate.reporter.csv_files import write_results
 from batchupdate.reporter.files import replacing, replacing_all
+from batchupdate.reporter.results_csv import write_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -171,7 +171,7 @@ import resource, sys
 from pathlib import Path
 from batchupdate.errors import SafetyStop
 from batchupdate.model import Line
-from batchupdate.reporter.csv_files import write_results
+from batchupdate.reporter.results_csv import write_results
 folder, limit = Path(sys.argv[1]), int(sys.argv[2])
 lines = (Line(n, '["' + "x" * 90 + '"]', "a", "updated", 200, 1, "", "", "", None, None) for n in range(2, 2002))
 _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 
 from batchupdate.errors import InternalError, SafetyStop
 from batchupdate.journal import Journal
-from batchupdate.model import ErrorGroup, Line, Outcome, Result, Sessions, Traffic
-from batchupdate.places import InputFile, Places, number_of
+from batchupdate.model import ErrorGroup, InputFile, Line, Outcome, Result, RowLabels, RowRef, Sessions, Traffic
 from batchupdate.reader import open_table
 from batchupdate.reporter import Summary, iso, placed, write_reports, write_summary
-from batchupdate.reporter.csv_files import write_results
 from batchupdate.reporter.files import replacing
+from batchupdate.reporter.results_csv import write_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -365,9 +364,9 @@ def test_a_file_that_another_program_holds_gives_a_sentence(tmp_path: Path, monk
 
 
 def test_of_several_files_each_row_tells_its_own_directly_before_its_number(tmp_path: Path) -> None:
-    lines = [line(2, ["a"]), line(number_of(1, 2), ["b"]), line(number_of(2, 3), ["c"], Outcome.FAILED)]
+    lines = [line(2, ["a"]), line(RowRef(1, 2).key, ["b"]), line(RowRef(2, 3).key, ["c"], Outcome.FAILED)]
     count = write_results(
-        tmp_path / "results.csv", tmp_path / "failed.csv", ["Id"], 1, lines, places=Places(("=a.csv", "x,y.csv"))
+        tmp_path / "results.csv", tmp_path / "failed.csv", ["Id"], 1, lines, labels=RowLabels(("=a.csv", "x,y.csv"))
     )
     assert count == 3
     assert [cells[:3] for cells in cells_of(tmp_path / "results.csv")] == [
@@ -377,10 +376,10 @@ def test_of_several_files_each_row_tells_its_own_directly_before_its_number(tmp_
 
 
 def test_the_summary_lists_several_files_and_an_examples_file(tmp_path: Path) -> None:
-    places = Places(("a.csv", "b.csv"))
-    files = [InputFile(name, f"/data/{name}", "0", 1) for name in places.names]
-    errors = placed([ErrorGroup("404 no", 2, number_of(1, 7))], places)
-    summary = summary_of(tmp_path, files=files, places=places, errors=errors)
+    labels = RowLabels(("a.csv", "b.csv"))
+    files = [InputFile(name, f"/data/{name}", "0", 1) for name in labels.names]
+    errors = placed([ErrorGroup("404 no", 2, RowRef(1, 7).key)], labels)
+    summary = summary_of(tmp_path, files=files, labels=labels, errors=errors)
     assert summary.source == "a.csv and b.csv"
     told = summary.to_json()
     assert list(told["input"]) == ["path", "sha256", "rows", "files"]

@@ -10,7 +10,7 @@ import pytest
 from fakes import EPOCH
 from pydantic import SecretStr
 
-from batchupdate.backoff import Policy, judge
+from batchupdate.api.verdict import Policy, judge
 from batchupdate.config import Input, Secrets
 from batchupdate.errors import ConfigError
 from batchupdate.model import Action, Outcome, Reply, Row

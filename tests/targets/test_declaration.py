@@ -12,9 +12,9 @@ from pydantic import SecretStr, ValidationError
 from uritemplate import URITemplate
 from yarl import URL
 
-from batchupdate.declared import parse
+from batchupdate.config.rate import Rate
+from batchupdate.config.yaml_file import parse
 from batchupdate.errors import ConfigError
-from batchupdate.rates import Rate
 from batchupdate.targets import IdRule, Target, find_target
 from batchupdate.targets.declaration import Read
 

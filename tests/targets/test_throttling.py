@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from pydantic import ValidationError
 
-from batchupdate.backoff import Policy, judge
-from batchupdate.declared import parse
+from batchupdate.api.verdict import Policy, judge
+from batchupdate.config.yaml_file import parse
 from batchupdate.errors import ConfigError
 from batchupdate.model import Action, Allowance, Reply, Verdict
 from batchupdate.targets import Limits, Target, ThrottleRule, idempotency_key

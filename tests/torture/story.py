@@ -21,7 +21,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from batchupdate.places import file_of, number_of
+from batchupdate.model import RowRef
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, make_records, run_in_thread
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def changes(world: World) -> list[tuple[int, str, str]]:
     each = math.ceil(world.rows / len(world.files))
     return [
         (
-            number_of(place // each, place % each + 2),
+            RowRef(place // each, place % each + 2).key,
             record.id,
             f"{world} row {place + 2}" + ("!" * 41 if (place + 2) % INVALID_EVERY == 0 else ""),
         )
@@ -225,7 +225,9 @@ def write_input(world: World, folder: Path) -> None:
         with (folder / name_of_file).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["id", "name"])
-            writer.writerows((record, name) for number, record, name in changes(world) if file_of(number) == index)
+            writer.writerows(
+                (record, name) for number, record, name in changes(world) if RowRef.of(number).file == index
+            )
     built_in = resources.files("batchupdate.targets").joinpath("langdock-integration.yaml").read_text("utf-8")
     (folder / "once-only.yaml").write_text(built_in.replace("repeatable: true", "repeatable: false"), "utf-8")
 

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.engine.worker_pool import CLAIM_BATCH
 from batchupdate.errors import BatchUpdateError
 from batchupdate.journal import Journal
-from batchupdate.journal.folder import all_runs
-from batchupdate.model import FINE
-from batchupdate.places import number_of
-from batchupdate.worker_pool import CLAIM_BATCH
+from batchupdate.model import FINE, RowRef
+from batchupdate.runs.folder import all_runs
 from torture.story import CONCURRENCY, Stage, changes, is_valid
 
 if TYPE_CHECKING:
@@ -120,7 +119,7 @@ def _results(story: Story, verdict: Verdict) -> dict[int, Mapping[str, str]]:
     with (story.runs_dir / "latest" / "results.csv").open(newline="", encoding="utf-8-sig") as file:
         lines = list(csv.DictReader(file))
     files = story.world.files
-    numbers = [number_of(files.index(line.get("_file", files[0])), int(line["_row"])) for line in lines]
+    numbers = [RowRef(files.index(line.get("_file", files[0])), int(line["_row"])).key for line in lines]
     if numbers != [number for number, *_ in changes(story.world)]:
         verdict.broken.append(f"results.csv has {len(numbers)} lines, not one for each row in the order of the input")
     return dict(zip(numbers, lines, strict=True))

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchupdate.config import Input, Secrets
-from batchupdate.model import Row
-from batchupdate.places import Places, number_of
+from batchupdate.model import Row, RowLabels, RowRef
 from batchupdate.targets import find_target
 from batchupdate.validator import DuplicateFinder, Sighting, Validator, duplicate_problem, lay_out
 
@@ -95,7 +94,7 @@ def test_a_duplicate_is_told_with_the_other_rows_and_the_way_out(rows: list[int]
 
 
 def test_a_duplicate_in_another_file_is_told_with_that_file() -> None:
-    rows = [2, number_of(1, 2), number_of(1, 3)]
+    rows = [2, RowRef(1, 2).key, RowRef(1, 3).key]
     group = [Sighting("k", row, valid=True) for row in rows]
-    problem = duplicate_problem(rows[1], group, "ID", Places(("a.csv", "b.csv")))
+    problem = duplicate_problem(rows[1], group, "ID", RowLabels(("a.csv", "b.csv")))
     assert problem.message.startswith("the same record is in a.csv row 2, b.csv row 3 too; keep one of them")

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from batchupdate.config import Column, Computed, Input, Secrets
-from batchupdate.declared import parse
+from batchupdate.config.yaml_file import parse
 from batchupdate.errors import InputError
 from batchupdate.model import Level, Problem, Row
 from batchupdate.targets import Target

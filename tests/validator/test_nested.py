@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate import exact_json
 from batchupdate.config import Column, Input, Secrets
-from batchupdate.declared import parse
+from batchupdate.config.yaml_file import parse
 from batchupdate.errors import BatchUpdateError, ConfigError, InputError
 from batchupdate.model import Problem, Row
 from batchupdate.targets import Target
+from batchupdate.util import json as exact_json
 from batchupdate.validator import Checked, Layout, Validator, lay_out
 
 TARGET = parse(

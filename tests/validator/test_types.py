@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from batchupdate import exact_json
 from batchupdate.config import Input, Secrets
-from batchupdate.exact_json import ExactNumber, exact
 from batchupdate.model import Level, Problem, Row
 from batchupdate.targets import FieldRule, Target
+from batchupdate.util import json as exact_json
+from batchupdate.util.json import ExactNumber, exact
 from batchupdate.validator import Checked, Validator, lay_out
 
 

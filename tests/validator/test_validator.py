@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from batchupdate.config import Column, Input, Secrets
-from batchupdate.declared import parse
+from batchupdate.config.yaml_file import parse
 from batchupdate.model import Change, Level, Problem, Row
 from batchupdate.targets import Target, find_target
 from batchupdate.validator import Checked, Validator, lay_out

@@ -1,0 +1,377 @@
+"""One request, one reply. The only user of aiohttp's client; it never retries and never follows a redirect."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import urllib.request
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+import aiohttp
+from aiohttp import hdrs
+from aiohttp.http import StreamWriter
+from multidict import CIMultiDict
+from yarl import URL
+
+from batchupdate.errors import ConfigError
+from batchupdate.model import Fault, FaultKind, Reply
+from batchupdate.util.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from aiohttp.connector import Connection
+    from aiohttp.typedefs import LooseHeaders
+
+    from batchupdate.config import Secrets, Settings
+    from batchupdate.util.clock import Clock
+
+MAX_BODY = 65_536
+"""Bytes of a reply's body that are kept: enough for any error, and a bound on what a sick server can make us hold."""
+
+MAX_RECORD = 4 << 20
+"""The same for a record that is read."""
+
+KEEPALIVE_S = 15.0
+DNS_CACHE_S = 60
+RENEWED_EVERY_S = 600.0
+"""A connection in steady use would never look at the DNS again, and an API that has moved would be missed for days."""
+
+CONNECT_SHARE = 0.9
+SWEEP_EVERY_S = 0.25
+_OK = int(HTTPStatus.OK)
+_TRIED = "3.14."
+_HEADERS = {
+    "User-Agent": f"batchupdate/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # replies are small, and a packed one could unfold to anything
+    "Content-Type": "application/json",
+}
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_REPEATED_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+
+
+class Client:
+    """Sends requests to one base URL; an async context manager.
+
+    Args:
+        base_url: scheme, host and path that every request's path is appended to.
+        method: the HTTP method of all of them.
+        headers: sent with every request, the key among them.
+        settings: timeouts, in seconds, and the proxy.
+        concurrency: how many connections may be open at once.
+        clock: where durations come from.
+        secrets: blotted out of everything that comes back.
+
+    Raises:
+        ConfigError: the proxy is none that we can use.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        method: str,
+        headers: Mapping[str, str],
+        settings: Settings,
+        *,
+        concurrency: int,
+        clock: Clock,
+        secrets: Secrets,
+    ) -> None:
+        self._base_url = base_url
+        self._base = URL(base_url, encoded=True)
+        self._host = urlsplit(base_url).hostname or ""
+        self._method = method
+        self._clock = clock
+        self._secrets = secrets
+        self._headers: CIMultiDict[str] = CIMultiDict()
+        for name, value in headers.items():
+            self._headers[name] = value
+        self._patience = settings.timeout
+        self._open: dict[_Exchange, None] = {}
+        self._sweeper: asyncio.Task[None] | None = None
+        self._timeout = aiohttp.ClientTimeout(
+            total=None,  # the sweeper's work: a timer for each request costs more than all else we do for it
+            # Below the total, so that a host that is not there counts as one that was not reached.
+            connect=min(settings.connect_timeout, CONNECT_SHARE * settings.timeout),
+            sock_read=settings.read_timeout,
+        )
+        self._concurrency = concurrency
+        self._proxy = _checked_proxy(settings.proxy or proxy_from_environment(base_url))
+        self._session: aiohttp.ClientSession | None = None
+        self._old: list[tuple[float, aiohttp.ClientSession]] = []
+        self._renewed_at = clock.monotonic()
+
+    async def __aenter__(self) -> Self:
+        self._session = self._new_session()
+        self._sweeper = asyncio.create_task(self._sweep())
+        return self
+
+    def _new_session(self) -> aiohttp.ClientSession:
+        self._renewed_at = self._clock.monotonic()
+        return aiohttp.ClientSession(
+            headers=_HEADERS,
+            timeout=self._timeout,
+            connector=aiohttp.TCPConnector(
+                limit=self._concurrency, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=DNS_CACHE_S
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            proxy=self._proxy,
+            request_class=_OneWrite if aiohttp.__version__.startswith(_TRIED) else aiohttp.ClientRequest,
+        )
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for session in [*(old for _, old in self._old), self._session]:
+            if session is not None:
+                await session.close()
+
+    async def send(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply | Fault:
+        """Sends one request and waits for its reply, or for the reason why there is none.
+
+        Args:
+            path: path and query, percent-encoded already.
+            body: the request body, as it goes out.
+            headers: of this request alone, beside those that all have.
+        """
+        return await self._exchange(
+            self._method, path, body, {**self._headers, **headers} if headers else self._headers
+        )
+
+    async def read(self, path: str, most: int = MAX_RECORD) -> Reply | Fault:
+        """Asks for a record as it is now, or for a list of them (GET); the reply has its body, up to `most` bytes."""
+        return await self._exchange("GET", path, b"", self._headers, most)
+
+    async def _exchange(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int = MAX_BODY
+    ) -> Reply | Fault:
+        assert self._session is not None, "use the client as an async context manager"  # noqa: S101 - our own misuse
+        started = self._clock.monotonic()
+        exchange = _Exchange(asyncio.current_task(), started + self._patience)
+        self._open[exchange] = None
+        response: aiohttp.ClientResponse | None = None
+        try:
+            response = await self._session.request(
+                method,
+                self._url(path),
+                data=body,
+                headers=headers,  # not the session's own: aiohttp gives those to the proxy too
+                allow_redirects=False,
+                # aiohttp sends a PUT or a GET again by itself when a connection breaks; that is ours to judge.
+                middlewares=_BREAK_OFF if method in _REPEATED_BY_AIOHTTP else (),
+            )
+            content = self._secrets.redact_bytes(await _read(response, method, most))
+        except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
+            return self._fault(error, self._clock.monotonic() - started)
+        except asyncio.CancelledError as error:
+            if response is not None:
+                response.close()
+            if not exchange.ran_out():
+                raise
+            if response is not None:  # its status stands, even if the rest of its body never came
+                return Reply(response.status, self._clean(response.headers), b"", self._clock.monotonic() - started)
+            return self._fault(TimeoutError(*error.args), self._clock.monotonic() - started)
+        finally:
+            del self._open[exchange]
+        return Reply(response.status, self._clean(response.headers), content, self._clock.monotonic() - started)
+
+    def _url(self, path: str) -> URL:
+        if "?" in path or self._base.raw_path != "/":
+            return URL(self._base_url + path, encoded=True)
+        return self._base.with_path(path, encoded=True)  # needs no parsing
+
+    async def _sweep(self) -> None:
+        """Ends exchanges that take too long (they stand in the order in which they run out of time); renews."""
+        pause = min(SWEEP_EVERY_S, self._patience / 10)
+        while True:
+            now = self._clock.monotonic()
+            for exchange in self._open:
+                if exchange.due > now:
+                    break
+                exchange.end()
+            await self._renew(now)
+            await self._clock.sleep_until(now + pause)
+
+    async def _renew(self, now: float) -> None:
+        """Lets new requests have new connections from time to time; what is on the old ones may finish first."""
+        if self._session is not None and now - self._renewed_at >= RENEWED_EVERY_S:
+            self._old.append((now + self._patience + 1.0, self._session))
+            self._session = self._new_session()
+        while self._old and self._old[0][0] <= now:
+            await self._old.pop(0)[1].close()
+
+    def _clean(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """A server can echo the key, or send bytes that are no text: nothing beyond this client is to see either."""
+        text = "\n".join(headers.values())
+        if text.isascii() and not self._secrets.within(text):
+            return headers
+        redact = self._secrets.redact
+        return CIMultiDict(
+            (name, redact(value.encode("utf-8", "replace").decode("utf-8"))) for name, value in headers.items()
+        )
+
+    def _fault(self, error: BaseException, duration_s: float) -> Fault:
+        kind, text = _kind_of(error, self._host)
+        return Fault(kind, self._secrets.redact(text), duration_s)
+
+
+async def _read(response: aiohttp.ClientResponse, method: str, most: int) -> bytes:
+    """The body up to `most` bytes; that of a plain success of a change is dropped.
+
+    What was read counts even if the rest never comes: the status stands already.
+    """
+    plain = response.status == _OK and method != "GET"  # has nothing to tell
+    if plain and response.content.is_eof():
+        return b""
+    content = bytearray()
+    try:
+        if response.content_length is not None and response.content_length <= most:
+            whole = await response.read()
+            return b"" if plain else whole
+        async for chunk in response.content.iter_any():
+            content += chunk
+            if len(content) >= most:
+                response.close()  # the rest is not worth waiting for, and the connection can't be used again
+                break
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        response.close()
+    return b"" if plain else bytes(content[:most])
+
+
+class _Exchange:
+    """A request that is out, and when its time is up; ends its task as `asyncio.timeout` does."""
+
+    __slots__ = ("_before", "_ended", "_task", "due")
+
+    def __init__(self, task: asyncio.Task[object] | None, due: float) -> None:
+        self._task, self.due, self._ended = task, due, False
+        self._before = task.cancelling() if task else 0
+
+    def end(self) -> None:
+        """Its time is up."""
+        if not self._ended and self._task is not None:
+            self._ended = True
+            self._task.cancel()
+
+    def ran_out(self) -> bool:
+        """Whether the cancellation that has just arrived is ours alone; then it is taken back."""
+        return self._ended and self._task is not None and self._task.uncancel() <= self._before
+
+
+class _OneWrite(aiohttp.ClientRequest):
+    """A request whose small body leaves together with its head.
+
+    aiohttp wraps the body in a payload and, up to Python 3.11, gives it a task of its own. For the few hundred bytes
+    of a change that is a fifth of a request's whole cost. It leans on how aiohttp makes its responses, and is used with
+    the versions that it was tried with only.
+    """
+
+    def __init__(self, method: str, url: URL, *, data: bytes, **others: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        self._content = data
+        super().__init__(method, url, **others)
+
+    def update_headers(self, headers: LooseHeaders | None) -> None:
+        """The given headers, and those that frame the message."""
+        self.headers: CIMultiDict[str] = CIMultiDict(((hdrs.HOST, self.url.host_port_subcomponent or ""),))
+        self.headers.extend(headers or ())
+        self.headers[hdrs.CONTENT_LENGTH] = str(len(self._content))
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Writes the request; returns the response that is to be started."""
+        assert conn.protocol is not None  # noqa: S101 - a connection that was just handed out has one
+        writer = StreamWriter(conn.protocol, self.loop)
+        target = str(self.url) if self.proxy and not self.is_ssl() else self.url.raw_path_qs
+        await writer.write_headers(f"{self.method} {target} HTTP/1.1", self.headers)
+        await writer.write_eof(self._content)
+        conn.protocol.start_timeout()
+        return self.response_class(
+            self.method,
+            self.url,
+            writer=None,
+            continue100=None,
+            timer=self._timer,
+            request_info=self.request_info,
+            traces=[],
+            loop=self.loop,
+            session=self._session,
+            stream_writer=writer,
+        )
+
+
+class _BrokenOffError(Exception):
+    """A broken connection, hidden from aiohttp so that it does not send the request again."""
+
+
+async def _break_off(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _BrokenOffError(*error.args) from error
+
+
+_BREAK_OFF = (_break_off,)
+
+
+def _kind_of(error: BaseException, host: str) -> tuple[FaultKind, str]:  # noqa: PLR0911 - a table
+    """Sorts an exception by whether the request can have been applied; the order goes from special to general."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            reason = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
+            return FaultKind.CERTIFICATE, f"the certificate of {host} can't be verified: {reason}"
+        case aiohttp.ClientConnectorDNSError():
+            return FaultKind.CONNECT, f"the name {error.host} can't be found"
+        case aiohttp.ClientProxyConnectionError():
+            return FaultKind.CONNECT, f"no connection to the proxy {error.host}: {_reason(error.os_error)}"
+        case aiohttp.ClientHttpProxyError():
+            return FaultKind.CONNECT, f"the proxy refuses to connect to {host}: {error.status}"
+        case aiohttp.ClientConnectorError():
+            return FaultKind.CONNECT, f"no connection to {host}: {_reason(error.os_error)}"
+        case aiohttp.ConnectionTimeoutError():
+            return FaultKind.CONNECT, f"no connection to {host}: timed out"
+        case TimeoutError():
+            return FaultKind.TIMEOUT, "no answer in time; it may or may not have been applied"
+        case aiohttp.ClientResponseError():
+            return FaultKind.LOST, "the answer is not HTTP; the change may or may not have been applied"
+        case _:
+            return FaultKind.LOST, "the connection was lost before an answer; it may or may not have been applied"
+
+
+def _reason(error: OSError) -> str:
+    """Why there is no connection, in the system's words."""
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS ({(error.reason or 'unknown').replace('_', ' ').lower()})"
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def proxy_from_environment(base_url: str) -> str | None:
+    """The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) for this URL.
+
+    Read here, not by aiohttp's `trust_env`, which would also put a password from ~/.netrc in the key's place.
+    """
+    parts = urlsplit(base_url)
+    if parts.hostname in _LOOPBACK or urllib.request.proxy_bypass(parts.netloc):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+def _checked_proxy(proxy: str | None) -> str | None:
+    if proxy is None:
+        return None
+    with suppress(ValueError):
+        parts = urlsplit(proxy)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return proxy
+    # Not a word of what it is: it may hold a password.
+    hint = "It stands in the setting 'proxy' or in the environment; write it as http://host:port."
+    raise ConfigError("The proxy can't be used.", hint)

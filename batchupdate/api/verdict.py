@@ -1,0 +1,191 @@
+"""What a reply means, and how long to wait: pure functions, a table, and nothing that sends or sleeps.
+
+The table follows RFC 9110 (what a status says) and RFC 5789 (a PATCH may be repeated only where its target says that
+repeating is safe). A status that the table does not know is an answer, and an answer is never repeated. A target can
+override entries (`statuses`), and name replies that mean "slow down" (`throttle`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from http.client import responses
+from typing import TYPE_CHECKING
+
+from batchupdate.api.error_message import error_sentence
+from batchupdate.api.rate_limit_headers import MAX_WAIT_S, Signals
+from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Verdict
+from batchupdate.targets import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from batchupdate.targets import StatusRule, Target, ThrottleRule
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """One line of the table: what to do, and the row's outcome if nothing further is tried.
+
+    `ambiguous` is whether the request can have been applied: such a one is repeated only where that is safe.
+    """
+
+    action: Action
+    outcome: Outcome
+    ambiguous: bool = False
+
+
+REFUSED = Meaning(Action.DONE, Outcome.FAILED)
+CONFIRMED = Meaning(Action.DONE, Outcome.UPDATED)
+THROTTLED = Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED)
+
+TABLE: Mapping[int, Meaning] = {
+    202: Meaning(Action.DONE, Outcome.ACCEPTED),
+    207: REFUSED,  # Multi-Status holds successes and failures: no plain success
+    401: Meaning(Action.STOP, Outcome.FAILED),
+    407: Meaning(Action.STOP, Outcome.FAILED),
+    408: Meaning(Action.REPEAT, Outcome.FAILED),  # RFC 9110, 15.5.9: the server did not get the whole request
+    412: Meaning(Action.DONE, Outcome.CONFLICT),
+    425: Meaning(Action.REPEAT, Outcome.FAILED),  # RFC 8470, 5.2: the server did not process it
+    429: THROTTLED,  # RFC 6585, 4
+    500: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
+    502: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
+    503: THROTTLED,  # with Retry-After; without, see _meaning
+    504: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
+}
+
+FAULTS: Mapping[FaultKind, Meaning] = {
+    FaultKind.CONNECT: Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED),
+    FaultKind.CERTIFICATE: Meaning(Action.STOP, Outcome.NOT_ATTEMPTED),
+    FaultKind.LOST: Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True),
+    FaultKind.TIMEOUT: Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True),
+}
+
+_OVERRIDES: Mapping[str, Meaning] = {
+    "give_up": REFUSED,
+    "repeat": Meaning(Action.REPEAT, Outcome.FAILED),
+    "hold": THROTTLED,
+    "stop": Meaning(Action.STOP, Outcome.FAILED),
+    "done": CONFIRMED,
+}
+
+_REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
+
+_TOO_MANY = "too many requests"
+_SAYS: Mapping[int, str] = {
+    207: "several answers in one: no plain success",
+    401: "the API refuses the key",
+    403: "the key may not change this record",
+    404: "there is no such record",
+    429: _TOO_MANY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the judge must know of the target: see `Target` for the meaning of each.
+
+    `signals` reads the replies' headers as the target's `limits` say.
+    """
+
+    repeatable: bool
+    statuses: Mapping[int, StatusRule] = field(default_factory=dict)
+    error_paths: Sequence[str] = ()
+    max_wait_s: float = MAX_WAIT_S
+    throttle: Sequence[ThrottleRule] = ()
+    limits: Limits = field(default_factory=Limits)
+    signals: Signals = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signals", Signals(self.limits, self.max_wait_s))
+
+    @classmethod
+    def of(cls, target: Target, max_wait_s: float) -> Policy:
+        """The policy that a target declares; no reply makes us wait longer than `max_wait_s` seconds."""
+        return cls(target.repeatable, target.statuses, target.errors.paths, max_wait_s, target.throttle, target.limits)
+
+
+_UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
+
+
+def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) -> Verdict:
+    """What one reply or fault means, and what to do next; `now` is asked for replies that carry no `Date`."""
+    if isinstance(answer, Fault):
+        meaning, wait, message = FAULTS[answer.kind], None, answer.message
+    elif _is_plain_success(answer.status, policy):
+        return _UPDATED
+    else:
+        rule = next((rule for rule in policy.throttle if rule.matches(answer)), None)
+        wait = policy.signals.wait_s(answer.headers, now)
+        meaning = THROTTLED if rule else _meaning(answer.status, policy, wait)
+        if meaning.action is Action.DONE and meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
+            return Verdict(meaning.action, meaning.outcome)
+        if meaning.action is Action.HOLD and wait is None:
+            wait = _untold_wait_s(answer, rule, policy, now)
+        message = _sentence(answer, policy, rule)
+    if meaning.ambiguous and not policy.repeatable:
+        may = "" if isinstance(answer, Fault) else "it may have been applied; "
+        told = f"{message}; {may}it is not sent again, for this target does not say that repeating is safe"
+        return Verdict(Action.DONE, _unless_told(answer, policy), told)
+    return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous)
+
+
+def _unless_told(answer: Reply | Fault, policy: Policy) -> Outcome:
+    """The outcome of a row that may have been applied and is not sent again: unknown, but where the target knows."""
+    rule = policy.statuses.get(answer.status) if isinstance(answer, Reply) else None
+    return rule.outcome if rule and rule.outcome else Outcome.UNKNOWN
+
+
+def _is_plain_success(status: int, policy: Policy) -> bool:
+    """Nearly all replies are, and need no more than this."""
+    return 200 <= status < 300 and status not in TABLE and status not in policy.statuses  # noqa: PLR2004 - 2xx
+
+
+def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
+    rule = policy.statuses.get(status)
+    default = TABLE.get(status, CONFIRMED if 200 <= status < 300 else REFUSED)  # noqa: PLR2004 - 2xx
+    if status == HTTPStatus.SERVICE_UNAVAILABLE and wait_s is None:
+        # Without a Retry-After nothing says that the request was turned away unread.
+        default = Meaning(Action.HOLD, Outcome.FAILED, ambiguous=True)
+    if rule is None:
+        return default
+    meaning = _OVERRIDES[rule.action] if rule.action else default
+    outcome = rule.outcome or meaning.outcome
+    # An answer from 500 on does not say that nothing happened; its repetition needs a repeatable target all the same.
+    unsure = status >= HTTPStatus.INTERNAL_SERVER_ERROR if rule.action == "repeat" else meaning.ambiguous
+    return replace(meaning, outcome=outcome, ambiguous=unsure)
+
+
+def _untold_wait_s(
+    reply: Reply, rule: ThrottleRule | None, policy: Policy, now: Callable[[], datetime]
+) -> float | None:
+    """Seconds to hold after a throttled reply that does not ask for a time, capped; None where nothing tells one.
+
+    That is until the limit that is used up renews, else what the target says (GitHub: at least a minute after a
+    "secondary rate limit"; Airtable: 30 s).
+    """
+    renewal = policy.signals.renewal_s(reply.headers, now)
+    if renewal is not None or rule is None or rule.wait_s is None:
+        return renewal
+    return min(rule.wait_s, policy.max_wait_s)
+
+
+def _sentence(reply: Reply, policy: Policy, throttle: ThrottleRule | None) -> str:
+    means = _means(reply, policy, throttle)
+    own = error_sentence(reply.body, policy.error_paths)
+    return f"{reply.status} {means}" + (f": {own}" if own and own.lower() not in means.lower() else "")
+
+
+def _means(reply: Reply, policy: Policy, throttle: ThrottleRule | None) -> str:
+    """What the reply's status says, in the target's words or else in ours."""
+    status = reply.status
+    if throttle is not None and throttle.means:
+        return throttle.means
+    if throttle is not None and status != HTTPStatus.TOO_MANY_REQUESTS:
+        return _TOO_MANY  # what the status says otherwise is beside the point
+    rule = policy.statuses.get(status)
+    if (means := (rule.means if rule else "") or _SAYS.get(status, "")) or status not in _REDIRECTS:
+        return means or responses.get(status, "a status that no standard knows")
+    place = reply.headers.get("location", "")
+    return f"the API redirects{f' to {place}' if place else ''}, and redirects are not followed; check the base URL"

@@ -1,0 +1,184 @@
+"""Settings: from options, the environment and a config file, checked strictly; and the API key, which stays secret.
+
+Precedence: option, then environment (`BATCHUPDATE_*`), then config file, then the target's own default.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
+from batchupdate.config.yaml_file import Strict
+
+_NOT_KEPT = {"target", "base_url", "runs_dir", "input", "limit", "strict", "proxy"}
+"""What is the journal's own affair, was done with the file, or can hold a password (a proxy's URL)."""
+
+_FAILURES = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(%?)\s*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxFailures:
+    """How many rows may fail before the run stops itself: `count` rows, or `percent` of the rows sent."""
+
+    count: int | None = None
+    percent: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.percent:g}%" if self.percent is not None else str(self.count)
+
+
+def parse_max_failures(text: object) -> MaxFailures:
+    """Reads `25` or `10%`.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(text, MaxFailures):
+        return text
+    match = _FAILURES.fullmatch(str(text)) if isinstance(text, str | int) and not isinstance(text, bool) else None
+    if match and match[2] and float(match[1]) <= 100:  # noqa: PLR2004 - per cent
+        return MaxFailures(percent=float(match[1]))
+    if match and not match[2] and "." not in match[1]:
+        return MaxFailures(count=int(match[1]))
+    raise ValueError(f"{text!r} is neither a number of rows (25) nor a percentage (10%)")
+
+
+_SHARE = re.compile(r"\s*(\d{1,4}(?:\.\d{1,9})?)\s*%\s*", re.ASCII)
+
+
+def parse_share(text: object) -> float:
+    """Reads `20%` as 0.2.
+
+    Raises:
+        ValueError: it is no percentage.
+    """
+    if isinstance(text, float):
+        return text
+    if isinstance(text, str) and (match := _SHARE.fullmatch(text)):
+        return float(match[1]) / 100
+    raise ValueError(f"{text!r} is not a percentage such as 20%")
+
+
+Transform = Literal["trim", "collapse_spaces", "title", "lower", "upper", "truncate"]
+Transforms = Annotated[tuple[Transform, ...], Field(strict=False)]
+
+
+class Column(Strict):
+    """What one column of the input stands for, and how it says null and empty if not as the other columns do.
+
+    `blank` is what a blank cell means, and `transforms` change a cell's text, in this order.
+    """
+
+    field: str | None = None
+    null_marker: str | None = Field(default=None, min_length=1)
+    empty_marker: str | None = Field(default=None, min_length=1)
+    blank: Literal["leave", "null", "empty"] = "leave"
+    transforms: Transforms = ()
+
+
+def _column(value: object) -> object:
+    return {"field": value} if isinstance(value, str) else value
+
+
+class Computed(Strict):
+    """A field that is made of cells: `{team}: {name}`."""
+
+    template: str
+    transforms: Transforms = ()
+
+
+def _computed(value: object) -> object:
+    return {"template": value} if isinstance(value, str) else value
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class Input(Strict):
+    """How to read the input.
+
+    `constants` and `computed` set fields without a column of their own. `when` names columns and what must stand in
+    them, so that only some rows count. `strictness` is how much a suspicious cell weighs, and `decimal` what stands
+    before the decimals of a number.
+    """
+
+    sheet: str | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    header_row: int | None = Field(default=None, ge=1)
+    columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = Field(default={})
+    constants: dict[str, str] = Field(default={})
+    computed: dict[str, Annotated[Computed, BeforeValidator(_computed)]] = Field(default={})
+    when: dict[str, Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(strict=False)]] = Field(default={})
+    null_marker: str = Field(default="<null>", min_length=1)
+    empty_marker: str = Field(default="<empty>", min_length=1)
+    on_duplicate: Literal["error", "last", "merge"] = "error"
+    strictness: Literal["strict", "normal", "lenient"] = "normal"
+    decimal: Literal[".", ","] = "."
+
+    @model_validator(mode="after")
+    def _markers_differ(self) -> Self:
+        if self.null_marker == self.empty_marker:
+            raise ValueError("null_marker and empty_marker must differ")
+        return self
+
+
+def _section(value: object) -> object:
+    """A section of which every line is commented out is an empty one."""
+    return {} if value is None else value
+
+
+class Settings(Strict):
+    """Everything a user can set. None means: the target's own default.
+
+    Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `max_wait` caps how long one reply may make us
+    wait; `give_up_after` is how long an API may refuse every request before the run stops. `retry_budget` is how many
+    requests may be repeats after an error, as a share of the first tries. `allow_overlap` lets two runs work on one
+    target at a time.
+    """
+
+    target: str | None = None
+    base_url: str | None = None
+    allow_http: bool = False
+    runs_dir: Annotated[Path, Field(strict=False)] = Path("batchupdate-runs")
+    input: Annotated[Input, BeforeValidator(_section)] = Input()
+
+    rate: Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str)] | None = None
+    max_rate: Annotated[Rate, BeforeValidator(parse_ceiling), PlainSerializer(str)] | None = None
+    burst: int | None = Field(default=None, ge=1)
+    concurrency: int | None = Field(default=None, ge=1, le=1000)
+    timeout: float = Field(default=60.0, gt=0)
+    connect_timeout: float = Field(default=10.0, gt=0)
+    read_timeout: float | None = Field(default=None, gt=0)
+    max_attempts: int = Field(default=5, ge=1, le=100)
+    retry_budget: Annotated[float, BeforeValidator(parse_share)] = 0.2
+    max_wait: float = Field(default=300.0, gt=0)
+    give_up_after: float = Field(default=600.0, gt=0)
+    drain_timeout: float = Field(default=30.0, gt=0)
+    max_failures: Annotated[MaxFailures, BeforeValidator(parse_max_failures), PlainSerializer(str)] | None = None
+
+    limit: int | None = Field(default=None, ge=1)
+    strict: bool = False
+    allow_overlap: bool = False
+    proxy: str | None = None
+    key_file: Annotated[Path, Field(strict=False)] | None = None
+    keyring: str | None = None
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What makes two runs of one file the same run: the settings that decide what is sent, and where."""
+        return self.model_dump(mode="json", include={"base_url", "input", "limit", "strict"})
+
+    def kept(self) -> dict[str, Any]:
+        """What a run keeps of them, so that it can go on without its file and config: how to send, and no secret."""
+        return self.model_dump(mode="json", exclude_unset=True, exclude=_NOT_KEPT)

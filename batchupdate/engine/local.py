@@ -1,0 +1,287 @@
+"""The workers in this process, on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from batchupdate.api.client import Client
+from batchupdate.api.verdict import Policy, judge
+from batchupdate.config.rate import rate_in_force
+from batchupdate.engine.reconcile import Doubts
+from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
+from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
+from batchupdate.journal import Session
+from batchupdate.journal.queue import HandOver
+from batchupdate.limiter import Limiter
+from batchupdate.limiter.backoff import delay_s
+from batchupdate.model import ONE_FILE, Progress, Traffic, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from pydantic import SecretStr
+    from structlog.typing import FilteringBoundLogger
+
+    from batchupdate.config import Secrets, Settings
+    from batchupdate.config.rate import Rate
+    from batchupdate.engine.worker_pool import Sink, Source
+    from batchupdate.journal import Journal
+    from batchupdate.model import Allowance, Fault, Reply, Request, RowLabels
+    from batchupdate.targets import Target
+    from batchupdate.util.clock import Clock
+
+PROGRESS_EVERY_S = 0.25
+LOOK_UP_S = 30.0
+"""Looking up is a favour: an API that can't be read is not waited for as long as one that can't be written."""
+
+RATE_OVER_S = 10.0
+
+
+class Stop:
+    """Asks a run to end cleanly: what is in flight finishes, nothing further is sent."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self.signal_number: int | None = None
+
+    def request(self, signal_number: int) -> None:
+        """Asks; the number says which signal did."""
+        self.signal_number = self.signal_number or signal_number
+        self._asked.set()
+
+    async def requested(self) -> None:
+        """Returns once somebody asked."""
+        await self._asked.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """All that an engine needs beside the journal.
+
+    `nonce` tells this run from all others, anywhere; `labels` says how rows are called.
+    """
+
+    nonce: str
+    target: Target
+    settings: Settings
+    base_url: str
+    key: SecretStr | None
+    secrets: Secrets
+    clock: Clock
+    log: FilteringBoundLogger
+    stop: Stop
+    on_progress: Callable[[Progress], None]
+    labels: RowLabels = ONE_FILE
+
+    @property
+    def rate(self) -> Rate:
+        """The rate to keep."""
+        settings, target = self.settings, self.target
+        return rate_in_force(settings.rate, settings.max_rate, target.rate, target.max_rate)
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests may be in flight."""
+        return self.settings.concurrency or self.target.concurrency
+
+
+async def work_off(journal: Journal, job: Job, session: int, total: int) -> tuple[Traffic, BatchUpdateError | None]:
+    """Sends what the journal still has to send.
+
+    Args:
+        journal: sealed, and with its session begun.
+        job: what to send, where, and how.
+        session: the session's number in the journal.
+        total: how many rows there are to send, for the progress.
+
+    Returns:
+        The requests it took, and why it ended early, or None.
+    """
+    target, settings, clock = job.target, job.settings, job.clock
+    line = _Line(job)
+    client = Client(
+        job.base_url,
+        target.method,
+        {**target.headers, **target.auth.headers(job.key)},
+        settings,
+        concurrency=job.concurrency,
+        clock=clock,
+        secrets=job.secrets,
+    )
+
+    def heard() -> Session:
+        return Session.at(session, clock.unix(), line.traffic)
+
+    async with client, HandOver(journal, clock, heard) as hand_over:
+        if target.read is not None and journal.doubtful(0, 1):
+            doubts = Doubts(journal, hand_over, client, target)
+            reason = await line.work("looking up", doubts, doubts, doubts.look_up, None)
+            await hand_over.settle()
+            job.log.info("looked_up", found_applied=doubts.found, ended=str(reason or ""))
+            if isinstance(reason, Interrupted):
+                return line.traffic, reason  # an API that can't be read may well take changes: those come next
+            total -= doubts.found
+        reason = await line.work("sending", hand_over, hand_over, _sender(client, job), total)
+    return line.traffic, reason
+
+
+class _Line:
+    """What stands before the API: one limiter for everything that is sent, and a pool for each kind of it."""
+
+    def __init__(self, job: Job) -> None:
+        settings, target = job.settings, job.target
+        self._job = job
+        self._policy = Policy.of(target, settings.max_wait)
+        self._limiter = Limiter(
+            job.rate,
+            settings.burst or target.burst,
+            job.clock,
+            delay_s,
+            concurrency=job.concurrency,
+            adaptive=job.rate.auto,
+            max_wait_s=settings.max_wait,
+        )
+        self._rules = Rules(
+            settings.max_attempts,
+            settings.give_up_after,
+            settings.max_failures,
+            settings.retry_budget,
+            tuple(target.request_id_headers),
+            CLAIM_BATCH if target.repeatable else job.concurrency,
+        )
+        self._pools: list[WorkerPool] = []
+
+    @property
+    def traffic(self) -> Traffic:
+        """All requests so far."""
+        sent, retried, throttled = (sum(each) for each in zip(*(pool.traffic[:3] for pool in self._pools), strict=True))
+        return Traffic(sent, retried, throttled, self._limiter.waited_s, self._limiter.allowed_per_s)
+
+    def _listen(self, reply: Reply) -> Sequence[Allowance]:
+        return self._policy.signals.allowances(reply.headers, self._job.clock.now)
+
+    async def work(
+        self,
+        stage: str,
+        source: Source,
+        sink: Sink,
+        send: Callable[[Request], Awaitable[Reply | Fault]],
+        total: int | None,
+    ) -> BatchUpdateError | None:
+        """Lets a pool send everything that a source has; returns why it ended early, or None."""
+        job = self._job
+        pool = WorkerPool(
+            source=source,
+            sink=sink,
+            turns=self._limiter,
+            send=send,
+            judge=_judge_of(self._policy, job),
+            listen=self._listen if job.rate.auto else None,
+            delay=delay_s,
+            rules=self._rules
+            if total is not None
+            else replace(self._rules, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S),
+            clock=job.clock,
+            log=job.log.bind(stage=stage),
+            labels=job.labels,
+        )
+        self._pools.append(pool)
+        watch = asyncio.create_task(_Watch(pool, self._limiter, job, total, stage).report())
+        try:
+            return await _until_done(pool, job)
+        finally:
+            watch.cancel()
+            (ended,) = await asyncio.gather(watch, return_exceptions=True)
+            if isinstance(ended, Exception):  # the user's hook failed; that is no reason to stop sending
+                job.log.error("progress", why=repr(ended))
+
+
+def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
+    def judged(answer: Reply | Fault) -> Verdict:
+        verdict = judge(answer, policy, job.clock.now)
+        # It can stand in the body in another spelling than ours, such as with JSON's escapes.
+        if verdict.message and job.secrets.within(verdict.message):
+            return replace(verdict, message=job.secrets.redact(verdict.message))
+        return verdict
+
+    return judged
+
+
+def _sender(client: Client, job: Job) -> Callable[[Request], Awaitable[Reply | Fault]]:
+    target, nonce = job.target, job.nonce
+
+    def send(request: Request) -> Awaitable[Reply | Fault]:
+        return client.send(request.path, target.body_of(request.fields))
+
+    def send_once(request: Request) -> Awaitable[Reply | Fault]:
+        headers = target.idempotency_headers(nonce, request.row)
+        return client.send(request.path, target.body_of(request.fields), headers)
+
+    return send if target.idempotency_header is None else send_once
+
+
+async def _until_done(pool: WorkerPool, job: Job) -> BatchUpdateError | None:
+    """Lets the pool work until it is done, or was asked to stop and has drained."""
+    running = asyncio.create_task(pool.run(job.concurrency))
+    asked = asyncio.create_task(job.stop.requested())
+    try:
+        await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            job.log.warning("stopping", in_flight=pool.in_flight)
+            pool.stop()
+            await asyncio.wait([running], timeout=job.settings.drain_timeout)
+        if not running.done():
+            job.log.warning("drain_timeout", in_flight=pool.in_flight)
+    finally:
+        asked.cancel()
+        running.cancel()
+        await asyncio.wait([running])
+    if not running.cancelled() and (error := running.exception()) is not None:
+        if isinstance(error, SafetyStop):
+            job.log.error("stopped", why=error.message)
+            return error
+        raise error
+    return Interrupted(job.stop.signal_number) if job.stop.signal_number else None
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Looks at the pool a few times a second and tells how far it is."""
+
+    pool: WorkerPool
+    limiter: Limiter
+    job: Job
+    total: int | None
+    stage: str
+    _seen: deque[tuple[float, int]] = field(default_factory=deque)
+
+    async def report(self) -> None:
+        clock = self.job.clock
+        while True:
+            self.job.on_progress(self.snapshot())
+            await clock.sleep_until(clock.monotonic() + PROGRESS_EVERY_S)
+
+    def snapshot(self) -> Progress:
+        now, done = self.job.clock.monotonic(), sum(self.pool.counts.values())
+        self._seen.append((now, done))
+        while now - self._seen[0][0] > RATE_OVER_S:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        rate = (done - before) / (now - since) if now > since else 0.0
+        holding = self.limiter.holding_s
+        left = None if self.total is None else max(0, self.total - done)
+        return Progress(
+            self.stage,
+            done,
+            self.total,
+            dict(self.pool.counts),
+            self.pool.traffic,
+            rate,
+            left / rate + holding if rate and left is not None else None,
+            holding,
+            self.limiter.rate_per_s if math.isfinite(self.limiter.rate_per_s) else None,
+        )

@@ -1,0 +1,67 @@
+"""Rows of which nobody knows whether they were applied: looked up, where the target's records can be read.
+
+A row that turns out to be as its change wants it is `updated`, and need not be sent again. All others stay as they are:
+to be sent again where that is safe, else `unknown`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchupdate.model import Outcome, Reply, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchupdate.api.client import Client
+    from batchupdate.journal import Journal
+    from batchupdate.journal.queue import HandOver
+    from batchupdate.model import Fault, Request
+    from batchupdate.targets import Target
+
+FOUND = "it was found applied when the run went on"
+_OK = 200
+
+
+class Doubts:
+    """A source of doubtful rows, their sender and their sink, for a pool that looks them up.
+
+    Args:
+        journal: where the rows stand.
+        hand_over: where results go.
+        client: reads records.
+        target: knows where, and what a reply shows.
+    """
+
+    def __init__(self, journal: Journal, hand_over: HandOver, client: Client, target: Target) -> None:
+        self._journal, self._hand_over, self._client, self._target = journal, hand_over, client, target
+        self._read = 0
+        self._applied: dict[int, Request] = {}
+        self.found = 0
+        """Rows that turned out to be applied."""
+
+    async def claim(self, count: int) -> list[Request]:
+        """The next doubtful rows."""
+        requests = self._journal.doubtful(self._read, count)
+        if requests:
+            self._read = requests[-1].row
+        return requests
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Looking up leaves no mark."""
+
+    async def look_up(self, request: Request) -> Reply | Fault:
+        """Reads one record; notes whether it is as the row wants it."""
+        answer = await self._client.read(self._target.read_path(request.path))
+        if isinstance(answer, Reply) and answer.status == _OK and self._target.shows(answer.body, request.fields):
+            self._applied[request.row] = request
+        return answer
+
+    def finish(self, result: Result, *, final: bool = True) -> None:
+        """Keeps a row that was found applied; whatever else came of it says nothing about the change."""
+        request = self._applied.pop(result.row, None)
+        if request is not None and final:
+            self.found += 1
+            self._hand_over.finish(
+                Result(result.row, Outcome.UPDATED, None, request.sent, FOUND, finished_at=result.finished_at)
+            )

@@ -1,0 +1,492 @@
+"""Bounded workers: claim → turn → send → judge → wait or finish.
+
+One worker at a time stands at the head of the line: it takes the next row, waits for the limiter's turn, and leaves
+the head to send. So rows go out in order, and a turn is never taken without a row to send. Rows are claimed, and marked
+as started, no further ahead than the rate needs. A row that has to wait for its next try holds no worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+from batchupdate.engine.final_outcome import settle
+from batchupdate.errors import SafetyStop
+from batchupdate.model import FINE, ONE_FILE, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
+from batchupdate.util.shielded import to_its_end
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from batchupdate.config import MaxFailures
+    from batchupdate.model import Allowance, Request, RowLabels
+    from batchupdate.util.clock import Clock
+
+CLAIM_BATCH = 512
+"""Rows claimed ahead at the most. After a kill, `concurrency + CLAIM_BATCH` rows at most are in doubt."""
+
+AHEAD_S = 0.1
+"""Rows are claimed this far ahead of the rate, so that a slow run has next to none in doubt."""
+
+FREE_REPEATS = 100
+"""Repeats after errors that every run has, whatever its retry budget: a share of few rows is next to none."""
+
+OVERTAKEN_AT_MOST = 20
+"""A row is given up when it was turned away so often while other rows got through."""
+
+SERVER_ERROR = 500
+"""From this status on, the server says that it failed (RFC 9110, section 15.6)."""
+
+ENOUGH_FOR_A_SHARE = 20
+"""A share of failures means nothing before this many rows."""
+
+
+class Source(Protocol):
+    """Where requests come from."""
+
+    async def claim(self, count: int) -> list[Request]:
+        """The next requests, at most `count`; none at the end."""
+        ...
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        """Takes back rows that were claimed but not sent."""
+        ...
+
+
+class Sink(Protocol):
+    """Where results go."""
+
+    def finish(self, result: Result, *, final: bool = True) -> None:
+        """Keeps a result; one that is not final is tried again when the run goes on."""
+        ...
+
+
+class Turns(Protocol):
+    """Whose turn it is; see `batchupdate.limiter.Limiter`."""
+
+    @property
+    def rate_per_s(self) -> float:
+        """The rate in force, in requests per second; infinite for none."""
+        ...
+
+    @property
+    def allowed_per_s(self) -> float | None:
+        """What the API was found to allow, in requests per second; None if unknown."""
+        ...
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds for which everybody was held so far."""
+        ...
+
+    @property
+    def down_for_s(self) -> float:
+        """Seconds for which nothing got through; zero while requests do."""
+        ...
+
+    async def turn(self) -> float:
+        """Waits for a turn; returns when it was given."""
+        ...
+
+    def try_turn(self) -> float | None:
+        """Takes a turn if one may be had at once; returns when it was given, or None."""
+        ...
+
+    def passed(self, sent_at: float, allowances: Sequence[Allowance] = (), latency_s: float | None = None) -> None:
+        """Gives a turn back: its request got through."""
+        ...
+
+    def hold(self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = ()) -> bool:
+        """Gives a turn back and holds everybody; returns whether this was a new offence."""
+        ...
+
+    def failed(self, sent_at: float, *, reached: bool) -> bool:
+        """Gives a turn back: the server failed, or never answered; returns whether everybody pauses for that."""
+        ...
+
+    def cancelled(self, sent_at: float) -> None:
+        """Gives a turn back of which nothing was heard."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When to give up, and how far to go ahead.
+
+    Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
+    tries, beside `FREE_REPEATS`; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows
+    are claimed ahead at the most: few where a row in doubt after a kill can't simply be sent again.
+    """
+
+    max_attempts: int = 5
+    give_up_after_s: float = 600.0
+    max_failures: MaxFailures | None = None
+    retry_budget: float = 0.2
+    request_id_headers: tuple[str, ...] = ()
+    claim_batch: int = CLAIM_BATCH
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Waiting:
+    due: float
+    order: int
+    request: Request = field(compare=False)
+    verdict: Verdict = field(compare=False)
+    answer: Reply | Fault = field(compare=False)
+
+
+class WorkerPool:
+    """Sends everything its source has, and gives every result to its sink.
+
+    Args:
+        source: where requests come from.
+        sink: where results go.
+        turns: the limiter.
+        send: sends one request and returns its reply or fault; never raises.
+        judge: says what a reply or fault means.
+        listen: reads what a reply says about the API's limits; None if nobody wants to know.
+        delay: seconds of a row's own backoff after its n-th failed attempt, from 1.
+        rules: when to give up.
+        clock: where time comes from.
+        log: where noteworthy events go.
+        labels: how rows are called.
+    """
+
+    def __init__(  # noqa: PLR0913 - all it works with, by name
+        self,
+        *,
+        source: Source,
+        sink: Sink,
+        turns: Turns,
+        send: Callable[[Request], Awaitable[Reply | Fault]],
+        judge: Callable[[Reply | Fault], Verdict],
+        listen: Callable[[Reply], Sequence[Allowance]] | None,
+        delay: Callable[[int], float],
+        rules: Rules,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        labels: RowLabels = ONE_FILE,
+    ) -> None:
+        self._source, self._sink, self._turns = source, sink, turns
+        self._send, self._judge, self._listen, self._delay = send, judge, listen, delay
+        self._rules, self._clock, self._log, self._labels = rules, clock, log, labels
+        self._ready: deque[Request] = deque()
+        self._waiting: list[_Waiting] = []
+        self._in_flight = 0
+        self._exhausted = False
+        self._low_water = 0
+        self._claiming: asyncio.Task[None] | None = None
+        self._head = asyncio.Lock()
+        self._at_head: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._pushed = 0
+        self._answered = 0
+        self._overtaken: dict[int, tuple[int, int]] = {}
+        self._reached = False
+        self._unreached = 0
+        self._sent = self._retried = self._throttled = self._repeats = 0
+        self._stopped = False
+        self._reason: Exception | None = None
+        self.counts = dict.fromkeys(Outcome, 0)
+        """Results so far, by outcome."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """The requests so far."""
+        turns = self._turns
+        return Traffic(self._sent, self._retried, self._throttled, turns.waited_s, turns.allowed_per_s)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are out and unanswered."""
+        return self._in_flight
+
+    async def run(self, concurrency: int) -> None:
+        """Works until everything is sent, or the run is stopped; then hands back what was not sent.
+
+        Raises:
+            SafetyStop: a safety rule stopped the run.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(concurrency):
+                    group.create_task(self._work())
+        except BaseExceptionGroup as error:
+            raise error.exceptions[0] from None
+        finally:
+            await to_its_end(asyncio.create_task(self._hand_back()))
+        if self._reason is not None:
+            raise self._reason
+
+    def stop(self, reason: Exception | None = None) -> None:
+        """Takes no further rows; what is in flight may finish. The first reason given is the one that counts."""
+        self._reason = self._reason or reason
+        self._stopped = True
+        if self._at_head is not None:
+            self._at_head.cancel()
+
+    async def _work(self) -> None:
+        while True:
+            turn = self._turn_at_once() or await self._turn_at_head()
+            if turn is None:
+                return
+            await self._exchange(*turn)
+
+    def _turn_at_once(self) -> tuple[Request, float] | None:
+        """The next request, if it may leave right now; None if a row or a turn has to be waited for.
+
+        A lock that has waiters is passed on once in a round of the event loop. Where nothing has to be waited for,
+        workers must not queue for it, or a fast run would send one request a round.
+        """
+        if self._head.locked() or self._stopped or not (self._ready or self._one_is_due()):
+            return None
+        sent_at = self._turns.try_turn()
+        return None if sent_at is None else (self._pop(), sent_at)
+
+    async def _turn_at_head(self) -> tuple[Request, float] | None:
+        """Waits at the head of the line for the next request and its turn; None at the end."""
+        async with self._head:
+            self._at_head = asyncio.current_task()
+            try:
+                if await self._one_is_there():
+                    sent_at = await self._turns.turn()
+                    return self._pop(), sent_at  # chosen now: a row that was turned away meanwhile goes first
+            except asyncio.CancelledError:
+                if not self._stopped:
+                    raise
+            finally:
+                self._at_head = None
+        return None
+
+    async def _one_is_there(self) -> bool:
+        """Waits until there is a request that may leave; False at the end."""
+        while not self._stopped:
+            if self._ready or self._one_is_due():
+                return True
+            if not self._exhausted:
+                await asyncio.shield(self._claim_ahead())
+            elif self._waiting or self._in_flight:
+                await self._something_changes()
+            else:
+                return False
+        return False
+
+    def _one_is_due(self) -> bool:
+        return bool(self._waiting) and self._waiting[0].due <= self._clock.monotonic()
+
+    def _pop(self) -> Request:
+        """The next request that is there: one whose wait is over, else a new one."""
+        if self._one_is_due():
+            return heapq.heappop(self._waiting).request
+        request = self._ready.popleft()
+        if len(self._ready) < self._low_water and not self._exhausted:
+            self._claim_ahead()
+        return request
+
+    def _batch(self) -> int:
+        """How many rows to have claimed ahead."""
+        ahead = self._turns.rate_per_s * AHEAD_S
+        most = self._rules.claim_batch
+        return int(ahead) if ahead < most else most
+
+    def _claim_ahead(self) -> asyncio.Task[None]:
+        """Lets the next rows be claimed in the background; the task that does it."""
+        if self._claiming is None or self._claiming.done():
+            self._claiming = asyncio.create_task(self._claim(max(1, self._batch() // 2)))
+        return self._claiming
+
+    async def _claim(self, count: int) -> None:
+        try:
+            requests = await self._source.claim(count)
+        except Exception as error:  # noqa: BLE001 - `run` raises it; until then nothing further may leave
+            self.stop(error)
+            return
+        self._ready.extend(requests)
+        self._exhausted = len(requests) < count
+        self._low_water = self._batch() // 2
+
+    async def _something_changes(self) -> None:
+        """Waits until a row's wait is over, or a row in flight has ended."""
+        self._changed.clear()
+        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._changed.wait())]
+        if self._waiting:
+            tasks.append(asyncio.create_task(self._clock.sleep_until(self._waiting[0].due)))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _exchange(self, request: Request, sent_at: float) -> None:
+        self._in_flight += 1
+        try:
+            answer = await self._send(request)
+        except BaseException:
+            self._turns.cancelled(sent_at)
+            stopped = "the run was stopped before the answer came; the change may or may not have been applied"
+            self._finish(
+                request, Verdict(Action.DONE, Outcome.UNKNOWN, stopped), None, self._count(request), final=False
+            )
+            raise
+        finally:
+            self._in_flight -= 1
+            self._changed.set()
+        left = isinstance(answer, Reply) or answer.ambiguous
+        self._act(request, answer, self._count(request) if left else request.sent, sent_at)
+
+    def _count(self, request: Request) -> int:
+        """Counts a request that left; returns how many have left for its row."""
+        self._sent += 1
+        self._retried += request.sent > 0
+        return request.sent + 1
+
+    def _act(self, request: Request, answer: Reply | Fault, sent: int, sent_at: float) -> None:
+        verdict = self._judge(answer)
+        self._reached = self._reached or isinstance(answer, Reply) or answer.ambiguous
+        fresh = self._give_back(answer, verdict, sent_at)
+        if verdict.action is Action.HOLD:
+            unsure = request.unsure or verdict.ambiguous
+            self._hold(request._replace(sent=sent, unsure=unsure), answer, verdict, fresh=fresh)
+            return
+        if isinstance(answer, Reply):
+            self._answered += 1
+        if verdict.action is Action.REPEAT and request.attempt < self._rules.max_attempts:
+            if self._may_repeat():
+                self._repeat(request, answer, verdict, sent)
+                return
+            told = f"{verdict.message}; not sent again, for the run's retry budget is spent"
+            verdict = replace(verdict, message=told)
+        if verdict.action is Action.STOP:
+            self.stop(SafetyStop(f"Stopped at {self._labels.label(request.row)}: {verdict.message}.", _STOP_HINT))
+        self._finish(request, verdict, answer, sent, final=verdict.action is not Action.STOP)
+
+    def _give_back(self, answer: Reply | Fault, verdict: Verdict, sent_at: float) -> bool:
+        """Gives the turn back with what was learned; returns whether everybody pauses because of this answer."""
+        turns = self._turns
+        if isinstance(answer, Reply):
+            if verdict.action is Action.HOLD:
+                self._throttled += 1
+                fresh = turns.hold(sent_at, verdict.wait_s, self._heard(answer))
+            elif answer.status < SERVER_ERROR:
+                turns.passed(sent_at, self._heard(answer), answer.duration_s)
+                return False
+            else:
+                fresh = turns.failed(sent_at, reached=True)
+        else:
+            fresh = turns.failed(sent_at, reached=answer.ambiguous)
+            self._unreached += fresh
+        self._give_up_if_down(verdict)
+        return fresh
+
+    def _heard(self, answer: Reply) -> Sequence[Allowance]:
+        return self._listen(answer) if self._listen else ()
+
+    def _may_repeat(self) -> bool:
+        """Spends one of the repeats that a run has: an API that is unwell is not to be hammered."""
+        first_tries = self._sent - self._retried
+        if self._repeats >= FREE_REPEATS + self._rules.retry_budget * first_tries:
+            return False
+        self._repeats += 1
+        return True
+
+    def _repeat(self, request: Request, answer: Reply | Fault, verdict: Verdict, sent: int) -> None:
+        """Lets a row try again after its own backoff."""
+        wait = max(self._delay(request.attempt), verdict.wait_s or 0.0)
+        self._log.info("repeat", row=request.row, id=request.record_id, why=verdict.message, wait_s=round(wait, 3))
+        unanswered = request.unanswered or isinstance(answer, Fault)
+        unsure = request.unsure or verdict.ambiguous
+        again = request._replace(attempt=request.attempt + 1, sent=sent, unanswered=unanswered, unsure=unsure)
+        self._wait(again, verdict, answer, wait)
+
+    def _hold(self, request: Request, answer: Reply | Fault, verdict: Verdict, *, fresh: bool) -> None:
+        """The API is not taking requests: this row goes to the head of the line, at no cost."""
+        if fresh:
+            self._log.warning("hold", row=request.row, why=verdict.message, asked_s=verdict.wait_s)
+        if self._often_overtaken(request):
+            told = f"{verdict.message} ({OVERTAKEN_AT_MOST} times, while other rows got through)"
+            self._finish(request, Verdict(Action.DONE, Outcome.FAILED, told), answer, request.sent)
+        else:
+            self._wait(request, verdict, answer, 0.0)
+
+    def _often_overtaken(self, request: Request) -> bool:
+        times, answered = self._overtaken.get(request.row, (0, self._answered))
+        times += self._answered > answered
+        self._overtaken[request.row] = (times, self._answered)
+        return times >= OVERTAKEN_AT_MOST
+
+    def _give_up_if_down(self, verdict: Verdict) -> None:
+        silent, patience = self._turns.down_for_s, self._rules.give_up_after_s
+        if verdict.wait_s is not None and verdict.wait_s > patience:
+            message = (
+                f"Stopped: the API asks to wait {verdict.wait_s:.0f} s, longer than the {patience:.0f} s after which a "
+                f"run is given up. Its last word: {verdict.message}."
+            )
+        elif silent >= patience:
+            message = f"Stopped: the API has taken no request for {silent:.0f} s. Its last word: {verdict.message}."
+        elif not self._reached and self._unreached >= self._rules.max_attempts:
+            message = f"Stopped: the API was never reached: {verdict.message}."
+        else:
+            return
+        self.stop(SafetyStop(message, "Check the base URL and the API's status, then run it again: it goes on here."))
+
+    def _wait(self, request: Request, verdict: Verdict, answer: Reply | Fault, wait_s: float) -> None:
+        self._pushed += 1
+        due = self._clock.monotonic() + wait_s
+        heapq.heappush(self._waiting, _Waiting(due, self._pushed, request, verdict, answer))
+
+    def _finish(
+        self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int, *, final: bool = True
+    ) -> None:
+        outcome, message = (verdict.outcome, "") if verdict.outcome in FINE else settle(request, verdict)
+        if self._overtaken:
+            self._overtaken.pop(request.row, None)
+        self.counts[outcome] += 1
+        status = request_id = location = None
+        if isinstance(answer, Reply):
+            status = answer.status
+            request_id = next(filter(None, map(answer.headers.get, self._rules.request_id_headers)), None)
+            location = answer.headers.get("location") if outcome is Outcome.ACCEPTED else None
+        duration_ms = round(answer.duration_s * 1000, 1) if answer else None
+        now = self._clock.unix()
+        self._sink.finish(
+            Result(request.row, outcome, status, sent, message, request_id or "", location or "", now, duration_ms),
+            final=final,
+        )
+        if outcome not in FINE:
+            self._log.warning(outcome.value, row=request.row, id=request.record_id, status=status, why=message)
+            self._stop_if_it_goes_wrong()
+
+    def _stop_if_it_goes_wrong(self) -> None:
+        limit = self._rules.max_failures
+        if limit is None or self._stopped:
+            return
+        failures = sum(count for outcome, count in self.counts.items() if outcome not in FINE)
+        done = sum(self.counts.values())
+        if limit.count is not None:
+            too_many = failures > limit.count
+        else:
+            too_many = done >= ENOUGH_FOR_A_SHARE and failures * 100 > (limit.percent or 0.0) * done
+        if too_many:
+            message = f"Stopped: {failures} of {done} rows failed, and --max-failures allows {limit}."
+            self.stop(SafetyStop(message, "See failed.csv for the reasons."))
+
+    async def _hand_back(self) -> None:
+        """Gives back what was claimed and not sent, and keeps what was waiting for another try."""
+        if self._claiming is not None:
+            await asyncio.wait([self._claiming])
+        for waiting in sorted(self._waiting):
+            request, verdict = waiting.request, waiting.verdict
+            told = f"{verdict.message}; the run stopped before another try"
+            answer = waiting.answer
+            self._finish(request, replace(verdict, action=Action.DONE, message=told), answer, request.sent, final=False)
+        self._waiting = []
+        await self._source.release([request.row for request in self._ready])
+        self._ready.clear()
+
+
+_STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: it goes on here."

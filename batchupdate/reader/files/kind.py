@@ -1,0 +1,234 @@
+"""What a file is, by its content. A name can be wrong, and a file that is something else deserves a sentence."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import zipfile
+from enum import StrEnum
+from typing import TYPE_CHECKING, NoReturn
+
+from batchupdate.errors import InputError
+from batchupdate.util.text import quoted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD_BYTES = 4096
+
+
+class Kind(StrEnum):
+    """The kinds of file that can be read."""
+
+    TEXT = "csv"
+    XLSX = "xlsx"
+    XLS = "xls"
+    XLSB = "xlsb"
+    ODS = "ods"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+_OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ZIP = b"PK\x03\x04"
+UNPACK = "Unpack it, and give the file inside."
+_EXPORT = "Export the table as .csv or .xlsx, and give that file."
+_SAVE_AS = "Open it in your spreadsheet program and save it as .xlsx."
+
+_OTHERS: tuple[tuple[bytes, str, str], ...] = (
+    (b"%PDF", "a PDF document", _EXPORT),
+    (b"\x89PNG", "a PNG picture", _EXPORT),
+    (b"\xff\xd8\xff", "a JPEG picture", _EXPORT),
+    (b"GIF8", "a GIF picture", _EXPORT),
+    (b"\x1f\x8b", "compressed twice (gzip)", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "compressed twice (Zstandard)", UNPACK),
+    (b"BZh", "compressed (bzip2)", UNPACK),
+    (b"\xfd7zXZ\x00", "compressed (xz)", UNPACK),
+    (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
+    (b"Rar!", "a RAR archive", UNPACK),
+    (b"PK\x05\x06", "an empty ZIP archive", _EXPORT),
+    (b"SQLite format 3\x00", "an SQLite database", _EXPORT),
+    (b"\x7fELF", "a program", _EXPORT),
+    (b"MZ\x90\x00", "a program", _EXPORT),
+    (b"{\\rtf", "a rich-text document", _EXPORT),
+)
+_MARKUP = (
+    (b"<!doctype html", "a web page (HTML)"),
+    (b"<html", "a web page (HTML)"),
+    (b"<table", "a web page (HTML)"),
+    (b"<?xml", "an XML file"),
+)
+_CONTROL = frozenset(range(32)) - set(b"\t\n\v\f\r\x1a\x1b")
+
+_WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
+_TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
+_JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
+TABLE_SUFFIXES = _WORKBOOK_SUFFIXES | _TEXT_SUFFIXES | _JSONL_SUFFIXES | {".txt", ".parquet"}
+"""How the names of files end that can be read."""
+_FIRST_LINE_BYTES = 16 << 20
+
+
+def find_kind(path: Path, source: str) -> Kind:
+    """Finds out what a file is, and refuses what can't be read as a table.
+
+    Args:
+        path: a regular file.
+        source: what to call it in a sentence.
+
+    Raises:
+        InputError: the file is empty, is something else, or is not what its name says.
+        OSError: the file can't be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise InputError(f"{source} is empty (0 bytes).", "Check that it was exported or downloaded completely.")
+    if head.startswith(_OLE2):
+        kind = _ole2_kind(path, source)
+    elif head.startswith(_ZIP):
+        kind = _zip_kind(path, source)
+    elif head.startswith(b"PAR1"):
+        kind = Kind.PARQUET
+    elif _is_json_lines(path, head):
+        kind = Kind.JSONL
+    else:
+        _refuse_others(head, source)
+        kind = Kind.TEXT
+    _compare_name(path.suffix.lower(), kind, source)
+    return kind
+
+
+def _ole2_kind(path: Path, source: str) -> Kind:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        # The names of an OLE2 file's streams stand in its directory in UTF-16 ([MS-CFB], section 2.6.1).
+        if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
+            refuse_password(source)
+        if content.find("WordDocument".encode("utf-16-le")) >= 0:
+            raise InputError(f"{source} is a Word document, not a table.", _EXPORT)
+    return Kind.XLS
+
+
+def refuse_password(source: str) -> NoReturn:
+    """Says that a workbook is protected.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(
+        f"{source} is protected with a password, so it can't be read.",
+        "Open it in Excel, take the password off (File > Info > Protect Workbook) and save it.",
+    )
+
+
+def refuse_damaged(source: str, cause: BaseException | None = None) -> NoReturn:
+    """Says that a workbook can't be read, and why as far as a library said it.
+
+    Raises:
+        InputError: always.
+    """
+    reason = str(cause).strip().rstrip(".") if cause is not None else ""
+    detail = f" ({quoted(reason, 120)})" if reason else ""
+    raise InputError(
+        f"{source} is a damaged Excel workbook: it is cut off, or was changed on the way{detail}.",
+        "Open it in your spreadsheet program and save it again as .xlsx; or download it again.",
+    ) from cause
+
+
+def _names_in_zip(path: Path, source: str) -> set[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError) as error:
+        what = "workbook" if path.suffix.lower() in _WORKBOOK_SUFFIXES else "workbook or ZIP archive"
+        raise InputError(
+            f"{source} is a damaged {what}: it is cut off or was changed on the way.",
+            "Download or save it again.",
+        ) from error
+
+
+def is_zipped_document(path: Path, source: str) -> bool:
+    """Whether a ZIP archive is one document, such as a workbook, and not a folder of files.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    names = _names_in_zip(path, source)
+    return (
+        "[Content_Types].xml" in names
+        or "mimetype" in names
+        or any(name.startswith(("xl/", "word/", "ppt/")) for name in names)
+    )
+
+
+def _zip_kind(path: Path, source: str) -> Kind:
+    names = _names_in_zip(path, source)
+    if "xl/workbook.bin" in names:
+        return Kind.XLSB
+    if any(name.startswith("xl/") for name in names):
+        return Kind.XLSX
+    if "content.xml" in names and "mimetype" in names:
+        return Kind.ODS
+    if any(name.startswith("word/") for name in names):
+        raise InputError(f"{source} is a Word document, not a table.", _EXPORT)
+    raise InputError(f"{source} is a ZIP archive.", UNPACK)
+
+
+def _is_json_lines(path: Path, head: bytes) -> bool:
+    """Whether the first line that is not blank is a JSON object, or the name says so and nothing speaks against it."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not start.startswith(b"{"):
+        return False
+    if path.suffix.lower() in _JSONL_SUFFIXES:
+        return True
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
+        line = "\n"
+        while line.isspace():
+            line = text.readline(_FIRST_LINE_BYTES)
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _refuse_others(head: bytes, source: str) -> None:
+    for signature, what, hint in _OTHERS:
+        if head.startswith(signature):
+            raise InputError(f"{source} is {what}, not a table.", hint)
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:64].lower()
+    for signature, what in _MARKUP:
+        if start.startswith(signature):
+            raise InputError(f"{source} is {what}, not a table.", _SAVE_AS)
+    if start.startswith((b'{"', b"[{", b"{\n", b"{\r\n", b"[\n", b"[\r\n")):
+        raise InputError(
+            f"{source} is a JSON file that is not written one record a line.",
+            "Write one object on each line (jq -c '.[]' does), or export the table as .csv.",
+        )
+
+
+def looks_binary(head: str) -> bool:
+    """Whether the beginning of a file, decoded, has so many control characters that it is no text."""
+    found = sum(ord(character) in _CONTROL for character in head)
+    return found >= 8 and found * 20 > len(head)  # noqa: PLR2004 - a few can slip into any text; 5 % can't
+
+
+def refuse_binary(source: str) -> NoReturn:
+    """Says that a file is no text.
+
+    Raises:
+        InputError: always.
+    """
+    raise InputError(f"{source} is a binary file, not a table.", "Give a .csv, .xlsx or .xls file.")
+
+
+def _compare_name(suffix: str, kind: Kind, source: str) -> None:
+    if kind is Kind.TEXT and suffix in _WORKBOOK_SUFFIXES:
+        raise InputError(
+            f"{source} is no Excel workbook, although its name ends in {suffix}: it holds plain text.",
+            "If it is a CSV file, rename it to end in .csv; otherwise save it again from Excel.",
+        )
+    if kind not in {Kind.TEXT, Kind.JSONL} and suffix in _TEXT_SUFFIXES:
+        what = "a Parquet file" if kind is Kind.PARQUET else "an Excel workbook"
+        raise InputError(
+            f"{source} is {what}, although its name ends in {suffix}.",
+            f"Rename it to end in .{kind}.",
+        )

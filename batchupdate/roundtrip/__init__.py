@@ -1,0 +1,1 @@
+"""Records as a sheet to edit, and the edited sheet as changes."""

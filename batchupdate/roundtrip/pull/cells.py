@@ -1,0 +1,100 @@
+"""A record's values as texts of cells, such that the reader and the validator make the same values of them again."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from batchupdate.roundtrip.sheet import Form, PulledRow
+from batchupdate.spreadsheet.reserved_columns import OLD_EMPTY, OLD_NULL
+from batchupdate.util.json import dumps
+from batchupdate.validator.types import RefusedError, parser
+
+if TYPE_CHECKING:
+    from batchupdate.config import Input
+    from batchupdate.roundtrip.sheet import Columns
+    from batchupdate.targets import FieldRule, Found
+    from batchupdate.validator.types import Parse
+
+LONGEST = {Form.XLSX: 32_767, Form.CSV: 131_072, Form.JSONL: 1 << 20}
+"""Characters of a cell: what a workbook can hold, and what our own reader takes."""
+
+_no_text = re.compile("[\0\ud800-\udfff]").search
+_no_xml = re.compile("[\0\ud800-\udfff\ufffe\uffff]").search
+
+
+class Texts:
+    """Writes records of one sheet as rows of cells.
+
+    Args:
+        columns: of the sheet.
+        form: what it is written as.
+        options: the user's markers for null and empty; a value that looks like one can't be written.
+    """
+
+    def __init__(self, columns: Columns, form: Form, options: Input) -> None:
+        self._columns = columns
+        self._markers = {options.null_marker, options.empty_marker, OLD_NULL, OLD_EMPTY}
+        self._longest, self._odd = LONGEST[form], _no_xml if form is Form.XLSX else _no_text
+        self._rules = dict(zip(columns.fields, columns.rules, strict=True))
+        self._parsers = {name: parser(name, rule) for name, rule in self._rules.items()}
+        self._known = set(columns.old)
+        self.unwritable = 0
+        """Values that no cell can hold; theirs are blank, which leaves them as they are."""
+        self.first_unwritable = ""
+        self.seen: set[str] = set()
+        """Fields that some record had."""
+
+    def row(self, found: Found) -> PulledRow:
+        """One record."""
+        self.seen.update(found.fields)
+        cells, old = [], []
+        for name in self._columns.fields:
+            shown, before = self._cell(name, found) if name in found.fields else ("", "")
+            cells.append(shown)
+            if name in self._known:
+                old.append(before)
+        return PulledRow(found.ids, tuple(cells), tuple(old), found.locked)
+
+    def id_trouble(self, ids: tuple[str, ...]) -> bool:
+        """Whether no cell can hold an id."""
+        return any(self._odd(text) or len(text) > self._longest for text in ids)
+
+    def _cell(self, name: str, found: Found) -> tuple[str, str]:
+        """A value as it is shown, and as an old one; both blank where no cell can hold it."""
+        value, rule = found.fields[name], self._rules[name]
+        if value is None:
+            return "", OLD_NULL
+        if value == "" or (value == [] and rule.type == "list"):
+            return "", OLD_EMPTY
+        try:
+            text = _text(value, rule, self._parsers[name])
+        except (ValueError, RecursionError):  # half of a character within, or nested too deep
+            text = None
+        if text is None or self._odd(text) or len(text) > self._longest or text in self._markers:
+            self.unwritable += 1
+            self.first_unwritable = self.first_unwritable or f"{name} of {'/'.join(found.ids)}"
+            return "", ""
+        return text, text
+
+
+def _text(value: Any, rule: FieldRule, parse: Parse | None) -> str | None:  # noqa: ANN401 - any JSON value
+    """The text of a cell; None where none gives the value again.
+
+    A value of another type than the field's is shown as it is: the declaration may be stricter than the API.
+    """
+    if rule.type == "list" and isinstance(value, list):
+        near = " " if rule.separator == rule.separator.strip() and rule.separator in {",", ";"} else ""
+        text = f"{rule.separator}{near}".join(one if isinstance(one, str) else dumps(one) for one in value)
+        return text if parse is not None and _gives(parse, text, value) else None
+    if rule.type == "json":
+        text = dumps(value)
+        return text if parse is not None and _gives(parse, text, value) else None
+    return value if isinstance(value, str) else dumps(value)
+
+
+def _gives(parse: Parse, text: str, value: Any) -> bool:  # noqa: ANN401 - as above
+    try:
+        return dumps(parse(text)) == dumps(value)
+    except RefusedError:
+        return False

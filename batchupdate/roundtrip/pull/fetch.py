@@ -1,0 +1,165 @@
+"""One page of a list, asked for until it is there: every try takes a turn, and is judged as that of a row is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from batchupdate.api.verdict import Policy, judge
+from batchupdate.errors import SafetyStop
+from batchupdate.limiter.backoff import delay_s
+from batchupdate.model import Action, Outcome, Reply, Verdict
+from batchupdate.targets import StatusRule
+from batchupdate.util.json import exact
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchupdate.api.client import Client
+    from batchupdate.config import Secrets, Settings
+    from batchupdate.limiter import Limiter
+    from batchupdate.model import Fault
+    from batchupdate.targets import Target
+    from batchupdate.util.clock import Clock
+
+MAX_PAGE = 64 << 20
+"""Bytes of one page: a list that comes all at once can be large, and must not be endless."""
+
+_SERVER_ERROR = 500
+_OVERRIDES = {"repeat", "hold", "stop"}
+_SAYS = {
+    403: "the key may not list the records",
+    404: "there is no list at this address; check list.path and the base URL",
+}
+_HINT = "Nothing was written."
+_GZIP = b"\x1f\x8b"
+
+
+class Fetcher:
+    """Asks for pages, one after the other.
+
+    Args:
+        client: for the origin of the pages.
+        limiter: whose turn it is.
+        target: what its statuses mean.
+        settings: patience.
+        clock: where time comes from.
+        secrets: kept out of sentences.
+    """
+
+    def __init__(
+        self, client: Client, limiter: Limiter, target: Target, settings: Settings, *, clock: Clock, secrets: Secrets
+    ) -> None:
+        self._client, self._limiter, self._settings = client, limiter, settings
+        self._clock, self._secrets = clock, secrets
+        self._policy = _policy(target, settings)
+        self._listen = limiter.rate.auto
+        self.requests = 0
+        """How many left so far."""
+
+    async def page(self, path: str, number: int, *, may_be_gone: bool) -> tuple[Any, Mapping[str, str]] | None:
+        """One page's JSON and headers; None where a 404 says that there are no more pages.
+
+        Args:
+            path: path and query.
+            number: which page it is, for a sentence.
+            may_be_gone: whether a 404 can say so.
+
+        Raises:
+            SafetyStop: it can't be had.
+        """
+        attempt = 1
+        while True:
+            answer, verdict, content = await self._try(path, number)
+            if isinstance(answer, Reply):
+                if verdict.action is Action.DONE and content is not None:
+                    return content[0], answer.headers
+                if may_be_gone and answer.status == HTTPStatus.NOT_FOUND:
+                    return None
+            self._give_up(verdict, number)
+            if verdict.action is Action.HOLD and isinstance(answer, Reply):
+                continue
+            if verdict.action in {Action.DONE, Action.STOP} or attempt >= self._settings.max_attempts:
+                tries = f" (after {attempt} attempts)" if attempt > 1 else ""
+                raise SafetyStop(f"Page {number:,} of the list can't be read: {verdict.message}{tries}.", _HINT)
+            wait_s = max(delay_s(attempt), verdict.wait_s or 0.0)
+            await self._clock.sleep_until(self._clock.monotonic() + wait_s)
+            attempt += 1
+
+    async def _try(self, path: str, number: int) -> tuple[Reply | Fault, Verdict, tuple[Any] | None]:
+        """Sends one request; returns its answer, what it means, and a plain success's JSON."""
+        sent_at = await self._limiter.turn()
+        try:
+            self.requests += 1
+            answer = await self._client.read(path, MAX_PAGE)
+        except BaseException:
+            self._limiter.cancelled(sent_at)
+            raise
+        verdict = judge(answer, self._policy, self._clock.now)
+        if verdict.message:
+            verdict = replace(verdict, message=self._secrets.redact(verdict.message))
+        self._give_back(sent_at, answer, verdict)
+        if not isinstance(answer, Reply) or verdict.outcome not in {Outcome.UPDATED, Outcome.ACCEPTED}:
+            return answer, verdict, None
+        if len(answer.body) >= MAX_PAGE:
+            told = f"Page {number:,} of the list has more than {MAX_PAGE >> 20} MiB."
+            raise SafetyStop(told, f"Declare a smaller page size under list.pagination. {_HINT}")
+        try:
+            return answer, verdict, (json.loads(answer.body, parse_float=exact, parse_constant=_no_constant),)
+        except (ValueError, RecursionError):  # also one that broke off in the middle
+            return answer, Verdict(Action.REPEAT, Outcome.FAILED, _no_json(answer.body)), None
+
+    def _give_back(self, sent_at: float, answer: Reply | Fault, verdict: Verdict) -> None:
+        limiter = self._limiter
+        if not isinstance(answer, Reply):
+            limiter.failed(sent_at, reached=answer.ambiguous)
+            return
+        allowances = self._policy.signals.allowances(answer.headers, self._clock.now) if self._listen else ()
+        if verdict.action is Action.HOLD:
+            limiter.hold(sent_at, verdict.wait_s, allowances)
+        elif answer.status < _SERVER_ERROR:
+            limiter.passed(sent_at, allowances, answer.duration_s)
+        else:
+            limiter.failed(sent_at, reached=True)
+
+    def _give_up(self, verdict: Verdict, number: int) -> None:
+        patience = self._settings.give_up_after
+        if verdict.wait_s is not None and verdict.wait_s > patience:
+            told = f"the API asks to wait {verdict.wait_s:.0f} s, longer than --give-up-after allows ({patience:.0f} s)"
+        elif self._limiter.down_for_s >= patience:
+            told = f"the API has taken no request for {self._limiter.down_for_s:.0f} s"
+        else:
+            return
+        raise SafetyStop(f"Page {number:,} of the list can't be read: {told}: {verdict.message}.", _HINT)
+
+
+def _policy(target: Target, settings: Settings) -> Policy:
+    """The target's policy for reading: that can be repeated, and a status means something else than for a change."""
+    policy = Policy.of(target, settings.max_wait)
+    statuses = {
+        status: StatusRule(
+            means=_SAYS.get(status, rule.means), action=rule.action if rule.action in _OVERRIDES else None
+        )
+        for status, rule in target.statuses.items()
+        if status >= HTTPStatus.BAD_REQUEST
+    }
+    said = {status: StatusRule(means=means) for status, means in _SAYS.items()}
+    return replace(policy, repeatable=True, statuses=said | statuses)
+
+
+def _no_json(body: bytes) -> str:
+    """What came in JSON's place; the body of an answer that took too long is empty."""
+    start = body[:100].lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start:
+        return "the answer has no content, or it did not come in time (--timeout)"
+    if start.startswith(b"<"):
+        return "the answer is a web page, not JSON; check list.path and the base URL"
+    if start.startswith(_GZIP):
+        return "the answer is packed (gzip), which was not asked for"
+    return "the answer is not JSON, or broke off"
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")

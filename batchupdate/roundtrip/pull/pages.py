@@ -1,0 +1,202 @@
+"""Which request asks for the next page of a list: from a reply to a path, and nothing that sends.
+
+The key goes along with every page, so a page is only ever asked for at the base URL's own host: what a reply says is
+next is taken apart, and refused if it is anywhere else.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from batchupdate.targets import UnfitError
+from batchupdate.targets.pagination import is_true, look_up
+from batchupdate.util.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from batchupdate.targets import Listing
+
+LONGEST_PATH = 8000
+"""More than any server takes (RFC 9112, section 3 recommends 8,000 octets)."""
+
+_PORTS = {"http": 80, "https": 443}
+_ASCII = string.ascii_letters + string.digits + string.punctuation
+# RFC 8288, section 3: <target>; name=token; name="quoted", …
+_link = re.compile(r'<([^<>]*)>((?:\s*;\s*[^\s;,="]+(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^\s;,"]*))?)*)').finditer
+_rel = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]*))', re.IGNORECASE).search
+
+
+class Pager:
+    """Walks through the pages of one list.
+
+    Args:
+        listing: how the API pages.
+        base_url: scheme, host and path of the API, checked already.
+    """
+
+    def __init__(self, listing: Listing, base_url: str) -> None:
+        parts = urlsplit(base_url)
+        self._listing = listing
+        self._pages = listing.pagination
+        self._next: Callable[[Any, Mapping[str, str], int], str | None] = getattr(self, f"_after_{self._pages.style}")
+        self.origin = f"{parts.scheme}://{parts.netloc}"
+        """Scheme, host and port: where all pages are asked for."""
+        self._path = parts.path + listing.path
+        self._place = self._pages.first if self._pages.first is not None else int(self._pages.style == "page")
+        self._full = False
+        self.path = self._first()
+        """Path and query of the page that is to be asked for, below the origin."""
+        self.number = 1
+        """Which page that is, counted from 1."""
+        self._seen = {self.path}
+
+    @property
+    def may_be_gone(self) -> bool:
+        """Whether a 404 says no more than that the pages have ended: beyond the last one, where they are counted."""
+        return self.number > 1 and self._pages.style in {"page", "offset"}
+
+    def turn(self, reply: object, headers: Mapping[str, str], count: int) -> bool:
+        """Goes on to the next page; False if there is none.
+
+        Args:
+            reply: the page's JSON.
+            headers: the reply's headers.
+            count: how many records it has.
+
+        Raises:
+            UnfitError: what is said to be next can't be used.
+        """
+        path = self._next(reply, headers, count)
+        if path is None:
+            return False
+        if path in self._seen:
+            raise UnfitError(f"page {self.number + 1:,} would be one that was read already; the pages go in a circle")
+        if len(path) > LONGEST_PATH:
+            raise UnfitError(f"the address of page {self.number + 1:,} is longer than {LONGEST_PATH:,} characters")
+        if self.number >= self._listing.max_pages:
+            raise UnfitError(
+                f"the list has more than {self._listing.max_pages:,} pages (list.max_pages); "
+                "ask for larger ones, or raise it"
+            )
+        self._seen.add(path)
+        self.path, self.number = path, self.number + 1
+        return True
+
+    def _first(self) -> str:
+        if self._pages.style not in {"page", "offset"}:
+            return self._path
+        return self._at(self._place)
+
+    def _at(self, place: int | str) -> str:
+        query = {self._pages.parameter or "": str(place)}
+        if self._pages.size_parameter:
+            query[self._pages.size_parameter] = str(self._pages.size)
+        return with_query(self._path, query)
+
+    def _after_none(self, _reply: object, _headers: Mapping[str, str], _count: int) -> None:
+        """All records are in one reply."""
+
+    def _after_cursor(self, reply: object, _headers: Mapping[str, str], _count: int) -> str | None:
+        if self._pages.more is not None and not is_true(look_up(self._pages.more, reply, "pagination.more")):
+            return None
+        cursor = self._found(reply)
+        if cursor is None:
+            if self._pages.more is not None:
+                raise UnfitError(f"there are more records, and no cursor ({self._pages.next}) says where")
+            return None
+        return self._at(cursor)
+
+    def _after_page(self, reply: object, _headers: Mapping[str, str], count: int) -> str | None:
+        self._place += 1
+        if self._pages.pages is not None:
+            last = _number(look_up(self._pages.pages, reply, "pagination.pages"), self._pages.pages)
+            first = 1 if self._pages.first is None else self._pages.first
+            return self._at(self._place) if self._place - first < last else None
+        return self._at(self._place) if self._goes_on(count) else None
+
+    def _after_offset(self, reply: object, _headers: Mapping[str, str], count: int) -> str | None:
+        self._place += count
+        if self._pages.total is not None:
+            total = _number(look_up(self._pages.total, reply, "pagination.total"), self._pages.total)
+            read = self._place - (self._pages.first or 0)
+            return self._at(self._place) if count and read < total else None
+        return self._at(self._place) if self._goes_on(count) else None
+
+    def _goes_on(self, count: int) -> bool:
+        """An empty page is the last; so is a short one, if an earlier one was full.
+
+        If none was, the API may give smaller pages than it is asked for, and another page follows.
+        """
+        size = self._pages.size
+        self._full = self._full or (size is not None and count >= size)
+        return count > 0 and not (self._full and size is not None and count < size)
+
+    def _after_next(self, reply: object, _headers: Mapping[str, str], _count: int) -> str | None:
+        url = self._found(reply)
+        return None if url is None else self._below(url)
+
+    def _after_link(self, _reply: object, headers: Mapping[str, str], _count: int) -> str | None:
+        url = next_link(header_values(headers, "link"))
+        return None if url is None else self._below(url)
+
+    def _found(self, reply: object) -> str | None:
+        """The cursor or URL that a reply names; None for null, nothing, false and an empty text."""
+        expression = self._pages.next or ""
+        value = look_up(expression, reply, "pagination.next")
+        if value is None or value is False or value == "":
+            return None
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise UnfitError(f"'pagination.next' ({expression}) finds something that is neither text nor a number")
+        return str(value)
+
+    def _below(self, url: str) -> str:
+        """Path and query of the next page's URL, which must be where the key may go."""
+        try:
+            parts = urlsplit(urljoin(self.origin + self.path, url))
+            place = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
+        except ValueError as error:
+            raise UnfitError(f"the next page's address {quoted(url, 100)} is no web address") from error
+        own = urlsplit(self.origin)
+        if place != (own.scheme, own.hostname, own.port or _PORTS[own.scheme]) or "@" in parts.netloc:
+            raise UnfitError(
+                f"the next page is said to be at {quoted(url, 100)}, and the key goes to {self.origin} only; "
+                "if the address is right otherwise, let pagination say style cursor or page"
+            )
+        path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        return quote(path, safe=_ASCII)
+
+
+def with_query(path: str, parameters: Mapping[str, str]) -> str:
+    """The path with some query parameters set; those it has already are replaced."""
+    head, _, query = path.partition("?")
+    kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0] not in parameters]
+    made = [f"{name}={quote(value, safe='')}" for name, value in parameters.items()]
+    return f"{head}?{'&'.join(kept + made)}"
+
+
+def header_values(headers: Mapping[str, str], name: str) -> Sequence[str]:
+    """All values of a header, which may stand there several times."""
+    getall = getattr(headers, "getall", None)
+    if getall is not None:
+        return list(getall(name, []))
+    return [headers[name]] if name in headers else []
+
+
+def next_link(values: Sequence[str]) -> str | None:
+    """The target of the link with the relation `next` (RFC 8288, section 3.3); None if there is none."""
+    for value in values:
+        for found in _link(value):
+            rel = _rel(found[2])
+            if rel and "next" in (rel[1] or rel[2] or "").casefold().split():
+                return found[1].strip()
+    return None
+
+
+def _number(value: object, expression: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UnfitError(f"{expression} is to find a whole number in the reply, and finds none")
+    return value

@@ -1,0 +1,1 @@
+"""How a run begins, and how it is found again."""

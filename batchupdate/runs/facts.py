@@ -1,0 +1,90 @@
+"""What a journal keeps about its run: the input with its digest, the target, the settings, and what tells it apart."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from batchupdate.config.rate import rate_in_force
+from batchupdate.reader import STDIN
+from batchupdate.util.text import short_names
+from batchupdate.util.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchupdate.config import Settings
+    from batchupdate.config.rate import Rate
+    from batchupdate.reader.sources import Source
+    from batchupdate.targets import Target
+
+HASH_CHUNK = 1 << 20
+
+
+def changed_since(told: Mapping[str, Any]) -> list[str]:
+    """The inputs that stand where they stood, and are others now."""
+    return [file.get("name", file["path"]) for file in told.get("files") or [told] if _has_changed(file)]
+
+
+def _has_changed(told: Mapping[str, Any]) -> bool:
+    path = Path(told["path"])
+    try:
+        return told["path"] != STDIN and path.is_file() and _digest(path) != told["sha256"]
+    except OSError:
+        return False
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(HASH_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _input_facts(sources: Sequence[Source]) -> dict[str, Any]:
+    """What the journal keeps about the input; the digest of several files is that of their digests, in order."""
+    files = [{"path": source.place, "sha256": _digest(source.path)} for source in sources]
+    if len(files) == 1:
+        return dict(files[0])
+    names = short_names([source.name for source in sources])
+    return {
+        "path": ", ".join(file["path"] for file in files),
+        "sha256": hashlib.sha256("".join(file["sha256"] for file in files).encode()).hexdigest(),
+        "files": [{"name": name, **file} for name, file in zip(names, files, strict=True)],
+    }
+
+
+def facts_of(sources: Sequence[Source], target: Target, settings: Settings, base_url: str) -> dict[str, Any]:
+    """What the journal keeps about a run; `same` is what makes two runs of one input the same."""
+    return {
+        "input": _input_facts(sources),
+        "target": target.model_dump(mode="json", exclude_unset=True),
+        "same": {**settings.fingerprint(), "base_url": base_url, "target": target.identity()},
+        "settings": settings.kept(),
+        "proxy": place_of(settings.proxy),
+        **new_run(rate_of(target, settings)),
+    }
+
+
+def new_run(rate: Rate) -> dict[str, Any]:
+    """What tells a run from all others, and how it was made."""
+    return {"nonce": uuid.uuid4().hex, "version": __version__, **rate_facts(rate)}
+
+
+def rate_of(target: Target, settings: Settings) -> Rate:
+    """The rate that a run keeps (requests/s), or that it finds out."""
+    return rate_in_force(settings.rate, settings.max_rate, target.rate, target.max_rate)
+
+
+def rate_facts(rate: Rate) -> dict[str, Any]:
+    """A rate as the journal keeps it."""
+    return {"rate_per_s": rate.per_s if rate.limited else None, "rate_auto": rate.auto}
+
+
+def place_of(proxy: str | None) -> str | None:
+    """Host and port of a proxy, without its password."""
+    return None if proxy is None else urlsplit(proxy).netloc.rpartition("@")[2]

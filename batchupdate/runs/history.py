@@ -1,0 +1,118 @@
+"""What runs came to: told from their journals, now or long after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
+from batchupdate.journal import Journal
+from batchupdate.model import FINE, files_of, labels_of
+from batchupdate.reporter import Summary, placed, write_reports
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchupdate.model import Outcome
+    from batchupdate.runs.folder import RunFolder
+
+
+def rebuild_reports(folder: RunFolder) -> Summary:
+    """Rebuilds a run's reports from its journal.
+
+    Raises:
+        ConfigError: there is no readable journal.
+        RunLocked: another process is working on this run.
+    """
+    with folder.lock(), Journal.open(folder.journal) as journal:
+        summary = summarise(folder, journal)
+        report(journal, summary)
+        return summary
+
+
+def report(journal: Journal, summary: Summary) -> None:
+    """Writes every report of a run. One that came to its own end is finished then, and not before."""
+    meta = journal.meta()
+    write_reports(summary, meta["columns"], meta["width"], journal.lines())
+    journal.set_meta({"finished": summary.exit_code in {EXIT_OK, EXIT_ROWS_NOT_FINE}})
+
+
+def summary_of(folder: RunFolder) -> Summary:
+    """What a run came to, or has come to so far.
+
+    Raises:
+        ConfigError: there is no readable journal.
+    """
+    with Journal.open(folder.journal) as journal:
+        return summarise(folder, journal)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A run in one line of a list.
+
+    `fine` rows need nobody's attention; `last_work` is the Unix time at which it was last worked on, None if never.
+    """
+
+    target: str
+    rows: int
+    fine: int
+    state: str
+    last_work: float | None = None
+
+
+def glance(folder: RunFolder) -> Glance:
+    """What a run's line in a list says; a run that can't be read has one too."""
+    try:
+        with Journal.open(folder.journal) as journal:
+            summary, left = summarise(folder, journal), journal.to_send()
+    except BatchUpdateError:
+        return Glance("", 0, 0, "unreadable")
+    fine = sum(count for outcome, count in summary.counts.items() if outcome in FINE)
+    if left:
+        state = f"unfinished, {left:,} rows left"
+    else:
+        state = "all fine" if fine == summary.rows else f"finished, {summary.rows - fine:,} rows are not fine"
+    last_work = summary.sessions.finished_at or summary.sessions.started_at
+    return Glance(summary.target, summary.rows, fine, state, last_work)
+
+
+def summarise(
+    folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | None = None, stopped: str = ""
+) -> Summary:
+    """What a run came to, from its journal; counting passes over all rows, so known counts are handed in."""
+    counts = counts or journal.counts()
+    meta, sessions = journal.meta(), journal.sessions()
+    if not meta.get("sealed"):
+        raise ConfigError(f"The run {folder.run_id} ended while its file was being read.", "Nothing was sent.")
+    files = files_of(meta["input"])
+    labels = labels_of(files)
+    return Summary(
+        folder.run_id,
+        folder.path,
+        meta["target"]["name"],
+        meta["input"]["path"],
+        meta["input"]["sha256"],
+        meta["rows"],
+        counts,
+        sessions,
+        [] if _all_fine(counts) else placed(journal.error_groups(), labels),
+        meta["rate_per_s"],
+        meta.get("rate_auto", False),
+        exit_code_of(counts, None) if sessions.exit_code is None else sessions.exit_code,
+        stopped,
+        meta.get("retry_of", ""),
+        files=files,
+        labels=labels,
+    )
+
+
+def _all_fine(counts: Mapping[Outcome, int]) -> bool:
+    return not any(count for outcome, count in counts.items() if outcome not in FINE)
+
+
+def exit_code_of(counts: Mapping[Outcome, int], ended: BatchUpdateError | None) -> int:
+    """The exit code of a run with these outcomes, which ended early for the reason given, or did not."""
+    if ended is not None:
+        return ended.exit_code
+    return EXIT_OK if _all_fine(counts) else EXIT_ROWS_NOT_FINE

@@ -1,0 +1,86 @@
+"""The reports of a run whose journal is damaged: what can still be told, and what is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchupdate.errors import EXIT_ROWS_NOT_FINE
+from batchupdate.journal.rescue import recover
+from batchupdate.model import files_of
+from batchupdate.reporter import Summary, placed, write_summary
+from batchupdate.reporter.results_csv import write_results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from batchupdate.journal.rescue import Recovered
+    from batchupdate.runs.folder import RunFolder
+
+RESULTS, FAILED, SUMMARY = "recovered-results.csv", "recovered-failed.csv", "recovered-summary.json"
+_A_START = b'"event": "start"'
+
+
+def recover_reports(folder: RunFolder) -> Summary:
+    """Writes what can be read of a damaged journal beside the run's reports, which stay as they are.
+
+    Returns:
+        What the run came to as far as can be told; its `notices` say what is lost. Its exit code is 1, for nobody can
+        say that all is fine.
+
+    Raises:
+        ConfigError: nothing at all could be read.
+        RunLocked: another process is working on this run.
+        SafetyStop: a report can't be written.
+    """
+    with folder.lock(), recover(folder.journal, _sessions_begun(folder.log)) as found:
+        summary = _summary(folder, found)
+        columns, width = _headings(found)
+        results, failed = folder.path / RESULTS, folder.path / FAILED
+        write_results(results, failed, columns, width, found.lines(), summary.notices, found.labels)
+        write_summary(folder.path / SUMMARY, summary)
+        return summary
+
+
+def _sessions_begun(log: Path) -> int:
+    """How many processes went to work, as the run's log has it: it knows of those whose entries are lost."""
+    try:
+        with log.open("rb") as lines:
+            return sum(_A_START in line for line in lines)
+    except OSError:
+        return 0
+
+
+def _summary(folder: RunFolder, found: Recovered) -> Summary:
+    told, rate = found.meta.get("input"), found.meta.get("rate_per_s")
+    return Summary(
+        folder.run_id,
+        folder.path,
+        _text(found.meta.get("target"), "name"),
+        _text(told, "path"),
+        _text(told, "sha256"),
+        found.listed if found.rows is None else found.rows,
+        found.counts,
+        found.sessions,
+        placed(found.errors, found.labels),
+        float(rate) if isinstance(rate, int | float) else None,
+        found.meta.get("rate_auto") is True,
+        EXIT_ROWS_NOT_FINE,
+        notices=list(found.losses),
+        files=files_of(told),
+        labels=found.labels,
+    )
+
+
+def _text(facts: Mapping[str, Any] | None, name: str) -> str:
+    """One fact, or that it is lost."""
+    text = facts.get(name) if isinstance(facts, dict) else None
+    return text if isinstance(text, str) else "(not readable)"
+
+
+def _headings(found: Recovered) -> tuple[list[str], int]:
+    """The input's headings, or numbers in their place, and the most cells that a row has."""
+    columns = found.meta.get("columns")
+    if not isinstance(columns, list) or not all(isinstance(heading, str) for heading in columns):
+        columns = [f"Column {number}" for number in range(1, found.width + 1)]
+    return columns, max(found.width, len(columns))

@@ -1,0 +1,131 @@
+"""Which rows of a run are to be sent again."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchupdate.errors import ConfigError
+from batchupdate.model import MOST_ROWS, Outcome, RowRef, files_of, labels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchupdate.journal import Journal
+
+WORTH_IT = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.CONFLICT, Outcome.NOT_ATTEMPTED)
+"""What is sent again where nothing is said. An invalid row would be invalid again: it has to be mended first."""
+
+Span = tuple[int, int]
+"""First and last, both included."""
+
+FileSpan = tuple[str, int, int]
+"""What a file is called, and its first and last row, both included; an empty name in a run of one file."""
+
+_ROWS = re.compile(r"(?:(.+):)?(\d{1,12})(?:-(\d{1,12}))?", re.ASCII)
+_STATUS = re.compile(r"([1-9])(xx|\d\d)", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Some rows of a run. Empty `statuses` and `rows` mean all; empty `outcomes` mean those that are worth it."""
+
+    outcomes: Sequence[Outcome] = ()
+    statuses: Sequence[Span] = ()
+    rows: Sequence[FileSpan] = ()
+
+    def numbers(self, journal: Journal, *, repeatable: bool) -> list[int]:
+        """The numbers of the rows, in order. Of merged rows, all come along if one does.
+
+        Where repeating is not safe, a row that may have been applied is chosen only if `unknown` is named.
+
+        Raises:
+            ConfigError: rows are named without their file, or with one that the run does not have.
+        """
+        outcomes = self.outcomes or [one for one in WORTH_IT if repeatable or one is not Outcome.UNKNOWN]
+        names = labels_of(files_of(journal.meta().get("input"))).names
+        return journal.numbers_of(outcomes, self.statuses, [_span(rows, names) for rows in self.rows])
+
+    def __str__(self) -> str:
+        parts = ["outcome " + " or ".join(self.outcomes or WORTH_IT)]
+        if self.statuses:
+            parts.append("status " + ", ".join(_told(*span) for span in self.statuses))
+        if self.rows:
+            parts.append("rows " + ", ".join(_told_rows(*rows) for rows in self.rows))
+        return "none has " + " and ".join(parts)
+
+
+def _told(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _told_rows(file: str, first: int, last: int) -> str:
+    return f"{file}:{_told(first, last)}" if file else _told(first, last)
+
+
+def _span(rows: FileSpan, names: Sequence[str]) -> Span:
+    """Some rows by their numbers in the run."""
+    file, first, last = rows
+    if not names and not file:
+        return first, last
+    if not names:
+        raise ConfigError(f"--rows {_told_rows(*rows)!r} names a file, and this run has one only.", "Write 10-20.")
+    if file not in names:
+        near = next(iter(difflib.get_close_matches(file, names, 1, 0)))
+        example = f"--rows {shlex.quote(near)}:{_told(first, last)}"
+        what = f"{file!r}, which this run does not have" if file else "no file, and this run has several"
+        raise ConfigError(f"--rows {_told_rows(*rows)!r} names {what}.", f"Say for example: {example}")
+    index = names.index(file)
+    return RowRef(index, min(first, MOST_ROWS)).key, RowRef(index, min(last, MOST_ROWS)).key
+
+
+def parse_selection(outcomes: str | None, statuses: str | None, rows: str | None) -> Selection:
+    """Reads `failed,unknown`, `404,5xx` and `10-20,31` or `b.csv:10-20`; None for no wish.
+
+    Raises:
+        ConfigError: one of them is not of this form.
+    """
+    return Selection(_outcomes(outcomes or ""), _statuses(statuses or ""), _rows(rows or ""))
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _outcomes(text: str) -> list[Outcome]:
+    found = []
+    for word in _words(text):
+        name = word.lower().replace("-", "_")
+        if name not in set(WORTH_IT):
+            raise ConfigError(f"--outcome {word!r} can't be sent again.", f"Say one of: {', '.join(WORTH_IT)}.")
+        found.append(Outcome(name))
+    return found
+
+
+def _statuses(text: str) -> list[Span]:
+    found = []
+    for word in _words(text):
+        match = _STATUS.fullmatch(word)
+        if match is None:
+            raise ConfigError(f"--status {word!r} is no HTTP status.", "Write 404, 5xx, or several: 404,409,5xx")
+        first, rest = int(match[1]) * 100, match[2].lower()
+        found.append((first, first + 99) if rest == "xx" else (first + int(rest), first + int(rest)))
+    return found
+
+
+def _rows(text: str) -> list[FileSpan]:
+    found = []
+    word = ""
+    for piece in text.split(","):
+        word = f"{word},{piece}" if word else piece.strip()  # a file's name can hold commas
+        if match := _ROWS.fullmatch(word.strip()):
+            if int(match[3] or match[2]) < int(match[2]):
+                break
+            found.append((match[1] or "", int(match[2]), int(match[3] or match[2])))
+            word = ""
+    if word:
+        raise ConfigError(f"--rows {word.strip()!r} names no rows.", "Write 10-20, or several: 4,10-20,31")
+    return found

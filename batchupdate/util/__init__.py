@@ -1,0 +1,1 @@
+"""What has nothing to do with updates: asyncio, SQLite, text, time, JSON."""

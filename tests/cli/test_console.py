@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import select
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+import typer
+from rich.console import Console
+
+from batchupdate.cli import console
+from batchupdate.model import Outcome, Progress, Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from batchupdate.sandbox import Sandbox
+
+SENDING = Progress(
+    "sending",
+    1200,
+    5000,
+    {Outcome.UPDATED: 1190, Outcome.FAILED: 10},
+    Traffic(1300, 90, 7, 12.0),
+    rate=40.25,
+    eta_s=95.0,
+    limit_per_s=45.0,
+)
+
+
+def test_the_live_line_tells_rows_rate_throttles_failures_and_time_left() -> None:
+    shown = io.StringIO()
+    with console._Live(Console(file=shown, force_terminal=True, width=120, color_system=None)) as live:
+        live.show(Progress("reading", 400))
+        live.show(SENDING)
+        live._bar.refresh()
+    text = shown.getvalue()
+    for part in ("1200/5000", "40.2 rows/s", "limit 45/s", "7 throttled", "10 not fine", "1 min 35 s left"):
+        assert part in text
+
+
+def test_the_live_line_tells_how_long_everybody_holds() -> None:
+    shown = io.StringIO()
+    with console._Live(Console(file=shown, force_terminal=True, width=120, color_system=None)) as live:
+        live.show(Progress("sending", 1, 2, holding_s=30.0))
+        live._bar.refresh()
+    assert "holding 30.0 s" in shown.getvalue()
+
+
+def test_where_there_is_no_terminal_a_plain_line_comes_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    said: list[str] = []
+    plain = console._Plain(said.append)
+    plain.show(SENDING)
+    now = 10.0
+    plain.show(Progress("reading", 123_456))
+    now = 15.0
+    plain.show(SENDING)
+    now = 20.0
+    plain.show(Progress("sending", 1200, 5000, SENDING.counts, SENDING.traffic, 40.25, 95.0, 30.0, 45.0))
+    assert said == [
+        "read 123,456 rows",
+        "1,200 of 5,000 rows, 40.2 rows/s (limit 45/s), 7 throttled, 10 not fine, 1 min 35 s left, holding for 30.0 s",
+    ]
+
+
+def in_a_terminal(command: list[str], folder: Path, answer: str, until: bytes) -> tuple[int, str]:
+    """Runs a command on a terminal of its own, answers its question, and returns its exit code and what it showed."""
+    import pty  # noqa: PLC0415 - Windows has none
+
+    main, child = pty.openpty()
+    with subprocess.Popen(command, cwd=folder, stdin=child, stdout=child, stderr=child, close_fds=True) as process:
+        os.close(child)
+        shown, deadline, answered = b"", time.monotonic() + 30, False
+        while time.monotonic() < deadline:
+            ready, _, _ = select.select([main], [], [], 0.1)
+            try:
+                chunk = os.read(main, 65536) if ready else b""
+            except OSError:  # the other end is closed: the command has ended
+                break
+            shown += chunk
+            if not answered and until in shown:
+                os.write(main, answer.encode())
+                answered = True
+            if ready and not chunk:
+                break
+        code = process.wait(timeout=10)
+    os.close(main)
+    return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode("utf-8", "replace"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+@pytest.mark.parametrize(("answer", "code", "applied"), [("y\r", 0, 3), ("n\r", 0, 0)])
+def test_on_a_terminal_run_asks_before_it_sends(
+    renames: Callable[..., Path],
+    batchupdate_sandbox: Callable[..., Sandbox],
+    tmp_path: Path,
+    answer: str,
+    code: int,
+    applied: int,
+) -> None:
+    sandbox = batchupdate_sandbox()
+    command = [
+        sys.executable, "-m", "batchupdate", "run", str(renames(3)), "-t", "langdock-integration", "--base-url",
+        sandbox.url, "--rate", "20/s",
+    ]  # fmt: skip
+    got, shown = in_a_terminal(command, tmp_path, answer, b"Go ahead?")
+    assert got == code, shown
+    assert "3 rows: 3 to send." in shown
+    assert "At 20/s this takes about 0.1 s." in shown
+    assert len(sandbox.applied) == applied
+    assert ("updated" in shown) == bool(applied)
+    if not applied:
+        assert "Nothing was sent." in shown
+        assert not list((tmp_path / "batchupdate-runs").glob("2*"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no broken pipes of this kind")
+def test_a_reader_that_goes_away_is_no_error(renames: Callable[..., Path], tmp_path: Path) -> None:
+    bad = [("bad", "x" * 30)] * 5000
+    command = [sys.executable, "-m", "batchupdate", "check", str(renames(0, *bad)), "-t", "langdock-integration"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        child.stdout.close()
+        assert child.stderr is not None
+        assert b"Traceback" not in child.stderr.read()
+
+
+def test_ctrl_c_while_reading_ends_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    @console.told
+    def command() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert ended.value.exit_code == 130
+    assert "Nothing was sent." in capsys.readouterr().err
+
+
+def test_details_of_a_bug_are_shown_if_no_file_can_keep_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file where a folder is wanted", "utf-8")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    try:
+        _ = 1 // 0
+    except ZeroDivisionError:
+        assert "ZeroDivisionError" in console._keep_details()

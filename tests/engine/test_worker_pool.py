@@ -1,0 +1,886 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import random
+from collections import Counter, defaultdict, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+from fakes import FakeClock, settle
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from structlog.testing import LogCapture
+
+from batchupdate.api.verdict import Policy, judge
+from batchupdate.config import MaxFailures
+from batchupdate.config.rate import Rate
+from batchupdate.engine.worker_pool import CLAIM_BATCH, FREE_REPEATS, OVERTAKEN_AT_MOST, Rules, WorkerPool
+from batchupdate.errors import SafetyStop
+from batchupdate.limiter import Limiter
+from batchupdate.model import Fault, FaultKind, Outcome, Reply, Request, Result, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+UNLIMITED = Rate(math.inf)
+LATENCY = 0.1
+OK, ACCEPTED = Reply(200), Reply(202, {"location": "/jobs/1"})
+THROTTLED = Reply(429, {"retry-after": "10"})
+BROKEN, REFUSED, NO_KEY = Reply(500), Reply(400), Reply(401)
+LOST, TIMEOUT = Fault(FaultKind.LOST, "lost"), Fault(FaultKind.TIMEOUT, "no answer")
+NO_CONNECTION = Fault(FaultKind.CONNECT, "no connection")
+
+
+class Rows:
+    """A source and a sink in memory, which notes every claim."""
+
+    def __init__(self, count: int, clock: FakeClock, claim_s: float = 0.0) -> None:
+        self.left = deque(request(number) for number in range(2, count + 2))
+        self.clock, self.claim_s = clock, claim_s
+        self.claimed: list[int] = []
+        self.released: list[int] = []
+        self.results: list[tuple[Result, bool]] = []
+        self.fail_after: int | None = None
+
+    async def claim(self, count: int) -> list[Request]:
+        if self.fail_after is not None and len(self.claimed) >= self.fail_after:
+            raise SafetyStop("The journal can't be written.")
+        if self.claim_s:
+            await self.clock.sleep_until(self.clock.time + self.claim_s)
+        taken = [self.left.popleft() for _ in range(min(count, len(self.left)))]
+        self.claimed += [taken_one.row for taken_one in taken]
+        return taken
+
+    async def release(self, numbers: Sequence[int]) -> None:
+        self.released += numbers
+
+    def finish(self, result: Result, *, final: bool = True) -> None:
+        self.results.append((result, final))
+
+    @property
+    def outcomes(self) -> dict[int, Outcome]:
+        return {result.row: result.outcome for result, _ in self.results}
+
+    def of(self, row: int) -> Result:
+        (result,) = [result for result, _ in self.results if result.row == row]
+        return result
+
+    def final(self, row: int) -> bool:
+        (final,) = [final for result, final in self.results if result.row == row]
+        return final
+
+
+def request(number: int) -> Request:
+    return Request(number, f"id-{number}", f"/things/{number}", '{"name":"x"}')
+
+
+@dataclass
+class Api:
+    """Answers by a script for every row (the last entry goes on for ever), after a while, and notes what it sees."""
+
+    clock: FakeClock
+    script: Callable[[int, int], Reply | Fault] = lambda _row, _nth: OK
+    latency: Callable[[], float] = lambda: LATENCY
+    seen: list[tuple[float, int]] = field(default_factory=list)
+    open: Counter[int] = field(default_factory=Counter)
+    most_open: int = 0
+    times: Counter[int] = field(default_factory=Counter)
+
+    async def send(self, sent: Request) -> Reply | Fault:
+        self.seen.append((self.clock.time, sent.row))
+        self.times[sent.row] += 1
+        self.open[sent.row] += 1
+        assert self.open[sent.row] == 1, "two requests for one row at the same time"
+        self.most_open = max(self.most_open, sum(self.open.values()))
+        try:
+            await self.clock.sleep_until(self.clock.time + self.latency())
+            return self.script(sent.row, self.times[sent.row])
+        finally:
+            self.open[sent.row] -= 1
+
+    @property
+    def rows(self) -> list[int]:
+        return [row for _, row in self.seen]
+
+
+def scripted(rows: dict[int, list[Reply | Fault]]) -> Callable[[int, int], Reply | Fault]:
+    def answer(row: int, nth: int) -> Reply | Fault:
+        answers = rows.get(row, [OK])
+        return answers[min(nth, len(answers)) - 1]
+
+    return answer
+
+
+class House:
+    """A pool with all that it works with."""
+
+    def __init__(
+        self,
+        clock: FakeClock,
+        count: int,
+        script: Callable[[int, int], Reply | Fault] = lambda _row, _nth: OK,
+        *,
+        rate: Rate = UNLIMITED,
+        rules: Rules | None = None,
+        repeatable: bool = True,
+        concurrency: int | None = None,
+        claim_s: float = 0.0,
+    ) -> None:
+        self.clock = clock
+        self.rows = Rows(count, clock, claim_s)
+        self.api = Api(clock, script)
+        self.limiter = Limiter(rate, 1, clock, lambda strikes: 2.0**strikes, concurrency=concurrency)
+        self.log = LogCapture()
+        policy = Policy(repeatable, max_wait_s=300.0)
+        self.pool = WorkerPool(
+            source=self.rows,
+            sink=self.rows,
+            turns=self.limiter,
+            send=self.api.send,
+            listen=lambda reply: policy.signals.allowances(reply.headers, clock.now),
+            judge=lambda answer: judge(answer, policy, clock.now),
+            delay=float,
+            rules=rules or Rules(request_id_headers=("x-request-id",)),
+            clock=clock,
+            log=structlog.wrap_logger(None, processors=[self.log]),
+        )
+
+    async def work(self, concurrency: int = 4) -> None:
+        await self.clock.run(self.pool.run(concurrency))
+
+    def start(self, concurrency: int = 4) -> asyncio.Task[None]:
+        return asyncio.create_task(self.pool.run(concurrency))
+
+    async def finish(self, running: asyncio.Task[None]) -> None:
+        async def done() -> None:
+            await running
+
+        await self.clock.run(done())
+
+    def check_conservation(self) -> None:
+        """Every claimed row has one result or was given back, never both."""
+        ended = [result.row for result, _ in self.rows.results]
+        assert sorted(ended + self.rows.released) == sorted(self.rows.claimed)
+        assert sum(self.pool.counts.values()) == len(ended)
+        assert sum(self.api.open.values()) == self.pool.in_flight == 0
+        traffic = self.pool.traffic
+        for row, times in self.api.times.items():
+            assert row not in self.rows.released or not times
+        assert traffic.sent <= len(self.api.seen)
+
+
+# The plain way.
+
+
+async def test_every_row_is_sent_once_in_order_and_ends_updated(clock: FakeClock) -> None:
+    house = House(clock, 1000)
+    await house.work(8)
+    assert house.api.rows == list(range(2, 1002))
+    assert set(house.rows.outcomes.values()) == {Outcome.UPDATED}
+    assert house.pool.counts[Outcome.UPDATED] == 1000
+    assert house.pool.traffic.sent == 1000
+    assert house.pool.traffic.retried == house.pool.traffic.throttled == 0
+    house.check_conservation()
+
+
+async def test_nothing_to_do_ends_at_once(clock: FakeClock) -> None:
+    house = House(clock, 0)
+    await house.work()
+    assert house.rows.results == []
+
+
+@pytest.mark.parametrize("concurrency", [1, 3, 50])
+async def test_no_more_requests_are_in_flight_than_allowed_and_all_of_them_are_used(
+    clock: FakeClock, concurrency: int
+) -> None:
+    house = House(clock, 200)
+    await house.work(concurrency)
+    assert house.api.most_open == concurrency
+    assert clock.time - 1000 == pytest.approx(LATENCY * math.ceil(200 / concurrency))
+
+
+async def test_every_request_takes_a_turn_repeats_too(clock: FakeClock) -> None:
+    house = House(clock, 4, scripted({3: [BROKEN, BROKEN, OK]}), rate=Rate(2.0))
+    await house.work()
+    times = [at for at, _ in house.api.seen]
+    assert len(times) == 6
+    assert all(later - earlier >= 0.5 - 1e-9 for earlier, later in itertools.pairwise(times))
+
+
+async def test_a_result_tells_status_request_id_location_attempts_and_duration(clock: FakeClock) -> None:
+    answer = Reply(202, {"location": "/jobs/7", "x-request-id": "abc"}, b"", 0.1234)
+    house = House(clock, 1, scripted({2: [BROKEN, answer]}))
+    await house.work()
+    result = house.rows.of(2)
+    assert (result.outcome, result.http_status, result.attempts) == (Outcome.ACCEPTED, 202, 2)
+    assert (result.location, result.request_id, result.duration_ms) == ("/jobs/7", "abc", 123.4)
+    assert result.finished_at == clock.unix()
+
+
+async def test_a_location_is_kept_only_where_a_change_can_be_followed(clock: FakeClock) -> None:
+    house = House(clock, 1, scripted({2: [Reply(201, {"location": "/things/2"})]}))
+    await house.work()
+    assert house.rows.of(2).location == ""
+
+
+async def test_what_needs_attention_is_logged_and_what_went_well_is_not(clock: FakeClock) -> None:
+    house = House(clock, 3, scripted({3: [REFUSED]}))
+    await house.work()
+    (event,) = house.log.entries
+    assert (event["event"], event["row"], event["id"], event["status"]) == ("failed", 3, "id-3", 400)
+
+
+# Rows that are claimed.
+
+
+async def test_a_slow_run_claims_hardly_anything_ahead(clock: FakeClock) -> None:
+    house = House(clock, 100, rate=Rate(2.0))
+    running = house.start()
+    await clock.advance(10.0)
+    assert len(house.rows.claimed) - len(house.api.rows) <= 1
+    house.pool.stop()
+    await house.finish(running)
+
+
+async def test_a_fast_run_claims_no_more_than_a_batch_ahead(clock: FakeClock) -> None:
+    house = House(clock, 1500, claim_s=0.01)
+    ahead = []
+    house.api.latency = lambda: ahead.append(len(house.rows.claimed) - len(house.api.rows)) or LATENCY
+    await house.work(64)
+    assert 0 < max(ahead) <= CLAIM_BATCH
+
+
+async def test_a_row_to_repeat_does_not_wait_for_the_end_of_the_file(clock: FakeClock) -> None:
+    house = House(clock, 200, scripted({2: [BROKEN, OK]}), rate=Rate(10.0))
+    await house.work()
+    assert house.api.rows.index(2, 1) < 15
+
+
+# Repeats.
+
+
+async def test_a_row_is_given_up_after_its_last_attempt_and_no_sooner(clock: FakeClock) -> None:
+    house = House(clock, 2, scripted({2: [BROKEN]}), rules=Rules(max_attempts=3))
+    await house.work()
+    assert house.api.times[2] == 3
+    result = house.rows.of(2)
+    assert (result.outcome, result.attempts, house.rows.final(2)) == (Outcome.FAILED, 3, True)
+    assert "(after 3 attempts)" in result.error
+    assert house.pool.traffic.retried == 2
+
+
+async def test_one_attempt_means_that_nothing_is_repeated(clock: FakeClock) -> None:
+    house = House(clock, 1, scripted({2: [BROKEN]}), rules=Rules(max_attempts=1))
+    await house.work()
+    assert house.api.times[2] == 1
+
+
+async def test_a_waiting_row_holds_no_worker(clock: FakeClock) -> None:
+    house = House(clock, 30, scripted({2: [Reply(500, {"retry-after": "60"}), OK]}))
+    await house.work(1)
+    assert house.api.rows == [*range(2, 32), 2]
+    assert house.api.seen[-2][0] < 1000 + 30 * LATENCY
+    assert house.api.seen[-1][0] == pytest.approx(1000 + LATENCY + 60)
+
+
+async def test_a_row_waits_for_the_longer_of_its_own_backoff_and_what_the_api_asks(clock: FakeClock) -> None:
+    house = House(clock, 1, scripted({2: [Reply(500, {"retry-after": "0"}), Reply(500, {"retry-after": "9"}), OK]}))
+    await house.work()
+    first, second, third = [at for at, _ in house.api.seen]
+    assert second - first == pytest.approx(LATENCY + 1)
+    assert third - second == pytest.approx(LATENCY + 9)
+
+
+async def test_an_unanswered_request_leaves_its_row_unknown_even_if_a_later_one_is_refused(clock: FakeClock) -> None:
+    house = House(clock, 1, scripted({2: [LOST, REFUSED]}))
+    await house.work()
+    assert house.rows.of(2).outcome is Outcome.UNKNOWN
+    assert house.rows.of(2).attempts == 2
+
+
+async def test_what_went_unanswered_once_is_not_forgotten_over_later_answers(clock: FakeClock) -> None:
+    house = House(clock, 1, scripted({2: [LOST, BROKEN, THROTTLED, REFUSED]}))
+    await house.work()
+    assert (house.rows.of(2).outcome, house.rows.of(2).attempts) == (Outcome.UNKNOWN, 4)
+
+
+async def test_an_unanswered_request_is_not_repeated_where_that_is_not_safe(clock: FakeClock) -> None:
+    house = House(clock, 2, scripted({2: [TIMEOUT, OK]}), repeatable=False)
+    await house.work()
+    assert house.api.times[2] == 1
+    assert house.rows.of(2).outcome is Outcome.UNKNOWN
+    assert house.rows.final(2)
+
+
+async def test_a_request_that_never_left_is_not_counted_as_sent(clock: FakeClock) -> None:
+    house = House(clock, 1, scripted({2: [NO_CONNECTION, OK]}))
+    await house.work()
+    assert house.rows.of(2).attempts == 1
+    assert house.pool.traffic.sent == 1
+
+
+# Holds.
+
+
+async def test_a_throttled_row_loses_no_attempt_and_all_workers_wait_as_asked(clock: FakeClock) -> None:
+    house = House(clock, 40, scripted({4: [THROTTLED, THROTTLED, OK]}), rules=Rules(max_attempts=1))
+    await house.work()
+    assert set(house.rows.outcomes.values()) == {Outcome.UPDATED}
+    assert house.rows.of(4).attempts == 3
+    assert house.pool.traffic.throttled == 2
+    assert house.pool.traffic.waited_s == pytest.approx(20)
+    began = 1000 + LATENCY
+    assert not any(began + 1e-9 < at < began + 10 - 1e-9 for at, _ in house.api.seen)
+
+
+@pytest.mark.parametrize("rate", [UNLIMITED, Rate(20.0), Rate(1.0)])
+async def test_throttled_rows_go_first_after_the_hold(clock: FakeClock, rate: Rate) -> None:
+    house = House(clock, 60, rate=rate)
+    house.api.script = lambda row, nth: THROTTLED if nth == 1 and row in {5, 6} else OK
+    await house.work(4)
+    first_try = house.api.rows.index(6)
+    again = {house.api.rows.index(5, house.api.rows.index(5) + 1), house.api.rows.index(6, first_try + 1)}
+    held_at = next(at for at, row in house.api.seen if row == 5) + LATENCY
+    after = [place for place, (at, _) in enumerate(house.api.seen) if at >= held_at + 10 - 1e-9]
+    assert min(after) in again
+
+
+async def test_rows_that_were_turned_away_together_go_out_again_in_the_same_order(clock: FakeClock) -> None:
+    house = House(clock, 40, lambda row, nth: THROTTLED if nth == 1 and 10 <= row < 18 else OK)
+    await house.work(8)
+    again = [row for _, row in house.api.seen if 10 <= row < 18][8:]
+    assert again == list(range(10, 18))
+
+
+async def test_a_row_that_is_overtaken_again_and_again_is_given_up(clock: FakeClock) -> None:
+    house = House(clock, 200, lambda row, _nth: Reply(429, {"retry-after": "1"}) if row == 2 else OK)
+    await house.work()
+    result = house.rows.of(2)
+    assert (result.outcome, house.rows.final(2)) == (Outcome.FAILED, True)
+    assert f"{OVERTAKEN_AT_MOST} times, while other rows got through" in result.error
+    assert house.pool.counts[Outcome.UPDATED] == 199
+    house.check_conservation()
+
+
+async def test_rows_that_nothing_overtakes_wait_as_long_as_it_takes(clock: FakeClock) -> None:
+    house = House(clock, 3, scripted({2: [Reply(429, {"retry-after": "1"})] * 100 + [OK]}))
+    await house.work(1)
+    assert house.rows.of(2).outcome is Outcome.UPDATED
+
+
+# When to stop.
+
+
+async def test_a_refused_key_stops_the_run_and_leaves_the_rest_untouched(clock: FakeClock) -> None:
+    house = House(clock, 100, scripted({5: [NO_KEY]}))
+    with pytest.raises(SafetyStop, match="row 5: 401"):
+        await house.work()
+    assert house.rows.of(5).outcome is Outcome.FAILED
+    assert not house.rows.final(5)
+    assert max(house.api.rows) <= 9
+    house.check_conservation()
+
+
+async def test_the_reason_that_is_told_is_the_refused_key_and_not_the_count_of_failures(clock: FakeClock) -> None:
+    house = House(clock, 100, lambda _row, _nth: NO_KEY, rules=Rules(max_failures=MaxFailures(count=0)))
+    with pytest.raises(SafetyStop, match="401"):
+        await house.work()
+
+
+async def test_an_untrusted_certificate_stops_the_run_with_nothing_attempted(clock: FakeClock) -> None:
+    house = House(clock, 100, lambda _row, _nth: Fault(FaultKind.CERTIFICATE, "self-signed"))
+    with pytest.raises(SafetyStop, match="self-signed"):
+        await house.work(1)
+    assert house.rows.outcomes == {2: Outcome.NOT_ATTEMPTED}
+    assert not house.rows.final(2)
+    assert house.pool.traffic.sent == 0
+
+
+@pytest.mark.parametrize(("allowed", "sent"), [(0, 1), (3, 4)])
+async def test_one_failure_more_than_allowed_stops_the_run(clock: FakeClock, allowed: int, sent: int) -> None:
+    house = House(clock, 50, lambda _row, _nth: REFUSED, rules=Rules(max_failures=MaxFailures(count=allowed)))
+    with pytest.raises(SafetyStop, match=f"--max-failures allows {allowed}"):
+        await house.work(1)
+    assert len(house.api.rows) == sent
+
+
+async def test_a_share_of_failures_counts_from_the_20th_row_on(clock: FakeClock) -> None:
+    house = House(clock, 100, lambda _row, _nth: REFUSED, rules=Rules(max_failures=MaxFailures(percent=10.0)))
+    with pytest.raises(SafetyStop, match=r"20 of 20 rows failed, and --max-failures allows 10%"):
+        await house.work(1)
+
+
+async def test_a_share_of_failures_that_is_just_allowed_stops_nothing(clock: FakeClock) -> None:
+    house = House(
+        clock,
+        100,
+        lambda row, _nth: REFUSED if row % 10 == 1 else OK,
+        rules=Rules(max_failures=MaxFailures(percent=10.0)),
+    )
+    await house.work(1)
+    assert house.pool.counts[Outcome.FAILED] == 10
+
+
+async def test_an_api_that_takes_nothing_for_too_long_stops_the_run(clock: FakeClock) -> None:
+    house = House(clock, 50, lambda row, _nth: OK if row < 5 else THROTTLED, rules=Rules(give_up_after_s=60.0))
+    with pytest.raises(SafetyStop, match=r"taken no request for 6\d s"):
+        await house.work(1)
+    assert house.rows.outcomes[5] is Outcome.NOT_ATTEMPTED
+    assert not house.rows.final(5)
+    house.check_conservation()
+
+
+async def test_an_api_that_never_answers_for_too_long_stops_the_run(clock: FakeClock) -> None:
+    house = House(clock, 50, lambda row, _nth: OK if row < 5 else TIMEOUT, rules=Rules(give_up_after_s=60.0))
+    house.api.latency = lambda: 15.0
+    with pytest.raises(SafetyStop, match="taken no request"):
+        await house.work(1)
+    assert Outcome.FAILED not in house.rows.outcomes.values()
+    house.check_conservation()
+
+
+async def test_refusals_with_successes_between_them_do_not_add_up(clock: FakeClock) -> None:
+    house = House(
+        clock, 60, lambda row, nth: THROTTLED if nth == 1 and row % 3 == 0 else OK, rules=Rules(give_up_after_s=15.0)
+    )
+    await house.work(1)
+    assert house.pool.counts[Outcome.UPDATED] == 60
+
+
+async def test_one_refusal_after_a_long_quiet_time_does_not_stop_a_slow_run(clock: FakeClock) -> None:
+    house = House(clock, 5, scripted({4: [THROTTLED, OK]}), rate=Rate(1 / 3600))
+    await house.work()
+    assert set(house.rows.outcomes.values()) == {Outcome.UPDATED}
+
+
+async def test_an_api_that_was_never_reached_stops_the_run_after_as_many_holds_as_a_row_has_attempts(
+    clock: FakeClock,
+) -> None:
+    house = House(clock, 50, lambda _row, _nth: NO_CONNECTION, rules=Rules(max_attempts=3))
+    with pytest.raises(SafetyStop, match="never reached: no connection"):
+        await house.work(8)
+    assert clock.time < 1030
+    assert set(house.rows.outcomes.values()) == {Outcome.NOT_ATTEMPTED}
+    house.check_conservation()
+
+
+@pytest.mark.parametrize("first", [OK, THROTTLED, LOST])
+async def test_an_api_that_was_reached_once_is_waited_for_much_longer(clock: FakeClock, first: Reply | Fault) -> None:
+    answers: list[Reply | Fault] = [first, *[NO_CONNECTION] * 7, OK]
+    house = House(clock, 3, lambda _row, _nth: answers.pop(0) if answers else OK, rules=Rules(max_attempts=3))
+    await house.work(1)
+    assert set(house.rows.outcomes.values()) == {Outcome.UPDATED}
+
+
+# An API that is down.
+
+
+async def test_an_api_that_only_fails_is_asked_less_and_less_and_then_given_up(clock: FakeClock) -> None:
+    rules = Rules(max_attempts=100, give_up_after_s=120.0)
+    house = House(clock, 500, lambda _row, _nth: BROKEN, rules=rules, concurrency=8)
+    with pytest.raises(SafetyStop, match=r"has taken no request for \d+ s. Its last word: 500"):
+        await house.work(8)
+    assert 1120 <= clock.time < 1260
+    assert len(house.api.seen) < 40
+    house.check_conservation()
+
+
+async def test_a_wait_longer_than_the_run_would_wait_at_all_ends_it_at_once(clock: FakeClock) -> None:
+    house = House(clock, 5, lambda _row, _nth: Reply(429, {"retry-after": "250"}), rules=Rules(give_up_after_s=60.0))
+    with pytest.raises(SafetyStop, match="asks to wait 250 s, longer than the 60 s"):
+        await house.work(1)
+    assert clock.time < 1010
+    house.check_conservation()
+
+
+async def test_an_outage_is_probed_with_single_requests_and_then_the_run_goes_on(clock: FakeClock) -> None:
+    house = House(clock, 300, concurrency=8)
+    house.api.script = lambda _row, _nth: NO_CONNECTION if 1005 <= clock.time < 1065 else OK
+    house.api.latency = lambda: 1.0
+    await house.work(8)
+    assert house.pool.counts[Outcome.UPDATED] == 300
+    outage = [at for at, _ in house.api.seen if 1010 <= at < 1064]
+    assert 3 <= len(outage) <= 12
+    assert all(later - earlier >= 1.0 for earlier, later in itertools.pairwise(outage))
+
+
+async def test_a_budget_of_repeats_keeps_an_unwell_api_from_being_hammered(clock: FakeClock) -> None:
+    answers = lambda row, nth: BROKEN if row % 2 and nth == 1 else OK  # noqa: E731 - reads as a table
+    house = House(clock, 1000, answers, rules=Rules(retry_budget=0.1))
+    await house.work(4)
+    assert len(house.api.seen) == 1000 + FREE_REPEATS + 100
+    assert house.pool.counts[Outcome.UPDATED] == 500 + FREE_REPEATS + 100
+    assert house.rows.of(999).error.endswith("not sent again, for the run's retry budget is spent")
+
+
+async def test_throttled_rows_cost_nothing_of_the_budget_of_repeats(clock: FakeClock) -> None:
+    house = House(clock, 600, lambda _row, nth: Reply(429) if nth == 1 else OK, rules=Rules(retry_budget=0.0))
+    await house.work(4)
+    assert house.pool.counts[Outcome.UPDATED] == 600
+
+
+# Stopping from outside.
+
+
+async def test_stop_while_waiting_at_the_limiter_sends_nothing_further(clock: FakeClock) -> None:
+    house = House(clock, 50, rate=Rate(0.1))
+    running = house.start()
+    await clock.advance(15.0)
+    house.pool.stop()
+    await house.finish(running)
+    assert house.api.rows == [2, 3]
+    assert house.rows.released == [4]
+    assert clock.time == 1015.0
+    house.check_conservation()
+
+
+async def test_stop_while_claiming_gives_back_what_comes_of_it(clock: FakeClock) -> None:
+    house = House(clock, 50, claim_s=5.0)
+    running = house.start()
+    await clock.advance(1.0)
+    house.pool.stop()
+    await house.finish(running)
+    assert house.api.rows == []
+    assert house.rows.released == house.rows.claimed == list(range(2, 52))
+
+
+async def test_stop_lets_what_is_in_flight_finish(clock: FakeClock) -> None:
+    house = House(clock, 50)
+    house.api.latency = lambda: 30.0
+    running = house.start()
+    await clock.advance(1.0)
+    house.pool.stop()
+    await settle()
+    assert not running.done()
+    assert house.pool.in_flight == 4
+    await house.finish(running)
+    assert list(house.rows.outcomes.values()) == [Outcome.UPDATED] * 4
+    house.check_conservation()
+
+
+async def test_stop_while_a_row_waits_for_its_next_try_keeps_what_is_known_of_it_for_the_next_run(
+    clock: FakeClock,
+) -> None:
+    slow = {"retry-after": "500"}
+    house = House(clock, 4, scripted({2: [Reply(500, slow)], 3: [LOST], 4: [Reply(429, slow)], 5: [LOST, THROTTLED]}))
+    running = house.start()
+    await clock.advance(0.5)
+    house.pool.stop()
+    await house.finish(running)
+    assert house.rows.outcomes == {
+        2: Outcome.FAILED,
+        3: Outcome.UNKNOWN,
+        4: Outcome.NOT_ATTEMPTED,
+        5: Outcome.UNKNOWN,
+    }
+    assert not any(final for _, final in house.rows.results)
+    assert all("the run stopped before another try" in result.error for result, _ in house.rows.results)
+    house.check_conservation()
+
+
+async def test_stop_while_the_last_row_is_waited_for_ends_at_once(clock: FakeClock) -> None:
+    house = House(clock, 1, scripted({2: [Reply(500, {"retry-after": "200"})]}))
+    running = house.start()
+    await clock.advance(50.0)
+    house.pool.stop()
+    await settle()
+    assert running.done()
+    assert clock.time == 1050.0
+
+
+async def test_stop_before_the_start_sends_nothing(clock: FakeClock) -> None:
+    house = House(clock, 5)
+    house.pool.stop()
+    await house.work()
+    assert house.api.rows == []
+
+
+async def test_stopping_twice_is_stopping_once_and_the_first_reason_counts(clock: FakeClock) -> None:
+    house = House(clock, 50, rate=Rate(0.1))
+    running = house.start()
+    await clock.advance(1.0)
+    house.pool.stop(SafetyStop("first"))
+    house.pool.stop(SafetyStop("second"))
+    with pytest.raises(SafetyStop, match="first"):
+        await house.finish(running)
+    house.check_conservation()
+
+
+async def test_stop_that_comes_together_with_a_turn_loses_no_row(clock: FakeClock) -> None:
+    house = House(clock, 50, rate=Rate(1.0))
+    running = house.start(2)
+    await clock.advance(0.5)
+    clock.time = 1001.0
+    clock._wake_next()  # the turn is given, and its worker has not woken up yet
+    house.pool.stop()
+    await house.finish(running)
+    assert house.api.rows == [2]
+    assert house.rows.released == [3]
+    house.check_conservation()
+
+
+async def test_stop_that_comes_together_with_the_turn_of_a_repeat_keeps_its_result(clock: FakeClock) -> None:
+    house = House(clock, 1, scripted({2: [BROKEN, OK]}), rate=Rate(0.5))
+    running = house.start(2)
+    await clock.advance(1.9)
+    clock.time = 1002.0
+    clock._wake_next()
+    house.pool.stop()
+    await house.finish(running)
+    assert house.rows.outcomes == {2: Outcome.FAILED}
+    assert not house.rows.final(2)
+    house.check_conservation()
+
+
+# Cancelling.
+
+
+async def test_cancelling_leaves_what_was_in_flight_unknown_and_gives_back_the_rest(clock: FakeClock) -> None:
+    house = House(clock, 500)
+    house.api.latency = lambda: 30.0
+    running = house.start()
+    await clock.advance(1.0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await house.finish(running)
+    assert set(house.rows.outcomes) == {2, 3, 4, 5}
+    assert set(house.rows.outcomes.values()) == {Outcome.UNKNOWN}
+    assert all(result.attempts == 1 and not final for result, final in house.rows.results)
+    house.check_conservation()
+
+
+async def test_cancelling_again_while_rows_are_handed_back_loses_none_of_them(clock: FakeClock) -> None:
+    house = House(clock, 500, claim_s=5.0)
+    running = house.start()
+    await clock.advance(1.0)
+    running.cancel()
+    await settle()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await house.finish(running)
+    assert house.rows.released == house.rows.claimed != []
+
+
+async def test_a_cancellation_after_stop_cuts_the_drain_short(clock: FakeClock) -> None:
+    house = House(clock, 50)
+    house.api.latency = lambda: 1e6
+    running = house.start()
+    await clock.advance(1.0)
+    house.pool.stop()
+    await clock.advance(30.0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await house.finish(running)
+    assert list(house.rows.outcomes.values()) == [Outcome.UNKNOWN] * 4
+    house.check_conservation()
+
+
+# Things that fail.
+
+
+@pytest.mark.parametrize("after", [0, 1, CLAIM_BATCH // 2, CLAIM_BATCH])
+async def test_a_claim_that_fails_lets_nothing_further_leave_and_what_is_in_flight_finish(
+    clock: FakeClock, after: int
+) -> None:
+    house = House(clock, 5000)
+    house.rows.fail_after = after
+    with pytest.raises(SafetyStop, match="can't be written"):
+        await house.work(8)
+    assert set(house.rows.outcomes.values()) <= {Outcome.UPDATED}
+    house.check_conservation()
+
+
+async def test_a_claim_that_fails_while_the_head_waits_for_its_turn_stops_it_there(clock: FakeClock) -> None:
+    house = House(clock, 5000, rate=Rate(1000.0), claim_s=0.01)
+    house.rows.fail_after = 100
+    with pytest.raises(SafetyStop):
+        await house.work(8)
+    assert len(house.api.rows) < 100
+    house.check_conservation()
+
+
+async def test_a_bug_in_the_source_is_raised_as_it_is(clock: FakeClock) -> None:
+    house = House(clock, 50)
+
+    async def claim(_count: int) -> list[Request]:
+        await asyncio.sleep(0)
+        raise ZeroDivisionError
+
+    house.rows.claim = claim  # type: ignore[method-assign]
+    with pytest.raises(ZeroDivisionError):
+        await house.work()
+
+
+async def test_a_bug_in_sending_ends_the_run_and_leaves_its_row_unknown(clock: FakeClock) -> None:
+    house = House(clock, 50)
+
+    def broken(row: int, _nth: int) -> Reply:
+        if row == 7:
+            raise ZeroDivisionError
+        return OK
+
+    house.api.script = broken
+    with pytest.raises(ZeroDivisionError):
+        await house.work()
+    assert house.rows.outcomes[7] is Outcome.UNKNOWN
+    house.check_conservation()
+
+
+async def test_a_release_that_fails_is_told(clock: FakeClock) -> None:
+    house = House(clock, 50, rate=Rate(0.1))
+
+    async def release(_numbers: Sequence[int]) -> None:
+        await asyncio.sleep(0)
+        raise SafetyStop("The disk is full.")
+
+    house.rows.release = release  # type: ignore[method-assign]
+    running = house.start()
+    await clock.advance(1.0)
+    house.pool.stop()
+    with pytest.raises(SafetyStop, match="disk is full"):
+        await house.finish(running)
+
+
+async def test_a_release_that_fails_is_told_even_when_cancelled(clock: FakeClock) -> None:
+    house = House(clock, 50, rate=Rate(0.1))
+
+    async def release(_numbers: Sequence[int]) -> None:
+        await clock.sleep_until(clock.time + 1)
+        raise SafetyStop("The disk is full.")
+
+    house.rows.release = release  # type: ignore[method-assign]
+    running = house.start()
+    await clock.advance(1.0)
+    running.cancel()
+    await settle()
+    running.cancel()
+    with pytest.raises(SafetyStop, match="disk is full"):
+        await house.finish(running)
+
+
+async def test_a_row_in_doubt_from_an_earlier_session_stays_unknown_when_it_is_refused(clock: FakeClock) -> None:
+    house = House(clock, 1, lambda _row, _nth: REFUSED)
+    house.rows.left = deque([Request(2, "id-2", "/things/2", "{}", sent=2, unanswered=True)])
+    await house.work()
+    assert (house.rows.of(2).outcome, house.rows.of(2).attempts) == (Outcome.UNKNOWN, 3)
+    assert house.pool.traffic.retried == 1
+
+
+# Whatever happens.
+
+answers = st.sampled_from([OK, ACCEPTED, BROKEN, REFUSED, Reply(412), LOST, TIMEOUT, NO_CONNECTION, THROTTLED])
+scripts = st.lists(st.lists(answers, min_size=1, max_size=6), min_size=1, max_size=40)
+
+
+ends = st.tuples(st.sampled_from(["let be", "stop", "cancel", "stop, cancel", "key"]), st.floats(0, 20))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    script=scripts,
+    concurrency=st.integers(1, 9),
+    rate=st.sampled_from([UNLIMITED, Rate(1000.0), Rate(7.0), Rate(0.5)]),
+    claim_s=st.sampled_from([0.0, 0.3]),
+    end=ends,
+    attempts=st.integers(1, 4),
+    seed=st.integers(0, 1000),
+)
+def test_whatever_happens_every_row_ends_once_or_is_given_back(
+    script: list[list[Reply | Fault]],
+    concurrency: int,
+    rate: Rate,
+    claim_s: float,
+    end: tuple[str, float],
+    attempts: int,
+    seed: int,
+) -> None:
+    asyncio.run(check_any_script(script, (concurrency, rate, claim_s, attempts, seed), end))
+
+
+async def check_any_script(
+    script: list[list[Reply | Fault]], drawn: tuple[int, Rate, float, int, int], end: tuple[str, float]
+) -> None:
+    concurrency, rate, claim_s, attempts, seed = drawn
+    how, when = end
+    clock, chance = FakeClock(), random.Random(seed)  # noqa: S311 - no secret
+    rows = {number: [*answers, OK] for number, answers in enumerate(script, 2)}
+    if how == "key":
+        rows[2 + chance.randrange(len(script))] = [NO_KEY]
+    told: dict[int, list[Reply | Fault]] = defaultdict(list)
+
+    def answer(row: int, nth: int) -> Reply | Fault:
+        told[row].append(scripted(rows)(row, nth))
+        return told[row][-1]
+
+    house = House(clock, len(script), answer, rate=rate, claim_s=claim_s, rules=Rules(max_attempts=attempts))
+    house.api.latency = lambda: chance.choice([0.0, 0.05, 0.3, 2.0])
+    running = house.start(concurrency)
+    disturbing = asyncio.create_task(disturb(house, running, how, when))
+    try:
+        await house.finish(running)
+        stopped = house.pool._stopped
+    except (SafetyStop, asyncio.CancelledError):
+        stopped = True
+    disturbing.cancel()
+
+    house.check_conservation()
+    assert house.api.most_open <= concurrency
+    firsts = list(dict.fromkeys(house.api.rows))
+    assert firsts == sorted(firsts)
+    assert house.pool.traffic.throttled == sum(answers.count(THROTTLED) for answers in told.values())
+    if not stopped:
+        assert sorted(house.rows.outcomes) == sorted(rows)
+    for result, final in house.rows.results:
+        check_result(result, told[result.row], attempts, final=final)
+
+
+async def disturb(house: House, running: asyncio.Task[None], how: str, when: float) -> None:
+    await house.clock.sleep_until(1000 + when)
+    if how.startswith("stop"):
+        house.pool.stop()
+    if how == "stop, cancel":
+        await house.clock.sleep_until(1000 + when + 0.2)
+    if how.endswith("cancel"):
+        running.cancel()
+
+
+def check_result(result: Result, told: list[Reply | Fault], attempts: int, *, final: bool) -> None:
+    """What a row's answers allow to be said of it."""
+    costly = [answer for answer in told if answer not in (THROTTLED, NO_CONNECTION)]
+    assert len(costly) <= attempts
+    left = sum(answer is not NO_CONNECTION for answer in told)
+    if result.outcome is Outcome.UNKNOWN and result.http_status is None and not final:
+        assert result.attempts - left in {0, 1}  # one more may have been cancelled in flight
+    else:
+        assert result.attempts == left
+    if result.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
+        assert told[-1] in (OK, ACCEPTED)
+        assert final
+    if LOST in told or TIMEOUT in told:
+        assert result.outcome in {Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNKNOWN}
+    if result.outcome is Outcome.NOT_ATTEMPTED:
+        assert not costly or not final
+        assert not final
+
+
+def test_a_verdict_is_asked_for_once_an_answer() -> None:
+    asked: list[Any] = []
+
+    async def check() -> None:
+        clock = FakeClock()
+        house = House(clock, 10)
+        inner: Callable[[Reply | Fault], Verdict] = house.pool._judge
+
+        def judged(answer: Reply | Fault) -> Verdict:
+            asked.append(answer)
+            return inner(answer)
+
+        house.pool._judge = judged
+        await house.work()
+
+    asyncio.run(check())
+    assert len(asked) == 10

@@ -1,0 +1,81 @@
+"""A workbook that the disk has no room for ends in an error, and in no traceback long afterwards."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+import xlsxwriter
+
+from batchupdate.spreadsheet.xlsx_file import workbook_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMITED = """
+import resource, sys
+from batchupdate.cli import app
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+sys.argv[0] = "batchupdate"
+app()
+"""
+
+
+def limited(folder: Path, limit: int, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, where no file may become larger than so many bytes."""
+    command = [sys.executable, "-c", LIMITED.format(limit=limit), *arguments]
+    # What measures coverage would write files, too.
+    env = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env=env)
+
+
+@pytest.mark.parametrize("limit", [100, 4_500, 9_000])
+def test_a_template_that_the_disk_can_not_hold_is_told_without_a_traceback(tmp_path: Path, limit: int) -> None:
+    made = limited(tmp_path, limit, "template", "langdock-integration")
+    assert (made.returncode, made.stdout) == (2, "")
+    assert made.stderr == (
+        "Error: langdock-integration.xlsx can't be written: File too large.\nGive another name with -o.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_copy_with_notes_that_the_disk_can_not_hold_is_told_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,name\nx,y\n")
+    made = limited(tmp_path, 4_500, "check", "in.csv", "-t", "langdock-integration", "--annotate", "out.xlsx")
+    assert made.returncode == 2
+    assert "Error: out.xlsx can't be written: File too large." in made.stderr
+    assert "Traceback" not in made.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["in.csv"]
+
+
+def test_what_fits_is_whole_and_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    path.touch(mode=0o600)
+    with workbook_file(path) as file, xlsxwriter.Workbook(file) as book:
+        book.add_worksheet("one")
+    assert path.read_bytes()[:2] == b"PK"
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_error_of_ours_passes_and_what_is_written_after_it_is_dropped(tmp_path: Path) -> None:
+    path = tmp_path / "a.xlsx"
+    made = workbook_file(path)
+    kept = made.__enter__()
+    assert not made.__exit__(KeyError, KeyError(), None)
+    assert (kept.write(b"abc"), kept.seek(7), kept.tell()) == (3, 7, 0)
+    kept.flush()
+    assert path.read_bytes() == b""
+
+
+def test_an_error_of_the_library_is_told_as_that_of_the_system(tmp_path: Path) -> None:
+    from xlsxwriter.exceptions import FileCreateError  # noqa: PLC0415
+
+    with pytest.raises(OSError, match="No space") as caught, workbook_file(tmp_path / "a.xlsx"):
+        raise FileCreateError(OSError(errno.ENOSPC, "No space left"))
+    assert caught.value.errno == errno.ENOSPC
+    with pytest.raises(OSError, match="odd"), workbook_file(tmp_path / "a.xlsx"):
+        raise FileCreateError("odd")

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from batchupdate.config.yaml_file import parse
+from batchupdate.errors import ConfigError
+from batchupdate.targets import Listing, Target, UnfitError
+
+PLAIN = """\
+name: mine
+title: My API
+path: /a/{x}
+auth: {scheme: none}
+id:
+  x: {}
+fields:
+  name: {}
+  color: {}
+  address.city: {}
+  'odd\\.dot': {}
+list:
+  path: /a?active=true
+"""
+
+
+def complaint(more: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse((PLAIN + more).encode(), Target, "target", "t.yaml")
+    return caught.value.message
+
+
+def listing(**told: Any) -> Listing:
+    return Listing.model_validate({"path": "/a", **told})
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("  records: '['", "t.yaml:14: list.records: '[' is not a JMESPath expression."),
+        ("  id: {y: id}", "t.yaml:14: list.id.y: 'y' does not stand under id."),
+        ("  fields: {size: size}", "t.yaml:14: list.fields.size: 'size' does not stand under fields."),
+        ("  absent: [name, size]", "t.yaml:14: list.absent.1: 'size' does not stand under fields."),
+        ("  fields: {name: n}\n  absent: [name]", "t.yaml:15: list.absent.0: 'name' stands under list.fields, too."),
+        ("  pagination: cursor", "t.yaml:14: list.pagination: style cursor needs parameter."),
+        ("  pagination: {style: cursor, parameter: c}", "list.pagination.style: style cursor needs next."),
+        ("  pagination: {style: page}", "list.pagination.style: style page needs parameter."),
+        ("  pagination: {style: offset}", "list.pagination.style: style offset needs parameter."),
+        ("  pagination: {style: next}", "list.pagination.style: style next needs next."),
+        ("  pagination: {style: link, next: a}", "list.pagination.next: next goes with style cursor or next, not link"),
+        ("  pagination: {style: none, size: 3}", "list.pagination.size: size goes with style offset or page, not none"),
+        ("  pagination: {style: page, parameter: 'a b'}", "list.pagination.parameter: String should match pattern"),
+        (
+            "  pagination: {style: page, parameter: p, size_parameter: s}",
+            "list.pagination.size_parameter: say under size how many records a page is to have.",
+        ),
+        ("  pagination: {style: pages}", "t.yaml:14: list.pagination.style: Input should be 'none', 'cursor', 'page',"),
+        ("  pagination: {sise: 3}", "there is no setting 'list.pagination.sise'. Did you mean 'size'?"),
+        ("  fixed: [{when: a}]", "t.yaml:14: list.fixed.0.because: this setting is missing; add it."),
+        ("  fixed: [{when: '(', because: b}]", "list.fixed.0.when: '(' is not a JMESPath expression."),
+        ("  max_pages: 0", "list.max_pages: Input should be greater than or equal to 1."),
+        ("  recods: a", "there is no setting 'list.recods'. Did you mean 'records'?"),
+    ],
+)
+def test_a_mistake_is_told_with_its_line(more: str, said: str) -> None:
+    assert said in complaint(more)
+
+
+@pytest.mark.parametrize("path", ["a", "/a/{x}", "/a b", "/a#b", "/ä"])
+def test_the_path_is_a_plain_one(path: str) -> None:
+    with pytest.raises(ConfigError, match=r"t\.yaml:13: list\.path: path must begin with '/' and be percent-encoded"):
+        parse(PLAIN.replace("/a?active=true", path).encode(), Target, "target", "t.yaml")
+
+
+def test_a_declaration_survives_the_journal() -> None:
+    more = "  pagination: {style: page, parameter: p, size_parameter: s, size: 7}\n  fixed: [{when: a, because: b}]"
+    target = parse((PLAIN + more).encode(), Target, "target", "t.yaml")
+    assert Target.model_validate_json(target.model_dump_json(exclude_unset=True)) == target
+    assert target.identity() == parse(PLAIN.encode(), Target, "target", "t.yaml").identity()
+
+
+@pytest.mark.parametrize(
+    ("records", "reply", "count"),
+    [("@", [{}, {}], 2), ("data.items", {"data": {"items": [{}]}}, 1), ("a || `[]`", {"a": None}, 0), ("@", [], 0)],
+)
+def test_the_records_of_a_reply_are_found(records: str, reply: Any, count: int) -> None:
+    assert len(listing(records=records).records_in(reply)) == count
+
+
+@pytest.mark.parametrize(
+    ("records", "reply", "said"),
+    [
+        ("items", {"data": []}, r"what 'records' \(items\) finds in the reply is to be the list of records, and is n"),
+        ("@", {"data": [], "more": False}, "the reply itself is .* and is an object with the keys 'data', 'more'"),
+        ("@", {}, "an empty object"),
+        ("@", "x", "is text"),
+        ("@", 3, "is a number"),
+        ("@", True, "is true or false"),
+        ("@", [{}, [1]], "entry 2 of the list is to be a record, and is a list"),
+        ("@", [None], "entry 1 of the list is to be a record, and is null"),
+        ("sort_by(@, &a)", [{"a": 1}, {"a": "b"}], "can't be used on what the API sent"),
+    ],
+)  # fmt: skip
+def test_what_is_no_list_of_records_is_told(records: str, reply: Any, said: str) -> None:
+    with pytest.raises(UnfitError, match=said):
+        listing(records=records).records_in(reply)
+
+
+def test_an_id_stands_under_its_own_name_else_under_id() -> None:
+    read = listing().read
+    assert read({"x": "a", "id": "b"}, ("x",), ()).ids == ("a",)
+    assert read({"id": 7}, ("x",), ()).ids == ("7",)
+    assert listing(id={"x": "a.b"}).read({"a": {"b": "c"}, "id": 7}, ("x",), ()).ids == ("c",)
+    assert read({"x": "a", "y": "b"}, ("x", "y"), ()).ids == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("record", "ids", "said"),
+    [
+        ({"ID": 1}, ("x",), r"no id where it is to stand \(x or id\); say under list.id"),
+        ({"id": None}, ("id",), r"where it is to stand \(id\)"),
+        ({"id": ""}, ("id",), "no id"),
+        ({"id": True}, ("id",), "no id"),
+        ({"id": 1.5}, ("id",), "no id"),
+        ({"id": 1, "x": 2}, ("x", "y"), r"\(y\)"),  # with several parts, `id` could be any of them
+    ],
+)
+def test_a_record_without_its_id_is_told(record: dict[str, Any], ids: tuple[str, ...], said: str) -> None:
+    with pytest.raises(UnfitError, match=said):
+        listing().read(record, ids, ())
+
+
+def test_a_field_stands_under_its_own_name_and_dots_lead_into_objects() -> None:
+    record = {"id": 1, "name": None, "address": {"city": "Ulm"}, "odd.dot": 3}
+    found = listing().read(record, ("id",), ("name", "color", "address.city", r"odd\.dot"))
+    assert found.fields == {"name": None, "address.city": "Ulm", r"odd\.dot": 3}
+
+
+def test_a_field_that_is_null_is_told_from_one_that_is_not_there() -> None:
+    read = listing(fields={"a": "p.a", "b": "p.b", "c": "p.c | @", "d": "q[0]"}, absent=["name"]).read
+    found = read({"id": 1, "p": {"a": None}, "q": [5], "name": "x"}, ("id",), ("a", "b", "c", "d", "name"))
+    assert found.fields == {"a": None, "d": 5}  # an expression that is no plain path can't tell them apart
+
+
+def test_a_field_within_something_that_is_no_object_is_not_there() -> None:
+    assert listing().read({"id": 1, "address": "Ulm"}, ("id",), ("address.city",)).fields == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "locked"),
+    [(True, "first"), ("x", "first"), (0, "first"), (False, ""), (None, ""), ("", ""), ([], ""), ({}, "")],
+)
+def test_a_record_is_locked_by_what_jmespath_takes_for_true(value: Any, locked: str) -> None:
+    rules = [{"when": "system", "because": "first"}, {"when": "name == 'Root'", "because": "second"}]
+    assert listing(fixed=rules).read({"id": 1, "system": value}, ("id",), ()).locked == locked
+    assert listing(fixed=rules).read({"id": 1, "name": "Root"}, ("id",), ()).locked == "second"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchupdate.model import MOST_ROWS, ONE_FILE, InputFile, RowLabels, RowRef, files_of, with_rows
+from batchupdate.util.text import listed, short_names
+
+TWO = RowLabels(("a.csv", "b.csv"))
+spots = st.tuples(st.integers(0, 2**30), st.integers(0, MOST_ROWS))
+
+
+@given(one=spots, other=spots)
+def test_a_number_tells_file_and_row_and_keeps_their_order(one: tuple[int, int], other: tuple[int, int]) -> None:
+    assert (RowRef.of(RowRef(*one).key).file, RowRef.of(RowRef(*one).key).number) == one
+    assert (RowRef(*one).key < RowRef(*other).key) == (one < other)
+    assert RowRef(*one).key < 2**63  # what SQLite holds
+
+
+@given(row=st.integers(1, 2**60))
+def test_in_a_run_of_one_file_a_number_is_the_row(row: int) -> None:
+    assert (ONE_FILE.row(row), ONE_FILE.file(row), ONE_FILE.label(row)) == (row, "", f"row {row}")
+
+
+def test_in_a_run_of_several_files_a_row_is_told_with_its_file() -> None:
+    number = RowRef(1, 7).key
+    assert (TWO.row(number), TWO.file(number), TWO.label(number)) == (7, "b.csv", "b.csv row 7")
+    assert TWO.label(7) == "a.csv row 7"
+
+
+def test_a_file_whose_name_is_lost_is_told_by_its_place() -> None:
+    assert TWO.label(RowRef(4, 7).key) == "file 5 row 7"
+
+
+def test_several_rows_are_told_together() -> None:
+    assert ONE_FILE.label_all([7]) == "row 7"
+    assert ONE_FILE.label_all([7, 9]) == "rows 7, 9"
+    assert TWO.label_all([7, RowRef(1, 7).key]) == "a.csv row 7, b.csv row 7"
+
+
+def test_rows_are_counted_by_file_also_where_there_are_none() -> None:
+    assert RowLabels(("a", "b", "c")).rows_by_file([2, 3, RowRef(2, 2).key]) == [2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["x/a.csv", "x/b.csv"], ("a.csv", "b.csv")),
+        (["jan/a.csv", "feb/a.csv"], ("jan/a.csv", "feb/a.csv")),
+        (["a.csv", "feb/a.csv"], ("a.csv", "feb/a.csv")),
+        (["/x/jan/a.csv", "/y/jan/a.csv"], ("x/jan/a.csv", "y/jan/a.csv")),
+        (["/a.csv", "a.csv"], ("/a.csv", "a.csv")),
+        (["https://h/a", "https://h/a"], ("https:/h/a (1)", "https:/h/a (2)")),  # their queries are not shown
+        ([], ()),
+    ],
+)
+def test_files_are_called_by_as_much_of_their_paths_as_tells_them_apart(
+    paths: list[str], names: tuple[str, ...]
+) -> None:
+    assert short_names(paths) == names
+
+
+@given(paths=st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join), unique=True, max_size=6))
+def test_different_files_have_different_names(paths: list[str]) -> None:
+    assert len(set(short_names(paths))) == len(paths)
+
+
+def test_names_are_listed_as_people_do_and_not_without_end() -> None:
+    assert listed([]) == ""
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b"]) == "a and b"
+    assert listed(list("abcdef")) == "a, b, c, d, e and f"
+    assert listed(list("abcdefg")) == "a, b, c, d, e and 2 more files"
+
+
+def test_a_journal_tells_of_its_files() -> None:
+    told = {"path": "/a, /b", "files": [{"name": n, "path": f"/{n}", "sha256": "0"} for n in "ab"]}
+    assert files_of(told) == ()  # not read yet
+    assert files_of(with_rows(told, [3, 4])) == (InputFile("a", "/a", "0", 3), InputFile("b", "/b", "0", 4))
+
+
+@pytest.mark.parametrize(
+    "told", [None, [], {"path": "x"}, {"files": 1}, {"files": [1]}, {"files": [{"name": 1, "path": "", "rows": 1}]}]
+)
+def test_what_a_damaged_journal_tells_is_no_list_of_files(told: Any) -> None:
+    assert files_of(told) == ()
