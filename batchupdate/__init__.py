@@ -26,10 +26,10 @@ if TYPE_CHECKING:
         SafetyStop,
         UsageError,
     )
-    from batchupdate.ingest import Checkup
     from batchupdate.model import Level, Outcome, Problem, Progress
     from batchupdate.reporter import Summary
     from batchupdate.run import check_file, run_file
+    from batchupdate.validator.checkup import Checkup
 
 __all__ = [
     "BatchUpdateError",
@@ -67,7 +67,7 @@ _HOMES = {
     ),
     "model": ("Level", "Outcome", "Problem", "Progress"),
     "reporter": ("Summary",),
-    "ingest": ("Checkup",),
+    "validator.checkup": ("Checkup",),
     "run": ("check_file", "run_file"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

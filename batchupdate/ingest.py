@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
-from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, InputError, UsageError
+from batchupdate.errors import InputError, UsageError
 from batchupdate.model import Level, Outcome, Problem, Progress, Result, with_rows
 from batchupdate.util.background import Behind
 from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, lay_out
+from batchupdate.validator.checkup import Checkup
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,35 +31,6 @@ BATCH_ROWS = 3000
 
 SHIFTED_TOLD_FROM = 3
 """Fewer rows than this are slips of their own, and no shifted column."""
-
-
-@dataclass(slots=True)
-class Checkup:
-    """What checking one input found.
-
-    `rows` are the data rows, `invalid` those of them that can't be sent, `superseded` those whose place another row
-    for the same record takes, `skipped` those that the conditions in `when` leave out, `untouched` those that were
-    pulled and not edited. `codes` counts problems by code, warnings among them, and `cleared` by field the cells that
-    will be cleared: sent as null or empty. `files` are the data rows of each file where there are several.
-    """
-
-    source: str
-    target: str
-    notices: list[str] = field(default_factory=list)
-    rows: int = 0
-    invalid: int = 0
-    superseded: int = 0
-    skipped: int = 0
-    untouched: int = 0
-    warnings: int = 0
-    codes: Counter[str] = field(default_factory=Counter)
-    cleared: Counter[str] = field(default_factory=Counter)
-    files: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def exit_code(self) -> int:
-        """0 when every row is fine, else 1."""
-        return EXIT_ROWS_NOT_FINE if self.invalid else EXIT_OK
 
 
 class Ingest:

@@ -1,44 +1,60 @@
-"""The story on one page: read, check, write to the journal, send, report.
+"""The story on one page: check → ingest → send → report. The command line and the library both go through it.
 
-`check_file` stops after the second stage. `prepare` ends with a sealed journal in which every row stands; `execute`
-works it off and reports. Between the two there is time to ask.
+`check_file` ends after the first stage. `prepare` ends with a `Job`: a sealed journal in which every row stands.
+`execute` works it off and reports. Between the two there is time to ask. A job can also come from an unfinished run
+(`runs.resume`) or from rows of an earlier one (`runs.retry`).
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from batchupdate.engine import Job, Stop, work_off
-from batchupdate.errors import UsageError
-from batchupdate.ingest import Checkup, Ingest
+from batchupdate.config import find_key
+from batchupdate.engine import Stop, work_off
+from batchupdate.errors import InputError, UsageError
+from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
-from batchupdate.model import Progress, files_of, labels_of
-from batchupdate.reader import Table
+from batchupdate.model import Progress
+from batchupdate.reader import ReadOptions, Table
 from batchupdate.reader.sources import local_copies, open_tables
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
-from batchupdate.runs.begin import Prepared, known_secrets, prepare, quiet, read_options, target_of
-from batchupdate.runs.facts import rate_facts
+from batchupdate.runs.earlier import checkup_of, hold_target
+from batchupdate.runs.endpoint import secrets_if_known, secrets_of, target_of
+from batchupdate.runs.facts import facts_of, rate_facts
 from batchupdate.runs.folder import point_latest
 from batchupdate.runs.history import exit_code_of, report, summarise
+from batchupdate.runs.job import Job
 from batchupdate.runs.log import run_log
+from batchupdate.runs.resume import resumed_job
+from batchupdate.runs.retry import retry_job
+from batchupdate.runs.unfinished import begin
+from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.gc import fewer_collections
 from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from batchupdate.config import Settings
     from batchupdate.model import Problem
     from batchupdate.reporter import Summary
+    from batchupdate.validator.checkup import Checkup
+
+__all__ = ["Job", "Stop", "check_file", "execute", "prepare", "resumed_job", "retry_job", "run_file"]
+
+
+def _ignore(_: object) -> None:
+    """A hook for callers who don't want to be called."""
 
 
 def check_file(
     source: str | Path | Sequence[str | Path],
     settings: Settings,
     *,
-    on_problem: Callable[[Problem], None] = quiet,
-    on_progress: Callable[[Progress], None] = quiet,
+    on_problem: Callable[[Problem], None] = _ignore,
+    on_progress: Callable[[Progress], None] = _ignore,
     environ: Mapping[str, str] | None = None,
     annotate: Path | None = None,
 ) -> Checkup:
@@ -52,59 +68,104 @@ def check_file(
     """
     notes: dict[int, list[Problem]] = {}
 
-    def tell(problem: Problem) -> None:
+    def pass_on(problem: Problem) -> None:
         on_problem(problem)
         if annotate and len(notes) < MOST_NOTES:
             notes.setdefault(problem.row, []).append(problem)
 
     target = target_of(settings)
-    secrets = known_secrets(target, settings, environ)
-    with local_copies(source) as sources, open_tables(sources, read_options(settings), secrets.redact) as table:
+    secrets = secrets_if_known(target, settings, environ)
+    with local_copies(source) as sources, open_tables(sources, _read_options(settings), secrets.redact) as table:
         if annotate and not isinstance(table, Table):
-            told = f"--annotate writes a copy of one file, and {len(sources)} are named."
-            raise UsageError(told, "Check the file that is to be copied alone.")
-        with fewer_collections(), Ingest(table, target, settings.input, secrets, tell, on_progress) as ingest:
-            ingest.read(quiet)
+            message = f"--annotate writes a copy of one file, and {len(sources)} are named."
+            raise UsageError(message, "Check the file that is to be copied alone.")
+        with fewer_collections(), Ingest(table, target, settings.input, secrets, pass_on, on_progress) as ingest:
+            ingest.read(_ignore)
             for _ in ingest.settle_duplicates():
-                pass  # each is told as a problem
+                pass  # each is reported as a problem
             if annotate and isinstance(table, Table):
                 write_annotated(annotate, table.columns, table.header_row, table.batches(), notes, secrets.redact)
             return ingest.checkup
 
 
-async def execute(
-    prepared: Prepared,
+@contextmanager
+def prepare(
+    source: str | Path | Sequence[str | Path],
+    settings: Settings,
     *,
-    on_progress: Callable[[Progress], None] = quiet,
+    new: bool = False,
+    keyless: bool = False,
+    on_problem: Callable[[Problem], None] = _ignore,
+    on_progress: Callable[[Progress], None] = _ignore,
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Job]:
+    """Checks one file or several and writes them to a new run's journal; or opens the same run, left unfinished.
+
+    A new run that is left before it was executed leaves nothing behind. With `keyless` no API key is asked for; such a
+    job is not to be executed.
+
+    Raises:
+        UsageError: something can't be used, or `strict` is set and a row is invalid. Nothing was sent.
+        RunLocked: another process holds the unfinished run, or is at work on this target.
+    """
+    clock = clock or SystemClock()
+    target = target_of(settings)
+    base_url = target.base(settings.base_url, allow_http=settings.allow_http)
+    key = None if keyless else find_key(target.auth.env, settings, environ)
+    secrets = secrets_if_known(target, settings, environ) if keyless else secrets_of(target, key)
+    with local_copies(source) as sources, ExitStack() as stack:
+        facts = facts_of(sources, target, settings, base_url)
+        with open_tables(sources, _read_options(settings), secrets.redact) as table:
+            begun = begin(stack, facts, settings, target, clock.now(), new=new)
+            if not keyless:
+                hold_target(stack, settings, target, base_url)
+            if begun.resumed:
+                begun.journal.examine()
+                checkup = checkup_of(begun.journal.meta())
+            else:
+                with (
+                    fewer_collections(),
+                    Ingest(table, target, settings.input, secrets, on_problem, on_progress) as ingest,
+                ):
+                    write_rows(ingest, begun.journal, facts)
+                    checkup = ingest.checkup
+            checkup.notices += begun.notices
+        if settings.strict and checkup.invalid:
+            hint = "Correct them, or leave --strict out. Nothing was sent."
+            raise InputError(f"{checkup.invalid} of {checkup.rows} rows are invalid, and --strict is set.", hint)
+        yield Job(
+            begun.folder,
+            begun.journal,
+            target,
+            settings,
+            base_url,
+            key,
+            secrets,
+            clock,
+            checkup,
+            resumed=begun.resumed,
+        )
+
+
+async def execute(
+    job: Job,
+    *,
+    on_progress: Callable[[Progress], None] = _ignore,
     stop: Stop | None = None,
     verbose: bool = False,
 ) -> Summary:
     """Sends what is to be sent, and writes the reports, also after a safety stop or an interruption."""
-    folder, journal, clock, target = prepared.folder, prepared.journal, prepared.clock, prepared.target
-    meta = journal.meta()
-    labels = labels_of(files_of(meta["input"]))
-    with run_log(folder.log, clock, prepared.secrets, labels, verbose=verbose) as log:
-        prepared.begins()
+    folder, journal, clock, target = job.folder, job.journal, job.clock, job.target
+    with run_log(folder.log, clock, job.secrets, job.labels, verbose=verbose) as log:
+        job.on_start()
         session = journal.begin_session(clock.unix(), repeatable=target.repeatable)
-        journal.set_meta({**rate_facts(prepared.rate), "finished": False})
-        total = prepared.to_send
+        journal.set_meta({**rate_facts(job.rate), "finished": False})
+        total = job.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
-        job = Job(
-            meta.get("nonce", folder.run_id),
-            target,
-            prepared.settings,
-            prepared.base_url,
-            prepared.key,
-            prepared.secrets,
-            clock,
-            log,
-            stop or Stop(),
-            on_progress,
-            labels,
-        )
         with fewer_collections():
-            traffic, ended = await work_off(journal, job, session, total)
+            traffic, ended = await work_off(job, session, log, stop or Stop(), on_progress)
         counts = journal.counts()
         exit_code = exit_code_of(counts, ended)
         journal.end_session(Session.at(session, clock.unix(), traffic), exit_code)
@@ -120,8 +181,8 @@ async def run_file(
     settings: Settings,
     *,
     new: bool = False,
-    on_problem: Callable[[Problem], None] = quiet,
-    on_progress: Callable[[Progress], None] = quiet,
+    on_problem: Callable[[Problem], None] = _ignore,
+    on_progress: Callable[[Progress], None] = _ignore,
     environ: Mapping[str, str] | None = None,
 ) -> Summary:
     """Applies one file or several to one target, and returns what became of them; the same as the command `run --yes`.
@@ -130,15 +191,19 @@ async def run_file(
         source: a CSV or Excel file, or `-` for standard input; or several files, in the order in which they count.
         settings: the target, the rate, and everything else.
         new: start afresh even if the same run is unfinished.
-        on_problem: is told every problem of a row.
-        on_progress: is told how far the run is, a few times a second.
+        on_problem: is called with every problem of a row.
+        on_progress: is called with how far the run is, a few times a second.
         environ: where the API key is looked up; None for the process's own environment.
 
     Raises:
         UsageError: something can't be used; nothing was sent.
         RunLocked: another process holds the unfinished run.
     """
-    with prepare(
-        source, settings, new=new, on_problem=on_problem, on_progress=on_progress, environ=environ
-    ) as prepared:
-        return await execute(prepared, on_progress=on_progress)
+    with prepare(source, settings, new=new, on_problem=on_problem, on_progress=on_progress, environ=environ) as job:
+        return await execute(job, on_progress=on_progress)
+
+
+def _read_options(settings: Settings) -> ReadOptions:
+    """How to read the input."""
+    options = settings.input
+    return ReadOptions(options.sheet, options.encoding, options.delimiter, settings.limit, options.header_row)

@@ -14,8 +14,7 @@ import batchupdate
 from batchupdate.config import Settings
 from batchupdate.errors import ConfigError, InputError, RunLocked
 from batchupdate.journal import Journal
-from batchupdate.run import check_file, execute
-from batchupdate.runs.begin import prepare
+from batchupdate.run import check_file, execute, prepare
 from batchupdate.runs.folder import RunFolder, all_runs
 from batchupdate.runs.history import glance, rebuild_reports, summary_of
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox, make_records

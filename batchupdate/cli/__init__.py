@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from batchupdate.cli import again, apply, runs, sandbox, sheets, targets
+from batchupdate.cli import check, demo, pull, report, resume, retry, run, runs, sandbox, show, targets, template
 from batchupdate.util.version import __version__
 
 __all__ = ["app", "main"]
@@ -26,17 +26,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-app.command()(sandbox.demo)
-app.command()(apply.check)
-app.command()(apply.run)
-app.command()(again.resume)
-app.command()(again.retry)
+app.command()(demo.demo)
+app.command()(check.check)
+app.command()(run.run)
+app.command()(resume.resume)
+app.command()(retry.retry)
 app.add_typer(runs.app, name="runs")
-app.command()(runs.show)
-app.command()(runs.report)
+app.command()(show.show)
+app.command()(report.report)
 app.add_typer(targets.app, name="targets")
-app.command()(sheets.template)
-app.command()(sheets.pull)
+app.command()(template.template)
+app.command()(pull.pull)
 app.command()(sandbox.sandbox)
 
 

@@ -10,26 +10,23 @@ import sys
 import time
 import traceback
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import typer
 
+from batchupdate.cli.progress import LiveLine, PlainLines
 from batchupdate.errors import BatchUpdateError, InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from rich.console import Console
-    from rich.progress import TaskID
 
     from batchupdate.model import Progress
-    from batchupdate.reporter import Summary
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PLAIN_EVERY_S = 10.0
 INTERRUPTED = 130
 WIDE = 200
 COLOURS = {
@@ -44,7 +41,7 @@ COLOURS = {
 }
 
 
-def told(command: Callable[P, R]) -> Callable[P, R]:
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Lets a command end in a sentence and an exit code, whatever happens in it."""
 
     @functools.wraps(command)
@@ -216,147 +213,7 @@ class Screen:
         if self._quiet:
             yield lambda _: None
         elif self._err.is_terminal:
-            with _Live(self._err) as live:
+            with LiveLine(self._err) as live:
                 yield live.show
         else:
-            yield _Plain(self.say).show
-
-
-def outcomes(screen: Screen, summary: Summary) -> None:
-    """The table of outcomes, the most frequent errors, and where the files are."""
-    rows = [(outcome.value, f"{count:,}") for outcome, count in summary.counts.items() if count]
-    screen.table("", ("outcome", "rows"), rows or [("nothing to do", "0")])
-    for group in summary.errors[:5]:
-        place = f"{group.example_file} row {group.example_row}".lstrip()
-        times = f"{group.count:,} rows, such as {place}" if group.count > 1 else place
-        screen.result(f"  {times}: {group.message}")
-    if len(summary.errors) > 5:  # noqa: PLR2004 - the rest is in the files
-        screen.result("  … and others: see failed.csv")
-    traffic, seconds = summary.sessions.traffic, summary.sessions.duration_s
-    line = f"{many(traffic.sent, 'request')} in {span(seconds)}"
-    if traffic.retried:
-        line += f", {traffic.retried:,} of them repeats"
-    if traffic.throttled:
-        line += f", told to slow down {_times(traffic.throttled)}"
-    if traffic.waited_s >= 1:
-        line += f", {span(traffic.waited_s)} spent waiting"
-    screen.result(line + ".")
-    if summary.advice:
-        screen.result(summary.advice)
-    screen.result(f"Results: {summary.folder}")
-    for notice in summary.notices:
-        screen.result(notice, style="yellow")
-    if summary.stopped:
-        screen.result(summary.stopped, style="bold red")
-
-
-def many(count: int, noun: str) -> str:
-    """`1 row`, `2 rows`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count:,} times"
-
-
-def span(seconds: float) -> str:
-    """A duration as people say it."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
-
-
-def size(path: Path) -> str:
-    """A folder's size on disk as people say it."""
-    total: float = sum(entry.stat().st_size for entry in path.rglob("*") if entry.is_file())
-    for unit in ("B", "KB", "MB"):
-        if total < 1000:  # noqa: PLR2004 - SI units
-            return f"{total:.0f} {unit}"
-        total /= 1000
-    return f"{total:.1f} GB"
-
-
-def _failures(progress: Progress) -> int:
-    from batchupdate.model import FINE
-
-    return sum(count for outcome, count in progress.counts.items() if outcome not in FINE)
-
-
-class _Plain:
-    """Lines at intervals, for logs of cron and CI."""
-
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._next = time.monotonic() + PLAIN_EVERY_S
-
-    def show(self, progress: Progress) -> None:
-        now = time.monotonic()
-        if now < self._next:
-            return
-        self._next = now + PLAIN_EVERY_S
-        if progress.stage == "reading":
-            self._say(f"read {many(progress.done, 'row')}")
-            return
-        limit = "" if progress.limit_per_s is None else f" (limit {progress.limit_per_s:.3g}/s)"
-        left = f", {span(progress.eta_s)} left" if progress.eta_s is not None else ""
-        hold = f", holding for {span(progress.holding_s)}" if progress.holding_s >= 1 else ""
-        self._say(
-            f"{progress.done:,} of {progress.total or 0:,} rows, {progress.rate:.1f} rows/s{limit}, "
-            f"{progress.traffic.throttled:,} throttled, {_failures(progress):,} not fine{left}{hold}"
-        )
-
-
-class _Live:
-    """One line that renews itself."""
-
-    def __init__(self, console: Console) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-        from rich.progress import Progress as Bar
-
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[detail]}"),
-            console=console,
-            transient=True,
-        )
-        self._task: TaskID | None = None
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError, ValueError):  # the terminal is gone
-            self._bar.stop()
-
-    def show(self, progress: Progress) -> None:
-        if self._task is None:
-            self._task = self._bar.add_task(progress.stage, total=progress.total, detail="")
-        self._bar.update(
-            self._task,
-            description=progress.stage,
-            completed=progress.done,
-            total=progress.total,
-            detail=self._detail(progress),
-        )
-
-    @staticmethod
-    def _detail(progress: Progress) -> str:
-        if progress.stage != "sending":
-            return ""
-        parts = [f"{progress.rate:.1f} rows/s"]
-        if progress.limit_per_s is not None:
-            parts.append(f"limit {progress.limit_per_s:.3g}/s")
-        if progress.traffic.throttled:
-            parts.append(f"[yellow]{progress.traffic.throttled:,} throttled[/]")
-        if failures := _failures(progress):
-            parts.append(f"[red]{failures:,} not fine[/]")
-        if progress.holding_s >= 1:
-            parts.append(f"[yellow]holding {span(progress.holding_s)}[/]")
-        elif progress.eta_s is not None:
-            parts.append(f"{span(progress.eta_s)} left")
-        return " · ".join(parts)
+            yield PlainLines(self.say).show

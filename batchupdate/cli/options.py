@@ -1,11 +1,12 @@
-"""The options that mean the same everywhere, and how they become settings."""
+"""The options of the commands: each is declared once, with the setting that it makes."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-INPUT, SENDING, OUTPUT = "Reading the file", "Sending", "Output"
+_TARGET = "A built-in target, or the path of your own target's YAML file."
+
+# What a command is about, and how it answers: arguments of their own, for each command uses them in its own way.
 
 Files = Annotated[
     list[str],
@@ -28,44 +31,12 @@ Files = Annotated[
         metavar="FILE",
     ),
 ]
-TargetName = Annotated[
-    str | None, typer.Option("--target", "-t", help="A built-in target, or the path of your own target's YAML file.")
-]
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="A YAML file with settings.")]
-BaseUrl = Annotated[str | None, typer.Option(help="The API's address, instead of the target's own.")]
-RunsDir = Annotated[Path | None, typer.Option(help="Where runs are kept.  [default: batchupdate-runs]")]
-Sheet = Annotated[str | None, typer.Option(help="The workbook's sheet.", rich_help_panel=INPUT)]
-HeaderRow = Annotated[
-    int | None, typer.Option(min=1, help="The number of the row with the headings.", rich_help_panel=INPUT)
-]
-Encoding = Annotated[str | None, typer.Option(help="The text file's encoding.", rich_help_panel=INPUT)]
-Delimiter = Annotated[str | None, typer.Option(help="What separates a text file's columns.", rich_help_panel=INPUT)]
-Map = Annotated[
-    list[str] | None,
-    typer.Option("--map", help='Which column sets which field: "COLUMN=field". Repeatable.', rich_help_panel=INPUT),
-]
-OnDuplicate = Annotated[
-    str | None,
-    typer.Option(help="Two rows for one record: error, last or merge.  [default: error]", rich_help_panel=INPUT),
-]
-Strictness = Annotated[
-    str | None,
-    typer.Option(
-        help="How much suspicious cells weigh: strict, normal or lenient.  [default: normal]", rich_help_panel=INPUT
-    ),
-]
-When = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--when",
-        help='Only rows in which a column holds this text, or one of these: "COLUMN=value", "COLUMN=a|b". Repeatable.',
-        rich_help_panel=INPUT,
-    ),
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="The first N rows only.", rich_help_panel=INPUT)]
-StrictRows = Annotated[
-    bool | None, typer.Option("--strict", help="Send nothing if any row is invalid.", rich_help_panel=SENDING)
-]
+TargetName = Annotated[str, typer.Argument(help=_TARGET, metavar="TARGET")]
+RunName = Annotated[str, typer.Argument(help="A run's id, its folder, or the word latest.", metavar="RUN")]
+RunsDir = Annotated[Path, typer.Option(envvar="BATCHUPDATE_RUNS_DIR", help="Where runs are kept.")]
+RUNS_DIR = Path("batchupdate-runs")
+
+INPUT, SENDING, OUTPUT = "Reading the file", "Sending", "Output"
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
 New = Annotated[bool, typer.Option("--new", help="Start afresh, even if the same run is unfinished.")]
@@ -76,78 +47,32 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No messages but erro
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every request.", rich_help_panel=OUTPUT)]
 
 
-def _sending(kind: Any, text: str, *names: str, **more: Any) -> Any:  # noqa: ANN401 - becomes an annotation
-    return Annotated[kind | None, typer.Option(*names, help=text, rich_help_panel=SENDING, **more)]
+class Setting(NamedTuple):
+    """An option that makes a setting: what typer needs to know of it, and where it stands among the settings.
 
-
-_SENDING: dict[str, Any] = {
-    "rate": _sending(str, "At most so many requests: 5/s, 600/min, auto, unlimited."),
-    "max_rate": _sending(str, "What --rate auto must not exceed, such as 50/s."),
-    "burst": _sending(int, "Requests that may leave at once.", min=1),
-    "concurrency": _sending(int, "Requests in flight at most.", min=1),
-    "timeout": _sending(float, "Seconds for a whole request."),
-    "max_attempts": _sending(int, "Tries for one row at most.", min=1),
-    "max_failures": _sending(str, "Stop when more rows fail: 25 or 10%.", metavar="N|P%"),
-    "give_up_after": _sending(float, "Stop when nothing gets through for so many seconds.  [default: 600]"),
-    "drain_timeout": _sending(float, "Seconds for what is in flight when asked to stop.  [default: 30]"),
-    "allow_overlap": _sending(bool, "Even if another run is at work on this target.", "--allow-overlap"),
-}
-"""How to send: the same for every command that does."""
-_ASKING = ("rate", "max_rate", "burst", "timeout", "max_attempts", "give_up_after")
-
-
-def sending(command: Callable[..., R]) -> Callable[..., R]:
-    """Gives a command all options about sending; it gets them as one argument `sending`, by the settings' names."""
-    return _given(command, _SENDING)
-
-
-def asking(command: Callable[..., R]) -> Callable[..., R]:
-    """The same with those of them that matter where records are only read."""
-    return _given(command, {name: _SENDING[name] for name in _ASKING})
-
-
-def _given(command: Callable[..., R], options: Mapping[str, Any]) -> Callable[..., R]:
-    @functools.wraps(command)
-    def wrapper(*args: Any, **kwargs: Any) -> R:  # noqa: ANN401 - typer calls it as the signature below says
-        told = {name: kwargs.pop(name) for name in options}
-        return command(*args, sending=told, **kwargs)
-
-    own = inspect.signature(command, eval_str=True).parameters.values()
-    added = [inspect.Parameter(name, _KEYWORD, default=None, annotation=kind) for name, kind in options.items()]
-    kept = [one.replace(kind=_KEYWORD) for one in own if one.name != "sending"]
-    wrapper.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined] # what typer looks at
-    wrapper.__annotations__ = {one.name: one.annotation for one in [*kept, *added]}
-    return wrapper
-
-
-_KEYWORD = inspect.Parameter.KEYWORD_ONLY
-
-
-def settings_from(
-    config: Path | None,
-    maps: list[str] | None = None,
-    whens: list[str] | None = None,
-    kept: Mapping[str, Any] | None = None,
-    **options: object,
-) -> Settings:
-    """Settings from a command's options, the environment, the config file and an earlier run; see `load_settings`.
-
-    Options named `input_*` belong to the section `input`.
+    `read` makes the setting's value of what was typed; None takes it as it is.
     """
-    from batchupdate.config import load_settings
 
-    nested: dict[str, Any] = {}
-    flat: dict[str, Any] = {}
-    for name, value in options.items():
-        if name.startswith("input_"):
-            nested[name.removeprefix("input_")] = value
-        else:
-            flat[name] = value
-    if maps:
-        nested["columns"] = dict(_pair(text) for text in maps)
-    if whens:
-        nested["when"] = _conditions(whens)
-    return load_settings({**flat, "input": nested}, config, kept=kept)
+    annotation: Any
+    place: tuple[str, ...]
+    read: Callable[[Any], Any] | None = None
+
+
+def _setting(
+    place: str,
+    kind: Any,  # noqa: ANN401 - becomes an annotation
+    text: str,
+    *names: str,
+    read: Callable[[Any], Any] | None = None,
+    **more: Any,  # noqa: ANN401 - typer's own
+) -> Setting:
+    """Declares one; `place` is its setting, such as `input.sheet`."""
+    return Setting(Annotated[kind | None, typer.Option(*names, help=text, **more)], tuple(place.split(".")), read)
+
+
+def _pairs(texts: list[str]) -> dict[str, str]:
+    """What `--map` says, as field by column."""
+    return dict(_pair(text) for text in texts)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -158,11 +83,11 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
-    """What `--when` says, by column; all of it must be so."""
+    """What `--when` says, as values by column; all of it must be so."""
     found: dict[str, tuple[str, ...]] = {}
     for text in texts:
-        column, equals, told = text.partition("=")
-        values = tuple(value.strip() for value in told.split("|"))
+        column, equals, wanted = text.partition("=")
+        values = tuple(value.strip() for value in wanted.split("|"))
         if not equals or not column.strip():
             raise ConfigError(
                 f"--when {text!r} is not of the form COLUMN=value.", 'For example: --when "action=update"'
@@ -176,3 +101,150 @@ def _conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
             raise ConfigError(f"--when names the column {column.strip()!r} twice.", hint)
         found[column.strip()] = values
     return found
+
+
+# Options that make settings, in groups that commands share.
+
+CONFIG = {
+    "config": Setting(Annotated[Path | None, typer.Option("--config", "-c", help="A YAML file with settings.")], ())
+}
+TARGET = {"target": _setting("target", str, _TARGET, "--target", "-t")}
+BASE_URL = {"base_url": _setting("base_url", str, "The API's address, instead of the target's own.")}
+RUNS = {"runs_dir": _setting("runs_dir", Path, "Where runs are kept.  [default: batchupdate-runs]")}
+READING = {
+    "sheet": _setting("input.sheet", str, "The workbook's sheet.", rich_help_panel=INPUT),
+    "header_row": _setting(
+        "input.header_row", int, "The number of the row with the headings.", min=1, rich_help_panel=INPUT
+    ),
+    "encoding": _setting("input.encoding", str, "The text file's encoding.", rich_help_panel=INPUT),
+    "delimiter": _setting("input.delimiter", str, "What separates a text file's columns.", rich_help_panel=INPUT),
+    "map_": _setting(
+        "input.columns",
+        list[str],
+        'Which column sets which field: "COLUMN=field". Repeatable.',
+        "--map",
+        read=_pairs,
+        rich_help_panel=INPUT,
+    ),
+    "on_duplicate": _setting(
+        "input.on_duplicate",
+        str,
+        "Two rows for one record: error, last or merge.  [default: error]",
+        rich_help_panel=INPUT,
+    ),
+    "strictness": _setting(
+        "input.strictness",
+        str,
+        "How much suspicious cells weigh: strict, normal or lenient.  [default: normal]",
+        rich_help_panel=INPUT,
+    ),
+    "when": _setting(
+        "input.when",
+        list[str],
+        'Only rows in which a column holds this text, or one of these: "COLUMN=value", "COLUMN=a|b". Repeatable.',
+        "--when",
+        read=_conditions,
+        rich_help_panel=INPUT,
+    ),
+    "limit": _setting("limit", int, "The first N rows only.", min=1, rich_help_panel=INPUT),
+}
+STRICT = {
+    "strict": _setting("strict", bool, "Send nothing if any row is invalid.", "--strict", rich_help_panel=SENDING)
+}
+ASKING = {
+    "rate": _setting("rate", str, "At most so many requests: 5/s, 600/min, auto, unlimited.", rich_help_panel=SENDING),
+    "max_rate": _setting("max_rate", str, "What --rate auto must not exceed, such as 50/s.", rich_help_panel=SENDING),
+    "burst": _setting("burst", int, "Requests that may leave at once.", min=1, rich_help_panel=SENDING),
+    "timeout": _setting("timeout", float, "Seconds for a whole request.", rich_help_panel=SENDING),
+    "max_attempts": _setting("max_attempts", int, "Tries for one row at most.", min=1, rich_help_panel=SENDING),
+    "give_up_after": _setting(
+        "give_up_after",
+        float,
+        "Stop when nothing gets through for so many seconds.  [default: 600]",
+        rich_help_panel=SENDING,
+    ),
+}
+"""How to send requests, also those that only read."""
+CHANGING = {
+    **ASKING,
+    "concurrency": _setting("concurrency", int, "Requests in flight at most.", min=1, rich_help_panel=SENDING),
+    "max_failures": _setting(
+        "max_failures", str, "Stop when more rows fail: 25 or 10%.", metavar="N|P%", rich_help_panel=SENDING
+    ),
+    "drain_timeout": _setting(
+        "drain_timeout",
+        float,
+        "Seconds for what is in flight when asked to stop.  [default: 30]",
+        rich_help_panel=SENDING,
+    ),
+    "allow_overlap": _setting(
+        "allow_overlap",
+        bool,
+        "Even if another run is at work on this target.",
+        "--allow-overlap",
+        rich_help_panel=SENDING,
+    ),
+}
+"""How to send changes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was typed of the options that make settings."""
+
+    config: Path | None
+    values: Mapping[tuple[str, ...], Any]
+
+    def settings(self, kept: Mapping[str, Any] | None = None, **more: Any) -> Settings:  # noqa: ANN401 - any setting
+        """Settings from these options, the environment, the config file and an earlier run; see `load_settings`.
+
+        `kept` is what the earlier run has kept of its settings, and `more` are settings that count as options.
+        """
+        from batchupdate.config import load_settings
+
+        options: dict[str, Any] = dict(more)
+        for place, value in self.values.items():
+            inner = options
+            for part in place[:-1]:
+                inner = inner.setdefault(part, {})
+            inner[place[-1]] = value
+        return load_settings(options, self.config, kept=kept)
+
+
+NOTHING = Given(None, {})
+
+
+def of(*groups: Mapping[str, Setting]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Gives a command the options of some groups; it gets what was typed as one argument, `given`."""
+    settings = {name: setting for group in groups for name, setting in group.items()}
+
+    def decorate(command: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(command)
+        def wrapper(*args: Any, **kwargs: Any) -> R:  # noqa: ANN401 - typer calls it as the signature below says
+            typed = {name: kwargs.pop(name) for name in settings}
+            config = typed.pop("config", None)
+            values = {settings[name].place: _read(settings[name], value) for name, value in typed.items()}
+            return command(*args, given=Given(config, values), **kwargs)
+
+        own = [one.replace(kind=_KEYWORD) for one in inspect.signature(command, eval_str=True).parameters.values()]
+        arguments = [one for one in own if one.default is inspect.Parameter.empty and one.name != "given"]
+        others = [one for one in own if one.default is not inspect.Parameter.empty]
+        added = [
+            inspect.Parameter(name, _KEYWORD, default=None, annotation=setting.annotation)
+            for name, setting in settings.items()
+        ]
+        parameters = [*arguments, *added, *others]
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what typer looks at
+        wrapper.__annotations__ = {one.name: one.annotation for one in parameters}
+        return wrapper
+
+    return decorate
+
+
+_KEYWORD = inspect.Parameter.KEYWORD_ONLY
+
+
+def _read(setting: Setting, value: object) -> object:
+    if setting.read is None:
+        return value
+    return setting.read(value) if value else None

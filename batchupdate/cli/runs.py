@@ -1,26 +1,21 @@
-"""`runs`, `show` and `report`: what earlier runs came to."""
+"""`runs`: earlier runs, listed and pruned."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.console import Screen, outcomes, size, told
-
-RunName = Annotated[str, typer.Argument(help="A run's id, its folder, or the word latest.", metavar="RUN")]
-RunsDir = Annotated[Path, typer.Option(envvar="BATCHUPDATE_RUNS_DIR", help="Where runs are kept.")]
-DEFAULT = Path("batchupdate-runs")
-
+from batchupdate.cli.console import Screen, reports_errors
+from batchupdate.cli.wording import size
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
 
 @app.callback()
-@told
-def runs(context: typer.Context, runs_dir: RunsDir = DEFAULT, as_json: options.Json = False) -> None:
+@reports_errors
+def runs(context: typer.Context, runs_dir: options.RunsDir = options.RUNS_DIR, as_json: options.Json = False) -> None:
     """List the runs, newest first, or remove old ones.
 
     Examples:
@@ -75,12 +70,12 @@ def runs(context: typer.Context, runs_dir: RunsDir = DEFAULT, as_json: options.J
 
 
 @app.command()
-@told
+@reports_errors
 def prune(
     older_than: Annotated[
         str, typer.Option(metavar="AGE", help="How old, counted from a run's last work: 12h, 30d or 4w.")
     ],
-    runs_dir: RunsDir = DEFAULT,
+    runs_dir: options.RunsDir = options.RUNS_DIR,
     unfinished: Annotated[
         bool, typer.Option("--unfinished", help="Also runs with rows left to send, or that can't be read.")
     ] = False,
@@ -121,63 +116,3 @@ def prune(
         screen.result(f"Removed {len(removed):,} of {len(may_go):,} runs.")
     found = [run.folder.run_id for run in may_go]
     screen.json({"old": found, "removed": removed, "freed_bytes": freed})
-
-
-@told
-def show(run: RunName = "latest", runs_dir: RunsDir = DEFAULT, as_json: options.Json = False) -> None:
-    """Show what became of a run.
-
-    Examples:
-
-      batchupdate show
-
-      batchupdate show 20261121-184500-renames-7f3a --json
-    """
-    from batchupdate.runs.folder import find
-    from batchupdate.runs.history import summary_of
-
-    screen = Screen(as_json=as_json)
-    folder = find(runs_dir, run)
-    if folder.is_held():
-        screen.say("This run is being worked on right now: what is in flight shows as unknown.")
-    summary = summary_of(folder)
-    screen.result(f"{summary.run_id}: {summary.source} → {summary.target}", style="bold")
-    outcomes(screen, summary)
-    screen.json(summary.to_json())
-
-
-@told
-def report(
-    run: RunName = "latest",
-    runs_dir: RunsDir = DEFAULT,
-    recover: Annotated[
-        bool, typer.Option("--recover", help="The journal is damaged: save what can be read, and say what can't.")
-    ] = False,
-    as_json: options.Json = False,
-) -> None:
-    """Rebuild a run's reports from its journal.
-
-    Examples:
-
-      batchupdate report latest
-
-      batchupdate report --recover 20261121-184500-renames-7f3a
-    """
-    from batchupdate.runs.folder import find
-    from batchupdate.runs.history import rebuild_reports
-    from batchupdate.runs.rescued_reports import recover_reports
-
-    screen = Screen(as_json=as_json)
-    folder = find(runs_dir, run)
-    if recover:
-        summary = recover_reports(folder)
-        said = "Saved what can be read in recovered-results.csv, recovered-failed.csv and recovered-summary.json"
-    else:
-        summary = rebuild_reports(folder)
-        said = "Rebuilt results.csv, failed.csv and summary.json"
-    for notice in summary.notices:
-        screen.say(notice, style="yellow")
-    screen.result(f"{said} in {summary.folder}")
-    screen.json(summary.to_json())
-    if recover:
-        raise typer.Exit(summary.exit_code)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.console import Screen, told
+from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def default(context: typer.Context) -> None:
 
 
 @app.command("list")
-@told
+@reports_errors
 def show_all(as_json: options.Json = False) -> None:
     """List the built-in targets.
 
@@ -43,7 +43,7 @@ def show_all(as_json: options.Json = False) -> None:
 
 
 @app.command("show")
-@told
+@reports_errors
 def show_one(
     name: Annotated[str, typer.Argument(help="A built-in target's name, or the path of a YAML file.")],
     as_json: options.Json = False,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.client import Client
 from batchupdate.api.verdict import Policy, judge
-from batchupdate.config.rate import rate_in_force
 from batchupdate.engine.reconcile import Doubts
 from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
@@ -18,20 +17,16 @@ from batchupdate.journal import Session
 from batchupdate.journal.queue import HandOver
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
-from batchupdate.model import ONE_FILE, Progress, Traffic, Verdict
+from batchupdate.model import Progress, Traffic, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from pydantic import SecretStr
     from structlog.typing import FilteringBoundLogger
 
-    from batchupdate.config import Secrets, Settings
-    from batchupdate.config.rate import Rate
     from batchupdate.engine.worker_pool import Sink, Source
-    from batchupdate.journal import Journal
-    from batchupdate.model import Allowance, Fault, Reply, Request, RowLabels
-    from batchupdate.targets import Target
+    from batchupdate.model import Allowance, Fault, Reply, Request
+    from batchupdate.runs.job import Job
     from batchupdate.util.clock import Clock
 
 PROGRESS_EVERY_S = 0.25
@@ -58,51 +53,24 @@ class Stop:
         await self._asked.wait()
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """All that an engine needs beside the journal.
-
-    `nonce` tells this run from all others, anywhere; `labels` says how rows are called.
-    """
-
-    nonce: str
-    target: Target
-    settings: Settings
-    base_url: str
-    key: SecretStr | None
-    secrets: Secrets
-    clock: Clock
-    log: FilteringBoundLogger
-    stop: Stop
-    on_progress: Callable[[Progress], None]
-    labels: RowLabels = ONE_FILE
-
-    @property
-    def rate(self) -> Rate:
-        """The rate to keep."""
-        settings, target = self.settings, self.target
-        return rate_in_force(settings.rate, settings.max_rate, target.rate, target.max_rate)
-
-    @property
-    def concurrency(self) -> int:
-        """How many requests may be in flight."""
-        return self.settings.concurrency or self.target.concurrency
-
-
-async def work_off(journal: Journal, job: Job, session: int, total: int) -> tuple[Traffic, BatchUpdateError | None]:
-    """Sends what the journal still has to send.
+async def work_off(
+    job: Job, session: int, log: FilteringBoundLogger, stop: Stop, on_progress: Callable[[Progress], None]
+) -> tuple[Traffic, BatchUpdateError | None]:
+    """Sends what the job's journal still has to send.
 
     Args:
-        journal: sealed, and with its session begun.
-        job: what to send, where, and how.
+        job: what to send, where, and how; its session has begun.
         session: the session's number in the journal.
-        total: how many rows there are to send, for the progress.
+        log: where noteworthy events go.
+        stop: asks for a clean end.
+        on_progress: is called with how far the run is, a few times a second.
 
     Returns:
         The requests it took, and why it ended early, or None.
     """
-    target, settings, clock = job.target, job.settings, job.clock
-    line = _Line(job)
+    journal, target, settings, clock = job.journal, job.target, job.settings, job.clock
+    total = job.to_send
+    line = _Line(job, log, stop, on_progress)
     client = Client(
         job.base_url,
         target.method,
@@ -121,7 +89,7 @@ async def work_off(journal: Journal, job: Job, session: int, total: int) -> tupl
             doubts = Doubts(journal, hand_over, client, target)
             reason = await line.work("looking up", doubts, doubts, doubts.look_up, None)
             await hand_over.settle()
-            job.log.info("looked_up", found_applied=doubts.found, ended=str(reason or ""))
+            log.info("looked_up", found_applied=doubts.found, ended=str(reason or ""))
             if isinstance(reason, Interrupted):
                 return line.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= doubts.found
@@ -132,9 +100,12 @@ async def work_off(journal: Journal, job: Job, session: int, total: int) -> tupl
 class _Line:
     """What stands before the API: one limiter for everything that is sent, and a pool for each kind of it."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(
+        self, job: Job, log: FilteringBoundLogger, stop: Stop, on_progress: Callable[[Progress], None]
+    ) -> None:
         settings, target = job.settings, job.target
-        self._job = job
+        self._job, self._log, self._stop, self._on_progress = job, log, stop, on_progress
+        self._labels = job.labels
         self._policy = Policy.of(target, settings.max_wait)
         self._limiter = Limiter(
             job.rate,
@@ -186,18 +157,42 @@ class _Line:
             if total is not None
             else replace(self._rules, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S),
             clock=job.clock,
-            log=job.log.bind(stage=stage),
-            labels=job.labels,
+            log=self._log.bind(stage=stage),
+            labels=self._labels,
         )
         self._pools.append(pool)
-        watch = asyncio.create_task(_Watch(pool, self._limiter, job, total, stage).report())
+        watch = asyncio.create_task(_Watch(pool, self._limiter, job.clock, self._on_progress, total, stage).report())
         try:
-            return await _until_done(pool, job)
+            return await self._until_done(pool)
         finally:
             watch.cancel()
             (ended,) = await asyncio.gather(watch, return_exceptions=True)
             if isinstance(ended, Exception):  # the user's hook failed; that is no reason to stop sending
-                job.log.error("progress", why=repr(ended))
+                self._log.error("progress", why=repr(ended))
+
+    async def _until_done(self, pool: WorkerPool) -> BatchUpdateError | None:
+        """Lets the pool work until it is done, or was asked to stop and has drained."""
+        job, log, stop = self._job, self._log, self._stop
+        running = asyncio.create_task(pool.run(job.concurrency))
+        asked = asyncio.create_task(stop.requested())
+        try:
+            await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                log.warning("stopping", in_flight=pool.in_flight)
+                pool.stop()
+                await asyncio.wait([running], timeout=job.settings.drain_timeout)
+            if not running.done():
+                log.warning("drain_timeout", in_flight=pool.in_flight)
+        finally:
+            asked.cancel()
+            running.cancel()
+            await asyncio.wait([running])
+        if not running.cancelled() and (error := running.exception()) is not None:
+            if isinstance(error, SafetyStop):
+                log.error("stopped", why=error.message)
+                return error
+            raise error
+        return Interrupted(stop.signal_number) if stop.signal_number else None
 
 
 def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
@@ -224,49 +219,26 @@ def _sender(client: Client, job: Job) -> Callable[[Request], Awaitable[Reply | F
     return send if target.idempotency_header is None else send_once
 
 
-async def _until_done(pool: WorkerPool, job: Job) -> BatchUpdateError | None:
-    """Lets the pool work until it is done, or was asked to stop and has drained."""
-    running = asyncio.create_task(pool.run(job.concurrency))
-    asked = asyncio.create_task(job.stop.requested())
-    try:
-        await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
-            job.log.warning("stopping", in_flight=pool.in_flight)
-            pool.stop()
-            await asyncio.wait([running], timeout=job.settings.drain_timeout)
-        if not running.done():
-            job.log.warning("drain_timeout", in_flight=pool.in_flight)
-    finally:
-        asked.cancel()
-        running.cancel()
-        await asyncio.wait([running])
-    if not running.cancelled() and (error := running.exception()) is not None:
-        if isinstance(error, SafetyStop):
-            job.log.error("stopped", why=error.message)
-            return error
-        raise error
-    return Interrupted(job.stop.signal_number) if job.stop.signal_number else None
-
-
 @dataclass(slots=True)
 class _Watch:
     """Looks at the pool a few times a second and tells how far it is."""
 
     pool: WorkerPool
     limiter: Limiter
-    job: Job
+    clock: Clock
+    on_progress: Callable[[Progress], None]
     total: int | None
     stage: str
     _seen: deque[tuple[float, int]] = field(default_factory=deque)
 
     async def report(self) -> None:
-        clock = self.job.clock
+        clock = self.clock
         while True:
-            self.job.on_progress(self.snapshot())
+            self.on_progress(self.snapshot())
             await clock.sleep_until(clock.monotonic() + PROGRESS_EVERY_S)
 
     def snapshot(self) -> Progress:
-        now, done = self.job.clock.monotonic(), sum(self.pool.counts.values())
+        now, done = self.clock.monotonic(), sum(self.pool.counts.values())
         self._seen.append((now, done))
         while now - self._seen[0][0] > RATE_OVER_S:
             self._seen.popleft()

@@ -172,7 +172,7 @@ def test_the_same_command_goes_on_after_a_stop_and_sends_no_row_twice(
     assert cli(*command, "--max-failures", "0").exit_code == 3
     assert "not_attempted" in {line["_outcome"] for line in results(tmp_path)}
     again = cli(*command)
-    assert "goes on with the unfinished run" in again.stderr
+    assert "resumes the unfinished run" in again.stderr
     assert again.exit_code == 1
     assert [line["_outcome"] for line in results(tmp_path)] == ["updated", "failed", *["updated"] * 7]
     assert len(sandbox.applied) == 8

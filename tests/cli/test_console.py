@@ -13,7 +13,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from batchupdate.cli import console
+from batchupdate.cli import console, progress
 from batchupdate.model import Outcome, Progress, Traffic
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ SENDING = Progress(
 
 def test_the_live_line_tells_rows_rate_throttles_failures_and_time_left() -> None:
     shown = io.StringIO()
-    with console._Live(Console(file=shown, force_terminal=True, width=120, color_system=None)) as live:
+    with progress.LiveLine(Console(file=shown, force_terminal=True, width=120, color_system=None)) as live:
         live.show(Progress("reading", 400))
         live.show(SENDING)
         live._bar.refresh()
@@ -47,7 +47,7 @@ def test_the_live_line_tells_rows_rate_throttles_failures_and_time_left() -> Non
 
 def test_the_live_line_tells_how_long_everybody_holds() -> None:
     shown = io.StringIO()
-    with console._Live(Console(file=shown, force_terminal=True, width=120, color_system=None)) as live:
+    with progress.LiveLine(Console(file=shown, force_terminal=True, width=120, color_system=None)) as live:
         live.show(Progress("sending", 1, 2, holding_s=30.0))
         live._bar.refresh()
     assert "holding 30.0 s" in shown.getvalue()
@@ -55,9 +55,9 @@ def test_the_live_line_tells_how_long_everybody_holds() -> None:
 
 def test_where_there_is_no_terminal_a_plain_line_comes_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(console.time, "monotonic", lambda: now)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     said: list[str] = []
-    plain = console._Plain(said.append)
+    plain = progress.PlainLines(said.append)
     plain.show(SENDING)
     now = 10.0
     plain.show(Progress("reading", 123_456))
@@ -135,7 +135,7 @@ def test_a_reader_that_goes_away_is_no_error(renames: Callable[..., Path], tmp_p
 
 
 def test_ctrl_c_while_reading_ends_in_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    @console.told
+    @console.reports_errors
     def command() -> None:
         raise KeyboardInterrupt
 

@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,19 +17,21 @@ from structlog.testing import LogCapture
 
 from batchupdate.config import Secrets, Settings
 from batchupdate.config.rate import Rate
-from batchupdate.engine import Job, Stop, work_off
+from batchupdate.engine import Stop, work_off
 from batchupdate.engine.local import _Watch
 from batchupdate.errors import Interrupted, SafetyStop
 from batchupdate.journal import Journal
 from batchupdate.limiter import Limiter
 from batchupdate.model import Outcome, Progress, Traffic
+from batchupdate.runs.folder import RunFolder
+from batchupdate.runs.job import Job
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox
 from batchupdate.targets import find_target
 from batchupdate.util.clock import SystemClock
+from batchupdate.validator.checkup import Checkup
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from pathlib import Path
 
     from fakes import FakeClock
 
@@ -63,17 +66,16 @@ class Work:
         self.log, self.stop = LogCapture(), Stop()
         self.seen: list[Progress] = []
         secret = SecretStr(key)
-        self.job = Job(
-            "20261121-184500-x-abcd",
+        self.job: Job = Job(
+            RunFolder(Path("20261121-184500-x-abcd")),
+            None,  # type: ignore[arg-type] # it comes with `off`
             TARGET,
             Settings.model_validate({**FAST, **settings}),
             base_url,
             secret,
             Secrets([secret]),
             SystemClock(),
-            structlog.wrap_logger(None, processors=[self.log]),
-            self.stop,
-            self.on_progress,
+            Checkup("renames.csv", TARGET.name),
         )
         self.then: Callable[[], None] = lambda: None
 
@@ -82,7 +84,9 @@ class Work:
         self.then()
 
     async def off(self, journal: Journal) -> tuple[Traffic, BatchUpdateError | None]:
-        return await work_off(journal, self.job, 1, journal.to_send())
+        job = replace(self.job, journal=journal)
+        log = structlog.wrap_logger(None, processors=[self.log])
+        return await work_off(job, 1, log, self.stop, self.on_progress)
 
 
 @asynccontextmanager
@@ -268,9 +272,7 @@ async def test_the_progress_tells_the_rate_of_the_last_seconds_and_the_time_left
     clock: FakeClock,
 ) -> None:
     pool, limiter = PoolOf(), Limiter(Rate(5.0), 1, clock, lambda _: 1.0)
-    work = Work("http://127.0.0.1:1")
-    object.__setattr__(work.job, "clock", clock)
-    watch = _Watch(pool, limiter, work.job, 100, deque())  # type: ignore[arg-type]
+    watch = _Watch(pool, limiter, clock, lambda _: None, 100, "sending", deque())  # type: ignore[arg-type]
     first = watch.snapshot()
     assert (first.done, first.rate, first.eta_s, first.holding_s) == (0, 0.0, None, 0.0)
     for second in range(1, 21):

@@ -16,8 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchupdate import Settings
-from batchupdate.run import execute
-from batchupdate.runs.begin import prepare
+from batchupdate.run import execute, prepare
 from batchupdate.sandbox import Faults, Sandbox, make_records
 from batchupdate.validator.suspicious import trimmed
 

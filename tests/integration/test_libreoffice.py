@@ -16,8 +16,7 @@ from batchupdate import Settings
 from batchupdate.config.yaml_file import parse
 from batchupdate.reader import open_table
 from batchupdate.roundtrip.sheet import Columns, Form, PulledRow, open_sheet
-from batchupdate.run import check_file, execute
-from batchupdate.runs.begin import prepare
+from batchupdate.run import check_file, execute, prepare
 from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
 from batchupdate.spreadsheet.reserved_columns import RESULT_COLUMNS
 from batchupdate.targets import Target

@@ -14,8 +14,7 @@ from fakes import QuickClock
 
 from batchupdate import Settings
 from batchupdate.model import Outcome
-from batchupdate.run import execute
-from batchupdate.runs.begin import prepare
+from batchupdate.run import execute, prepare
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -21,8 +21,7 @@ from batchupdate.config import Settings, load_settings
 from batchupdate.errors import BatchUpdateError, ConfigError, UsageError
 from batchupdate.journal import Journal
 from batchupdate.model import RowRef
-from batchupdate.run import check_file, execute
-from batchupdate.runs.begin import prepare, resume, retry
+from batchupdate.run import check_file, execute, prepare, resumed_job, retry_job
 from batchupdate.runs.folder import RunFolder, all_runs
 from batchupdate.runs.history import rebuild_reports
 from batchupdate.runs.rescued_reports import recover_reports
@@ -90,7 +89,7 @@ def with_kept(folder: Path) -> Any:
 
 async def again(summary: Summary, folder: Path, selection: Selection) -> Summary:
     of = RunFolder(summary.folder)
-    with retry(of, selection, with_kept(folder), environ=KEYS, clock=QuickClock()) as prepared:
+    with retry_job(of, selection, with_kept(folder), environ=KEYS, clock=QuickClock()) as prepared:
         return await execute(prepared)
 
 
@@ -328,7 +327,7 @@ async def test_files_that_have_changed_are_told(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         sources, stopped = await stopped_run(sandbox, tmp_path)
         write(sources[2], ["id", "name"], [IDS[8], "Other"])
-        with resume(RunFolder(stopped.folder), with_kept(tmp_path), environ=KEYS) as prepared:
+        with resumed_job(RunFolder(stopped.folder), with_kept(tmp_path), environ=KEYS) as prepared:
             (notice,) = prepared.checkup.notices
             assert notice.startswith("b.csv has changed since this run began.")
             assert prepared.to_send == 4
@@ -339,7 +338,7 @@ async def test_files_that_have_changed_are_told(tmp_path: Path) -> None:
                 for notice in prepared.checkup.notices
             )
         write(sources[0], ["id", "name"], [IDS[8], "Other"])
-        with resume(RunFolder(stopped.folder), with_kept(tmp_path), environ=KEYS) as prepared:
+        with resumed_job(RunFolder(stopped.folder), with_kept(tmp_path), environ=KEYS) as prepared:
             assert prepared.checkup.notices[0].startswith("a.csv and b.csv have changed since this run began.")
 
 
@@ -356,7 +355,7 @@ async def test_a_run_goes_on_without_its_files(tmp_path: Path) -> None:
         sources, stopped = await stopped_run(sandbox, tmp_path)
         for source in sources:
             source.unlink()
-        with resume(RunFolder(stopped.folder), with_kept(tmp_path), environ=KEYS, clock=QuickClock()) as prepared:
+        with resumed_job(RunFolder(stopped.folder), with_kept(tmp_path), environ=KEYS, clock=QuickClock()) as prepared:
             assert prepared.checkup.files == {"a.csv": 3, "none.csv": 0, "b.csv": 3}
             summary = await execute(prepared)
     assert [outcome for *_, outcome in spots(summary)] == ["updated"] * 6

@@ -16,8 +16,7 @@ from batchupdate.config import Settings, load_settings
 from batchupdate.errors import ConfigError, RunLocked, SafetyStop
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome
-from batchupdate.run import execute
-from batchupdate.runs.begin import prepare, resume, retry
+from batchupdate.run import execute, prepare, resumed_job, retry_job
 from batchupdate.runs.folder import RunFolder, all_runs
 from batchupdate.runs.selection import Selection, parse_selection
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox, make_records
@@ -63,13 +62,15 @@ async def apply(source: Path, settings: Settings) -> Summary:
 
 
 async def go_on(summary: Summary, folder: Path, **more: Any) -> Summary:
-    with resume(RunFolder(summary.folder), with_kept(folder, **more), environ=KEYS, clock=QuickClock()) as prepared:
+    with resumed_job(
+        RunFolder(summary.folder), with_kept(folder, **more), environ=KEYS, clock=QuickClock()
+    ) as prepared:
         return await execute(prepared)
 
 
 async def again(summary: Summary, folder: Path, selection: Selection | None = None, **more: Any) -> Summary:
     of, settings = RunFolder(summary.folder), with_kept(folder, **more)
-    with retry(of, selection or Selection(), settings, environ=KEYS, clock=QuickClock()) as prepared:
+    with retry_job(of, selection or Selection(), settings, environ=KEYS, clock=QuickClock()) as prepared:
         return await execute(prepared)
 
 
@@ -118,7 +119,7 @@ async def test_a_run_goes_on_with_the_settings_it_had_and_those_said_now(tmp_pat
     async with Sandbox() as sandbox:
         sandbox.revoke()
         stopped = await apply(source, settings_for(sandbox, tmp_path, max_attempts=3, rate="7/s"))
-        with resume(RunFolder(stopped.folder), with_kept(tmp_path, rate="9/s"), environ=KEYS) as prepared:
+        with resumed_job(RunFolder(stopped.folder), with_kept(tmp_path, rate="9/s"), environ=KEYS) as prepared:
             assert (str(prepared.settings.rate), prepared.settings.max_attempts) == ("9/s", 3)
             assert prepared.base_url == sandbox.url
 
@@ -129,7 +130,7 @@ async def test_a_file_that_has_changed_is_told_and_the_run_keeps_to_its_rows(tmp
         sandbox.revoke()
         stopped = await apply(source, settings_for(sandbox, tmp_path))
         write(source, 3, "Other")
-        with resume(RunFolder(stopped.folder), with_kept(tmp_path), environ=KEYS) as prepared:
+        with resumed_job(RunFolder(stopped.folder), with_kept(tmp_path), environ=KEYS) as prepared:
             assert any("has changed since this run began" in notice for notice in prepared.checkup.notices)
             assert prepared.to_send == 2
         with prepare(source, settings_for(sandbox, tmp_path), environ=KEYS) as new:
@@ -282,7 +283,7 @@ async def test_a_retry_that_was_only_looked_at_changes_nothing(tmp_path: Path) -
     async with Sandbox() as sandbox:
         sandbox.revoke()
         stopped = await apply(source, settings_for(sandbox, tmp_path))
-        with retry(RunFolder(stopped.folder), Selection(), with_kept(tmp_path), environ=KEYS) as prepared:
+        with retry_job(RunFolder(stopped.folder), Selection(), with_kept(tmp_path), environ=KEYS) as prepared:
             assert prepared.to_send == 3
         with Journal.open(stopped.folder / "journal.sqlite3") as journal:
             assert journal.to_send() == 3
@@ -326,7 +327,7 @@ async def test_rows_in_doubt_keep_the_keys_by_which_the_api_knows_them(tmp_path:
         assert outcomes(first) == ["unknown", "failed"]
         nonces = []
         for selection in (Selection(), parse_selection("unknown", None, None)):
-            with retry(RunFolder(first.folder), selection, with_kept(tmp_path), environ=KEYS) as prepared:
+            with retry_job(RunFolder(first.folder), selection, with_kept(tmp_path), environ=KEYS) as prepared:
                 nonces.append((prepared.to_send, prepared.journal.meta()["nonce"]))
         with Journal.open(first.folder / "journal.sqlite3") as journal:
             nonce = journal.meta()["nonce"]
@@ -344,7 +345,7 @@ async def test_a_run_is_not_gone_on_with_at_another_address(tmp_path: Path) -> N
         retried = await again(stopped, tmp_path, base_url=elsewhere.url)
         assert outcomes(retried) == ["updated"] * 2
         assert len(elsewhere.applied) == 2
-        with resume(RunFolder(retried.folder), with_kept(tmp_path), environ=KEYS) as prepared:
+        with resumed_job(RunFolder(retried.folder), with_kept(tmp_path), environ=KEYS) as prepared:
             assert prepared.base_url == elsewhere.url
 
 
@@ -360,7 +361,7 @@ async def test_a_run_does_not_go_around_the_proxy_it_went_through(
         stopped = await apply(source, settings_for(sandbox, tmp_path, proxy=proxy))
         with pytest.raises(ConfigError, match=r"went through the proxy 127\.0\.0\.1:\d+, and now none is named"):
             await go_on(stopped, tmp_path)
-        with resume(RunFolder(stopped.folder), with_kept(tmp_path, proxy=proxy), environ=KEYS) as prepared:
+        with resumed_job(RunFolder(stopped.folder), with_kept(tmp_path, proxy=proxy), environ=KEYS) as prepared:
             assert prepared.settings.proxy == proxy
     assert not any(b"hunter22" in path.read_bytes() for path in stopped.folder.iterdir())
 

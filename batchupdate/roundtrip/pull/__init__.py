@@ -20,7 +20,7 @@ from batchupdate.roundtrip.pull.cells import Texts
 from batchupdate.roundtrip.pull.fetch import Fetcher
 from batchupdate.roundtrip.pull.pages import Pager
 from batchupdate.roundtrip.sheet import Columns, Form, open_sheet, whole_file
-from batchupdate.runs.begin import secrets_of
+from batchupdate.runs.endpoint import secrets_of
 from batchupdate.runs.facts import rate_of
 from batchupdate.targets import UnfitError, find_target
 from batchupdate.util.clock import SystemClock

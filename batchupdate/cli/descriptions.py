@@ -1,0 +1,146 @@
+"""What is about to be done, what checking found, and what a run came to: on the screen and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchupdate.cli.problem_lines import line_of
+from batchupdate.cli.wording import many, span, times
+from batchupdate.util import json as exact_json
+
+if TYPE_CHECKING:
+    from batchupdate.cli.console import Screen
+    from batchupdate.model import Problem
+    from batchupdate.reporter import Summary
+    from batchupdate.run import Job
+    from batchupdate.validator.checkup import Checkup
+
+
+def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
+    """Shows what is about to be done."""
+    checkup, count = job.checkup, job.to_send
+    screen.say(f"{checkup.source} → {job.target.name} at {job.base_url}", style="bold")
+    for notice in checkup.notices:
+        screen.say(f"  {notice}")
+    for problem in problems:
+        screen.say(f"  {line_of(problem)}", style="yellow")
+    if (told := sum(checkup.codes.values())) > len(problems):
+        screen.say(
+            f"  … and {many(told - len(problems), 'problem')} more; see all with: batchupdate check",
+            style="yellow",
+        )
+    if job.resumed:
+        screen.say(f"  This resumes the unfinished run {job.folder.run_id}; --new would start afresh.")
+        screen.say(f"  {count:,} of {checkup.rows:,} rows are left.")
+        return
+    invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
+    doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
+    skipped = f", {checkup.skipped:,} not asked for (when)" if checkup.skipped else ""
+    pulled = f", {_untouched(checkup)}" if checkup.untouched else ""
+    rows = f"{many(checkup.rows, 'row')}{_of_files(checkup)}"
+    screen.say(f"  {rows}: {count:,} to send{invalid}{doubles}{skipped}{pulled}.")
+    if checkup.cleared:
+        screen.say(f"  {_cleared(checkup)}", style="yellow")
+    show_first_changes(job, screen)
+
+
+def show_first_changes(job: Job, screen: Screen) -> None:
+    """The first changes, and how long it will take."""
+    count = job.to_send
+    for place, record_id, fields in job.examples():
+        values = ", ".join(f"{name} = {exact_json.dumps(value)}" for name, value in exact_json.loads(fields).items())
+        screen.say(f"  {place}: {record_id}: {values}")
+    if count and job.rate.limited:
+        screen.say(f"  At {job.rate} this takes about {span(count / job.rate.per_s)}.")
+
+
+def verdict(checkup: Checkup) -> str:
+    """What checking found, in one line."""
+    if not checkup.rows:
+        have = "files have" if checkup.files else "file has"
+        return f"There is nothing to do: the {have} no data rows."
+    fine = checkup.rows - checkup.invalid - checkup.skipped - checkup.untouched
+    text = f"{many(checkup.rows, 'row')}{_of_files(checkup)}: {fine:,} fine, {checkup.invalid:,} invalid"
+    if checkup.warnings:
+        text += f", {many(checkup.warnings, 'warning')}"
+    if checkup.superseded:
+        text += f", {checkup.superseded:,} give way to a later row"
+    if checkup.skipped:
+        text += f", {checkup.skipped:,} not asked for (when)"
+    if checkup.untouched:
+        text += f", {_untouched(checkup)}"
+    return text + "." + (f" {_cleared(checkup)}" if checkup.cleared else "")
+
+
+def show_outcomes(screen: Screen, summary: Summary) -> None:
+    """The table of outcomes, the most frequent errors, and where the files are."""
+    rows = [(outcome.value, f"{count:,}") for outcome, count in summary.counts.items() if count]
+    screen.table("", ("outcome", "rows"), rows or [("nothing to do", "0")])
+    for group in summary.errors[:5]:
+        place = f"{group.example_file} row {group.example_row}".lstrip()
+        rows_of = f"{group.count:,} rows, such as {place}" if group.count > 1 else place
+        screen.result(f"  {rows_of}: {group.message}")
+    if len(summary.errors) > 5:  # noqa: PLR2004 - the rest is in the files
+        screen.result("  … and others: see failed.csv")
+    traffic, seconds = summary.sessions.traffic, summary.sessions.duration_s
+    line = f"{many(traffic.sent, 'request')} in {span(seconds)}"
+    if traffic.retried:
+        line += f", {traffic.retried:,} of them repeats"
+    if traffic.throttled:
+        line += f", asked to slow down {times(traffic.throttled)}"
+    if traffic.waited_s >= 1:
+        line += f", {span(traffic.waited_s)} spent waiting"
+    screen.result(line + ".")
+    if summary.advice:
+        screen.result(summary.advice)
+    screen.result(f"Results: {summary.folder}")
+    for notice in summary.notices:
+        screen.result(notice, style="yellow")
+    if summary.stopped:
+        screen.result(summary.stopped, style="bold red")
+
+
+def _of_files(checkup: Checkup) -> str:
+    return f" of {len(checkup.files):,} files" if checkup.files else ""
+
+
+def _untouched(checkup: Checkup) -> str:
+    return f"{checkup.untouched:,} {'is as it was' if checkup.untouched == 1 else 'are as they were'} pulled"
+
+
+def _cleared(checkup: Checkup) -> str:
+    fields = ", ".join(f"{name} {count:,}" for name, count in checkup.cleared.items())
+    return f"{many(checkup.cleared.total(), 'cell')} will clear a field: {fields}."
+
+
+def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
+    """What checking found, for programs; `problems` are the first of them."""
+    return {
+        "source": checkup.source,
+        "target": checkup.target,
+        "rows": checkup.rows,
+        **({"files": checkup.files} if checkup.files else {}),
+        "invalid": checkup.invalid,
+        "superseded": checkup.superseded,
+        "skipped": checkup.skipped,
+        "untouched": checkup.untouched,
+        "cleared": dict(checkup.cleared),
+        "warnings": checkup.warnings,
+        "codes": dict(checkup.codes),
+        "notices": checkup.notices,
+        "problems": [
+            {
+                "code": problem.code,
+                "level": problem.level.value,
+                **({"file": problem.file} if problem.file else {}),
+                "row": problem.row,
+                "column": problem.column,
+                "address": problem.address,
+                "cell": problem.cell,
+                "message": problem.message,
+            }
+            for problem in problems
+        ],
+        "problems_left_out": sum(checkup.codes.values()) - len(problems),
+        "exit_code": checkup.exit_code,
+    }

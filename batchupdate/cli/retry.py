@@ -1,0 +1,63 @@
+"""`retry`: rows of an earlier run, sent again as a run of their own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from batchupdate.cli import options
+from batchupdate.cli.console import Screen, reports_errors
+from batchupdate.cli.descriptions import checkup_json, show_first_changes
+from batchupdate.cli.interrupts import ended_by_signals
+from batchupdate.cli.sending import Consent, ask_and_send, finish
+
+Outcomes = Annotated[
+    str | None, typer.Option("--outcome", help="Only these: failed, unknown, conflict, not_attempted.", metavar="NAMES")
+]
+Statuses = Annotated[
+    str | None, typer.Option("--status", help="Only rows that got these: 404,5xx.", metavar="STATUSES")
+]
+Rows = Annotated[
+    str | None, typer.Option("--rows", help="Only these rows of the input: 4,10-20 or b.csv:4.", metavar="ROWS")
+]
+
+
+@reports_errors
+@options.of(options.CONFIG, options.RUNS, options.CHANGING)
+def retry(
+    run: options.RunName,
+    outcome: Outcomes = None,
+    status: Statuses = None,
+    rows: Rows = None,
+    dry_run: options.DryRun = False,
+    yes: options.Yes = False,
+    as_json: options.Json = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    *,
+    given: options.Given,
+) -> None:
+    """Send again only what failed, was unknown, conflicted or was not attempted, as a new run.
+
+    Invalid rows are left out: correct them in failed.csv, and run that file.
+
+    Examples:
+
+      batchupdate retry latest
+
+      batchupdate retry latest --status 404,5xx --rows 10-200
+    """
+    from batchupdate.run import retry_job
+    from batchupdate.runs.folder import find
+    from batchupdate.runs.selection import parse_selection
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    folder, selection = find(given.settings().runs_dir, run), parse_selection(outcome, status, rows)
+    with ended_by_signals(), retry_job(folder, selection, given.settings, keyless=dry_run) as job:
+        screen.say(f"{folder.run_id} → {job.target.name} at {job.base_url}", style="bold")
+        screen.say(f"  {job.checkup.rows:,} of its rows are to be sent again.")
+        show_first_changes(job, screen)
+        consent = Consent(dry_run=dry_run, yes=yes, possible=True, verbose=verbose)
+        summary = ask_and_send(job, screen, consent, checkup_json(job.checkup, []))
+    finish(summary, screen)

@@ -1,0 +1,77 @@
+"""From a job to its results: asks first, sends, and shows what the run came to."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from batchupdate.cli.descriptions import show_outcomes
+from batchupdate.cli.interrupts import SAME_REQUEST_S, on_signals
+
+if TYPE_CHECKING:
+    from batchupdate.cli.console import Screen
+    from batchupdate.reporter import Summary
+    from batchupdate.run import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What to do with what is prepared: only look, ask first, or go ahead; `possible` is whether anybody can answer."""
+
+    dry_run: bool
+    yes: bool
+    possible: bool
+    verbose: bool
+
+
+def ask_and_send(job: Job, screen: Screen, consent: Consent, report: dict[str, Any]) -> Summary | None:
+    """Sends what was prepared if the user wants it; None if not. `report` is the JSON where nothing is sent."""
+    if consent.dry_run:
+        screen.result("Dry run: nothing was sent.")
+        screen.json({**report, "to_send": job.to_send})
+        raise typer.Exit(job.checkup.exit_code)
+    if not consent.yes and job.to_send and not screen.confirm("Go ahead?", possible=consent.possible):
+        screen.say("Nothing was sent.")
+        screen.json({**report, "to_send": job.to_send})
+        return None
+    return send(job, screen, verbose=consent.verbose)
+
+
+def finish(summary: Summary | None, screen: Screen) -> None:
+    """Shows what a run came to, and ends the command with its exit code; does nothing if nothing was sent."""
+    if summary is None:
+        return
+    show_outcomes(screen, summary)
+    screen.json(summary.to_json())
+    raise typer.Exit(summary.exit_code)
+
+
+def send(job: Job, screen: Screen, *, verbose: bool = False) -> Summary:
+    """Executes a job; the first signal to stop drains it, the second ends it at once."""
+    from batchupdate.run import Stop, execute
+
+    async def main() -> Summary:
+        stop, task, loop = Stop(), asyncio.current_task(), asyncio.get_running_loop()
+        first = 0.0
+
+        def asked(number: int) -> None:
+            nonlocal first
+            if stop.signal_number is None:
+                stop.request(number)
+                first = loop.time()
+                screen.say("Stopping: what is in flight may finish. Press Ctrl-C again to quit at once.")
+            elif task is not None and (number == signal.SIGINT or loop.time() - first > SAME_REQUEST_S):
+                task.cancel()
+
+        with on_signals(loop, asked), screen.progress() as show:
+            try:
+                return await execute(job, on_progress=show, stop=stop, verbose=verbose)
+            except asyncio.CancelledError:
+                screen.say("Quit. The journal is complete: run the same command again to resume.")
+                raise typer.Exit(128 + (stop.signal_number or signal.SIGINT)) from None
+
+    return asyncio.run(main())

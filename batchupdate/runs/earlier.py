@@ -1,0 +1,86 @@
+"""An earlier run opened again, to be resumed or retried."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchupdate.api.client import proxy_from_environment
+from batchupdate.errors import ConfigError
+from batchupdate.journal import Journal
+from batchupdate.model import files_of
+from batchupdate.runs.folder import one_run_of
+from batchupdate.targets import Target
+from batchupdate.util.text import listed
+from batchupdate.validator.checkup import Checkup
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import ExitStack
+
+    from batchupdate.config import Settings
+    from batchupdate.runs.folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """A run that this process holds, whose journal was examined: its facts, its settings, and its API."""
+
+    journal: Journal
+    meta: Mapping[str, Any]
+    settings: Settings
+    target: Target
+    base_url: str
+
+    def keep_the_proxy(self) -> None:
+        """A run that went through a proxy of the config's does not go around it later, because nobody names it again.
+
+        Raises:
+            ConfigError: no proxy is named now.
+        """
+        before = self.meta.get("proxy")
+        if before and not self.settings.proxy and not proxy_from_environment(self.base_url):
+            hint = "Name it again: 'proxy' in the file of --config, or BATCHUPDATE_PROXY, or HTTPS_PROXY."
+            raise ConfigError(f"This run went through the proxy {before}, and now none is named.", hint)
+
+
+def open_earlier(
+    stack: ExitStack, folder: RunFolder, settings_with: Callable[[Mapping[str, Any]], Settings]
+) -> Earlier:
+    """Opens a run that was sealed; `stack` lets go of it at the end.
+
+    Raises:
+        UsageError: its journal can't be read, is damaged, or the run ended while its file was being read.
+        RunLocked: another process holds it.
+    """
+    stack.enter_context(folder.lock())
+    journal = stack.enter_context(Journal.open(folder.journal))
+    journal.examine()
+    meta = journal.meta()
+    if not meta.get("sealed"):
+        raise ConfigError(
+            f"The run {folder.run_id} ended while its file was being read. Nothing was sent.",
+            "Start it again with: batchupdate run",
+        )
+    settings = settings_with(meta.get("settings", {}))
+    target = Target.model_validate_json(json.dumps(meta["target"]))
+    base_url = target.base(settings.base_url or meta["same"]["base_url"], allow_http=settings.allow_http)
+    return Earlier(journal, meta, settings, target, base_url)
+
+
+def checkup_of(meta: Mapping[str, Any]) -> Checkup:
+    """What is known of the input of a run whose rows stand in its journal."""
+    files = {file.name: file.rows for file in files_of(meta["input"])}
+    source = listed(list(files)) or meta["input"]["path"]
+    return Checkup(source, meta["target"]["name"], rows=meta["rows"], files=files)
+
+
+def hold_target(stack: ExitStack, settings: Settings, target: Target, base_url: str) -> None:
+    """Keeps other runs off this target: two at once would share one limit, and may change the same records.
+
+    Raises:
+        RunLocked: another process is at work on it.
+    """
+    if not settings.allow_overlap:
+        stack.enter_context(one_run_of(settings.runs_dir, target.name, base_url))

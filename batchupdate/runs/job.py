@@ -1,0 +1,79 @@
+"""A run that is ready to go: what every way to begin one ends in, and what is executed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchupdate.model import files_of, labels_of
+from batchupdate.runs.facts import rate_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pydantic import SecretStr
+
+    from batchupdate.config import Rate, Secrets, Settings
+    from batchupdate.journal import Journal
+    from batchupdate.model import RowLabels
+    from batchupdate.runs.folder import RunFolder
+    from batchupdate.targets import Target
+    from batchupdate.util.clock import Clock
+    from batchupdate.validator.checkup import Checkup
+
+EXAMPLES = 3
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run whose journal is sealed and held by this process: every row stands in it, and nothing is sent yet.
+
+    `key` is None where the target wants none, or where the job is only shown and not executed. `resumed` says that
+    the run was left unfinished. `on_start` is called once when it begins to send.
+    """
+
+    folder: RunFolder
+    journal: Journal
+    target: Target
+    settings: Settings
+    base_url: str
+    key: SecretStr | None
+    secrets: Secrets
+    clock: Clock
+    checkup: Checkup
+    resumed: bool = False
+    on_start: Callable[[], None] = field(default=_nothing)
+
+    @property
+    def rate(self) -> Rate:
+        """The rate to keep, in requests/s, or the ceiling below which it is found out."""
+        return rate_of(self.target, self.settings)
+
+    @property
+    def concurrency(self) -> int:
+        """How many requests may be in flight."""
+        return self.settings.concurrency or self.target.concurrency
+
+    @property
+    def labels(self) -> RowLabels:
+        """How the rows are called."""
+        return labels_of(files_of(self.journal.meta().get("input")))
+
+    @property
+    def to_send(self) -> int:
+        """How many rows are still to be sent."""
+        return self.journal.to_send()
+
+    @property
+    def nonce(self) -> str:
+        """What tells this run from all others, anywhere; part of its idempotency keys."""
+        return str(self.journal.meta().get("nonce", self.folder.run_id))
+
+    def examples(self) -> list[tuple[str, str, str]]:
+        """The first rows to be sent: place, id, and fields as JSON."""
+        labels = self.labels
+        return [(labels.label(key), record_id, fields) for key, record_id, fields in self.journal.examples(EXAMPLES)]

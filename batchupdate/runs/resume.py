@@ -1,0 +1,74 @@
+"""An unfinished run, ready to go on from its journal alone."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from batchupdate.config import find_key
+from batchupdate.errors import ConfigError
+from batchupdate.runs.earlier import checkup_of, hold_target, open_earlier
+from batchupdate.runs.endpoint import secrets_of
+from batchupdate.runs.facts import changed_since
+from batchupdate.runs.job import Job
+from batchupdate.util.clock import Clock, SystemClock
+from batchupdate.util.text import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from batchupdate.config import Settings
+    from batchupdate.runs.folder import RunFolder
+
+
+@contextmanager
+def resumed_job(
+    folder: RunFolder,
+    settings_with: Callable[[Mapping[str, Any]], Settings],
+    *,
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Job]:
+    """Opens an unfinished run from its journal; neither the input file nor its old place is needed.
+
+    Args:
+        folder: the run.
+        settings_with: makes settings out of those that the run has kept; what is said now goes before them.
+        environ: where the API key is looked up; None for the process's own environment.
+        clock: where time comes from.
+
+    Raises:
+        UsageError: the run can't be resumed.
+        RunLocked: another process holds it, or is at work on its target.
+    """
+    with ExitStack() as stack:
+        earlier = open_earlier(stack, folder, settings_with)
+        meta, settings, target, base_url = earlier.meta, earlier.settings, earlier.target, earlier.base_url
+        if base_url != meta["same"]["base_url"]:
+            raise ConfigError(
+                f"This run sends to {meta['same']['base_url']}, and now {base_url} is named.",
+                "One run has one API: leave the other base URL out (option, BATCHUPDATE_BASE_URL, config), or retry.",
+            )
+        earlier.keep_the_proxy()
+        hold_target(stack, settings, target, base_url)
+        key = find_key(target.auth.env, settings, environ)
+        checkup = checkup_of(meta)
+        if changed := changed_since(meta["input"]):
+            have, file = ("have", "the files") if len(changed) > 1 else ("has", "the file")
+            checkup.notices.append(
+                f"{listed(changed)} {have} changed since this run began. The run resumes with the rows as they were; "
+                f"run {file} again afterwards to send what is new."
+            )
+        secrets = secrets_of(target, key)
+        yield Job(
+            folder,
+            earlier.journal,
+            target,
+            settings,
+            base_url,
+            key,
+            secrets,
+            clock or SystemClock(),
+            checkup,
+            resumed=True,
+        )

@@ -1,0 +1,117 @@
+"""Some rows of an earlier run, ready to be sent again as a run of their own."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from batchupdate.config import find_key
+from batchupdate.errors import ConfigError
+from batchupdate.journal import Journal
+from batchupdate.model import Outcome, files_of, labels_of, with_rows
+from batchupdate.runs.earlier import checkup_of, hold_target, open_earlier
+from batchupdate.runs.endpoint import secrets_of
+from batchupdate.runs.facts import new_run, place_of, rate_of
+from batchupdate.runs.folder import create, one_at_a_time
+from batchupdate.runs.job import Job
+from batchupdate.runs.unfinished import name_of, remove_if_unused
+from batchupdate.util.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from batchupdate.config import Settings
+    from batchupdate.runs.earlier import Earlier
+    from batchupdate.runs.folder import RunFolder
+    from batchupdate.runs.selection import Selection
+
+
+@contextmanager
+def retry_job(
+    folder: RunFolder,
+    selection: Selection,
+    settings_with: Callable[[Mapping[str, Any]], Settings],
+    *,
+    keyless: bool = False,
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> Iterator[Job]:
+    """Makes a new run, linked to an earlier one, of some of its rows.
+
+    Rows that the earlier run still had to send are the new run's from the moment it begins to send.
+
+    Args:
+        folder: the earlier run.
+        selection: which rows.
+        settings_with: makes settings out of those that the earlier run has kept; what is said now goes before them.
+        keyless: ask for no API key; such a job is not to be executed.
+        environ: where the API key is looked up; None for the process's own environment.
+        clock: where time comes from.
+
+    Raises:
+        UsageError: the earlier run can't be read, or no row of it is selected.
+        RunLocked: another process holds the earlier run, or is at work on its target.
+    """
+    clock = clock or SystemClock()
+    with ExitStack() as stack:
+        earlier = open_earlier(stack, folder, settings_with)
+        settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
+        key = None if keyless else find_key(target.auth.env, settings, environ)
+        if not keyless:
+            earlier.keep_the_proxy()
+            hold_target(stack, settings, target, base_url)
+        rows = selection.numbers(earlier.journal, repeatable=target.repeatable and target.idempotency_header is None)
+        if not rows:
+            raise _nothing_to_retry(folder, selection, earlier.journal)
+        with one_at_a_time(settings.runs_dir):
+            made = create(settings.runs_dir, f"{name_of(earlier.meta['input'])}-retry", clock.now())
+            stack.callback(remove_if_unused, made)
+            stack.enter_context(made.lock())
+        journal = stack.enter_context(Journal.create(made.journal))
+        for batch in earlier.journal.copies(rows):
+            journal.add_copies(batch)
+        journal.seal(_facts(earlier, folder, selection, rows))
+        yield Job(
+            made,
+            journal,
+            target,
+            settings,
+            base_url,
+            key,
+            secrets_of(target, key),
+            clock,
+            checkup_of(journal.meta()),
+            on_start=lambda: earlier.journal.give_away(rows, made.run_id),
+        )
+
+
+def _facts(earlier: Earlier, folder: RunFolder, selection: Selection, rows: Sequence[int]) -> dict[str, Any]:
+    """What the new run's journal keeps about it."""
+    meta, settings = earlier.meta, earlier.settings
+    facts = {
+        **{name: meta[name] for name in ("target", "columns", "width")},
+        "input": _input_of(meta["input"], rows),
+        "same": {**meta["same"], "base_url": earlier.base_url, "retry_of": folder.run_id},
+        "settings": settings.kept(),
+        "retry_of": folder.run_id,
+        "proxy": place_of(settings.proxy) or meta.get("proxy"),
+        "rows": len(rows),
+        **new_run(rate_of(earlier.target, settings)),
+    }
+    if set(selection.outcomes) == {Outcome.UNKNOWN}:  # the API is to know the same requests again by their keys
+        facts["nonce"] = meta.get("nonce", folder.run_id)
+    return facts
+
+
+def _input_of(said: Mapping[str, Any], rows: Sequence[int]) -> Mapping[str, Any]:
+    """What a journal says of an input of which only some rows are taken."""
+    files = files_of(said)
+    return with_rows(said, labels_of(files).rows_by_file(rows)) if files else said
+
+
+def _nothing_to_retry(folder: RunFolder, selection: Selection, earlier: Journal) -> ConfigError:
+    given_to = earlier.given_to()
+    hint = f"See what became of its rows with: batchupdate show {folder.run_id}"
+    if given_to:
+        hint = f"Rows of it were sent again by {', '.join(given_to)}: see and retry that one."
+    return ConfigError(f"No row of the run {folder.run_id} is to be sent again: {selection}.", hint)
