@@ -43,8 +43,8 @@ class Ingest:
         target: what the API wants.
         options: how to read it.
         secrets: the key; a row that holds it is refused.
-        on_problem: is told every problem of a row.
-        on_progress: is told how far the reading is.
+        on_problem: is reported every problem of a row.
+        on_progress: is reported how far the reading is.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Ingest:
         if self._layout.ignored:
             self.checkup.notices.append(
                 f"These columns match no field and are ignored: {', '.join(self._layout.ignored)}. "
-                'If one should be used, say which field it sets: --map "COLUMN=field".'
+                'To use one, say which field it sets: --map "COLUMN=field".'
             )
 
     def __enter__(self) -> Self:
@@ -102,8 +102,8 @@ class Ingest:
         if (count := checkup.codes["shifted_row"]) >= SHIFTED_TOLD_FROM:
             checkup.notices.append(
                 f"{count:,} rows, from {self._labels.label(self._first_shifted)} on, have their id in the column "
-                "beside it: it seems that cells were inserted or deleted there. Shift them back in your spreadsheet "
-                'program; or, if only the headings are shifted, say --map "COLUMN=field".'
+                "beside it: cells were probably inserted or deleted there. Shift them back in your spreadsheet "
+                'program; or, if only the headings are shifted, use --map "COLUMN=field".'
             )
 
     @property
@@ -127,7 +127,7 @@ class Ingest:
         broken = [sighting.row for sighting in group if not sighting.valid]
         merge = self.options.on_duplicate == "merge"
         if broken and (merge or not last.valid):
-            why = f"{self._labels.label(broken[-1])} for the same record is invalid; mend it, or take it out"
+            why = f"{self._labels.label(broken[-1])} for the same record is invalid; correct it, or remove it"
             return self._invalid([(sighting.row, why) for sighting in group if sighting.valid])
         self.checkup.superseded += sum(sighting.valid for sighting in earlier)
         if merge:

@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     """The run stopped before this row."""
 
 
-FINE = frozenset({Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNCHANGED})
+SUCCEEDED = frozenset({Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNCHANGED})
 """The outcomes of a row that needs nobody's attention; all others are worth another try."""
 
 
@@ -56,7 +56,7 @@ class Row(NamedTuple):
 
 
 class Level(StrEnum):
-    """How much a problem weighs: an error keeps its row from being sent, a warning is only told."""
+    """How much a problem weighs: an error keeps its row from being sent, a warning is only shown."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -363,21 +363,21 @@ ONE_FILE = RowLabels()
 """How the rows of a run of one file are called."""
 
 
-def with_rows(told: Mapping[str, Any], rows: Sequence[int]) -> dict[str, Any]:
+def with_rows(kept: Mapping[str, Any], rows: Sequence[int]) -> dict[str, Any]:
     """What a journal tells of the input of several files, with how many rows each has."""
-    files = [{**file, "rows": count} for file, count in zip(told["files"], rows, strict=True)]
-    return {**told, "files": files}
+    files = [{**file, "rows": count} for file, count in zip(kept["files"], rows, strict=True)]
+    return {**kept, "files": files}
 
 
-def files_of(told: object) -> tuple[InputFile, ...]:
+def files_of(kept: object) -> tuple[InputFile, ...]:
     """The files of a run as its journal tells of its input; none for a run of one file, or where they can't be read."""
-    files = told.get("files") if isinstance(told, dict) else None
+    files = kept.get("files") if isinstance(kept, dict) else None
     found = [_file(one) for one in files] if isinstance(files, list) else []
     return tuple(one for one in found if one is not None) if None not in found else ()
 
 
-def _file(told: object) -> InputFile | None:
-    match told:
+def _file(kept: object) -> InputFile | None:
+    match kept:
         case {"name": str(name), "path": str(path), "sha256": str(sha256), "rows": int(rows)}:
             return InputFile(name, path, sha256, rows)
     return None

@@ -107,7 +107,7 @@ def prepare(
 
     Raises:
         UsageError: something can't be used, or `strict` is set and a row is invalid. Nothing was sent.
-        RunLocked: another process holds the unfinished run, or is at work on this target.
+        RunLocked: another process holds the unfinished run, or is working on this target.
     """
     clock = clock or SystemClock()
     target = target_of(settings)

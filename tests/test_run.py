@@ -16,7 +16,7 @@ from batchupdate.errors import ConfigError, InputError, RunLocked
 from batchupdate.journal import Journal
 from batchupdate.run import check_file, execute, prepare
 from batchupdate.runs.folder import RunFolder, all_runs
-from batchupdate.runs.history import glance, rebuild_reports, summary_of
+from batchupdate.runs.history import overview, rebuild_reports, summary_of
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox, make_records
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def test_a_run_that_ended_while_its_file_was_read_is_named(tmp_path: Path) -> No
     Journal.create(folder / "journal.sqlite3").close()
     with pytest.raises(ConfigError, match="while its file was being read"):
         summary_of(RunFolder(folder))
-    assert glance(next(all_runs(tmp_path))).state == "unreadable"
+    assert overview(next(all_runs(tmp_path))).state == "unreadable"
 
 
 async def test_a_hook_sees_reading_sending_and_reporting(tmp_path: Path) -> None:

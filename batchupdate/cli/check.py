@@ -57,7 +57,7 @@ def check(
 
     settings = given.settings()
     if as_json and output is not Format.TEXT:
-        raise UsageError("--json and --format both say how to write.", "Keep one of them.")
+        raise UsageError("--json and --format both say how to write.", "Give only one of them.")
     files = expand(files)
     _may_annotate(annotate, files)
     output = Format.JSON if as_json else output
@@ -79,7 +79,7 @@ def check(
         screen.say(notice)
     groups.show(screen)
     if annotate:
-        screen.say(f"The copy with notes: {annotate}")
+        screen.say(f"The annotated copy: {annotate}")
     screen.result(verdict(checkup), style="bold red" if checkup.invalid else "bold green")
     if output is Format.JSON:
         screen.json(checkup_json(checkup, kept))
@@ -104,6 +104,6 @@ def _may_annotate(annotate: Path | None, files: list[str]) -> None:
     if annotate is None:
         return
     if annotate.suffix.lower() != ".xlsx":
-        raise UsageError(f"--annotate {annotate} does not end in .xlsx.", "Give it such a name.")
+        raise UsageError(f"--annotate {annotate} does not end in .xlsx.", "Name it so.")
     if annotate.exists() and any(Path(file).exists() and annotate.samefile(file) for file in files if file != "-"):
         raise UsageError(f"--annotate {annotate} would overwrite the file that is checked.", "Give another name.")

@@ -199,7 +199,9 @@ class Screen:
         from batchupdate.errors import UsageError
 
         if not possible or not sys.stdin.isatty():
-            raise UsageError("There is no terminal to ask on.", "Say --yes to go ahead without a question.")
+            raise UsageError(
+                "There is no terminal to ask the question on.", "Add --yes to go ahead without the question."
+            )
         try:
             return typer.confirm(question, err=True)
         except typer.Abort as error:

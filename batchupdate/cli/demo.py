@@ -43,7 +43,7 @@ def demo(*, given: options.Given) -> None:
         server = stack.enter_context(
             run_in_thread(limit=DEMO_LIMIT, headers="retry-after", faults=Faults.parse(DEMO_FAULTS, DEMO_SEED))
         )
-        screen.say(f"The sandbox listens at {server.url}: {DEMO_LIMIT}, and now and then a fault.")
+        screen.say(f"The sandbox listens at {server.url}: {DEMO_LIMIT}, with occasional faults.")
         codes = [
             _apply(samples / "langdock-renames.csv", "langdock-integration", server, given, screen),
             _apply(samples / "nairi-renames.xlsx", "nairi-llm-integration", server, given, screen),

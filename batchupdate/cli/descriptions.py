@@ -24,18 +24,18 @@ def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
         screen.say(f"  {notice}")
     for problem in problems:
         screen.say(f"  {line_of(problem)}", style="yellow")
-    if (told := sum(checkup.codes.values())) > len(problems):
+    if (found := sum(checkup.codes.values())) > len(problems):
         screen.say(
-            f"  … and {many(told - len(problems), 'problem')} more; see all with: batchupdate check",
+            f"  … and {many(found - len(problems), 'problem')} more; see them all with: batchupdate check",
             style="yellow",
         )
     if job.resumed:
-        screen.say(f"  This resumes the unfinished run {job.folder.run_id}; --new would start afresh.")
+        screen.say(f"  This resumes the unfinished run {job.folder.run_id}; --new starts a new one.")
         screen.say(f"  {count:,} of {checkup.rows:,} rows are left.")
         return
     invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
-    doubles = f", {checkup.superseded:,} give way to a later row" if checkup.superseded else ""
-    skipped = f", {checkup.skipped:,} not asked for (when)" if checkup.skipped else ""
+    doubles = f", {checkup.superseded:,} are superseded by a later row" if checkup.superseded else ""
+    skipped = f", {checkup.skipped:,} left out by the conditions (when)" if checkup.skipped else ""
     pulled = f", {_untouched(checkup)}" if checkup.untouched else ""
     rows = f"{many(checkup.rows, 'row')}{_of_files(checkup)}"
     screen.say(f"  {rows}: {count:,} to send{invalid}{doubles}{skipped}{pulled}.")
@@ -59,14 +59,14 @@ def verdict(checkup: Checkup) -> str:
     if not checkup.rows:
         have = "files have" if checkup.files else "file has"
         return f"There is nothing to do: the {have} no data rows."
-    fine = checkup.rows - checkup.invalid - checkup.skipped - checkup.untouched
-    text = f"{many(checkup.rows, 'row')}{_of_files(checkup)}: {fine:,} fine, {checkup.invalid:,} invalid"
+    valid = checkup.rows - checkup.invalid - checkup.skipped - checkup.untouched
+    text = f"{many(checkup.rows, 'row')}{_of_files(checkup)}: {valid:,} valid, {checkup.invalid:,} invalid"
     if checkup.warnings:
         text += f", {many(checkup.warnings, 'warning')}"
     if checkup.superseded:
-        text += f", {checkup.superseded:,} give way to a later row"
+        text += f", {checkup.superseded:,} are superseded by a later row"
     if checkup.skipped:
-        text += f", {checkup.skipped:,} not asked for (when)"
+        text += f", {checkup.skipped:,} left out by the conditions (when)"
     if checkup.untouched:
         text += f", {_untouched(checkup)}"
     return text + "." + (f" {_cleared(checkup)}" if checkup.cleared else "")
@@ -105,7 +105,7 @@ def _of_files(checkup: Checkup) -> str:
 
 
 def _untouched(checkup: Checkup) -> str:
-    return f"{checkup.untouched:,} {'is as it was' if checkup.untouched == 1 else 'are as they were'} pulled"
+    return f"{checkup.untouched:,} {'is' if checkup.untouched == 1 else 'are'} unchanged since the pull"
 
 
 def _cleared(checkup: Checkup) -> str:

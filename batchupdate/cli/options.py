@@ -39,7 +39,7 @@ RUNS_DIR = Path("batchupdate-runs")
 INPUT, SENDING, OUTPUT = "Reading the file", "Sending", "Output"
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-New = Annotated[bool, typer.Option("--new", help="Start afresh, even if the same run is unfinished.")]
+New = Annotated[bool, typer.Option("--new", help="Start a new run, even if the same run is unfinished.")]
 Json = Annotated[
     bool, typer.Option("--json", help="The summary as JSON, alone, on standard output.", rich_help_panel=OUTPUT)
 ]
@@ -180,7 +180,7 @@ CHANGING = {
     "allow_overlap": _setting(
         "allow_overlap",
         bool,
-        "Even if another run is at work on this target.",
+        "Even if another run is working on this target.",
         "--allow-overlap",
         rich_help_panel=SENDING,
     ),

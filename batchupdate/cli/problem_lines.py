@@ -63,9 +63,9 @@ def as_github(problem: Problem, source: str) -> str:
 
     https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions#setting-an-error-message
     """
-    told = f"{problem.address}: {problem.sentence()}" if problem.address else problem.sentence()
+    message = f"{problem.address}: {problem.sentence()}" if problem.address else problem.sentence()
     place = f"file={_escaped(source, ',:')},line={problem.row},title={problem.code}"
-    return f"::{problem.level.value} {place}::{_escaped(told)}"
+    return f"::{problem.level.value} {place}::{_escaped(message)}"
 
 
 def _escaped(text: str, more: str = "") -> str:

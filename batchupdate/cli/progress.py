@@ -20,9 +20,9 @@ PLAIN_EVERY_S = 10.0
 
 
 def _failures(progress: Progress) -> int:
-    from batchupdate.model import FINE
+    from batchupdate.model import SUCCEEDED
 
-    return sum(count for outcome, count in progress.counts.items() if outcome not in FINE)
+    return sum(count for outcome, count in progress.counts.items() if outcome not in SUCCEEDED)
 
 
 class PlainLines:
@@ -43,10 +43,10 @@ class PlainLines:
             return
         limit = "" if progress.limit_per_s is None else f" (limit {progress.limit_per_s:.3g}/s)"
         left = f", {span(progress.eta_s)} left" if progress.eta_s is not None else ""
-        hold = f", holding for {span(progress.holding_s)}" if progress.holding_s >= 1 else ""
+        hold = f", paused for {span(progress.holding_s)}" if progress.holding_s >= 1 else ""
         self._say(
             f"{progress.done:,} of {progress.total or 0:,} rows, {progress.rate:.1f} rows/s{limit}, "
-            f"{progress.traffic.throttled:,} throttled, {_failures(progress):,} not fine{left}{hold}"
+            f"{progress.traffic.throttled:,} throttled, {_failures(progress):,} unsuccessful{left}{hold}"
         )
 
 
@@ -97,9 +97,9 @@ class LiveLine:
         if progress.traffic.throttled:
             parts.append(f"[yellow]{progress.traffic.throttled:,} throttled[/]")
         if failures := _failures(progress):
-            parts.append(f"[red]{failures:,} not fine[/]")
+            parts.append(f"[red]{failures:,} unsuccessful[/]")
         if progress.holding_s >= 1:
-            parts.append(f"[yellow]holding {span(progress.holding_s)}[/]")
+            parts.append(f"[yellow]paused {span(progress.holding_s)}[/]")
         elif progress.eta_s is not None:
             parts.append(f"{span(progress.eta_s)} left")
         return " · ".join(parts)

@@ -88,10 +88,10 @@ def _place(target: Target, output: Path | None, form: str | None) -> tuple[Path,
     text = form or (output.suffix.lower().removeprefix(".") if output else "") or Form.XLSX
     if text not in set(Form):
         what = f"--format {form}" if form else f"The name of {output}"
-        raise UsageError(f"{what} is none of: {known}.", "Say --format, or name the file so.")
+        raise UsageError(f"{what} is none of: {known}.", "Add --format, or name the file accordingly.")
     kind = Form(text)
     if output and output.suffix.lower().removeprefix(".") in set(Form) - {kind}:
-        raise UsageError(f"{output} is not named like a file in the --format {kind}.", "Keep one of them.")
+        raise UsageError(f"{output} does not have the extension of --format {kind}.", "Give only one of them.")
     return output or default_path(target, kind), kind
 
 

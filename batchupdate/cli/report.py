@@ -35,7 +35,7 @@ def report(
     folder = find(runs_dir, run)
     if recover:
         summary = recover_reports(folder)
-        said = "Saved what can be read in recovered-results.csv, recovered-failed.csv and recovered-summary.json"
+        said = "Saved what could be read in recovered-results.csv, recovered-failed.csv and recovered-summary.json"
     else:
         summary = rebuild_reports(folder)
         said = "Rebuilt results.csv, failed.csv and summary.json"

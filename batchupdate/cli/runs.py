@@ -30,11 +30,11 @@ def runs(context: typer.Context, runs_dir: options.RunsDir = options.RUNS_DIR, a
 
     from batchupdate.reporter import iso
     from batchupdate.runs.folder import all_runs
-    from batchupdate.runs.history import glance
+    from batchupdate.runs.history import overview
     from batchupdate.runs.prune import age
 
     screen = Screen(as_json=as_json)
-    found = [(folder, glance(folder)) for folder in all_runs(runs_dir)]
+    found = [(folder, overview(folder)) for folder in all_runs(runs_dir)]
     if not found:
         screen.say(f"There are no runs in {runs_dir}.")
     else:
@@ -44,14 +44,14 @@ def runs(context: typer.Context, runs_dir: options.RunsDir = options.RUNS_DIR, a
                 folder.run_id,
                 look.target,
                 f"{look.rows:,}",
-                f"{look.fine:,}",
+                f"{look.succeeded:,}",
                 look.state,
                 "" if look.last_work is None else age(now - look.last_work),
                 size(folder.path),
             )
             for folder, look in found
         ]
-        screen.table("", ("run", "target", "rows", "fine", "state", "age", "size"), rows)
+        screen.table("", ("run", "target", "rows", "succeeded", "state", "age", "size"), rows)
     screen.json(
         {
             "runs": [
@@ -59,7 +59,7 @@ def runs(context: typer.Context, runs_dir: options.RunsDir = options.RUNS_DIR, a
                     "run_id": folder.run_id,
                     "target": look.target,
                     "rows": look.rows,
-                    "fine": look.fine,
+                    "succeeded": look.succeeded,
                     "state": look.state,
                     "last_work": iso(look.last_work),
                 }
@@ -99,7 +99,7 @@ def prune(
     screen = Screen(as_json=as_json)
     may_go = plan_prune(runs_dir, parse_age(older_than), datetime.now(UTC), include_unfinished=unfinished)
     if not may_go:
-        screen.say(f"No runs in {runs_dir} are that old and finished.")
+        screen.say(f"No finished runs in {runs_dir} are that old.")
     else:
         now = time.time()
         rows = [(run.folder.run_id, age(now - run.last_work), size(run.folder.path)) for run in may_go]
@@ -107,7 +107,7 @@ def prune(
     removed: list[str] = []
     freed = 0
     if may_go and not dry_run:
-        if not yes and not screen.confirm(f"Remove {len(may_go):,} runs for good?", possible=True):
+        if not yes and not screen.confirm(f"Permanently remove {len(may_go):,} runs?", possible=True):
             raise typer.Exit
         pruned = remove(runs_dir, may_go)
         removed, freed = pruned.removed, pruned.freed

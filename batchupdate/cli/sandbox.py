@@ -44,7 +44,7 @@ def sandbox(
         screen.result(f"The sandbox listens at {url}")
         screen.say(f"  LANGDOCK_API_KEY={LANGDOCK_KEY} batchupdate run FILE -t langdock-integration --base-url {url}")
         screen.say(f"  NAIRI_API_KEY={NAIRI_KEY} batchupdate run FILE -t nairi-llm-integration --base-url {url}")
-        screen.say(f"  What it really applied: {url}/_sandbox/applied")
+        screen.say(f"  What it has applied: {url}/_sandbox/applied")
 
     try:
         asyncio.run(
@@ -65,4 +65,4 @@ def sandbox(
         raise ConfigError(f"{error}.".replace("..", ".")) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigError(f"The sandbox can't listen at {host}:{port}: {reason}.", "Say another --port.") from error
+        raise ConfigError(f"The sandbox can't listen at {host}:{port}: {reason}.", "Choose another --port.") from error

@@ -34,4 +34,7 @@ def refuse_stdout(output: Path | None) -> None:
         UsageError: it is the output.
     """
     if output is not None and str(output) == "-":
-        raise UsageError("A sheet can't go to standard output: it appears when it is whole.", "Give it a file's name.")
+        raise UsageError(
+            "A sheet can't be written to standard output: the file appears only when it is complete.",
+            "Give it a file's name.",
+        )

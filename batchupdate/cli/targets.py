@@ -63,7 +63,7 @@ def show_one(
     target = find_target(name)
     screen = Screen(as_json=as_json)
     screen.result(f"{target.name}: {target.title}", style="bold")
-    screen.result(f"{target.method} {target.base_url or '(say --base-url)'}{target.path}")
+    screen.result(f"{target.method} {target.base_url or '(give --base-url)'}{target.path}")
     if target.docs:
         screen.result(f"Described at {target.docs}")
     if target.auth.env:

@@ -33,7 +33,7 @@ def template(
     refuse_stdout(output)
     path = output or default_path(found, "xlsx")
     if path.suffix.lower() != ".xlsx":
-        raise UsageError(f"A template is a workbook, and {path} does not end in .xlsx.", "Give it such a name.")
+        raise UsageError(f"A template is a workbook, and {path} does not end in .xlsx.", "Name it so.")
     write_template(path, found, target, force=force)
     screen = Screen(quiet=quiet, as_json=as_json)
     screen.result(f"{path}: fill it in, then: {check_command(path, target)}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from batchupdate.engine.final_outcome import settle
 from batchupdate.errors import SafetyStop
-from batchupdate.model import FINE, ONE_FILE, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
+from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
 from batchupdate.util.shielded import to_its_end
 
 if TYPE_CHECKING:
@@ -442,7 +442,7 @@ class WorkerPool:
     def _finish(
         self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int, *, final: bool = True
     ) -> None:
-        outcome, message = (verdict.outcome, "") if verdict.outcome in FINE else settle(request, verdict)
+        outcome, message = (verdict.outcome, "") if verdict.outcome in SUCCEEDED else settle(request, verdict)
         if self._overtaken:
             self._overtaken.pop(request.row, None)
         self.counts[outcome] += 1
@@ -457,7 +457,7 @@ class WorkerPool:
             Result(request.row, outcome, status, sent, message, request_id or "", location or "", now, duration_ms),
             final=final,
         )
-        if outcome not in FINE:
+        if outcome not in SUCCEEDED:
             self._log.warning(outcome.value, row=request.row, id=request.record_id, status=status, why=message)
             self._stop_if_it_goes_wrong()
 
@@ -465,7 +465,7 @@ class WorkerPool:
         limit = self._rules.max_failures
         if limit is None or self._stopped:
             return
-        failures = sum(count for outcome, count in self.counts.items() if outcome not in FINE)
+        failures = sum(count for outcome, count in self.counts.items() if outcome not in SUCCEEDED)
         done = sum(self.counts.values())
         if limit.count is not None:
             too_many = failures > limit.count

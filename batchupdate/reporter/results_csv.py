@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from batchupdate.model import FINE, ONE_FILE, RowRef
+from batchupdate.model import ONE_FILE, SUCCEEDED, RowRef
 from batchupdate.reporter.files import replacing_all
 from batchupdate.spreadsheet.csv_injection import guard, guard_all, guard_id
 from batchupdate.spreadsheet.reserved_columns import EXTRA, FILE, RESULT_COLUMNS
@@ -65,7 +65,7 @@ def write_results(
         for count, line in enumerate(lines, 1):  # noqa: B007 - the count is what we return
             text = _text_of(line, len(columns) + len(extra), numbered)
             file.write(text)
-            if line.outcome not in FINE:
+            if line.outcome not in SUCCEEDED:
                 failed_file.write(text)
     return count
 

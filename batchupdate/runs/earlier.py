@@ -10,7 +10,7 @@ from batchupdate.api.client import proxy_from_environment
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import files_of
-from batchupdate.runs.folder import one_run_of
+from batchupdate.runs.lock import one_run_of
 from batchupdate.targets import Target
 from batchupdate.util.text import listed
 from batchupdate.validator.checkup import Checkup
@@ -80,7 +80,7 @@ def hold_target(stack: ExitStack, settings: Settings, target: Target, base_url: 
     """Keeps other runs off this target: two at once would share one limit, and may change the same records.
 
     Raises:
-        RunLocked: another process is at work on it.
+        RunLocked: another process is working on it.
     """
     if not settings.allow_overlap:
         stack.enter_context(one_run_of(settings.runs_dir, target.name, base_url))

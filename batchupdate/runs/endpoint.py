@@ -23,7 +23,7 @@ def target_of(settings: Settings) -> Target:
         ConfigError: they name none, or there is none of that name.
     """
     if settings.target is None:
-        raise ConfigError("No target is named.", "Say it with --target; see them with: batchupdate targets")
+        raise ConfigError("No target is named.", "Name one with --target; list them with: batchupdate targets")
     return find_target(settings.target)
 
 

@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 HASH_CHUNK = 1 << 20
 
 
-def changed_since(told: Mapping[str, Any]) -> list[str]:
+def changed_since(kept: Mapping[str, Any]) -> list[str]:
     """The inputs that stand where they stood, and are others now."""
-    return [file.get("name", file["path"]) for file in told.get("files") or [told] if _has_changed(file)]
+    return [file.get("name", file["path"]) for file in kept.get("files") or [kept] if _has_changed(file)]
 
 
-def _has_changed(told: Mapping[str, Any]) -> bool:
-    path = Path(told["path"])
+def _has_changed(kept: Mapping[str, Any]) -> bool:
+    path = Path(kept["path"])
     try:
-        return told["path"] != STDIN and path.is_file() and _digest(path) != told["sha256"]
+        return kept["path"] != STDIN and path.is_file() and _digest(path) != kept["sha256"]
     except OSError:
         return False
 

@@ -1,33 +1,28 @@
-"""A run's folder: its name, its files, its lock, and how to find it again."""
+"""A run's folder: its name, its files, and how to find it again."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
 import secrets
 import shutil
-import socket
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from batchupdate.errors import ConfigError, RunLocked
+from batchupdate.runs.lock import held, unusable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 LATEST = "latest"
 RUN_ID = re.compile(r"(\d{8}-\d{6})-[a-z0-9-]+-[0-9a-f]{4}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 MAX_SLUG = 40
-ARRIVAL_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,7 @@ class RunFolder:
             ConfigError: the folder can't be written to.
         """
         hint = "Wait for it, or start another run with --new."
-        with _held(self.path / ".lock", f"the run {self.run_id}", hint):
+        with held(self.path / ".lock", f"the run {self.run_id}", hint):
             yield
 
     def is_held(self) -> bool:
@@ -78,75 +73,6 @@ class RunFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-@contextmanager
-def one_run_of(runs_dir: Path, target: str, base_url: str) -> Iterator[None]:
-    """Holds a target at one address for this process, among all that keep their runs in this folder.
-
-    Raises:
-        RunLocked: another process is at work on it, with which one.
-        ConfigError: the folder can't be written to.
-    """
-    which = hashlib.sha256(base_url.encode()).hexdigest()[:8]
-    hint = "Two runs at a time would share its limit. Wait for that one, or say --allow-overlap."
-    with _held(runs_dir / f".{target}-{which}.lock", f"the target {target} at {base_url}", hint):
-        yield
-
-
-@contextmanager
-def _held(path: Path, what: str, hint: str) -> Iterator[None]:
-    """Holds a lock file, and writes beside it who does; that is for people: it is the lock alone that counts."""
-    lock = FileLock(path, mode=0o600)
-    owner = path.with_name(f"{path.name}.owner")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
-        raise RunLocked(f"Another process{_told_by(owner)} is at work on {what}.", hint) from error
-    except (OSError, NotImplementedError) as error:
-        raise ConfigError(f"{what[0].upper()}{what[1:]} can't be locked: {_reason(error)}.") from error
-    try:
-        with suppress(OSError):
-            since = datetime.now(UTC).isoformat(timespec="seconds")
-            told = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-            owner.write_text(json.dumps(told), encoding="utf-8")
-            owner.chmod(0o600)
-        yield
-    finally:
-        with suppress(OSError):
-            owner.unlink(missing_ok=True)
-        lock.release()
-
-
-def _told_by(owner: Path) -> str:
-    """Who holds a lock, as far as told."""
-    try:
-        told = json.loads(owner.read_text(encoding="utf-8"))
-        return f" ({told['pid']} on {told['host']}, since {told['since']})"
-    except (OSError, ValueError, TypeError, KeyError):
-        return ""
-
-
-@contextmanager
-def one_at_a_time(runs_dir: Path) -> Iterator[None]:
-    """Lets one process at a time look for an unfinished run and begin a new one; makes the runs folder if need be.
-
-    Raises:
-        ConfigError: the folder can't be used.
-        RunLocked: another process takes too long over it.
-    """
-    try:
-        runs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = FileLock(runs_dir / ".lock", mode=0o600)
-        lock.acquire(timeout=ARRIVAL_S)
-    except Timeout as error:
-        raise RunLocked(f"Another process is just beginning a run in {runs_dir}.", "Try again in a moment.") from error
-    except (OSError, NotImplementedError) as error:
-        raise _unusable(runs_dir, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def create(runs_dir: Path, input_name: str, now: datetime) -> RunFolder:
     """Makes a new run's folder, and the runs folder if need be; `now` is UTC.
 
@@ -162,16 +88,7 @@ def create(runs_dir: Path, input_name: str, now: datetime) -> RunFolder:
                 path.mkdir(mode=0o700)
                 return RunFolder(path)
     except OSError as error:
-        raise _unusable(runs_dir, error) from error
-
-
-def _unusable(runs_dir: Path, error: Exception) -> ConfigError:
-    hint = "Name another one with --runs-dir."
-    return ConfigError(f"The runs folder {runs_dir} can't be used: {_reason(error)}.", hint)
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+        raise unusable(runs_dir, error) from error
 
 
 def point_latest(folder: RunFolder) -> None:

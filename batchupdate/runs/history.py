@@ -1,4 +1,4 @@
-"""What runs came to: told from their journals, now or long after."""
+"""What runs came to, from their journals, now or long after."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
-from batchupdate.model import FINE, files_of, labels_of
+from batchupdate.model import SUCCEEDED, files_of, labels_of
 from batchupdate.reporter import Summary, placed, write_reports
 
 if TYPE_CHECKING:
@@ -48,33 +48,38 @@ def summary_of(folder: RunFolder) -> Summary:
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class Overview:
     """A run in one line of a list.
 
-    `fine` rows need nobody's attention; `last_work` is the Unix time at which it was last worked on, None if never.
+    `succeeded` counts the rows that need nobody's attention; `last_work` is the Unix time at which the run was last
+    worked on, None if never.
     """
 
     target: str
     rows: int
-    fine: int
+    succeeded: int
     state: str
     last_work: float | None = None
 
 
-def glance(folder: RunFolder) -> Glance:
+def overview(folder: RunFolder) -> Overview:
     """What a run's line in a list says; a run that can't be read has one too."""
     try:
         with Journal.open(folder.journal) as journal:
             summary, left = summarise(folder, journal), journal.to_send()
     except BatchUpdateError:
-        return Glance("", 0, 0, "unreadable")
-    fine = sum(count for outcome, count in summary.counts.items() if outcome in FINE)
+        return Overview("", 0, 0, "unreadable")
+    succeeded = sum(count for outcome, count in summary.counts.items() if outcome in SUCCEEDED)
     if left:
         state = f"unfinished, {left:,} rows left"
     else:
-        state = "all fine" if fine == summary.rows else f"finished, {summary.rows - fine:,} rows are not fine"
+        state = (
+            "all succeeded"
+            if succeeded == summary.rows
+            else f"finished, {summary.rows - succeeded:,} rows did not succeed"
+        )
     last_work = summary.sessions.finished_at or summary.sessions.started_at
-    return Glance(summary.target, summary.rows, fine, state, last_work)
+    return Overview(summary.target, summary.rows, succeeded, state, last_work)
 
 
 def summarise(
@@ -96,7 +101,7 @@ def summarise(
         meta["rows"],
         counts,
         sessions,
-        [] if _all_fine(counts) else placed(journal.error_groups(), labels),
+        [] if _all_succeeded(counts) else placed(journal.error_groups(), labels),
         meta["rate_per_s"],
         meta.get("rate_auto", False),
         exit_code_of(counts, None) if sessions.exit_code is None else sessions.exit_code,
@@ -107,12 +112,12 @@ def summarise(
     )
 
 
-def _all_fine(counts: Mapping[Outcome, int]) -> bool:
-    return not any(count for outcome, count in counts.items() if outcome not in FINE)
+def _all_succeeded(counts: Mapping[Outcome, int]) -> bool:
+    return not any(count for outcome, count in counts.items() if outcome not in SUCCEEDED)
 
 
 def exit_code_of(counts: Mapping[Outcome, int], ended: BatchUpdateError | None) -> int:
     """The exit code of a run with these outcomes, which ended early for the reason given, or did not."""
     if ended is not None:
         return ended.exit_code
-    return EXIT_OK if _all_fine(counts) else EXIT_ROWS_NOT_FINE
+    return EXIT_OK if _all_succeeded(counts) else EXIT_ROWS_NOT_FINE

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from batchupdate.errors import BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
-from batchupdate.runs.folder import LATEST, RUN_ID, RunFolder, all_runs, one_at_a_time, point_latest
+from batchupdate.runs.folder import LATEST, RUN_ID, RunFolder, all_runs, point_latest
+from batchupdate.runs.lock import one_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,7 +33,7 @@ def parse_age(text: str) -> timedelta:
         ConfigError: it is not that.
     """
     if (found := _AGE.fullmatch(text.strip().lower())) is None:
-        raise ConfigError(f"{text!r} is no age.", "Say hours, days or weeks, such as 12h, 30d or 4w.")
+        raise ConfigError(f"{text!r} is not an age.", "Write hours, days or weeks, such as 12h, 30d or 4w.")
     count, unit = found.groups()
     return int(count) * _UNITS[unit]
 

@@ -39,7 +39,7 @@ def resumed_job(
 
     Raises:
         UsageError: the run can't be resumed.
-        RunLocked: another process holds it, or is at work on its target.
+        RunLocked: another process holds it, or is working on its target.
     """
     with ExitStack() as stack:
         earlier = open_earlier(stack, folder, settings_with)

@@ -12,8 +12,9 @@ from batchupdate.model import Outcome, files_of, labels_of, with_rows
 from batchupdate.runs.earlier import checkup_of, hold_target, open_earlier
 from batchupdate.runs.endpoint import secrets_of
 from batchupdate.runs.facts import new_run, place_of, rate_of
-from batchupdate.runs.folder import create, one_at_a_time
+from batchupdate.runs.folder import create
 from batchupdate.runs.job import Job
+from batchupdate.runs.lock import one_at_a_time
 from batchupdate.runs.unfinished import name_of, remove_if_unused
 from batchupdate.util.clock import Clock, SystemClock
 
@@ -50,7 +51,7 @@ def retry_job(
 
     Raises:
         UsageError: the earlier run can't be read, or no row of it is selected.
-        RunLocked: another process holds the earlier run, or is at work on its target.
+        RunLocked: another process holds the earlier run, or is working on its target.
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:

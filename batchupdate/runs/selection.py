@@ -52,18 +52,18 @@ class Selection:
     def __str__(self) -> str:
         parts = ["outcome " + " or ".join(self.outcomes or WORTH_IT)]
         if self.statuses:
-            parts.append("status " + ", ".join(_told(*span) for span in self.statuses))
+            parts.append("status " + ", ".join(_range_text(*span) for span in self.statuses))
         if self.rows:
-            parts.append("rows " + ", ".join(_told_rows(*rows) for rows in self.rows))
+            parts.append("rows " + ", ".join(_rows_text(*rows) for rows in self.rows))
         return "none has " + " and ".join(parts)
 
 
-def _told(first: int, last: int) -> str:
+def _range_text(first: int, last: int) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def _told_rows(file: str, first: int, last: int) -> str:
-    return f"{file}:{_told(first, last)}" if file else _told(first, last)
+def _rows_text(file: str, first: int, last: int) -> str:
+    return f"{file}:{_range_text(first, last)}" if file else _range_text(first, last)
 
 
 def _span(rows: FileSpan, names: Sequence[str]) -> Span:
@@ -72,12 +72,12 @@ def _span(rows: FileSpan, names: Sequence[str]) -> Span:
     if not names and not file:
         return first, last
     if not names:
-        raise ConfigError(f"--rows {_told_rows(*rows)!r} names a file, and this run has one only.", "Write 10-20.")
+        raise ConfigError(f"--rows {_rows_text(*rows)!r} names a file, but this run has only one.", "Write 10-20.")
     if file not in names:
         near = next(iter(difflib.get_close_matches(file, names, 1, 0)))
-        example = f"--rows {shlex.quote(near)}:{_told(first, last)}"
-        what = f"{file!r}, which this run does not have" if file else "no file, and this run has several"
-        raise ConfigError(f"--rows {_told_rows(*rows)!r} names {what}.", f"Say for example: {example}")
+        example = f"--rows {shlex.quote(near)}:{_range_text(first, last)}"
+        what = f"{file!r}, which this run does not have" if file else "no file, but this run has several"
+        raise ConfigError(f"--rows {_rows_text(*rows)!r} names {what}.", f"Say for example: {example}")
     index = names.index(file)
     return RowRef(index, min(first, MOST_ROWS)).key, RowRef(index, min(last, MOST_ROWS)).key
 
@@ -110,7 +110,7 @@ def _statuses(text: str) -> list[Span]:
     for word in _words(text):
         match = _STATUS.fullmatch(word)
         if match is None:
-            raise ConfigError(f"--status {word!r} is no HTTP status.", "Write 404, 5xx, or several: 404,409,5xx")
+            raise ConfigError(f"--status {word!r} is not an HTTP status.", "Write 404, 5xx, or several: 404,409,5xx")
         first, rest = int(match[1]) * 100, match[2].lower()
         found.append((first, first + 99) if rest == "xx" else (first + int(rest), first + int(rest)))
     return found

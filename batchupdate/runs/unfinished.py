@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.errors import BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
 from batchupdate.reader import STDIN
-from batchupdate.runs.folder import RunFolder, all_runs, create, one_at_a_time
+from batchupdate.runs.folder import RunFolder, all_runs, create
+from batchupdate.runs.lock import one_at_a_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 MAX_STEM = 20
 """So many characters of the first file's name, so that how many more there are stays to be seen."""
 
-_ASK_NEW = "Look into it; then start afresh with --new, for this target does not say that sending twice is safe."
+_ASK_NEW = "Look into it, then start a new run with --new: this target does not declare that sending twice is safe."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class _Found:
         return "these files" if self.several else "this file"
 
     def otherwise_told(self, name: str, left: int) -> str:
-        """What is told of an unfinished run with other settings."""
+        """What is reported of an unfinished run with other settings."""
         return f"The run {name} of {self.this} has {left:,} rows left, but its target, address or settings were others."
 
     def notices(self) -> list[str]:

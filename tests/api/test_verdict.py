@@ -149,7 +149,7 @@ def test_a_hold_keeps_its_wait_whatever_outcome_a_target_gives_it() -> None:
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (verdict(200, body=b'{"message": "all fine"}'), ""),
+        (verdict(200, body=b'{"message": "all succeeded"}'), ""),
         (verdict(404), "404 there is no such record"),
         (verdict(404, body=b'{"message": "gone"}'), "404 there is no such record: gone"),
         (verdict(404, body=b'"There is NO such record"'), "404 there is no such record"),

@@ -41,13 +41,13 @@ def test_check_names_row_column_and_way_out_of_every_problem(cli: Cli, renames: 
         in result.stdout
     )
     assert "row 5: column 'id': 'nonsense' is not a UUID" in result.stdout
-    assert "4 rows: 2 fine, 2 invalid." in result.stdout
+    assert "4 rows: 2 valid, 2 invalid." in result.stdout
 
 
 def test_check_of_a_clean_file_exits_0(cli: Cli, renames: Renames) -> None:
     result = cli("check", str(renames(3)), *TARGET)
     assert result.exit_code == 0
-    assert "3 rows: 3 fine, 0 invalid." in result.stdout
+    assert "3 rows: 3 valid, 0 invalid." in result.stdout
 
 
 def test_check_needs_no_key_and_no_network(cli: Cli, renames: Renames, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +84,7 @@ def test_check_of_a_header_alone_has_nothing_to_do(cli: Cli, renames: Renames) -
         (["run", "renames.csv", *TARGET, "--yes", "--rate", "fast"], "is not a rate; write it as 5/s"),
         (["run", "renames.csv", *TARGET, "--yes", "--max-failures", "some"], "neither a number of rows"),
         (["run", "renames.csv", *TARGET, "--yes", "--base-url", "http://api.example.com"], "unencrypted"),
-        (["run", "renames.csv", *TARGET], "no terminal to ask on"),
+        (["run", "renames.csv", *TARGET], "no terminal to ask the question on"),
         (["show", "nowhere"], "There is no run 'nowhere'"),
         (["report"], "There are no runs"),
         (["targets", "show", "nobody"], "There is no target 'nobody'"),
@@ -336,7 +336,7 @@ def test_a_run_leaves_rows_alone_that_the_condition_leaves_out(
     )
     result = cli("run", "in.csv", *TARGET, *FAST, "--config", "c.yaml", "--base-url", sandbox.url)
     assert result.exit_code == 0, result.output
-    assert "3 rows: 1 to send, 2 not asked for (when)." in result.stderr
+    assert "3 rows: 1 to send, 2 left out by the conditions (when)." in result.stderr
     assert "1 cell will clear a field: description 1." in result.stderr
     assert sandbox.record("langdock", IDS[0]).name == "Ops: Hub"
     assert sandbox.record("langdock", IDS[1]).name == before
@@ -351,4 +351,4 @@ def test_check_tells_many_shifted_rows_once_more_and_what_will_be_cleared(cli: C
     result = cli("check", "in.csv", *TARGET)
     assert result.exit_code == 1
     assert "4 rows, from row 3 on, have their id in the column beside it" in result.stderr
-    assert "5 rows: 1 fine, 4 invalid. 1 cell will clear a field: description 1." in result.stdout
+    assert "5 rows: 1 valid, 4 invalid. 1 cell will clear a field: description 1." in result.stdout

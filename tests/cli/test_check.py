@@ -46,7 +46,7 @@ def test_problems_are_grouped_by_kind_with_counts_and_the_first_cells(cli: Cli, 
     assert ["error", "bad_id", "id", "1", "changes!A4"] in lines
     assert ["error", "formula", "name", "1", "changes!B4"] in lines
     assert ["warning", "trimmed", "name", "1", "changes!B6"] in lines
-    assert out.rstrip().endswith("5 rows: 2 fine, 3 invalid, 1 warning.")
+    assert out.rstrip().endswith("5 rows: 2 valid, 3 invalid, 1 warning.")
 
 
 def test_json_has_the_address_of_every_cell(cli: Cli, mistakes: Path) -> None:

@@ -42,7 +42,7 @@ def conditional(tmp_path: Path) -> Path:
 def test_only_the_rows_asked_for_are_checked(cli: Cli, conditional: Path, conditions: list[str], left_out: int) -> None:
     said = [word for condition in conditions for word in ("--when", condition)]
     result = cli("check", str(conditional), *TARGET, *said)
-    assert f"4 rows: {4 - left_out} fine, 0 invalid, {left_out} not asked for (when)." in result.stdout
+    assert f"4 rows: {4 - left_out} valid, 0 invalid, {left_out} left out by the conditions (when)." in result.stdout
 
 
 def test_only_the_rows_asked_for_are_sent(cli: Cli, conditional: Path, batchupdate_sandbox: Sandboxes) -> None:
@@ -66,7 +66,7 @@ def test_only_the_rows_asked_for_are_sent(cli: Cli, conditional: Path, batchupda
 def test_a_condition_goes_before_the_configs_for_the_same_column(cli: Cli, conditional: Path, tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text("input: {when: {the action: keep, region: EMEA}}\n", "utf-8")
     result = cli("check", str(conditional), *TARGET, "--config", "c.yaml", "--when", "The_Action=update")
-    assert "4 rows: 1 fine, 0 invalid, 3 not asked for (when)." in result.stdout
+    assert "4 rows: 1 valid, 0 invalid, 3 left out by the conditions (when)." in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def test_the_live_line_tells_rows_rate_throttles_failures_and_time_left() -> Non
         live.show(SENDING)
         live._bar.refresh()
     text = shown.getvalue()
-    for part in ("1200/5000", "40.2 rows/s", "limit 45/s", "7 throttled", "10 not fine", "1 min 35 s left"):
+    for part in ("1200/5000", "40.2 rows/s", "limit 45/s", "7 throttled", "10 unsuccessful", "1 min 35 s left"):
         assert part in text
 
 
@@ -50,7 +50,7 @@ def test_the_live_line_tells_how_long_everybody_holds() -> None:
     with progress.LiveLine(Console(file=shown, force_terminal=True, width=120, color_system=None)) as live:
         live.show(Progress("sending", 1, 2, holding_s=30.0))
         live._bar.refresh()
-    assert "holding 30.0 s" in shown.getvalue()
+    assert "paused 30.0 s" in shown.getvalue()
 
 
 def test_where_there_is_no_terminal_a_plain_line_comes_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,10 @@ def test_where_there_is_no_terminal_a_plain_line_comes_at_intervals(monkeypatch:
     plain.show(Progress("sending", 1200, 5000, SENDING.counts, SENDING.traffic, 40.25, 95.0, 30.0, 45.0))
     assert said == [
         "read 123,456 rows",
-        "1,200 of 5,000 rows, 40.2 rows/s (limit 45/s), 7 throttled, 10 not fine, 1 min 35 s left, holding for 30.0 s",
+        (
+            "1,200 of 5,000 rows, 40.2 rows/s (limit 45/s), 7 throttled, 10 unsuccessful, 1 min 35 s left, "
+            "paused for 30.0 s"
+        ),
     ]
 
 

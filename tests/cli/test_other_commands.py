@@ -64,10 +64,10 @@ def test_runs_lists_what_there_is(cli: Cli, renames: Renames, batchupdate_sandbo
     cli("run", str(renames(2)), "-t", "langdock-integration", "--yes", "--rate", "unlimited", "--base-url", url)
     result = cli("runs")
     assert "langdock-integration" in result.stdout
-    assert "all fine" in result.stdout
+    assert "all succeeded" in result.stdout
     assert "just now" in result.stdout
     data = json.loads(cli("runs", "--json").stdout)
-    assert [(run["rows"], run["fine"]) for run in data["runs"]] == [(2, 2)]
+    assert [(run["rows"], run["succeeded"]) for run in data["runs"]] == [(2, 2)]
 
 
 def test_a_runs_folder_that_is_a_file_is_a_sentence(cli: Cli, renames: Renames) -> None:
@@ -109,7 +109,7 @@ def test_targets_shows_a_target_of_the_users_own(cli: Cli, tmp_path: Path) -> No
     )
     shown = cli("targets", "show", "mine.yaml").stdout
     assert "one of: S, M" in shown
-    assert "say --base-url" in shown
+    assert "give --base-url" in shown
     assert "is never sent again" in shown
 
 
@@ -159,7 +159,7 @@ def test_a_port_that_is_taken_is_a_sentence(cli: Cli, batchupdate_sandbox: Sandb
     port = batchupdate_sandbox().url.rpartition(":")[2]
     result = cli("sandbox", "--port", port)
     assert result.exit_code == 2
-    assert "Say another --port." in result.stderr
+    assert "Choose another --port." in result.stderr
 
 
 @pytest.mark.parametrize(

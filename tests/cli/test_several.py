@@ -41,7 +41,7 @@ def test_a_quoted_pattern_is_expanded_and_every_problem_names_its_file(cli: Cli)
     told = [line.split(": ")[0] for line in result.stdout.splitlines() if " row " in line.split(": ")[0]]
     assert told == ["part 9.csv row 3", "part 10.csv row 2", "part 9.csv row 2", "part 10.csv row 3"]
     assert "part 9.csv A2, part 10.csv B3" in result.stdout
-    assert result.stdout.rstrip().endswith("4 rows of 2 files: 0 fine, 4 invalid.")
+    assert result.stdout.rstrip().endswith("4 rows of 2 files: 0 valid, 4 invalid.")
 
 
 @pytest.mark.usefixtures("exports")

@@ -77,7 +77,7 @@ def test_what_was_pulled_and_not_edited_sends_nothing(
     assert (made.exit_code, made.stdout) == (0, f"63 records → {name}, 3 of them not yours to change ({grey})\n")
     checked = cli("check", name, "--target", TARGET)
     assert (checked.exit_code, checked.stderr) == (0, "")
-    assert checked.stdout == "63 rows: 0 fine, 0 invalid, 63 are as they were pulled.\n"
+    assert checked.stdout == "63 rows: 0 valid, 0 invalid, 63 are unchanged since the pull.\n"
     assert cli("run", name, "--target", TARGET, *FAST, "--base-url", sandbox.url).exit_code == 0
     assert sandbox.applied == []
     assert {row["_outcome"] for row in results(tmp_path)} == {"unchanged"}
@@ -92,7 +92,7 @@ def test_three_edits_make_three_requests_with_just_these_fields(
     edit("now.xlsx", {(3, "name"): "One", (7, "description"): "<null>", (9, "color"): "#1A73E8", (11, "name"): None})
     made = cli("run", "now.xlsx", "--target", TARGET, *FAST, "--base-url", sandbox.url)
     assert made.exit_code == 0, made.output
-    assert "63 rows: 3 to send, 60 are as they were pulled." in made.stderr
+    assert "63 rows: 3 to send, 60 are unchanged since the pull." in made.stderr
     assert "row 11: warning: column 'name': the cell was blanked since it was pulled" in made.stderr
     assert [(change.id, change.fields) for change in sandbox.applied] == [
         (RECORDS[1].id, {"name": "One"}),
@@ -127,7 +127,10 @@ def test_an_edit_of_a_locked_record_is_refused_and_may_be_put_back(
     mended = tmp_path / "mended.csv"
     text = (tmp_path / "batchupdate-runs/latest/failed.csv").read_text("utf-8-sig")
     mended.write_text(text.replace("Mine now", failed["_old.name"]), "utf-8")
-    assert "1 row: 0 fine, 0 invalid, 1 is as it was pulled." in cli("check", str(mended), "--target", TARGET).stdout
+    assert (
+        "1 row: 0 valid, 0 invalid, 1 is unchanged since the pull."
+        in cli("check", str(mended), "--target", TARGET).stdout
+    )
 
 
 def test_a_pulled_row_that_failed_is_sent_again_with_its_edits_alone(
@@ -199,13 +202,13 @@ def test_a_refused_key_stops_with_exit_3(
         (["pull", TARGET, "-o", "there.xlsx"], "there.xlsx is there already."),
         (["pull", TARGET, "-o", "x.txt"], "The name of x.txt is none of: xlsx, csv, jsonl."),
         (["pull", TARGET, "--format", "ods"], "--format ods is none of: xlsx, csv, jsonl."),
-        (["pull", TARGET, "-o", "x.csv", "--format", "xlsx"], "x.csv is not named like a file in the --format xlsx."),
+        (["pull", TARGET, "-o", "x.csv", "--format", "xlsx"], "x.csv does not have the extension of --format xlsx."),
         (
             ["pull", TARGET, "-o", "no/such/x.csv"],
             "There is no folder no/such.\nMake it, or give another name with -o.",
         ),
-        (["pull", TARGET, "-o", "-", "--format", "csv"], "A sheet can't go to standard output"),
-        (["template", TARGET, "-o", "-"], "A sheet can't go to standard output"),
+        (["pull", TARGET, "-o", "-", "--format", "csv"], "A sheet can't be written to standard output"),
+        (["template", TARGET, "-o", "-"], "A sheet can't be written to standard output"),
         (["pull", TARGET, "--base-url", "http://api.example.com"], "unencrypted"),
         (["pull", TARGET, "--rate", "fast"], "is not a rate"),
         (["pull", TARGET, "--config", "no.yaml"], "no.yaml"),

@@ -414,7 +414,7 @@ async def test_rows_of_a_file_with_commas_in_its_name_can_be_sent_again(tmp_path
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("3", "--rows '3' names no file, and this run has several. Say for example: --rows "),
+        ("3", "--rows '3' names no file, but this run has several. Say for example: --rows "),
         ("bb.csv:2-3", "names 'bb.csv', which this run does not have. Say for example: --rows b.csv:2-3"),
         ("b.csv:99", "No row of the run"),
         ("b.csv:99999999999", "No row of the run"),
@@ -431,7 +431,7 @@ async def test_rows_that_cannot_be_found_are_told(tmp_path: Path, rows: str, sai
 async def test_a_file_named_for_the_rows_of_a_run_of_one_is_refused(tmp_path: Path) -> None:
     async with Sandbox(faults=Faults.in_order("500")) as sandbox:
         first = await apply(three_files(tmp_path)[:1], settings_for(sandbox, tmp_path))
-        with pytest.raises(ConfigError, match=r"--rows 'a\.csv:2' names a file, and this run has one only"):
+        with pytest.raises(ConfigError, match=r"--rows 'a\.csv:2' names a file, but this run has only one"):
             await again(first, tmp_path, parse_selection(None, None, "a.csv:2"))
 
 

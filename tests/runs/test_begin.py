@@ -429,8 +429,8 @@ async def test_merged_rows_are_sent_again_together(tmp_path: Path) -> None:
     [
         ("fine", None, None, "--outcome 'fine' can't be sent again"),
         ("invalid", None, None, "--outcome 'invalid' can't be sent again"),
-        (None, "6", None, "--status '6' is no HTTP status"),
-        (None, "4x", None, "--status '4x' is no HTTP status"),
+        (None, "6", None, "--status '6' is not an HTTP status"),
+        (None, "4x", None, "--status '4x' is not an HTTP status"),
         (None, None, "20-10", "--rows '20-10' names no rows"),
         (None, None, "a", "--rows 'a' names no rows"),
         (None, None, "4, a,5", "--rows 'a,5' names no rows"),
@@ -452,7 +452,7 @@ async def test_two_runs_of_one_target_do_not_overlap_unless_that_is_allowed(tmp_
         settings = settings_for(sandbox, tmp_path)
         with prepare(one, settings, environ=KEYS):
             with (
-                pytest.raises(RunLocked, match=rf"\({os.getpid()} on .*, since 2.*\) is at work on the target"),
+                pytest.raises(RunLocked, match=rf"\({os.getpid()} on .*, since 2.*\) is working on the target"),
                 prepare(other, settings, environ=KEYS),
             ):
                 pass

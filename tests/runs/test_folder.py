@@ -93,7 +93,7 @@ def test_a_run_that_another_process_holds_is_locked_until_it_ends_however_it_end
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(RunLocked, match=f"at work on the run {made.run_id}") as caught, made.lock():
+        with pytest.raises(RunLocked, match=f"working on the run {made.run_id}") as caught, made.lock():
             pass
         assert caught.value.exit_code == 4
         other.kill()

@@ -56,7 +56,7 @@ def test_an_age_is_hours_days_or_weeks(text: str, expected: timedelta) -> None:
     "text", ["", "30", "d", "30m", "30 days", "-3d", "1.5d", "3d2h", "1e3d", "٣d\n٣", "9" * 40 + "d"]
 )
 def test_what_is_no_age_is_told_with_an_example(text: str) -> None:
-    with pytest.raises(ConfigError, match=r"is no age\. Say hours, days or weeks, such as 12h, 30d or 4w"):
+    with pytest.raises(ConfigError, match=r"is not an age\. Write hours, days or weeks, such as 12h, 30d or 4w"):
         parse_age(text)
 
 

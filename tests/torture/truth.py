@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.engine.worker_pool import CLAIM_BATCH
 from batchupdate.errors import BatchUpdateError
 from batchupdate.journal import Journal
-from batchupdate.model import FINE, RowRef
+from batchupdate.model import SUCCEEDED, RowRef
 from batchupdate.runs.folder import all_runs
 from torture.story import CONCURRENCY, Stage, changes, is_valid
 
@@ -168,7 +168,7 @@ def _judge_summary(verdict: Verdict, story: Story, lines: Sequence[Mapping[str, 
         verdict.broken.append(f"summary.json counts {counts}, and results.csv has {dict(found)}")
     if not sum(counts.values()) == summary["input"]["rows"] == story.world.rows:
         verdict.broken.append(f"the counts of summary.json do not add up to {story.world.rows} rows: {counts}")
-    code = int(not found.keys() <= FINE)
+    code = int(not found.keys() <= SUCCEEDED)
     last = story.lives[-1]
     if code != summary["exit_code"] or not (last.killed or last.exit_code == code):
         verdict.broken.append(f"the exit code was {last.exit_code}, and these outcomes mean {code}: {found}")

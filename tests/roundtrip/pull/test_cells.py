@@ -97,7 +97,7 @@ def sheet(path: Path, form: Form, records: Sequence[Found]) -> Texts:
 
 
 def read(path: Path, edit: str = "") -> tuple[list[dict[str, str]], list[Any], int]:
-    """The cells of every row, what each would send, and how many are as they were pulled."""
+    """The cells of every row, what each would send, and how many are unchanged since the pull."""
     with open_table(path) as table:
         layout = lay_out(table.columns, TARGET, Input())
         rows = [row for batch in table.batches() for row in batch]
