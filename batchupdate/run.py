@@ -17,7 +17,8 @@ from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
 from batchupdate.model import Progress
 from batchupdate.reader import ReadOptions, Table
-from batchupdate.reader.sources import local_copies, open_tables
+from batchupdate.reader.multi_file import open_tables
+from batchupdate.reader.sources import local_copies
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
 from batchupdate.runs.earlier import checkup_of, hold_target
 from batchupdate.runs.endpoint import secrets_if_known, secrets_of, target_of

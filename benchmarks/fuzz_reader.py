@@ -98,7 +98,8 @@ def _load_everything() -> None:
     """Imports here what all the children need, so that each costs a few milliseconds."""
     import python_calamine  # noqa: F401 - see above
 
-    from batchupdate.reader import json_lines, parquet, workbook  # noqa: F401 - see above
+    from batchupdate.reader import csv, json_lines, parquet  # noqa: F401 - see above
+    from batchupdate.reader.excel import workbook  # noqa: F401 - as above
 
 
 def read_apart(path: Path) -> tuple[str, int, float]:

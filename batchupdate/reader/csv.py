@@ -7,28 +7,25 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError
-from batchupdate.reader import detect
+from batchupdate.reader import csv_dialect
+from batchupdate.reader.encoding import encoding_notice, find_encoding, open_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from batchupdate.reader.table import CellTrouble, ReadOptions
+    from batchupdate.reader.records import CellProblem, ReadOptions
 
 
-class DelimitedRecords:
+class CsvRecords:
     """One open text file; see `Records`."""
 
     def __init__(self, path: Path, options: ReadOptions, source: str) -> None:
-        if options.sheet is not None:
-            raise InputError(
-                f"{source} is a text file, which has no sheets.", "Leave --sheet out, or give the workbook itself."
-            )
-        delimiter = detect.given_delimiter(options.delimiter) if options.delimiter is not None else None
-        found = detect.find_encoding(path, options.encoding, source)
-        with detect.open_text(path, found.name) as text:
-            guessed, self._skip = detect.find_delimiter(
-                text.read(detect.SAMPLE_CHARACTERS), max(options.header_row or 1, 1)
+        delimiter = csv_dialect.given_delimiter(options.delimiter) if options.delimiter is not None else None
+        found = find_encoding(path, options.encoding, source)
+        with open_text(path, found.name) as text:
+            guessed, self._skip = csv_dialect.find_delimiter(
+                text.read(csv_dialect.SAMPLE_CHARACTERS), max(options.header_row or 1, 1)
             )
         self._path = path
         self._source = source
@@ -41,11 +38,11 @@ class DelimitedRecords:
         self.first_number = 1
         self.notices: tuple[str, ...] = ()
         if found.guessed:
-            self.notices = (detect.encoding_notice(path, self._delimiter, self._skip),)
+            self.notices = (encoding_notice(path, self._delimiter, self._skip),)
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The records from the first on; a record is a row, however many lines it has."""
-        with detect.open_text(self._path, self.encoding or "utf-8") as text:
+        with open_text(self._path, self.encoding or "utf-8") as text:
             for _ in range(self._skip):
                 text.readline()
             reader = csv.reader(text, delimiter=self._delimiter, strict=True)
@@ -62,12 +59,12 @@ class DelimitedRecords:
                 rows += len(chunk)
                 yield chunk
 
-    def troubles(self, first: int, last: int) -> Sequence[CellTrouble]:  # noqa: ARG002 - the same for every format
+    def problems(self, first: int, last: int) -> Sequence[CellProblem]:  # noqa: ARG002 - the same for every format
         """None: all cells are text."""
         return ()
 
     def close(self) -> None:
-        """Nothing is held between two passes."""
+        """The file is open during a pass only."""
 
     def _broken(self, error: csv.Error, row: int, line: int) -> InputError:
         text = str(error)
@@ -88,4 +85,4 @@ class DelimitedRecords:
                 f"{place}: a cell is longer than {csv.field_size_limit():,} characters.",
                 'Shorten it. If no cell is that long, a closing quote (") is missing in this row.',
             )
-        return InputError(f"{place} (line {line:,} of the file) can't be read: {text}.", "Mend this row.")
+        return InputError(f"{place} (line {line:,} of the file) can't be read: {text}.", "Correct this row.")

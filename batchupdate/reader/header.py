@@ -1,4 +1,4 @@
-"""Finds the row with the headings: as the user says, or by a guess that is always told."""
+"""Finds the row with the headings: as the user says, or by a guess that a notice always mentions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.errors import InputError
+from batchupdate.reader.records import is_blank, read_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Sequence
 
-    from batchupdate.reader.table import Records
+    from batchupdate.reader.records import Records
 
 LOOKED_AT = 30
 """So many rows that are not blank are looked at: titles above a table are few."""
@@ -32,8 +33,8 @@ def find_header(records: Records, source: str, given: int | None) -> Header:
 
     It is the first row that is not blank. If that fills less than half of the columns that rows below it fill, it
     looks like a title; then the header is the first row below that fills more than three quarters of them, if its
-    cells look like headings: all different, and none a number. The first row stands, and that is told, where they
-    don't; where most other rows fill only columns that the first row fills too, so that the wide one has commas
+    cells look like headings: all different, and none a number. The first row stays the header, with a notice, where
+    they don't; where most other rows fill only columns that the first row fills too, so that the wide one has commas
     without quotes; or where the first row fills just half.
 
     Args:
@@ -46,7 +47,7 @@ def find_header(records: Records, source: str, given: int | None) -> Header:
     """
     if given is not None:
         return _given(records, source, given)
-    with closing(told_chunks(records.chunks(100), source)) as chunks:
+    with closing(read_chunks(records, source, 100)) as chunks:
         numbered = enumerate((cells for chunk in chunks for cells in chunk), records.first_number)
         rows = list(islice(((number, cells) for number, cells in numbered if not is_blank(cells)), LOOKED_AT))
     if not rows:
@@ -66,25 +67,21 @@ def find_header(records: Records, source: str, given: int | None) -> Header:
         if _filled(candidate) * 4 > widest * 3:
             if not _looks_like_headings(candidate) or _stands_out(candidate, [row for _, row in rows]):
                 break
-            told = (
+            notice = (
                 f"What stands above row {below:,} looks like a title, so row {below:,} is taken as the header. {_SAY}"
             )
-            return Header(below, candidate, (told,))
-    told = (
+            return Header(below, candidate, (notice,))
+    notice = (
         f"Row {number:,} is taken as the header, although it has only {_filled(cells):,} headings and rows below it "
         f"have up to {widest:,} cells. {_SAY}"
     )
-    return Header(number, cells, (told,))
+    return Header(number, cells, (notice,))
 
 
 def _given(records: Records, source: str, given: int) -> Header:
-    if records.first_number == 0:
-        raise InputError(
-            f"{source} is a {records.format} file, whose columns have names of their own.", "Leave --header-row out."
-        )
     if given < 1:
         raise InputError(f"There is no row {given}.", "Rows are counted from 1: --header-row 3.")
-    with closing(told_chunks(records.chunks(100), source)) as chunks:
+    with closing(read_chunks(records, source, 100)) as chunks:
         cells = next(islice((cells for chunk in chunks for cells in chunk), given - 1, None), None)
     if cells is None or is_blank(cells):
         what = "has no row" if cells is None else "has nothing in row"
@@ -112,21 +109,3 @@ def _stands_out(candidate: list[str], rows: Sequence[list[str]]) -> bool:
 def _places(cells: list[str]) -> set[int]:
     """The places of the cells that are not blank."""
     return {place for place, cell in enumerate(cells) if cell.strip()}
-
-
-def is_blank(cells: list[str]) -> bool:
-    """Whether a record holds nothing but white space."""
-    return not any(map(str.strip, cells))
-
-
-def told_chunks(chunks: Iterator[list[list[str]]], source: str) -> Generator[list[list[str]], None, None]:
-    """The same chunks; a disk that fails, or a file that goes away meanwhile, becomes a sentence."""
-    try:
-        yield from chunks
-    except UnicodeError as error:
-        raise InputError(f"{source} was changed while it was being read.", "Start again.") from error
-    except OSError as error:
-        raise InputError(
-            f"{source} could not be read to its end: {error.strerror or error}.",
-            "Check the drive that it is on, then start again.",
-        ) from error

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
-from batchupdate.reader import detect
-from batchupdate.reader.table import MAX_COLUMNS
+from batchupdate.reader.encoding import BOM, find_encoding
+from batchupdate.reader.records import MAX_COLUMNS
 from batchupdate.targets.field_path import escaped
 from batchupdate.util.text import quoted
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from batchupdate.reader.table import CellTrouble, ReadOptions
+    from batchupdate.reader.records import CellProblem, ReadOptions
 
 
 class _Number(str):
@@ -33,13 +33,10 @@ class JsonLinesRecords:
     """One open file; see `Records`. Its first record, number 0, are the columns; so line 1 is row 1."""
 
     def __init__(self, path: Path, options: ReadOptions, source: str) -> None:
-        for option, value in (("--sheet", options.sheet), ("--delimiter", options.delimiter)):
-            if value is not None:
-                raise InputError(f"{source} is a JSON Lines file, for which {option} means nothing.", "Leave it out.")
         self._path = path
         self._source = source
         self.format = "jsonl"
-        self.encoding: str | None = detect.find_encoding(path, options.encoding or "utf-8", source).name
+        self.encoding: str | None = find_encoding(path, options.encoding or "utf-8", source).name
         self.delimiter: str | None = None
         self.sheet: str | None = None
         self.columns_before = 0
@@ -47,8 +44,8 @@ class JsonLinesRecords:
         self._columns, nulls = self._survey()
         self.notices: tuple[str, ...] = ()
         if nulls:
-            told = f"{nulls:,} values are null, which is read as a blank cell: the field stays as it is."
-            self.notices = (f'{told} To clear a field, write "<null>".',)
+            notice = f"{nulls:,} values are null, which is read as a blank cell: the field stays as it is."
+            self.notices = (f'{notice} To clear a field, write "<null>".',)
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The columns, then one record for each line."""
@@ -58,12 +55,12 @@ class JsonLinesRecords:
         while chunk := list(islice(records, size)):
             yield [[record.get(name, "") for name in columns] if record else [] for record, _ in chunk]
 
-    def troubles(self, first: int, last: int) -> Sequence[CellTrouble]:  # noqa: ARG002 - the same for every format
+    def problems(self, first: int, last: int) -> Sequence[CellProblem]:  # noqa: ARG002 - the same for every format
         """None: all cells are text."""
         return ()
 
     def close(self) -> None:
-        """Nothing is held between two passes."""
+        """The file is open during a pass only."""
 
     def _survey(self) -> tuple[tuple[str, ...], int]:
         """The columns in order of first sight, and how many values are null."""
@@ -84,7 +81,7 @@ class JsonLinesRecords:
         # Only a line feed ends a line: a lone carriage return is white space in JSON.
         with self._path.open(encoding=self.encoding, newline="\n") as text:
             for number, typed in enumerate(text, 1):
-                line = typed.removeprefix(detect.BOM) if number == 1 else typed
+                line = typed.removeprefix(BOM) if number == 1 else typed
                 try:
                     yield _record(line) if not line.isspace() else ({}, 0)
                 except (_Broken, ValueError, RecursionError) as error:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from batchupdate.errors import InputError
 from batchupdate.model import BITS, MOST_ROWS, Problem, Row, RowLabels, RowRef
-from batchupdate.reader import MEANT_FOR, ReadOptions, open_table
+from batchupdate.reader.opening import open_table
+from batchupdate.reader.registry import FORMATS, OPTIONS, option_name
 from batchupdate.reader.table import Batch
 from batchupdate.spreadsheet.headers import RAGGED, normalise_heading, told_ragged
 from batchupdate.spreadsheet.reserved_columns import EXTRA, is_pulled
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from batchupdate.reader.addresses import Addresses
+    from batchupdate.reader.records import ReadOptions
     from batchupdate.reader.sources import Source
-    from batchupdate.reader.table import Addresses, Table
+    from batchupdate.reader.table import Table
 
-TOLD_AT_MOST = 3
+NAMED_AT_MOST = 3
 _SAME_HEADINGS = "All files of a run need the same headings, in any order."
 _to_row: Callable[[tuple[int, tuple[str, ...]]], Row] = partial(tuple.__new__, Row)  # as in `table`
 
@@ -69,13 +72,20 @@ class _Part(NamedTuple):
             raise InputError(f"{self.source.name} was changed while it was being read.", "Start again.")
         return table
 
-    def own_place(self, column: int) -> int | None:
+    def place_of(self, column: int) -> int | None:
         """Where a column of the whole stands in this file."""
         if self.order is None:
             return column
         if column >= len(self.order):  # cells beyond the headings
             return len(self.columns) + column - len(self.order)
         return self.order[column] if self.order[column] < len(self.columns) else None
+
+
+def open_tables(sources: Sequence[Source], options: ReadOptions, redact: Callable[[str], str] = str) -> Table | Tables:
+    """Opens the inputs of a run as one table; see `open_table` for a single one, and `Tables` for several."""
+    if len(sources) == 1:
+        return open_table(sources[0].path, options, source=sources[0].name)
+    return Tables(sources, options, redact)
 
 
 class Tables:
@@ -87,7 +97,7 @@ class Tables:
     Args:
         sources: the files, in order.
         options: what the user said about each of them; `limit` counts the rows of all.
-        redact: takes secrets out of a heading before it is told.
+        redact: takes secrets out of a heading before it is shown.
 
     Attributes:
         rows: how many data rows of each file were read so far.
@@ -117,7 +127,7 @@ class Tables:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing is held between two passes."""
+        """The files are open during a pass only."""
 
     def batches(self, size: int = 500) -> Iterator[Batch]:
         """The data rows of all files in order, up to `size` at a time; anew from the first row at every call."""
@@ -139,7 +149,7 @@ class Tables:
     def address(self, row: int, column: int) -> str:
         """Where a cell stands in its file; empty where its file has no such column."""
         part = self._parts[RowRef.of(row).file]
-        place = part.own_place(column)
+        place = part.place_of(column)
         return "" if place is None else part.addresses.of(RowRef.of(row).number, place)
 
     def _placed(self, index: int, part: _Part, batch: Batch) -> Batch:
@@ -163,8 +173,8 @@ class Tables:
                 continue
             # Once its cells stand in another order, how many there were can't be seen any more.
             many = len(cells) > width
-            told = told_ragged(len(cells), width, many=many)
-            problems.append(Problem(RAGGED, base + number, "", cells[width] if many else "", told))
+            message = told_ragged(len(cells), width, many=many)
+            problems.append(Problem(RAGGED, base + number, "", cells[width] if many else "", message))
             squared = (*cells[:width], *("",) * (width - len(cells)), "")
             rows.append(_to_row((base + number, (*pick(squared), *cells[width:]))))
         return Batch(rows, problems)
@@ -178,11 +188,11 @@ class Tables:
 
     def _joined_notices(self) -> tuple[str, ...]:
         """What was found out about the files, each sentence once."""
-        told: defaultdict[str, list[str]] = defaultdict(list)
+        files_of: defaultdict[str, list[str]] = defaultdict(list)
         for name, part in zip(self.labels.names, self._parts, strict=True):
             for notice in part.notices:
-                told[notice].append(name)
-        return tuple(f"{listed(names)}: {notice}" for notice, names in told.items())
+                files_of[notice].append(name)
+        return tuple(f"{listed(names)}: {notice}" for notice, names in files_of.items())
 
     def _refuse_others(self, part: _Part, first: _Part) -> None:
         """Refuses a file whose headings are not those of the first."""
@@ -214,8 +224,8 @@ def _first(batch: Batch, count: int) -> Batch:
 
 
 def _several(headings: Sequence[str]) -> str:
-    more = f" and {len(headings) - TOLD_AT_MOST:,} more" if len(headings) > TOLD_AT_MOST else ""
-    return ", ".join(headings[:TOLD_AT_MOST]) + more
+    more = f" and {len(headings) - NAMED_AT_MOST:,} more" if len(headings) > NAMED_AT_MOST else ""
+    return ", ".join(headings[:NAMED_AT_MOST]) + more
 
 
 def _is_free(heading: str) -> bool:
@@ -252,7 +262,8 @@ def _key(heading: str) -> str:
 
 def _refuse_meaningless(parts: Sequence[_Part], options: ReadOptions) -> None:
     """Refuses an option that means something for none of the files."""
-    for name, kinds in MEANT_FOR.items():
-        if getattr(options, name) is not None and not any(part.format in kinds for part in parts):
-            option = f"--{name.replace('_', '-')}"
+    meant = frozenset[str]().union(*(FORMATS[part.format].options for part in parts))
+    for name in sorted(OPTIONS - meant):
+        if getattr(options, name) is not None:
+            option = option_name(name)
             raise InputError(f"{option} means nothing for any of these files.", f"Leave {option} out.")

@@ -7,16 +7,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
-from batchupdate.reader.cell_text import text_of
 from batchupdate.reader.probe import survives_parquet
-from batchupdate.reader.table import MAX_COLUMNS
+from batchupdate.reader.records import MAX_COLUMNS
+from batchupdate.reader.value_to_text import text_of
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from batchupdate.reader.table import CellTrouble, ReadOptions
+    from batchupdate.reader.records import CellProblem, ReadOptions
 
 _MIDNIGHT = "T00:00:00"
 
@@ -24,11 +24,7 @@ _MIDNIGHT = "T00:00:00"
 class ParquetRecords:
     """One open file; see `Records`. Its first record, number 0, are the columns; so the first row is row 1."""
 
-    def __init__(self, path: Path, options: ReadOptions, source: str) -> None:
-        given = {"--sheet": options.sheet, "--encoding": options.encoding, "--delimiter": options.delimiter}
-        for option, value in given.items():
-            if value is not None:
-                raise InputError(f"{source} is a Parquet file, for which {option} means nothing.", "Leave it out.")
+    def __init__(self, path: Path, options: ReadOptions, source: str) -> None:  # noqa: ARG002 - the same for every format
         try:
             import pyarrow as pa  # noqa: PLC0415 - an extra
             from pyarrow import parquet  # noqa: PLC0415 - as above
@@ -65,7 +61,7 @@ class ParquetRecords:
         except self._broken as error:
             raise self._damaged() from error
 
-    def troubles(self, first: int, last: int) -> Sequence[CellTrouble]:  # noqa: ARG002 - the same for every format
+    def problems(self, first: int, last: int) -> Sequence[CellProblem]:  # noqa: ARG002 - the same for every format
         """None: every value has a text."""
         return ()
 

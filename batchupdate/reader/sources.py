@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.errors import InputError
-from batchupdate.reader import STDIN, ReadOptions, local_copy, open_table, source_name
+from batchupdate.reader.files.local_copy import STDIN, local_copy, source_name
 from batchupdate.reader.files.remote import public_name, url_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from batchupdate.reader.multi_file import Tables
-    from batchupdate.reader.table import Table
+    from collections.abc import Iterator, Sequence
 
 
 class Source(NamedTuple):
@@ -38,18 +35,9 @@ def local_copies(given: str | Path | Sequence[str | Path]) -> Iterator[list[Sour
         InputError: one of them can't be read, or stands there twice; or standard input stands beside others.
     """
     chosen = [given] if isinstance(given, str | Path) else list(given)
-    _refuse_twins(chosen)
+    _refuse_same_file_twice(chosen)
     with ExitStack() as stack:
         yield [Source(stack.enter_context(local_copy(one)), source_name(one), _place(one)) for one in chosen]
-
-
-def open_tables(sources: Sequence[Source], options: ReadOptions, redact: Callable[[str], str] = str) -> Table | Tables:
-    """Opens the inputs of a run as one table; see `open_table` for a single one, and `Tables` for several."""
-    if len(sources) == 1:
-        return open_table(sources[0].path, options, source=sources[0].name)
-    from batchupdate.reader.multi_file import Tables  # noqa: PLC0415 - most runs have one file
-
-    return Tables(sources, options, redact)
 
 
 def _place(one: str | Path) -> str:
@@ -59,20 +47,20 @@ def _place(one: str | Path) -> str:
     return STDIN if str(one) == STDIN else str(Path(one).absolute())
 
 
-def _refuse_twins(chosen: Sequence[str | Path]) -> None:
+def _refuse_same_file_twice(chosen: Sequence[str | Path]) -> None:
     if not chosen:
         raise InputError("No file is named.", "Name one, or several.")
     if len(chosen) > 1 and STDIN in map(str, chosen):
         raise InputError(
-            "Standard input (-) can't stand beside other files.", "Save what comes there as a file, and name that."
+            "Standard input (-) can't be one of several files.", "Save what comes there as a file, and name that."
         )
     seen: dict[object, str] = {}
     for one in chosen:
         name = source_name(one)
         key = _identity(one)
         if key in seen:
-            told = f"{name} is named twice" if seen[key] == name else f"{seen[key]} and {name} are the same file"
-            raise InputError(f"{told}.", "Name each file once.")
+            problem = f"{name} is named twice" if seen[key] == name else f"{seen[key]} and {name} are the same file"
+            raise InputError(f"{problem}.", "Name each file once.")
         seen[key] = name
 
 
@@ -83,6 +71,6 @@ def _identity(one: str | Path) -> object:
         return url
     try:
         found = os.stat(one)  # noqa: PTH116 - the name can be any text
-    except (OSError, ValueError):  # told when it is opened
+    except (OSError, ValueError):  # a problem of its own when it is opened
         return os.path.abspath(one)  # noqa: PTH100 - as above
     return found.st_dev, found.st_ino

@@ -1,22 +1,22 @@
-"""What every format gives, and the table that is made of it: the header, the columns and the rows below.
+"""The table that is made of a format's records: its columns, and the rows below the header.
 
-A format knows how to turn bytes into records; everything that is the same for all formats happens here, once.
+A format turns bytes into records (see `records`); everything that is the same for all formats happens here, once.
 """
 
 from __future__ import annotations
 
-import re
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from batchupdate.errors import InputError
 from batchupdate.model import ONE_FILE, Level, Problem, Row
-from batchupdate.reader import own_results
-from batchupdate.reader.header import find_header, is_blank, told_chunks
+from batchupdate.reader import previous_results
+from batchupdate.reader.addresses import Addresses, column_letters
+from batchupdate.reader.header import find_header
+from batchupdate.reader.records import MAX_COLUMNS, CellProblem, is_blank, read_chunks
 from batchupdate.spreadsheet.csv_injection import unguard
 from batchupdate.spreadsheet.headers import RAGGED, normalise_heading
 from batchupdate.spreadsheet.reserved_columns import ERROR_COLUMN, ID_COLUMN, OLD, is_pulled
@@ -26,54 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
-MAX_COLUMNS = 16_384
-"""Excel's limit; a "header" beyond it is no header."""
+    from batchupdate.reader.records import ReadOptions, Records
+
 MAX_BATCH_CELLS = 1_000_000
 """A batch of a very wide table has fewer rows, so that its memory stays bounded."""
-MAX_TOLD = 3
-"""So many cells of a header are told one by one."""
-
-_LIKE_A_CELL = re.compile(r"[A-Z]{1,3}\d+|R\d*C\d*", re.IGNORECASE)
-"""A sheet's name that needs quotes, for it could be a cell's."""
+MAX_NAMED = 3
+"""At most so many cells of a header are named one by one."""
 
 _first_cell = itemgetter(0)
 _to_row: Callable[[tuple[int, tuple[str, ...]]], Row] = partial(tuple.__new__, Row)  # `Row._make`, without its Python
-
-
-@dataclass(frozen=True, slots=True)
-class ReadOptions:
-    """What the user may say about a file; None leaves it to be found out.
-
-    Attributes:
-        sheet: name of a workbook's sheet.
-        encoding: a text file's encoding, as Python names it.
-        delimiter: what separates a text file's columns: one character, or its name.
-        limit: read the first so many data rows only.
-        header_row: number of the row with the headings.
-        mixed: leave out what means nothing for a file's format, for it is said of several files.
-    """
-
-    sheet: str | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    limit: int | None = None
-    header_row: int | None = None
-    mixed: bool = False
-
-
-class CellTrouble(NamedTuple):
-    """A cell that has no text of its own, and why; what its row's `Problem` is made of.
-
-    `row` is the number that the spreadsheet program shows, `place` the cell's place in its record, from 0. `message`
-    goes on after the cell's address.
-    """
-
-    row: int
-    place: int
-    code: str
-    cell: str
-    message: str
-    level: Level
 
 
 class Batch(list[Row]):
@@ -91,67 +52,6 @@ class Batch(list[Row]):
         self.problems = problems
 
 
-class Records(Protocol):
-    """One open file of one format.
-
-    Attributes:
-        format: "csv", "jsonl", "parquet", or one of the workbooks: "xlsx", "xls", "xlsb", "ods".
-        encoding: Python's name of a text file's encoding.
-        delimiter: the character between a text file's columns.
-        sheet: name of the sheet that is read.
-        notices: what was found out or guessed, as sentences for the user.
-        columns_before: columns that lie left of the first one in a record.
-        first_number: number of the first record: 1, or 0 where the headings are no row of the file.
-    """
-
-    format: str
-    encoding: str | None
-    delimiter: str | None
-    sheet: str | None
-    notices: tuple[str, ...]
-    columns_before: int
-    first_number: int
-
-    def chunks(self, size: int) -> Iterator[list[list[str]]]:
-        """The records from the first on, blank ones too, at most `size` at a time; anew at every call."""
-
-    def troubles(self, first: int, last: int) -> Sequence[CellTrouble]:
-        """What is wrong with single cells of the rows `first` to `last`, in the order of rows."""
-
-    def close(self) -> None:
-        """Lets go of the file."""
-
-
-class Addresses(NamedTuple):
-    """How the cells of a table are called; it holds nothing of the table open.
-
-    `sheet` is None in a file without sheets. `before` is how many columns lie left of a record's first cell. `kept` are
-    the places of the input's own columns in a report of ours, which has `width` columns; None for all other files.
-    """
-
-    sheet: str | None
-    before: int
-    width: int
-    kept: tuple[int, ...] | None
-
-    def of(self, row: int, column: int) -> str:
-        """Where a cell stands, by the place of its heading among the table's columns; see `Table.address`."""
-        place = column
-        if self.kept is not None:
-            beyond = column - len(self.kept)
-            place = self.kept[column] if beyond < 0 else self.width + beyond
-        return self.at(row, place)
-
-    def at(self, row: int, place: int) -> str:
-        """Where a cell stands, by its place in its record, from 0."""
-        cell = f"{column_letters(self.before + place)}{row}"
-        if self.sheet is None:
-            return cell
-        plain = self.sheet.isidentifier() and not _LIKE_A_CELL.fullmatch(self.sheet)
-        name = self.sheet if plain else "'" + self.sheet.replace("'", "''") + "'"
-        return f"{name}!{cell}"
-
-
 class Table:
     """An open input file: its columns and its rows.
 
@@ -164,7 +64,7 @@ class Table:
         delimiter: the character between a text file's columns, None for a workbook.
         sheet: name of the sheet that is read, None for a text file.
         columns: the headings as typed, trimmed; a column without a heading is ''. Our own columns are left out.
-        notices: what was found out or guessed, as sentences to be told to the user once.
+        notices: what was found out or guessed, as sentences for the user.
         header_row: number of the header's row, 1 unless blank rows stand above it, 0 where it is
             made of keys.
         own: whether this is a results.csv or failed.csv of ours.
@@ -187,24 +87,24 @@ class Table:
         self.encoding = records.encoding
         self.delimiter = records.delimiter
         self.sheet = records.sheet
-        found = find_header(records, source, options.header_row)
-        self.header_row = found.number
-        headings = [heading.strip() for heading in found.cells]
+        header = find_header(records, source, options.header_row)
+        self.header_row = header.number
+        headings = [heading.strip() for heading in header.cells]
         self._width = len(headings)
-        self._kept = own_results.kept_columns(headings)
+        self._kept = previous_results.kept_columns(headings)
         self.own = self._kept is not None
         self.addresses = Addresses(records.sheet, records.columns_before, self._width, self._kept)
-        self._copy_of_id = own_results.own_place(headings, ID_COLUMN) if self.own else 0
-        self._error = own_results.own_place(headings, ERROR_COLUMN) if self.own else 0
+        self._copy_of_id = previous_results.own_place(headings, ID_COLUMN) if self.own else 0
+        self._error = previous_results.own_place(headings, ERROR_COLUMN) if self.own else 0
         # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.
         self._guarded = not self.own and self.format == "csv" and any(heading.startswith(OLD) for heading in headings)
         if self._kept is not None:
-            headings = own_results.strip([headings], self._kept, self._width)[0]
+            headings = previous_results.strip([headings], self._kept, self._width)[0]
         elif self._guarded:
             headings = list(map(unguard, headings))
         self.columns = tuple(headings)
-        self.notices = records.notices + found.notices + self._own_notices() + self._header_notices()
-        self._refuse_twins()
+        self.notices = records.notices + header.notices + self._own_notices() + self._header_notices()
+        self._refuse_duplicate_headings()
 
     def batches(self, size: int = 500) -> Iterator[Batch]:
         """The data rows in order, up to `size` of them at a time; anew from the first row at every call.
@@ -218,20 +118,20 @@ class Table:
         left = self._limit
         size = max(min(size, MAX_BATCH_CELLS // (self._width or 1)), 1)
         number = self._records.first_number
-        with closing(told_chunks(self._records.chunks(size), self.source)) as chunks:
+        with closing(read_chunks(self._records, self.source, size)) as chunks:
             for chunk in chunks:
                 first, number = number, number + len(chunk)
                 if first <= self.header_row:
                     del chunk[: self.header_row - first + 1]
                     first = number - len(chunk)
-                known = [*self._spoilt_ids(chunk, first), *self._broken_rows(chunk, first)]
+                known = [*self._retyped_ids(chunk, first), *self._short_rows(chunk, first)]
                 rows = self._rows(chunk, first)
                 if left is not None:
                     rows = rows[:left]
                     left -= len(rows)
                 if rows:
-                    troubles = sorted([*self._records.troubles(first, number - 1), *known])
-                    yield Batch(rows, self._problems(rows, troubles))
+                    found = sorted([*self._records.problems(first, number - 1), *known])
+                    yield Batch(rows, self._problems(rows, found))
                 if left == 0:
                     return
 
@@ -241,7 +141,7 @@ class Table:
         self.light = light
 
     def close(self) -> None:
-        """Lets go of the file, and removes the temporary copy if there is one."""
+        """Closes the file, and removes the temporary copy if there is one."""
         self._opened.close()
 
     def __enter__(self) -> Self:
@@ -261,51 +161,51 @@ class Table:
         """
         return self.addresses.of(row, column)
 
-    def _spoilt_ids(self, chunk: list[list[str]], first: int) -> list[CellTrouble]:
+    def _retyped_ids(self, chunk: list[list[str]], first: int) -> list[CellProblem]:
         """Ids of an earlier run that a spreadsheet program took for numbers when its results were saved again."""
         if self._kept is None:
             return []
         return [
-            CellTrouble(
+            CellProblem(
                 first + at,
                 place,
                 "id_as_number",
                 chunk[at][place],
-                f"was {quoted(told)} in the run that these results are of: a spreadsheet program took the id for a "
+                f"was {quoted(original)} in the run that these results are of: a spreadsheet program took the id for a "
                 "number or a date; type it again, in a column that is formatted as text",
                 Level.ERROR,
             )
-            for at, place, told in own_results.spoilt_ids(chunk, self._kept, self._copy_of_id)
+            for at, place, original in previous_results.retyped_ids(chunk, self._kept, self._copy_of_id)
         ]
 
-    def _broken_rows(self, chunk: list[list[str]], first: int) -> list[CellTrouble]:
+    def _short_rows(self, chunk: list[list[str]], first: int) -> list[CellProblem]:
         """Rows of an earlier run that were too short in its file, and are whole in its results."""
         if self._kept is None:
             return []
         way_out = "Fill in what is missing, or, if the row is right as it stands, empty its _error cell"
         return [
-            CellTrouble(
-                first + at, place, RAGGED, "", f"is blank: in the file of an earlier run, {told} {way_out}", Level.ERROR
+            CellProblem(
+                first + at, place, RAGGED, "", f"is blank: in the file of an earlier run, {text} {way_out}", Level.ERROR
             )
-            for at, place, told in own_results.broken_rows(chunk, self._kept, self._error)
+            for at, place, text in previous_results.short_rows(chunk, self._kept, self._error)
         ]
 
-    def _problems(self, rows: list[Row], troubles: Sequence[CellTrouble]) -> Sequence[Problem]:
+    def _problems(self, rows: list[Row], found: Sequence[CellProblem]) -> Sequence[Problem]:
         """What the reader knows of single cells, as problems of the rows that are left."""
-        if not troubles:
+        if not found:
             return ()
         numbers = {row.number for row in rows}
         return [
             Problem(
-                trouble.code,
-                trouble.row,
-                self._heading(trouble.place),
-                trouble.cell,
-                f"{self.addresses.at(trouble.row, trouble.place)} {trouble.message}",
-                trouble.level,
+                cell.code,
+                cell.row,
+                self._heading(cell.place),
+                cell.cell,
+                f"{self.addresses.at(cell.row, cell.place)} {cell.message}",
+                cell.level,
             )
-            for trouble in troubles
-            if trouble.row in numbers and self._is_kept(trouble.place)
+            for cell in found
+            if cell.row in numbers and self._is_kept(cell.place)
         ]
 
     def _is_kept(self, place: int) -> bool:
@@ -318,7 +218,7 @@ class Table:
 
     def _rows(self, chunk: list[list[str]], first: int) -> list[Row]:
         if self._kept is not None:
-            chunk = own_results.strip(chunk, self._kept, self._width)
+            chunk = previous_results.strip(chunk, self._kept, self._width)
         elif self._guarded:
             chunk = [list(map(unguard, cells)) for cells in chunk]
         width = len(self.columns)
@@ -344,13 +244,13 @@ class Table:
         return ("This file holds results of an earlier run; their columns (_row, _outcome and so on) are ignored.",)
 
     def _header_notices(self) -> tuple[str, ...]:
-        troubles = self._records.troubles(self.header_row, self.header_row)
-        told = [f"In the header, {self.addresses.at(t.row, t.place)} {t.message}." for t in troubles[:MAX_TOLD]]
-        if len(troubles) > MAX_TOLD:
-            told.append(f"The same goes for {len(troubles) - MAX_TOLD:,} more cells of the header.")
-        return tuple(told)
+        found = self._records.problems(self.header_row, self.header_row)
+        notices = [f"In the header, {self.addresses.at(c.row, c.place)} {c.message}." for c in found[:MAX_NAMED]]
+        if len(found) > MAX_NAMED:
+            notices.append(f"The same is true of {len(found) - MAX_NAMED:,} more cells of the header.")
+        return tuple(notices)
 
-    def _refuse_twins(self) -> None:
+    def _refuse_duplicate_headings(self) -> None:
         if len(self.columns) > MAX_COLUMNS:
             raise InputError(
                 f"{self.source}: the header has {len(self.columns):,} columns; at most {MAX_COLUMNS:,} can be read.",
@@ -363,10 +263,10 @@ class Table:
             if not key:
                 continue
             if key in seen:
-                raise self._twins(seen[key], place)
+                raise self._duplicate_heading(seen[key], place)
             seen[key] = place
 
-    def _twins(self, one: int, other: int) -> InputError:
+    def _duplicate_heading(self, one: int, other: int) -> InputError:
         places = list(self._kept if self._kept is not None else range(self._width))
         names = [self.columns[places.index(place)] for place in (one, other)]
         letters = [column_letters(self._records.columns_before + place) for place in (one, other)]
@@ -375,16 +275,6 @@ class Table:
             f"({quoted(names[0])} and {quoted(names[1])}; case, spaces, '_' and '-' make no difference).",
             "Rename or delete one of them.",
         )
-
-
-def column_letters(index: int) -> str:
-    """A column's name in a spreadsheet program: 0 is A, 25 is Z, 26 is AA."""
-    letters = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
 
 
 def _cut_empty_ends(chunk: list[list[str]], width: int) -> None:

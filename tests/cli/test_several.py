@@ -78,7 +78,7 @@ def test_files_without_rows_are_nothing_to_do(cli: Cli, renames: Renames) -> Non
         (["check", "exports/*.tsv"], "No file matches 'exports/*.tsv'."),
         (["run", "exports/*.tsv", "--yes"], "No file matches 'exports/*.tsv'."),
         (["check", "exports/part 9.csv", "exports/*.csv"], "exports/part 9.csv is named twice."),
-        (["run", "exports/part 9.csv", "-"], "Standard input (-) can't stand beside other files."),
+        (["run", "exports/part 9.csv", "-"], "Standard input (-) can't be one of several files."),
         (["check", "exports/*.csv", "--annotate", "a.xlsx"], "--annotate writes a copy of one file, and 2 are named."),
         (["check", "exports/*.csv", "--annotate", "exports/part 9.xlsx"], "--annotate"),
         (["check", "exports/*.csv", "--sheet", "x"], "--sheet means nothing for any of these files."),

@@ -188,7 +188,7 @@ def test_a_file_that_goes_away_while_it_is_read_is_told(make: Callable[..., Path
 
 
 def test_a_sheet_of_a_text_file_is_refused(refused: Callable[..., str]) -> None:
-    assert "has no sheets" in refused("id\n1\n", sheet="one")
+    assert "--sheet means nothing" in refused("id\n1\n", sheet="one")
 
 
 # Surrogates have no encoding, NUL is refused, and U+FEFF at the start of a file is its mark.

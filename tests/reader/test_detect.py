@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchupdate.reader import detect
+from batchupdate.reader import csv_dialect, encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,8 +49,8 @@ def test_a_guess_is_told_with_the_first_cell_where_it_matters(read: Callable[...
 
 def test_a_guess_is_told_without_a_cell_where_quotes_are_broken_before(make: Callable[..., Path]) -> None:
     path = make(f"id,name\n1,{'x' * 140_000}\n2,Zürich\n".encode("cp1252"))
-    assert "reads" not in detect.encoding_notice(path, ",", 0)
-    assert "reads" not in detect.encoding_notice(make("id\n1\n"), ",", 0)
+    assert "reads" not in encoding.encoding_notice(path, ",", 0)
+    assert "reads" not in encoding.encoding_notice(make("id\n1\n"), ",", 0)
 
 
 def test_a_character_beyond_ascii_late_in_the_file_is_found(read: Callable[..., Any]) -> None:
@@ -125,7 +125,7 @@ def test_utf16_that_is_cut_off_is_refused(refused: Callable[..., str]) -> None:
 def test_a_place_is_counted_past_quoted_line_ends_over_many_pieces(
     refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detect, "CHUNK_BYTES", 5)
+    monkeypatch.setattr(encoding, "CHUNK_BYTES", 5)
     assert "row 4 (byte" in refused(b'id;name\r\n1;"A\r\n\r\nB"\r\n2;C\r\n3;\xfc\r\n', encoding="utf-8")
     assert "row 2 (byte" in refused(b"sep=;\r\nid;name\r\n1;\xfc\r\n", encoding="utf-8")
 
@@ -147,7 +147,7 @@ def test_a_nul_after_windows_characters_is_refused(refused: Callable[..., str]) 
 
 
 def test_a_line_without_end_is_refused(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(detect, "MAX_LINE", 1000)
+    monkeypatch.setattr(encoding, "MAX_LINE", 1000)
     assert "a line is longer than 1,000 characters" in refused("id\n1\n" + "x" * 1001)
 
 
@@ -169,12 +169,12 @@ def test_a_line_without_end_is_refused(refused: Callable[..., str], monkeypatch:
     ],
 )
 def test_the_delimiter_is_the_one_that_explains_header_and_rows(sample: str, found: str) -> None:
-    assert detect.find_delimiter(sample) == (found, 0)
+    assert csv_dialect.find_delimiter(sample) == (found, 0)
 
 
 def test_a_sample_that_ends_inside_a_row_is_no_ragged_row() -> None:
     sample = "a;b,c\n" + "1;2,3\n" * 20_000
-    assert detect.find_delimiter(sample[: detect.SAMPLE_CHARACTERS])[0] == ","
+    assert csv_dialect.find_delimiter(sample[: csv_dialect.SAMPLE_CHARACTERS])[0] == ","
 
 
 @pytest.mark.parametrize("line", ["sep=;\n", "SEP=;\r\n", '"sep=;"\n', "\ufeffsep=;\r"])

@@ -122,7 +122,7 @@ def test_a_file_that_changes_while_it_is_opened_is_told(
     def changed(*_args: object) -> None:
         raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
 
-    monkeypatch.setattr("batchupdate.reader.detect.open_text", changed)
+    monkeypatch.setattr("batchupdate.reader.csv.open_text", changed)
     with pytest.raises(InputError, match="was changed while it was being read"):
         open_table(make("id\n1\n"))
 

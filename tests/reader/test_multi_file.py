@@ -13,8 +13,8 @@ from batchupdate.errors import InputError
 from batchupdate.model import MOST_ROWS, RowRef
 from batchupdate.reader import ReadOptions
 from batchupdate.reader import multi_file as module
-from batchupdate.reader.multi_file import Tables
-from batchupdate.reader.sources import local_copies, open_tables
+from batchupdate.reader.multi_file import Tables, open_tables
+from batchupdate.reader.sources import local_copies
 from batchupdate.reader.table import Table
 
 if TYPE_CHECKING:
@@ -286,7 +286,7 @@ def test_a_url_that_is_named_twice_is_refused_without_its_query() -> None:
 
 
 def test_standard_input_stands_alone(make: Make) -> None:
-    assert refused(make("id\n"), "-").startswith("Standard input (-) can't stand beside other files.")
+    assert refused(make("id\n"), "-").startswith("Standard input (-) can't be one of several files.")
 
 
 def test_no_file_at_all_is_refused() -> None:
@@ -299,6 +299,6 @@ def test_a_missing_file_is_told_by_its_name(make: Make) -> None:
 
 @pytest.mark.parametrize("named", [["https://u:p@host/a.csv?key=k"], ["s3://bucket/a.csv#f"]])
 def test_a_urls_place_holds_no_credential(named: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchupdate.reader.fetch", lambda _url, out: out.write(b"id\n1\n"))
+    monkeypatch.setattr("batchupdate.reader.files.local_copy.fetch", lambda _url, out: out.write(b"id\n1\n"))
     with local_copies(named) as (source,):
         assert source.place == source.name == named[0].replace("u:p@", "").split("?")[0].split("#")[0]

@@ -12,8 +12,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError
-from batchupdate.reader.files.kind import Kind
-from batchupdate.reader.table import column_letters
+from batchupdate.reader.addresses import column_letters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +32,7 @@ _XLSB_SHEET = re.compile(r"xl/worksheets/[^/]+\.bin", re.IGNORECASE)
 _ROW_HEADER, _CELL_ERROR, _FORMULA_ERROR = 0, 3, 11
 
 
-def refuse_errors(path: Path, kind: Kind, source: str) -> None:
+def refuse_errors(path: Path, kind: str, source: str) -> None:
     """Refuses a workbook with an error in one of its cells, on whichever sheet.
 
     Args:
@@ -113,4 +112,4 @@ def _place(row: bytes, column: bytes) -> str:
     return f"{column_letters(int.from_bytes(column, 'little'))}{int.from_bytes(row, 'little') + 1}"
 
 
-_FINDERS = {Kind.XLS: _in_xls, Kind.XLSB: _in_xlsb}
+_FINDERS = {"xls": _in_xls, "xlsb": _in_xlsb}

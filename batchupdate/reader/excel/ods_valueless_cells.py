@@ -16,7 +16,7 @@ from xml.parsers import expat
 
 from batchupdate.reader.excel.size_guard import MAX_ROWS, pieces
 from batchupdate.reader.excel.valueless_cells import Mark, bounded_marks
-from batchupdate.reader.table import MAX_COLUMNS
+from batchupdate.reader.records import MAX_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.errors import InputError
 from batchupdate.reader.files.kind import refuse_damaged, refuse_password
-from batchupdate.reader.table import MAX_COLUMNS
+from batchupdate.reader.records import MAX_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from bisect import bisect_left, bisect_right
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain, islice, repeat
 from operator import itemgetter
 from typing import TYPE_CHECKING
@@ -13,14 +14,15 @@ from xml.etree.ElementTree import ParseError
 
 from batchupdate.errors import InputError
 from batchupdate.model import Level
-from batchupdate.reader.cell_text import text_of, time_of
+from batchupdate.reader.addresses import column_letters
 from batchupdate.reader.excel.blind_spots import refuse_errors
 from batchupdate.reader.excel.ods_valueless_cells import find_ods_marks
 from batchupdate.reader.excel.size_guard import weigh
 from batchupdate.reader.excel.valueless_cells import find_marks
-from batchupdate.reader.files.kind import Kind, refuse_damaged, refuse_password
+from batchupdate.reader.files.kind import refuse_damaged, refuse_password
 from batchupdate.reader.probe import survives_workbook
-from batchupdate.reader.table import CellTrouble, column_letters
+from batchupdate.reader.records import CellProblem
+from batchupdate.reader.value_to_text import text_of, time_of
 from batchupdate.spreadsheet.reserved_columns import CHANGES_SHEET, HOW_TO_SHEET
 from batchupdate.util.text import quoted
 
@@ -31,28 +33,23 @@ if TYPE_CHECKING:
     from python_calamine import CalamineSheet, CalamineWorkbook, SheetMetadata
 
     from batchupdate.reader.excel.valueless_cells import Mark
-    from batchupdate.reader.table import ReadOptions
+    from batchupdate.reader.records import ReadOptions
 
 
 class WorkbookRecords:
     """One sheet of an open workbook; see `Records`."""
 
-    def __init__(self, path: Path, kind: Kind, options: ReadOptions, source: str) -> None:
-        for option, value in (("--encoding", options.encoding), ("--delimiter", options.delimiter)):
-            if value is not None:
-                raise InputError(
-                    f"{source} is an Excel workbook, for which {option} means nothing.", f"Leave {option} out."
-                )
+    def __init__(self, path: Path, options: ReadOptions, source: str, kind: str) -> None:
         worth_a_look: frozenset[str] = frozenset()
-        if kind is not Kind.XLS:
-            worth_a_look = weigh(path, source, sheets=kind is Kind.XLSX)
-        if kind is not Kind.XLSX and not survives_workbook(path, source):
+        if kind != "xls":
+            worth_a_look = weigh(path, source, sheets=kind == "xlsx")
+        if kind != "xlsx" and not survives_workbook(path, source):
             refuse_damaged(source)
-        if kind in {Kind.XLS, Kind.XLSB}:
+        if kind in {"xls", "xlsb"}:
             with _damage_told(source):
                 refuse_errors(path, kind, source)
         self._source = source
-        self.format = str(kind)
+        self.format = kind
         self.first_number = 1
         self.encoding: str | None = None
         self.delimiter: str | None = None
@@ -70,7 +67,7 @@ class WorkbookRecords:
             self._merged = sorted(self._sheet.merged_cell_ranges or ())
         with _damage_told(source):
             self._marks: Sequence[Mark] = find_marks(path, self._sheet.name, worth_a_look, source)
-            if kind is Kind.ODS:
+            if kind == "ods":
                 self._marks, merged = find_ods_marks(path, self._sheet.name, source)
                 self._merged = sorted(merged)
         # Calamine's rectangle leaves out cells without a value that stand beyond all others.
@@ -87,7 +84,7 @@ class WorkbookRecords:
                 chunk = [[cell if type(cell) is str else text_of(cell) for cell in row] for row in islice(rows, size)]
             if not chunk:
                 return
-            if self.format == Kind.ODS:
+            if self.format == "ods":
                 chunk = [list(map(time_of, cells)) for cells in chunk]
             if self._marks:
                 self._put_marks(chunk, before)
@@ -103,10 +100,10 @@ class WorkbookRecords:
             cells.extend([""] * (place + 1 - len(cells)))
             cells[place] = mark.text
 
-    def troubles(self, first: int, last: int) -> list[CellTrouble]:
+    def problems(self, first: int, last: int) -> list[CellProblem]:
         """Errors, formulas that were never calculated, and cells that are covered by a merged one."""
         found = [
-            CellTrouble(
+            CellProblem(
                 mark.row + 1,
                 mark.column - self.columns_before,
                 mark.code,
@@ -126,7 +123,7 @@ class WorkbookRecords:
         begin = bisect_left(self._marks, first, key=itemgetter(0))
         return self._marks[begin : bisect_right(self._marks, last, lo=begin, key=itemgetter(0))]
 
-    def _covered(self, first: int, last: int) -> list[CellTrouble]:
+    def _covered(self, first: int, last: int) -> list[CellProblem]:
         """For each row of a merged cell, the first place that it covers; rows are counted from 0."""
         found = []
         for (top, left), (bottom, right) in self._merged:
@@ -135,7 +132,7 @@ class WorkbookRecords:
             for row in range(max(first, top), min(last, bottom) + 1):
                 place = (left + 1 if row == top else left) - self.columns_before
                 if row > top or right > left:
-                    trouble = CellTrouble(row + 1, place, "merged_cell", "", message, Level.WARNING)
+                    trouble = CellProblem(row + 1, place, "merged_cell", "", message, Level.WARNING)
                     found.append(trouble)
         return found
 
@@ -201,3 +198,8 @@ def _trouble(source: str) -> Iterator[None]:
         if type(error).__name__ == "PasswordError":
             refuse_password(source)
         refuse_damaged(source, error)
+
+
+open_xlsx, open_xlsb, open_xls, open_ods = (
+    partial(WorkbookRecords, kind=kind) for kind in ("xlsx", "xlsb", "xls", "ods")
+)

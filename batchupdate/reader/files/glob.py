@@ -10,8 +10,8 @@ import re
 from pathlib import Path, PurePath
 
 from batchupdate.errors import InputError
-from batchupdate.reader.files.kind import TABLE_SUFFIXES
 from batchupdate.reader.files.remote import url_of
+from batchupdate.reader.registry import SUFFIXES
 
 MAX_NEAR = 3
 _OPEN_IN_OFFICE = "~$"
@@ -70,5 +70,5 @@ def _near(word: str) -> str:
     near = near or difflib.get_close_matches(pattern, names, n=MAX_NEAR)
     if near:
         return f"Did you mean {' or '.join(near[:MAX_NEAR])}?"
-    tables = [name for name in names if PurePath(name).suffix.lower() in TABLE_SUFFIXES][:MAX_NEAR]
+    tables = [name for name in names if PurePath(name).suffix.lower() in SUFFIXES][:MAX_NEAR]
     return f"That folder holds {', '.join(tables)}." if tables else "There is no table in that folder."

@@ -5,28 +5,16 @@ from __future__ import annotations
 import json
 import mmap
 import zipfile
-from enum import StrEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from batchupdate.errors import InputError
+from batchupdate.reader.registry import FORMATS, Format
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD_BYTES = 4096
-
-
-class Kind(StrEnum):
-    """The kinds of file that can be read."""
-
-    TEXT = "csv"
-    XLSX = "xlsx"
-    XLS = "xls"
-    XLSB = "xlsb"
-    ODS = "ods"
-    JSONL = "jsonl"
-    PARQUET = "parquet"
 
 
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
@@ -60,15 +48,12 @@ _MARKUP = (
 )
 _CONTROL = frozenset(range(32)) - set(b"\t\n\v\f\r\x1a\x1b")
 
-_WORKBOOK_SUFFIXES = frozenset({".xlsx", ".xlsm", ".xls", ".xlsb", ".ods"})
+_WORKBOOK_SUFFIXES = frozenset(suffix for each in FORMATS.values() if each.workbook for suffix in each.suffixes)
 _TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
-_JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson"})
-TABLE_SUFFIXES = _WORKBOOK_SUFFIXES | _TEXT_SUFFIXES | _JSONL_SUFFIXES | {".txt", ".parquet"}
-"""How the names of files end that can be read."""
 _FIRST_LINE_BYTES = 16 << 20
 
 
-def find_kind(path: Path, source: str) -> Kind:
+def find_format(path: Path, source: str) -> Format:
     """Finds out what a file is, and refuses what can't be read as a table.
 
     Args:
@@ -83,29 +68,33 @@ def find_kind(path: Path, source: str) -> Kind:
         head = file.read(HEAD_BYTES)
     if not head:
         raise InputError(f"{source} is empty (0 bytes).", "Check that it was exported or downloaded completely.")
+    found = FORMATS[_name_of_format(path, head, source)]
+    _compare_name(path.suffix.lower(), found, source)
+    return found
+
+
+def _name_of_format(path: Path, head: bytes, source: str) -> str:
     if head.startswith(_OLE2):
-        kind = _ole2_kind(path, source)
-    elif head.startswith(_ZIP):
-        kind = _zip_kind(path, source)
-    elif head.startswith(b"PAR1"):
-        kind = Kind.PARQUET
-    elif _is_json_lines(path, head):
-        kind = Kind.JSONL
-    else:
-        _refuse_others(head, source)
-        kind = Kind.TEXT
-    _compare_name(path.suffix.lower(), kind, source)
-    return kind
+        return _format_of_ole2(path, source)
+    if head.startswith(_ZIP):
+        return _format_of_zip(path, source)
+    for each in FORMATS.values():
+        if each.magic and head.startswith(each.magic):
+            return each.name
+    if _is_json_lines(path, head):
+        return "jsonl"
+    _refuse_others(head, source)
+    return "csv"
 
 
-def _ole2_kind(path: Path, source: str) -> Kind:
+def _format_of_ole2(path: Path, source: str) -> str:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         # The names of an OLE2 file's streams stand in its directory in UTF-16 ([MS-CFB], section 2.6.1).
         if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
             refuse_password(source)
         if content.find("WordDocument".encode("utf-16-le")) >= 0:
             raise InputError(f"{source} is a Word document, not a table.", _EXPORT)
-    return Kind.XLS
+    return "xls"
 
 
 def refuse_password(source: str) -> NoReturn:
@@ -160,14 +149,14 @@ def is_zipped_document(path: Path, source: str) -> bool:
     )
 
 
-def _zip_kind(path: Path, source: str) -> Kind:
+def _format_of_zip(path: Path, source: str) -> str:
     names = _names_in_zip(path, source)
     if "xl/workbook.bin" in names:
-        return Kind.XLSB
+        return "xlsb"
     if any(name.startswith("xl/") for name in names):
-        return Kind.XLSX
+        return "xlsx"
     if "content.xml" in names and "mimetype" in names:
-        return Kind.ODS
+        return "ods"
     if any(name.startswith("word/") for name in names):
         raise InputError(f"{source} is a Word document, not a table.", _EXPORT)
     raise InputError(f"{source} is a ZIP archive.", UNPACK)
@@ -178,7 +167,7 @@ def _is_json_lines(path: Path, head: bytes) -> bool:
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start.startswith(b"{"):
         return False
-    if path.suffix.lower() in _JSONL_SUFFIXES:
+    if path.suffix.lower() in FORMATS["jsonl"].suffixes:
         return True
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as text:
         line = "\n"
@@ -220,15 +209,14 @@ def refuse_binary(source: str) -> NoReturn:
     raise InputError(f"{source} is a binary file, not a table.", "Give a .csv, .xlsx or .xls file.")
 
 
-def _compare_name(suffix: str, kind: Kind, source: str) -> None:
-    if kind is Kind.TEXT and suffix in _WORKBOOK_SUFFIXES:
+def _compare_name(suffix: str, found: Format, source: str) -> None:
+    if found.name == "csv" and suffix in _WORKBOOK_SUFFIXES:
         raise InputError(
             f"{source} is no Excel workbook, although its name ends in {suffix}: it holds plain text.",
             "If it is a CSV file, rename it to end in .csv; otherwise save it again from Excel.",
         )
-    if kind not in {Kind.TEXT, Kind.JSONL} and suffix in _TEXT_SUFFIXES:
-        what = "a Parquet file" if kind is Kind.PARQUET else "an Excel workbook"
+    if found.name not in {"csv", "jsonl"} and suffix in _TEXT_SUFFIXES:
         raise InputError(
-            f"{source} is {what}, although its name ends in {suffix}.",
-            f"Rename it to end in .{kind}.",
+            f"{source} is {found.what}, although its name ends in {suffix}.",
+            f"Rename it to end in .{found.name}.",
         )

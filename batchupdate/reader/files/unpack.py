@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from batchupdate.errors import InputError
-from batchupdate.reader.files.kind import TABLE_SUFFIXES, UNPACK, is_zipped_document
+from batchupdate.reader.files.kind import UNPACK, is_zipped_document
+from batchupdate.reader.registry import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ def _only_table(path: Path, source: str) -> str:
     files = [
         name for name in files if not name.startswith("__MACOSX/") and not PurePosixPath(name).name.startswith(".")
     ]
-    tables = [name for name in files if PurePosixPath(name).suffix.lower() in TABLE_SUFFIXES] or files
+    tables = [name for name in files if PurePosixPath(name).suffix.lower() in SUFFIXES] or files
     if len(tables) != 1:
         listed = ", ".join(map(shown_name, tables[:5])) + (", …" if len(tables) > 5 else "")  # noqa: PLR2004 - a few will do
         what = f"{len(tables):,} files ({listed})" if tables else "no file"

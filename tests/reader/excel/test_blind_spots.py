@@ -8,7 +8,6 @@ import pytest
 from workbooks import ods, xlsb
 
 from batchupdate.reader.excel import blind_spots
-from batchupdate.reader.files.kind import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +74,7 @@ def test_an_xlsb_too_large_to_be_looked_through_is_damaged(tmp_path: Path, monke
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("xl/worksheets/sheet1.bin", bytes(4))
     with pytest.raises(ValueError, match="larger than"):
-        blind_spots.refuse_errors(path, Kind.XLSB, "a.xlsb")
+        blind_spots.refuse_errors(path, "xlsb", "a.xlsb")
 
 
 def test_typed_cells_of_an_ods_become_the_texts_that_the_guide_says(read: Callable[..., Any]) -> None:

@@ -14,8 +14,8 @@ from workbooks import book, with_sheet
 
 from batchupdate.errors import InputError
 from batchupdate.reader import open_table
-from batchupdate.reader.cell_text import text_of
 from batchupdate.reader.excel import size_guard, workbook
+from batchupdate.reader.value_to_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Our own results.csv and failed.csv are valid input: the rows as typed, with what became of them beside."""
+"""Results of an earlier run as input: our results.csv and failed.csv hold the rows as typed, beside their outcomes."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def strip(chunk: list[list[str]], kept: tuple[int, ...], width: int) -> list[lis
     ]
 
 
-def spoilt_ids(chunk: list[list[str]], kept: tuple[int, ...], copy: int) -> Iterator[tuple[int, int, str]]:
+def retyped_ids(chunk: list[list[str]], kept: tuple[int, ...], copy: int) -> Iterator[tuple[int, int, str]]:
     """The ids that a spreadsheet program changed when the report was opened and saved in it.
 
     Only the column `_id` is guarded against that. An id that someone has corrected is none of these: the cell has to be
@@ -80,14 +80,14 @@ def spoilt_ids(chunk: list[list[str]], kept: tuple[int, ...], copy: int) -> Iter
         if len(cells) <= copy or not (cells[copy].startswith(GUARD) or "/" in cells[copy]):
             continue
         own = {place: unguard(cells[place]) for place in kept if place < len(cells)}
-        told = unguard_id(cells[copy])
-        for one in {told, *told.split("/")}:  # an id of several parts stands there as a path
+        original = unguard_id(cells[copy])
+        for one in {original, *original.split("/")}:  # an id of several parts stands there as a path
             if one not in own.values():
                 yield from ((at, place, one) for place, cell in own.items() if is_retyped(cell, one))
 
 
-def broken_rows(chunk: list[list[str]], kept: tuple[int, ...], error: int) -> Iterator[tuple[int, int, str]]:
-    """The rows that broke off in the original input, and that nobody has mended: a report has made them whole again.
+def short_rows(chunk: list[list[str]], kept: tuple[int, ...], error: int) -> Iterator[tuple[int, int, str]]:
+    """The rows that broke off in the original input, and that nobody has corrected: a report has made them whole again.
 
     Args:
         chunk: records of the report.
@@ -98,7 +98,7 @@ def broken_rows(chunk: list[list[str]], kept: tuple[int, ...], error: int) -> It
         The record's place in the chunk, the place of the first cell that was not there, and what was said of the row.
     """
     for at, cells in enumerate(chunk):
-        told = told_short(cells[error]) if len(cells) > error else None
-        missing = kept[told[0] :] if told else ()
-        if told and missing and not any(cells[place].strip() for place in missing if place < len(cells)):
-            yield at, missing[0], told[1]
+        short = told_short(cells[error]) if len(cells) > error else None
+        missing = kept[short[0] :] if short else ()
+        if short and missing and not any(cells[place].strip() for place in missing if place < len(cells)):
+            yield at, missing[0], short[1]

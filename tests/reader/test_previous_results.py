@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batchupdate.model import Level
 from batchupdate.reader import open_table
-from batchupdate.reader.own_results import OWN_COLUMNS
+from batchupdate.reader.previous_results import OWN_COLUMNS
 from batchupdate.spreadsheet.csv_injection import guard, unguard
 from batchupdate.spreadsheet.headers import told_ragged, told_short
 

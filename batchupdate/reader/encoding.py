@@ -1,16 +1,16 @@
-"""Finds out how a text file is written: its encoding, over the whole file, and its delimiter, from its first rows."""
+"""Finds out how a text file is encoded, over the whole file."""
 
 from __future__ import annotations
 
 import codecs
 import csv
 import io
-import re
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from batchupdate.errors import InputError
+from batchupdate.reader.csv_dialect import SAMPLE_CHARACTERS, count_records, find_delimiter
 from batchupdate.reader.files.kind import HEAD_BYTES, looks_binary, refuse_binary
 from batchupdate.util.text import quoted
 
@@ -19,14 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
-SAMPLE_CHARACTERS = 1 << 16
 MAX_LINE = 16 * CHUNK_BYTES
 """Characters. A line is read in one piece, so an endless one would take endless memory."""
 
-DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-_WORDS = {**DELIMITERS, r"\t": "\t"}
 BOM = "\ufeff"
-_NOTHING = "".join(DELIMITERS.values()) + " \r\n"
 
 # UTF-32's little-endian mark begins with that of UTF-16, so it stands first.
 _MARKS = (
@@ -36,10 +32,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_COLUMNS_OF_TEXTS = 2
 _NOT_FOR_FILES = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _NOT_ASCII = bytes(range(128, 256))
-_SEP_LINE = re.compile(r'\ufeff?"?sep=([^\w\s"]|\t)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 
 SAY_ENCODING = "Say how it is written with --encoding, or save it as 'CSV UTF-8'."
 
@@ -185,7 +179,7 @@ def _not_utf8(path: Path, offset: int, source: str) -> Encoding:
         raise InputError(
             f"{source} is written in UTF-8, but row {row:,} (byte {offset + 1:,}) is not: the file is damaged, "
             "or was put together from files of different encodings.",
-            "Mend that row and save the file as UTF-8, or say --encoding if all of it is written another way.",
+            "Correct that row and save the file as UTF-8, or say --encoding if all of it is written another way.",
         )
     try:
         _scan(path, "cp1252")
@@ -252,87 +246,6 @@ def _lines_before(path: Path, encoding: str, end: int, skip: int) -> Iterator[st
             rest = lines.pop() if lines and left else ""
             yield from lines[skip:]
             skip = max(skip - len(lines), 0)
-
-
-def count_records(lines: Iterator[str], delimiter: str) -> int:
-    """How many records the text has, as far as it can be read."""
-    rows = 0
-    try:
-        for _ in csv.reader(lines, delimiter=delimiter):
-            rows += 1
-    except csv.Error:
-        rows += 1
-    return rows
-
-
-def given_delimiter(given: str) -> str:
-    r"""What the user said as --delimiter: one character, or `comma`, `semicolon`, `tab`, `pipe` or `\t`.
-
-    Raises:
-        InputError: it is none of these.
-    """
-    delimiter = _WORDS.get(given.lower(), given)
-    if len(delimiter) != 1 or delimiter in '"\r\n\0 ':
-        raise InputError(
-            f"{given!r} can't be a delimiter.", "Give one character, or one of: comma, semicolon, tab, pipe."
-        )
-    return delimiter
-
-
-def find_delimiter(sample: str, header_row: int = 1) -> tuple[str, int]:
-    """Finds out what separates the columns, from a file's first characters.
-
-    Args:
-        sample: the first characters.
-        header_row: number of the row with the headings; what stands above it tells nothing.
-
-    Returns:
-        The delimiter, and how many lines to skip: 1 where the file begins with Excel's `sep=;` line, which Excel
-        reads but does not show.
-    """
-    sep = _SEP_LINE.match(sample)
-    if sep is not None:
-        return sep[1], 1
-    found = max(DELIMITERS.values(), key=lambda delimiter: _fit(sample, delimiter, header_row))
-    if header_row == 1 and _fit(sample, found)[0] == 0:
-        # The first row may be a title. A comma between two halves of a text does not make columns.
-        wide = [delimiter for delimiter in DELIMITERS.values() if _usual_width(sample, delimiter) > _COLUMNS_OF_TEXTS]
-        found = max(wide, key=lambda delimiter: _usual_width(sample, delimiter), default=found)
-    return found, 0
-
-
-def _widths(sample: str, delimiter: str, header_row: int = 1) -> list[int]:
-    """How many columns each row has that is not blank, from the header on."""
-    widths: list[int] = []
-    try:
-        reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, strict=True)
-        for row in islice(reader, header_row - 1, None):
-            widths += [len(row)] if "".join(row).strip(_NOTHING) else []
-    except csv.Error:
-        pass  # the sample may end inside a quoted cell
-    else:
-        if len(sample) >= SAMPLE_CHARACTERS and len(widths) > 1:
-            widths.pop()
-    return widths
-
-
-def _usual_width(sample: str, delimiter: str) -> int:
-    """How many columns nearly all rows have; 0 where they differ."""
-    widths = _widths(sample, delimiter)
-    usual = max(widths, key=widths.count, default=0)
-    return usual if widths.count(usual) * 4 >= len(widths) * 3 or widths[-3:] == [usual] * 3 else 0
-
-
-def _fit(sample: str, delimiter: str, header_row: int = 1) -> tuple[float, float]:
-    """How well a delimiter explains the sample: columns in the header, times the share of rows that have as many.
-
-    Where none occurs in the header, there is one column, and the delimiter that occurs in no cell is best.
-    """
-    widths = _widths(sample, delimiter, header_row)
-    if not widths:
-        return 0.0, 0.0
-    share = widths.count(widths[0]) / len(widths)
-    return (widths[0] - 1) * share, share
 
 
 def first_beyond_ascii(path: Path, encoding: str, delimiter: str, skip: int) -> tuple[int, str] | None:

@@ -1,0 +1,102 @@
+"""The input formats. To add one, write one new file with a class like `Records`, and add one line to `FORMATS`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+from batchupdate.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchupdate.reader.records import ReadOptions, Records
+
+_HEADER = frozenset({"header_row"})
+_TEXT = _HEADER | {"encoding", "delimiter"}
+_SHEET = _HEADER | {"sheet"}
+OPTIONS = _TEXT | _SHEET
+"""The options of `ReadOptions` that mean something for some formats only."""
+
+
+class _Opener(Protocol):
+    def __call__(self, path: Path, options: ReadOptions, source: str) -> Records: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file that can be read.
+
+    Attributes:
+        name: as `Table.format` gives it; also the suffix of such a file's usual name.
+        what: what such a file is, in a sentence.
+        implementation: the class that reads it, as `module:name` inside this package. It is imported when the first
+            such file is opened, so that a run loads only what it needs.
+        suffixes: how the names of such files end.
+        options: the options that mean something for it.
+        magic: the bytes that such files begin with. Without them the format is recognised in `files.kind`.
+        streamed: whether an open table of it occupies no memory and no file handle between two passes.
+        workbook: whether it is a spreadsheet program's own.
+    """
+
+    name: str
+    what: str
+    implementation: str
+    suffixes: tuple[str, ...]
+    options: frozenset[str] = frozenset()
+    magic: bytes = b""
+    streamed: bool = False
+    workbook: bool = False
+
+    def fitting(self, options: ReadOptions) -> ReadOptions:
+        """The options without those that mean nothing for this format."""
+        return replace(options, **dict.fromkeys(OPTIONS - self.options))  # type: ignore[arg-type] # they all may be None
+
+    def open(self, path: Path, options: ReadOptions, source: str) -> Records:
+        """Opens a file of this format.
+
+        Args:
+            path: a regular file.
+            options: what the user said about it.
+            source: what to call it in a sentence.
+
+        Raises:
+            InputError: it can't be read, or an option means nothing for it.
+        """
+        for name in sorted(OPTIONS - self.options):
+            if getattr(options, name) is not None:
+                option = option_name(name)
+                raise InputError(f"{source} is {self.what}, for which {option} means nothing.", f"Leave {option} out.")
+        module, _, name = self.implementation.partition(":")
+        opener = cast("_Opener", getattr(import_module(f"{__package__}.{module}"), name))
+        return opener(path, options, source)
+
+
+FORMATS: dict[str, Format] = {
+    each.name: each
+    for each in (
+        Format("csv", "a text file", "csv:CsvRecords", (".csv", ".tsv", ".tab", ".txt"), _TEXT, streamed=True),
+        Format(
+            "jsonl",
+            "a JSON Lines file",
+            "json_lines:JsonLinesRecords",
+            (".jsonl", ".ndjson"),
+            frozenset({"encoding"}),
+            streamed=True,
+        ),
+        Format("xlsx", "an Excel workbook", "excel.workbook:open_xlsx", (".xlsx", ".xlsm"), _SHEET, workbook=True),
+        Format("xlsb", "an Excel workbook", "excel.workbook:open_xlsb", (".xlsb",), _SHEET, workbook=True),
+        Format("xls", "an Excel workbook", "excel.workbook:open_xls", (".xls",), _SHEET, workbook=True),
+        Format("ods", "an OpenDocument spreadsheet", "excel.workbook:open_ods", (".ods",), _SHEET, workbook=True),
+        Format("parquet", "a Parquet file", "parquet:ParquetRecords", (".parquet",), magic=b"PAR1"),
+    )
+}
+
+SUFFIXES = frozenset(suffix for each in FORMATS.values() for suffix in each.suffixes)
+"""How the names of files end that can be read."""
+
+
+def option_name(name: str) -> str:
+    """An attribute of `ReadOptions` as it is typed on the command line."""
+    return f"--{name.replace('_', '-')}"
