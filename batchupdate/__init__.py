@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     )
     from batchupdate.model import Level, Outcome, Problem, Progress
     from batchupdate.reporter import Summary
-    from batchupdate.run import check_file, run_file
+    from batchupdate.run import check_file, resume, retry, run_file
+    from batchupdate.runs.selection import Selection
     from batchupdate.validator.checkup import Checkup
 
 __all__ = [
@@ -44,12 +45,15 @@ __all__ = [
     "Progress",
     "RunLocked",
     "SafetyStop",
+    "Selection",
     "Settings",
     "Summary",
     "UsageError",
     "__version__",
     "check_file",
     "load_settings",
+    "resume",
+    "retry",
     "run_file",
 ]
 
@@ -68,7 +72,8 @@ _HOMES = {
     "model": ("Level", "Outcome", "Problem", "Progress"),
     "reporter": ("Summary",),
     "validator.checkup": ("Checkup",),
-    "run": ("check_file", "run_file"),
+    "run": ("check_file", "resume", "retry", "run_file"),
+    "runs.selection": ("Selection",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

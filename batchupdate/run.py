@@ -8,9 +8,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
-from batchupdate.config import find_key
+from batchupdate.config import Settings, find_key
+from batchupdate.config.sources import with_kept
 from batchupdate.engine import Stop, work_off
 from batchupdate.errors import InputError, UsageError
 from batchupdate.ingest import Ingest, write_rows
@@ -23,12 +25,13 @@ from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
 from batchupdate.runs.earlier import checkup_of, hold_target
 from batchupdate.runs.endpoint import secrets_if_known, secrets_of, target_of
 from batchupdate.runs.facts import facts_of, rate_facts
-from batchupdate.runs.folder import point_latest
+from batchupdate.runs.folder import find, point_latest
 from batchupdate.runs.history import exit_code_of, report, summarise
 from batchupdate.runs.job import Job
 from batchupdate.runs.log import run_log
 from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
+from batchupdate.runs.selection import Selection
 from batchupdate.runs.unfinished import begin
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.gc import fewer_collections
@@ -38,12 +41,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batchupdate.config import Settings
     from batchupdate.model import Problem
     from batchupdate.reporter import Summary
     from batchupdate.validator.checkup import Checkup
 
-__all__ = ["Job", "Stop", "check_file", "execute", "prepare", "resumed_job", "retry_job", "run_file"]
+__all__ = ["Job", "Stop", "check_file", "execute", "prepare", "resume", "resumed_job", "retry", "retry_job", "run_file"]
 
 
 def _ignore(_: object) -> None:
@@ -201,6 +203,57 @@ async def run_file(
         RunLocked: another process holds the unfinished run.
     """
     with prepare(source, settings, new=new, on_problem=on_problem, on_progress=on_progress, environ=environ) as job:
+        return await execute(job, on_progress=on_progress)
+
+
+async def resume(
+    run: str | Path = "latest",
+    settings: Settings | None = None,
+    *,
+    on_progress: Callable[[Progress], None] = _ignore,
+    environ: Mapping[str, str] | None = None,
+) -> Summary:
+    """Resumes an unfinished run from its journal, and returns what became of it; the same as the command `resume`.
+
+    Args:
+        run: a run's id, its folder, or `latest`.
+        settings: what is set here stands above what the run has kept of its settings.
+        on_progress: is called with how far the run is, a few times a second.
+        environ: where the API key is looked up; None for the process's own environment.
+
+    Raises:
+        UsageError: the run can't be resumed.
+        RunLocked: another process holds it, or is working on its target.
+    """
+    settings = settings or Settings()
+    with resumed_job(find(settings.runs_dir, str(run)), partial(with_kept, settings), environ=environ) as job:
+        return await execute(job, on_progress=on_progress)
+
+
+async def retry(
+    run: str | Path,
+    selection: Selection | None = None,
+    settings: Settings | None = None,
+    *,
+    on_progress: Callable[[Progress], None] = _ignore,
+    environ: Mapping[str, str] | None = None,
+) -> Summary:
+    """Sends rows of an earlier run again, as a run of their own; the same as the command `retry --yes`.
+
+    Args:
+        run: a run's id, its folder, or `latest`.
+        selection: which rows; None for all that failed, were unknown, conflicted or were not attempted.
+        settings: what is set here stands above what the run has kept of its settings.
+        on_progress: is called with how far the run is, a few times a second.
+        environ: where the API key is looked up; None for the process's own environment.
+
+    Raises:
+        UsageError: the earlier run can't be read, or no row of it is selected.
+        RunLocked: another process holds the earlier run, or is working on its target.
+    """
+    settings = settings or Settings()
+    folder, selection = find(settings.runs_dir, str(run)), selection or Selection()
+    with retry_job(folder, selection, partial(with_kept, settings), environ=environ) as job:
         return await execute(job, on_progress=on_progress)
 
 

@@ -304,3 +304,29 @@ async def test_where_repeating_is_not_safe_an_earlier_run_that_can_not_be_read_s
             pass
         with prepare(source, settings, new=True, environ=KEYS) as prepared:
             assert prepared.to_send == 3
+
+
+async def test_the_library_resumes_and_retries_as_the_commands_do(tmp_path: Path) -> None:
+    source = write(
+        tmp_path / "in.csv",
+        ["id", "name"],
+        *([one, f"N {one[:4]}"] for one in IDS[:4]),
+        ["00000000-0000-4000-8000-000000000000", "x"],
+    )
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path, concurrency=1)
+        with prepare(source, settings, environ=KEYS, clock=QuickClock()) as job:
+            job.journal.begin_session(1.0, repeatable=True)  # and the process dies before anything left
+        resumed = await batchupdate.resume("latest", settings_for(sandbox, tmp_path), environ=KEYS)
+        assert len(sandbox.applied) == 4
+        again = await batchupdate.retry(resumed.run_id, settings=settings_for(sandbox, tmp_path), environ=KEYS)
+        assert len(sandbox.applied) == 4
+        with pytest.raises(ConfigError, match="No row of the run"):
+            await batchupdate.retry(
+                "latest",
+                batchupdate.Selection(statuses=[(500, 599)]),
+                settings_for(sandbox, tmp_path),
+                environ=KEYS,
+            )
+    assert [line["_outcome"] for line in lines(resumed)] == ["updated"] * 4 + ["failed"]
+    assert (again.retry_of, again.rows, again.exit_code) == (resumed.run_id, 1, 1)

@@ -57,6 +57,15 @@ def load_settings(
         raise ConfigError("\n".join(sentences)) from error
 
 
+def with_kept(settings: Settings, kept: Mapping[str, Any]) -> Settings:
+    """Settings that were made in a program, above those that an earlier run has kept; see `Settings.kept`.
+
+    Raises:
+        ConfigError: what was kept is wrong.
+    """
+    return load_settings(_given(settings), environ={}, kept=kept)
+
+
 def _given(model: Strict) -> dict[str, Any]:
     """What a file says, without the defaults of what it leaves out."""
     values = {name: getattr(model, name) for name in model.model_fields_set}

@@ -34,6 +34,9 @@ async def main() -> int:
         summary: batchupdate.Summary = await batchupdate.run_file(
             Path("in.csv"), settings, new=True, on_problem=found, on_progress=told, environ={"LANGDOCK_API_KEY": "k"}
         )
+        summary = await batchupdate.resume("latest", settings, on_progress=told)
+        failed = batchupdate.Selection(outcomes=[batchupdate.Outcome.FAILED], statuses=[(500, 599)])
+        summary = await batchupdate.retry(summary.run_id, failed)
     except (batchupdate.UsageError, batchupdate.RunLocked) as error:
         print(error.message, error.hint)
         return error.exit_code
