@@ -27,6 +27,8 @@ class BatchUpdateError(Exception):
     """
 
     exit_code: int = 70
+    code: str = "internal"
+    """A stable name of the kind of error, for programs."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -41,26 +43,33 @@ class UsageError(BatchUpdateError):
     """The command can't be carried out as it was given. Nothing was sent."""
 
     exit_code = 2
+    code = "usage"
 
 
 class ConfigError(UsageError):
     """A setting, a target's declaration or an API key is wrong or missing."""
 
+    code = "config"
+
 
 class InputError(UsageError):
     """The input can't be read as a table of changes."""
+
+    code = "input"
 
 
 class SafetyStop(BatchUpdateError):  # noqa: N818 - it says what happened, not that something is broken
     """The run stopped itself: credentials refused, too many failures, or an API that is down."""
 
     exit_code = 3
+    code = "safety_stop"
 
 
 class RunLocked(BatchUpdateError):  # noqa: N818 - as above
     """Another process holds this run."""
 
     exit_code = 4
+    code = "locked"
 
 
 class Interrupted(BatchUpdateError):  # noqa: N818 - as above
@@ -69,8 +78,10 @@ class Interrupted(BatchUpdateError):  # noqa: N818 - as above
     `signal_number` is the signal's number; the exit code is 128 plus it, as shells have it.
     """
 
-    def __init__(self, signal_number: int) -> None:
-        super().__init__("Stopped on request.")
+    code = "interrupted"
+
+    def __init__(self, signal_number: int, message: str = "Stopped on request.") -> None:
+        super().__init__(message)
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
 

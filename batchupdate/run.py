@@ -163,7 +163,7 @@ async def execute(
     with run_log(folder.log, clock, job.secrets, job.labels, verbose=verbose) as log:
         job.on_start()
         session = journal.begin_session(clock.unix(), repeatable=target.repeatable)
-        journal.set_meta({**rate_facts(job.rate), "finished": False})
+        journal.set_meta({**rate_facts(job.rate), "finished": False, "stopped": None})
         total = job.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
@@ -171,10 +171,12 @@ async def execute(
             traffic, ended = await work_off(job, session, log, stop or Stop(), on_progress)
         counts = journal.counts()
         exit_code = exit_code_of(counts, ended)
+        if ended:
+            journal.set_meta({"stopped": {"code": ended.code, "message": ended.message}})
         journal.end_session(Session.at(session, clock.unix(), traffic), exit_code)
         log.info("end", exit_code=exit_code, sent=traffic.sent, throttled=traffic.throttled)
     on_progress(Progress("reporting", total, total, counts, traffic))
-    summary = summarise(folder, journal, counts, ended.message if ended else "")
+    summary = summarise(folder, journal, counts)
     report(journal, summary)
     return summary
 

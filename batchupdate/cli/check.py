@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from batchupdate.model import Problem
 
 JSON_PROBLEMS = 1000
+SHOWN_OF_A_KIND = 5
+"""So many problems of one kind in one column are shown as sentences; other formats have them all."""
 
 
 @reports_errors
@@ -32,6 +34,9 @@ def check(
         Path | None,
         typer.Option(help="Write a copy as .xlsx, with the bad cells coloured.", rich_help_panel=options.OUTPUT),
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Let --annotate replace a file.", rich_help_panel=options.OUTPUT)
+    ] = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     *,
@@ -59,7 +64,7 @@ def check(
     if as_json and output is not Format.TEXT:
         raise UsageError("--json and --format both say how to write.", "Give only one of them.")
     files = expand(files)
-    _may_annotate(annotate, files)
+    _may_annotate(annotate, files, force=force)
     output = Format.JSON if as_json else output
     screen = Screen(quiet=quiet, as_json=output is not Format.TEXT)
     kept: list[Problem] = []
@@ -67,10 +72,11 @@ def check(
     write = _writer(output, screen, files)
 
     def show(problem: Problem) -> None:
-        groups.add(problem)
+        nth = groups.add(problem)
         if len(kept) < JSON_PROBLEMS:
             kept.append(problem)
-        write(problem)
+        if output is not Format.TEXT or nth <= SHOWN_OF_A_KIND:
+            write(problem)
 
     if output is Format.CSV:
         screen.line(csv_line(*csv_columns(several=len(files) > 1)))
@@ -78,12 +84,25 @@ def check(
     for notice in checkup.notices:
         screen.say(notice)
     groups.show(screen)
-    if annotate:
-        screen.say(f"The annotated copy: {annotate}")
-    screen.result(verdict(checkup), style="bold red" if checkup.invalid else "bold green")
+    for line in _where_to_see_more(groups, files, annotate):
+        screen.say(line)
+    bad = bool(checkup.invalid)
+    screen.result(verdict(checkup), style="bold red" if bad else "bold green", failure=bad)
     if output is Format.JSON:
         screen.json(checkup_json(checkup, kept))
     raise typer.Exit(checkup.exit_code)
+
+
+def _where_to_see_more(groups: Groups, files: list[str], annotate: Path | None) -> list[str]:
+    """How to see the problems that the screen does not show, or in their cells."""
+    lines = []
+    if groups.most > SHOWN_OF_A_KIND:
+        lines.append(f"Of each kind the first {SHOWN_OF_A_KIND} are shown. To see them all, add: --format csv")
+    if annotate:
+        lines.append(f"The annotated copy: {annotate}")
+    elif groups.most and len(files) == 1 and Path(files[0]).suffix.lower() == ".xlsx":
+        lines.append("To see them in a copy of the workbook, add: --annotate checked.xlsx")
+    return lines
 
 
 def _writer(output: Format, screen: Screen, files: list[str]) -> Callable[[Problem], None]:
@@ -97,13 +116,20 @@ def _writer(output: Format, screen: Screen, files: list[str]) -> Callable[[Probl
         return lambda problem: screen.line(as_github(problem, path_of.get(problem.file, paths[0])))
     if output is Format.CSV:
         return lambda problem: screen.line(as_csv(problem))
-    return lambda problem: screen.result(line_of(problem), style="yellow" if problem.level == "warning" else "")
+
+    def sentence(problem: Problem) -> None:
+        warning = problem.level == "warning"
+        screen.result(line_of(problem), style="yellow" if warning else "", failure=not warning)
+
+    return sentence
 
 
-def _may_annotate(annotate: Path | None, files: list[str]) -> None:
+def _may_annotate(annotate: Path | None, files: list[str], *, force: bool) -> None:
     if annotate is None:
         return
     if annotate.suffix.lower() != ".xlsx":
         raise UsageError(f"--annotate {annotate} does not end in .xlsx.", "Name it so.")
     if annotate.exists() and any(Path(file).exists() and annotate.samefile(file) for file in files if file != "-"):
         raise UsageError(f"--annotate {annotate} would overwrite the file that is checked.", "Give another name.")
+    if annotate.exists() and not force:
+        raise UsageError(f"--annotate {annotate}: there is such a file.", "Give another name, or add --force.")

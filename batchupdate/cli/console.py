@@ -6,7 +6,9 @@ import functools
 import json
 import os
 import re
+import signal
 import sys
+import textwrap
 import time
 import traceback
 from contextlib import contextmanager, suppress
@@ -15,19 +17,19 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 import typer
 
 from batchupdate.cli.progress import LiveLine, PlainLines
-from batchupdate.errors import BatchUpdateError, InternalError
+from batchupdate.errors import BatchUpdateError, InternalError, Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
+    from rich.text import Text
 
     from batchupdate.model import Progress
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-INTERRUPTED = 130
 WIDE = 200
 COLOURS = {
     "updated": "green",
@@ -49,31 +51,34 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except BatchUpdateError as error:
-            complain(error)
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as error:
-            complain(BatchUpdateError("Stopped on request. Nothing was sent."), mark="")
-            raise typer.Exit(INTERRUPTED) from error
+            ending: BatchUpdateError = error
+        except KeyboardInterrupt:
+            ending = Interrupted(signal.SIGINT, "Stopped on request. Nothing was sent.")
         except (typer.Exit, typer.Abort):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the user gets a sentence
             place = _keep_details()
-            complain(
-                InternalError(f"An internal error: {type(error).__name__}.", f"This is a bug; its details: {place}")
+            ending = InternalError(
+                f"An internal error: {type(error).__name__}.", f"This is a bug; its details: {place}"
             )
-            raise typer.Exit(InternalError.exit_code) from error
+        complain(ending)
+        if kwargs.get("as_json"):
+            stopped = {"code": ending.code, "message": ending.message, "hint": ending.hint}
+            Screen(as_json=True).json({"exit_code": ending.exit_code, "stopped": stopped})
+        raise typer.Exit(ending.exit_code)
 
     return wrapper
 
 
-def complain(error: BatchUpdateError, mark: str = "Error: ") -> None:
+def complain(error: BatchUpdateError) -> None:
     """Says what is wrong and the way out, on standard error."""
-    from rich.text import Text
-
     console = _console(stderr=True)
-    _print(console, Text.assemble((mark, "bold red"), (_harmless(error.message), "")))
+    mark = "" if isinstance(error, Interrupted) else "Error: "
+    text = _text(console, mark + error.message)
+    text.stylize("bold red", 0, len(mark))
+    _print(console, text)
     if error.hint:
-        _print(console, Text(_harmless(error.hint)))
+        _print(console, _text(console, error.hint))
 
 
 _UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -82,6 +87,22 @@ _UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u20
 def _harmless(text: str) -> str:
     """The text without characters that a terminal would obey: it can hold what stands in a file."""
     return _UNSEEN.sub("\ufffd", text)
+
+
+def _text(console: Console, text: str, style: str = "") -> Text:
+    """The text as it is shown: on a terminal wrapped at words, with a hanging indent."""
+    from rich.text import Text
+
+    text = _harmless(text)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        text = "\n".join(_wrapped(line, console.width) for line in text.split("\n"))
+    return Text(text, style=style)
+
+
+def _wrapped(line: str, width: int) -> str:
+    indent = " " * (len(line) - len(line.lstrip(" ")))
+    pieces = textwrap.wrap(line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(pieces)
 
 
 def _print(console: Console, content: object) -> None:
@@ -136,7 +157,7 @@ class Screen:
     """Prints for one command.
 
     Args:
-        quiet: no messages but errors.
+        quiet: nothing is printed but failures, on standard error.
         as_json: standard output holds one JSON document and nothing else.
     """
 
@@ -149,10 +170,19 @@ class Screen:
         if not self._quiet:
             self._show(self._err, text, style)
 
-    def result(self, text: str = "", style: str = "") -> None:
-        """A line of the result, on standard output."""
-        if not self._as_json:
-            self._show(self._out, text, style)
+    def result(self, text: str = "", style: str = "", *, failure: bool = False) -> None:
+        """A line of the result, on standard output.
+
+        One that speaks of a failure is also shown where results are not, on standard error: that is what cron mails.
+        """
+        if (console := self._results(failure=failure)) is not None:
+            self._show(console, text, style)
+
+    def _results(self, *, failure: bool) -> Console | None:
+        """Where a result is shown, if at all."""
+        if not self._quiet and not self._as_json:
+            return self._out
+        return self._err if failure else None
 
     def line(self, text: str) -> None:
         """A line for programs, on standard output, exactly as it is."""
@@ -165,27 +195,25 @@ class Screen:
 
     @staticmethod
     def _show(console: Console, text: str, style: str) -> None:
-        from rich.text import Text
+        _print(console, _text(console, text, style))
 
-        _print(console, Text(_harmless(text), style=style))
-
-    def table(self, title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-        """A table of the result, on standard output."""
+    def table(self, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, failure: bool = False) -> None:
+        """A table of the result, where `result` shows its lines; the first column is never folded."""
         from rich import box
         from rich.table import Table
         from rich.text import Text
 
-        if self._as_json:
+        if (console := self._results(failure=failure)) is None:
             return
-        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         numeric = [
             all(row[i].replace(",", "").replace(".", "").isdigit() for row in rows) for i in range(len(headings))
         ]
-        for heading, right in zip(headings, numeric, strict=True):
-            table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        for place, (heading, right) in enumerate(zip(headings, numeric, strict=True)):
+            table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=place == 0)
         for row in rows:
             table.add_row(*(Text(_harmless(cell), style=COLOURS.get(cell, "")) for cell in row))
-        _print(self._out, table)
+        _print(console, table)
 
     def json(self, data: dict[str, Any]) -> None:
         """The JSON document, if that is what was asked for."""

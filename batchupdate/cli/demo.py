@@ -13,6 +13,7 @@ from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.descriptions import show_outcomes
 from batchupdate.cli.sending import send
+from batchupdate.errors import EXIT_ROWS_NOT_FINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 DEMO_LIMIT = "30/s"
 DEMO_FAULTS = "503-retry-after=0.02,500=0.04,reset-after=0.04"
 DEMO_SEED = 3
+SAMPLES = {"langdock-renames.csv": "langdock-integration", "nairi-renames.xlsx": "nairi-llm-integration"}
 
 
 @reports_errors
@@ -44,10 +46,11 @@ def demo(*, given: options.Given) -> None:
             run_in_thread(limit=DEMO_LIMIT, headers="retry-after", faults=Faults.parse(DEMO_FAULTS, DEMO_SEED))
         )
         screen.say(f"The sandbox listens at {server.url}: {DEMO_LIMIT}, with occasional faults.")
-        codes = [
-            _apply(samples / "langdock-renames.csv", "langdock-integration", server, given, screen),
-            _apply(samples / "nairi-renames.xlsx", "nairi-llm-integration", server, given, screen),
-        ]
+        codes = []
+        for file, target in SAMPLES.items():
+            codes.append(_apply(samples / file, target, server, given, screen))
+            if codes[-1] > EXIT_ROWS_NOT_FINE:  # Ctrl-C, for one
+                break
         screen.say(f"The sandbox saw {server.counts.requests} requests and applied {server.counts.applied} changes.")
     raise typer.Exit(max(codes))
 

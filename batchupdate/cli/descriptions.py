@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.cli.options import RUNS_DIR
 from batchupdate.cli.problem_lines import line_of
 from batchupdate.cli.wording import many, span, times
+from batchupdate.model import Outcome
 from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
@@ -14,6 +17,8 @@ if TYPE_CHECKING:
     from batchupdate.reporter import Summary
     from batchupdate.run import Job
     from batchupdate.validator.checkup import Checkup
+
+SHOWN_ERRORS = 5
 
 
 def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
@@ -73,15 +78,16 @@ def verdict(checkup: Checkup) -> str:
 
 
 def show_outcomes(screen: Screen, summary: Summary) -> None:
-    """The table of outcomes, the most frequent errors, and where the files are."""
+    """The table of outcomes, the most frequent errors, where the files are, and what to do next."""
+    failure = summary.exit_code != 0
     rows = [(outcome.value, f"{count:,}") for outcome, count in summary.counts.items() if count]
-    screen.table("", ("outcome", "rows"), rows or [("nothing to do", "0")])
-    for group in summary.errors[:5]:
+    screen.table(("outcome", "rows"), rows or [("nothing to do", "0")], failure=failure)
+    for group in summary.errors[:SHOWN_ERRORS]:
         place = f"{group.example_file} row {group.example_row}".lstrip()
         rows_of = f"{group.count:,} rows, such as {place}" if group.count > 1 else place
-        screen.result(f"  {rows_of}: {group.message}")
-    if len(summary.errors) > 5:  # noqa: PLR2004 - the rest is in the files
-        screen.result("  … and others: see failed.csv")
+        screen.result(f"  {rows_of}: {group.message}", failure=failure)
+    if len(summary.errors) > SHOWN_ERRORS:
+        screen.result("  … and others: see failed.csv", failure=failure)
     traffic, seconds = summary.sessions.traffic, summary.sessions.duration_s
     line = f"{many(traffic.sent, 'request')} in {span(seconds)}"
     if traffic.retried:
@@ -93,11 +99,27 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
     screen.result(line + ".")
     if summary.advice:
         screen.result(summary.advice)
-    screen.result(f"Results: {summary.folder}")
+    screen.result(f"Results: {summary.folder}", failure=failure)
     for notice in summary.notices:
-        screen.result(notice, style="yellow")
+        screen.result(notice, style="yellow", failure=failure)
     if summary.stopped:
-        screen.result(summary.stopped, style="bold red")
+        screen.result(summary.stopped.message, style="bold red", failure=failure)
+    for step in _next_steps(summary):
+        screen.result(step, failure=failure)
+
+
+def _next_steps(summary: Summary) -> list[str]:
+    """What to do about rows that did not succeed, each with the command to type."""
+    counts, steps = summary.counts, []
+    run = summary.run_id if summary.folder.parent == RUNS_DIR else shlex.quote(str(summary.folder))
+    if summary.left:
+        steps.append(f"{many(summary.left, 'row')} left; to resume: batchupdate resume {run}")
+    elif again := counts[Outcome.FAILED] + counts[Outcome.UNKNOWN] + counts[Outcome.CONFLICT]:
+        steps.append(f"To send {many(again, 'row')} again as they are: batchupdate retry {run}")
+    if invalid := counts[Outcome.INVALID]:
+        failed = summary.folder / "failed.csv"
+        steps.append(f"To send {many(invalid, 'invalid row')}, correct them first: edit {failed} and run that file.")
+    return steps
 
 
 def _of_files(checkup: Checkup) -> str:

@@ -32,7 +32,9 @@ Files = Annotated[
     ),
 ]
 TargetName = Annotated[str, typer.Argument(help=_TARGET, metavar="TARGET")]
-RunName = Annotated[str, typer.Argument(help="A run's id, its folder, or the word latest.", metavar="RUN")]
+RunName = Annotated[
+    str, typer.Argument(help="A run's id or the beginning of it, its folder, or the word latest.", metavar="RUN")
+]
 RunsDir = Annotated[Path, typer.Option(envvar="BATCHUPDATE_RUNS_DIR", help="Where runs are kept.")]
 RUNS_DIR = Path("batchupdate-runs")
 

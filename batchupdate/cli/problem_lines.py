@@ -81,13 +81,19 @@ class Groups:
         self._counts: dict[tuple[str, str, str], int] = {}
         self._first: dict[tuple[str, str, str], list[str]] = {}
 
-    def add(self, problem: Problem) -> None:
-        """Counts one more."""
+    def add(self, problem: Problem) -> int:
+        """Counts one more; returns how many of its kind there are now."""
         kind = (problem.level.value, problem.code, problem.column)
         self._counts[kind] = self._counts.get(kind, 0) + 1
         first = self._first.setdefault(kind, [])
         if len(first) < FIRST_CELLS:
             first.append(f"{problem.file} {problem.address}".lstrip() if problem.address else _place(problem))
+        return self._counts[kind]
+
+    @property
+    def most(self) -> int:
+        """How many the most frequent kind has."""
+        return max(self._counts.values(), default=0)
 
     def rows(self) -> list[tuple[str, ...]]:
         """Kind, code, column, count and first cells; errors first, then the most frequent."""
@@ -105,4 +111,5 @@ class Groups:
     def show(self, screen: Screen) -> None:
         """The table, where there is more than one problem."""
         if sum(self._counts.values()) > 1:
-            screen.table("", ("kind", "problem", "column", "count", "first cells"), self.rows())
+            failure = any(level == "error" for level, _, _ in self._counts)
+            screen.table(("kind", "problem", "column", "count", "first cells"), self.rows(), failure=failure)

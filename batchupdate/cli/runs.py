@@ -51,7 +51,7 @@ def runs(context: typer.Context, runs_dir: options.RunsDir = options.RUNS_DIR, a
             )
             for folder, look in found
         ]
-        screen.table("", ("run", "target", "rows", "succeeded", "state", "age", "size"), rows)
+        screen.table(("run", "target", "rows", "succeeded", "state", "age", "size"), rows)
     screen.json(
         {
             "runs": [
@@ -103,7 +103,7 @@ def prune(
     else:
         now = time.time()
         rows = [(run.folder.run_id, age(now - run.last_work), size(run.folder.path)) for run in may_go]
-        screen.table("", ("run", "age", "size"), rows)
+        screen.table(("run", "age", "size"), rows)
     removed: list[str] = []
     freed = 0
     if may_go and not dry_run:

@@ -71,7 +71,7 @@ def send(job: Job, screen: Screen, *, verbose: bool = False) -> Summary:
             try:
                 return await execute(job, on_progress=show, stop=stop, verbose=verbose)
             except asyncio.CancelledError:
-                screen.say("Quit. The journal is complete: run the same command again to resume.")
+                screen.say(f"Quit. The journal has every row; to resume: batchupdate resume {job.folder.run_id}")
                 raise typer.Exit(128 + (stop.signal_number or signal.SIGINT)) from None
 
     return asyncio.run(main())

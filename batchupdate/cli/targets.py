@@ -37,7 +37,7 @@ def show_all(as_json: options.Json = False) -> None:
     screen = Screen(as_json=as_json)
     found = [find_target(name) for name in builtin_names()]
     rows = [(target.name, target.title, f"{target.method} {target.path}") for target in found]
-    screen.table("", ("target", "what it does", "request"), rows)
+    screen.table(("target", "what it does", "request"), rows)
     screen.say("Your own API: write a YAML file and name its path with --target; see docs/targets.md.")
     screen.json({"targets": [{"name": target.name, "title": target.title} for target in found]})
 
@@ -73,7 +73,7 @@ def show_one(
         (field, "required" if rule.required else "", in_words(rule), rule.description)
         for field, rule in target.fields.items()
     ]
-    screen.table("", ("column", "", "may hold", "meaning"), rows)
+    screen.table(("column", "", "may hold", "meaning"), rows)
     for note in _about_headings(target):
         screen.result(note)
     rate = rate_in_force(None, None, target.rate, target.max_rate)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.errors import InternalError
 from batchupdate.reporter.results_csv import iso, write_results
-from batchupdate.reporter.summary import Summary, placed, write_summary
+from batchupdate.reporter.summary import Stopped, Summary, placed, write_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Line
 
-__all__ = ["Summary", "iso", "placed", "write_reports", "write_summary"]
+__all__ = ["Stopped", "Summary", "iso", "placed", "write_reports", "write_summary"]
 
 
 def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: Iterable[Line]) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.config.rate import just_below
 from batchupdate.model import ONE_FILE
@@ -25,15 +25,26 @@ AT_THE_RATE = 0.8
 """A run this close to its rate was held back by it."""
 
 
+SCHEMA = 1
+"""Grows when a key of `summary.json` changes its meaning."""
+
+
+class Stopped(NamedTuple):
+    """Why a run ended early: a stable code for programs, and a sentence."""
+
+    code: str
+    message: str
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """What one run came to.
 
     `rate_per_s` is the configured rate in requests/s, None for unlimited; `auto` says that it was a ceiling, and the
-    rate itself to be found out. `stopped` says why the run ended early, `retry_of` which run's rows these
-    are; or they are empty. `files` are listed where there are several, and `labels` says how their rows are called.
-    `notices` are sentences for
-    the user about the reports themselves, such as that one had to take a second name.
+    rate itself to be found out. `stopped` says why the run ended early, `left` how many rows it would send if resumed,
+    and `retry_of` which run's rows these are. `files` are listed where there are several, and `labels` says how their
+    rows are called. `notices` are sentences for the user about the reports themselves, such as that one had to take a
+    second name.
     """
 
     run_id: str
@@ -48,7 +59,8 @@ class Summary:
     rate_per_s: float | None
     auto: bool
     exit_code: int
-    stopped: str = ""
+    stopped: Stopped | None = None
+    left: int = 0
     retry_of: str = ""
     notices: list[str] = field(default_factory=list)
     files: Sequence[InputFile] = ()
@@ -121,6 +133,9 @@ class Summary:
             "finished_at": iso(self.sessions.finished_at),
             "duration_s": round(duration, 3),
             "exit_code": self.exit_code,
+            "stopped": self.stopped._asdict() if self.stopped else None,
+            "folder": str(self.folder.resolve()),
+            "schema": SCHEMA,
         }
 
 

@@ -23,6 +23,7 @@ LATEST = "latest"
 RUN_ID = re.compile(r"(\d{8}-\d{6})-[a-z0-9-]+-[0-9a-f]{4}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 MAX_SLUG = 40
+NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,9 @@ def _has_journal(path: Path) -> bool:
 
 
 def find(runs_dir: Path, run: str) -> RunFolder:
-    """Finds a run by its id, its folder, or the word `latest`: the one that was worked on last.
+    """Finds a run by its id or a unique beginning of it, its folder, or the word `latest`.
+
+    `latest` is the run that was worked on last.
 
     Raises:
         ConfigError: there is no such run.
@@ -156,4 +159,13 @@ def find(runs_dir: Path, run: str) -> RunFolder:
     for path in (runs_dir / run, Path(run)):
         if _has_journal(path):
             return RunFolder(path.resolve())
+    begun = [folder for folder in all_runs(runs_dir) if run and folder.run_id.startswith(run)]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
+        names = ", ".join(folder.run_id for folder in begun[:NAMED])
+        raise ConfigError(
+            f"{len(begun)} runs begin with {run!r}: {names}{', …' if len(begun) > NAMED else ''}.",
+            "Type more of the id.",
+        )
     raise ConfigError(f"There is no run {run!r} in {runs_dir}.", "See them with: batchupdate runs")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import SUCCEEDED, files_of, labels_of
-from batchupdate.reporter import Summary, placed, write_reports
+from batchupdate.reporter import Stopped, Summary, placed, write_reports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,9 +82,7 @@ def overview(folder: RunFolder) -> Overview:
     return Overview(summary.target, summary.rows, succeeded, state, last_work)
 
 
-def summarise(
-    folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | None = None, stopped: str = ""
-) -> Summary:
+def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | None = None) -> Summary:
     """What a run came to, from its journal; counting passes over all rows, so known counts are handed in."""
     counts = counts or journal.counts()
     meta, sessions = journal.meta(), journal.sessions()
@@ -105,7 +103,8 @@ def summarise(
         meta["rate_per_s"],
         meta.get("rate_auto", False),
         exit_code_of(counts, None) if sessions.exit_code is None else sessions.exit_code,
-        stopped,
+        Stopped(**meta["stopped"]) if meta.get("stopped") else None,
+        0 if _all_succeeded(counts) else journal.to_send(),
         meta.get("retry_of", ""),
         files=files,
         labels=labels,

@@ -219,13 +219,83 @@ def test_json_is_the_summary_alone_on_standard_output(
     assert data["counts"]["updated"] == data["input"]["rows"] == data["requests"]["sent"] == 2
     assert set(data) == {
         "run_id", "target", "input", "counts", "requests", "rate", "errors", "started_at", "finished_at", "duration_s",
-        "exit_code",
+        "exit_code", "stopped", "folder", "schema",
     }  # fmt: skip
 
 
-def test_quiet_says_nothing_on_standard_error(cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes) -> None:
+def test_quiet_prints_nothing_on_success(cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes) -> None:
     result = cli("run", str(renames(2)), *TARGET, *FAST, "--base-url", batchupdate_sandbox().url, "--quiet")
-    assert result.stderr == ""
+    assert (result.exit_code, result.output) == (0, "")
+    assert cli("check", str(renames(2)), *TARGET, "--quiet").output == ""
+
+
+def test_quiet_still_says_on_standard_error_what_failed_and_why_a_run_stopped(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = batchupdate_sandbox()
+    path = str(renames(2, ("00000000-0000-4000-8000-000000000000", "x")))
+    run = cli("run", path, *TARGET, *FAST, "--base-url", sandbox.url, "--quiet", "--new")
+    assert (run.exit_code, run.stdout) == (1, "")
+    assert "404" in run.stderr
+    check = cli("check", str(renames(1, ("bad", "x"), name="bad.csv")), *TARGET, "--quiet")
+    assert (check.exit_code, check.stdout) == (1, "")
+    assert "row 3" in check.stderr
+    monkeypatch.setenv("LANGDOCK_API_KEY", "sk-ld-wrong")
+    stopped = cli("run", path, *TARGET, *FAST, "--base-url", sandbox.url, "--quiet", "--new")
+    assert (stopped.exit_code, stopped.stdout) == (3, "")
+    assert "401" in stopped.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "code"),
+    [
+        (("run", "nothing.csv", *TARGET), 2, "input"),
+        (("check", "nothing.csv", *TARGET), 2, "input"),
+        (("run", "renames.csv"), 2, "config"),
+        (("show", "never"), 2, "config"),
+    ],
+)
+def test_json_says_in_json_why_nothing_was_done(
+    cli: Cli, renames: Renames, arguments: tuple[str, ...], exit_code: int, code: str
+) -> None:
+    renames(1)
+    result = cli(*arguments, "--json")
+    data = json.loads(result.stdout)
+    assert (result.exit_code, data["exit_code"], data["stopped"]["code"]) == (exit_code, exit_code, code)
+    assert data["stopped"]["message"] in result.stderr
+
+
+def test_a_stopped_run_says_so_in_its_summary_also_when_it_is_shown_later(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sandbox = batchupdate_sandbox()
+    monkeypatch.setenv("LANGDOCK_API_KEY", "sk-ld-wrong")
+    command = ("run", str(renames(3)), *TARGET, *FAST, "--base-url", sandbox.url)
+    data = json.loads(cli(*command, "--json").stdout)
+    assert (data["exit_code"], data["stopped"]["code"]) == (3, "safety_stop")
+    assert "401" in data["stopped"]["message"]
+    assert json.loads(cli("show", "--json").stdout)["stopped"] == data["stopped"]
+    monkeypatch.setenv("LANGDOCK_API_KEY", LANGDOCK_KEY)
+    assert json.loads(cli(*command, "--json").stdout)["stopped"] is None
+    assert json.loads(cli("show", "--json").stdout)["stopped"] is None
+
+
+def test_the_end_of_a_run_names_the_next_step(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    path = str(renames(2, ("00000000-0000-4000-8000-000000000000", "x"), ("bad", "x")))
+    command = ("run", path, *TARGET, *FAST, "--base-url", sandbox.url, "--new")
+    ended = cli(*command)
+    latest = (tmp_path / "batchupdate-runs" / "latest").resolve().name
+    assert f"batchupdate retry {latest}" in ended.stdout
+    assert "failed.csv" in ended.stdout
+    monkeypatch.setenv("LANGDOCK_API_KEY", "sk-ld-wrong")
+    stopped = cli(*command, "--runs-dir", "elsewhere")
+    folder = next(folder for folder in (tmp_path / "elsewhere").glob("2*"))
+    assert f"3 rows left; to resume: batchupdate resume {folder.relative_to(tmp_path)}" in stopped.stdout
+    monkeypatch.setenv("LANGDOCK_API_KEY", LANGDOCK_KEY)
+    assert cli("resume", str(folder.relative_to(tmp_path))).exit_code == 1
 
 
 def test_standard_input_is_a_file_like_any_other(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -195,3 +196,26 @@ def test_a_plan_shows_every_digit_and_what_will_be_cleared(cli: Cli) -> None:
     assert result.exit_code == 0, result.output
     assert "row 2: 1: price = 1.10, live = true" in result.stderr
     assert "1 cell will clear a field: price 1." in result.stderr
+
+
+def test_many_equal_problems_are_counted_and_only_the_first_few_shown(cli: Cli, renames: Callable[..., Path]) -> None:
+    path = str(renames(0, *[("bad", "x" * 50)] * 300))
+    result = cli("check", path, *TARGET)
+    assert result.exit_code == 1
+    assert result.stdout.count("[too_long]") == 5
+    assert len(result.output.splitlines()) < 40
+    assert re.search(r"too_long +name +300", result.stdout)
+    assert "--format csv" in result.stderr
+    assert len(cli("check", path, *TARGET, "--format", "csv").stdout.splitlines()) > 300
+
+
+def test_an_annotated_copy_replaces_a_file_only_if_that_is_asked_for(
+    cli: Cli, renames: Callable[..., Path], tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.xlsx"
+    copy.write_bytes(b"mine")
+    command = ("check", str(renames(0, ("bad", "x"))), *TARGET, "--annotate", str(copy))
+    assert cli(*command).exit_code == 2
+    assert copy.read_bytes() == b"mine"
+    assert cli(*command, "--force").exit_code == 1
+    assert copy.read_bytes()[:2] == b"PK"

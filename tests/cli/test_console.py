@@ -155,3 +155,35 @@ def test_details_of_a_bug_are_shown_if_no_file_can_keep_them(monkeypatch: pytest
         _ = 1 // 0
     except ZeroDivisionError:
         assert "ZeroDivisionError" in console._keep_details()
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_on_a_terminal_messages_wrap_at_words_with_a_hanging_indent(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    path = "/a/very/long/path/that/can/not/be/folded/without/becoming/useless/to/whom/it/may/concern.csv"
+    console.Screen().say(f"  A sentence about {path} and what to do with it, in quite a number of words that go on.")
+    lines = capsys.readouterr().err.splitlines()
+    assert path in {line.strip() for line in lines}
+    assert all(len(line) <= width or line.strip() == path for line in lines)
+    assert lines[0].startswith("  A")
+    assert all(line.startswith("    ") for line in lines[1:])
+
+
+def test_at_80_columns_the_ids_of_runs_stay_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    run = "20261121-184500-a-rather-long-name-and-3-more-7f3a"
+    row = (
+        run,
+        "nairi-llm-integration",
+        "2,000,000",
+        "1,999,999",
+        "finished, 1 row did not succeed",
+        "3 days",
+        "1.2 GB",
+    )
+    console.Screen().table(("run", "target", "rows", "succeeded", "state", "age", "size"), [row])
+    assert run in capsys.readouterr().out

@@ -17,7 +17,7 @@ from batchupdate.errors import InternalError, SafetyStop
 from batchupdate.journal import Journal
 from batchupdate.model import ErrorGroup, InputFile, Line, Outcome, Result, RowLabels, RowRef, Sessions, Traffic
 from batchupdate.reader import open_table
-from batchupdate.reporter import Summary, iso, placed, write_reports, write_summary
+from batchupdate.reporter import Stopped, Summary, iso, placed, write_reports, write_summary
 from batchupdate.reporter.files import replacing
 from batchupdate.reporter.results_csv import write_results
 
@@ -196,7 +196,7 @@ def test_results_read_back_as_input_hold_the_same_cells(tmp_path: Path, table: l
 
 
 def test_the_summary_holds_what_the_contract_names_and_nothing_else(tmp_path: Path) -> None:
-    write_summary(tmp_path / "summary.json", summary_of(tmp_path, stopped="why"))
+    write_summary(tmp_path / "summary.json", summary_of(tmp_path, stopped=Stopped("safety_stop", "why")))
     assert json.loads((tmp_path / "summary.json").read_text("utf-8")) == {
         "run_id": "20261121-184500-x-abcd",
         "target": "langdock-integration",
@@ -225,6 +225,9 @@ def test_the_summary_holds_what_the_contract_names_and_nothing_else(tmp_path: Pa
         "finished_at": "2026-11-21T18:45:04.123Z",
         "duration_s": 4.0,
         "exit_code": 0,
+        "stopped": {"code": "safety_stop", "message": "why"},
+        "folder": str(tmp_path),
+        "schema": 1,
     }
 
 

@@ -255,3 +255,16 @@ def test_a_latest_that_can_not_be_made_stops_nothing(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Path, "write_text", full)
     point_latest(made)
     assert not (tmp_path / "latest").exists()
+
+
+def test_a_unique_beginning_of_an_id_is_enough(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 21, 18, 45, tzinfo=UTC)
+    made = [create(tmp_path, name, at + timedelta(days=day)) for day, name in enumerate(["one", "two", "three"])]
+    for one in made:
+        Journal.create(one.journal).close()
+    assert find(tmp_path, "20261122") == made[1]
+    assert find(tmp_path, made[2].run_id[:-1]) == made[2]
+    with pytest.raises(ConfigError, match=r"3 runs begin with '2026112': 2026112\d-.*Type more of the id"):
+        find(tmp_path, "2026112")
+    with pytest.raises(ConfigError, match="There is no run '2025'"):
+        find(tmp_path, "2025")
