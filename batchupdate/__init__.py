@@ -9,11 +9,9 @@ The public names are loaded when they are first used, so that `batchupdate --hel
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
-
 from batchupdate.util.version import __version__
 
+TYPE_CHECKING = False  # as typing has it, and without loading that: Ctrl-C is not handled before this file is read
 if TYPE_CHECKING:
     from batchupdate.config import Settings, load_settings
     from batchupdate.errors import (
@@ -81,4 +79,6 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 def __getattr__(name: str) -> object:
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - see TYPE_CHECKING
+
     return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

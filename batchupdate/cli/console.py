@@ -18,6 +18,7 @@ import typer
 
 from batchupdate.cli.progress import LiveLine, PlainLines
 from batchupdate.errors import BatchUpdateError, InternalError, Interrupted
+from batchupdate.util import early_interrupt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +50,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
+            early_interrupt.remove()
             return command(*args, **kwargs)
         except BatchUpdateError as error:
             ending: BatchUpdateError = error
