@@ -16,7 +16,7 @@ from batchupdate.config.yaml_file import load, parse
 from batchupdate.model import Outcome, Row
 from batchupdate.sandbox import LANGDOCK_KEY, make_records
 from batchupdate.targets import Target
-from batchupdate.targets.declaration import Body
+from batchupdate.targets.body import Body
 from batchupdate.validator import Validator, lay_out
 
 if TYPE_CHECKING:

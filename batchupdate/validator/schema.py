@@ -9,7 +9,7 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
 from batchupdate.model import Problem
-from batchupdate.targets import FORMATS
+from batchupdate.targets.formats import FORMATS
 from batchupdate.util.text import quoted
 from batchupdate.validator.types import none_of
 

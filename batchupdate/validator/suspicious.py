@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from batchupdate.model import Level
-from batchupdate.targets.texts import search
+from batchupdate.util.regex import compile_search
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -177,9 +177,9 @@ def lost_zeros(cell: str, rule: IdRule) -> str:
     """The id with the zeros that a spreadsheet program took off, if the id's rule wants them; empty if not."""
     if rule.pattern is None or not cell.isascii() or not cell.isdigit():
         return ""
-    finder = search(rule.pattern)
+    finder = compile_search(rule.pattern)
     padded = (cell.zfill(length) for length in range(len(cell) + 1, min(rule.max_length, 40) + 1))
-    return next((text for text in padded if finder.isinstance_python(text)), "")
+    return next((text for text in padded if finder(text)), "")
 
 
 def explained(cell: str, rule: IdRule) -> Suspicion | None:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from batchupdate.model import Level, Problem, Row
 from batchupdate.spreadsheet.headers import RAGGED, told_ragged
 from batchupdate.targets import AnyOf
-from batchupdate.targets.texts import search
+from batchupdate.util.regex import compile_search
 from batchupdate.util.text import quoted
 from batchupdate.validator.cells import kind_of, polished
 from batchupdate.validator.checked import Checked, spliced
@@ -26,10 +26,10 @@ from batchupdate.validator.suspicious import explained
 from batchupdate.validator.types import RefusedError, item_parser, parser
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from collections.abc import Set as AbstractSet
 
-    from pydantic_core import ErrorDetails, SchemaValidator
+    from pydantic_core import ErrorDetails
 
     from batchupdate.config import Secrets
     from batchupdate.targets import IdRule, Target
@@ -359,7 +359,7 @@ class Validator:
         here = next(slot.index for slot in self._layout.slots if slot.name == name)
         for index in (here + 1, here - 1):
             cell = row.cells[index] if 0 <= index < len(row.cells) else ""
-            if cell and len(cell) <= rule.max_length and finder.isinstance_python(cell):
+            if cell and len(cell) <= rule.max_length and finder(cell):
                 return self._headings_at.get(index, f"column {index + 1}")
         return ""
 
@@ -429,10 +429,10 @@ def _rules(target: Target) -> tuple[AnyOf, ...]:
     return (AnyOf(any_of=names, message=message), *target.rules)
 
 
-def _telling(target: Target) -> dict[str, SchemaValidator]:
+def _telling(target: Target) -> dict[str, Callable[[str], bool]]:
     """The ids whose rule tells an id from any other cell: what a name or a number meets as well, tells nothing."""
-    finders = {name: search(rule.regex) for name, rule in target.id.items() if rule.regex}
-    return {name: one for name, one in finders.items() if not any(map(one.isinstance_python, _ORDINARY))}
+    finders = {name: compile_search(rule.regex) for name, rule in target.id.items() if rule.regex}
+    return {name: one for name, one in finders.items() if not any(map(one, _ORDINARY))}
 
 
 def _parsers(target: Target, layout: Layout) -> list[tuple[Slot, Parse]]:

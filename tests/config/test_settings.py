@@ -509,7 +509,16 @@ def test_after_redacting_no_secret_is_left(text: str, keys: list[str]) -> None:
 def test_no_repr_shows_the_key() -> None:
     key = SecretStr(KEY)
     target = find_target("langdock-integration")
-    things = (key, [key], Secrets([key]), Settings(), target, target.auth, target.auth.secrets(key))
+    things = (
+        key,
+        [key],
+        Secrets([key]),
+        Settings(),
+        target,
+        target.auth,
+        target.auth.strategy(key),
+        list(target.auth.strategy(key).secrets()),
+    )
     assert not any(KEY in f"{thing!r} {thing!s}" for thing in things)
 
 

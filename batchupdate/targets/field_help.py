@@ -1,13 +1,13 @@
-"""A field's rule in plain words, for whoever fills in a sheet; the same in `targets show` and in a template's notes."""
+"""Help text about what a field accepts, for `targets show` and for the notes in a template."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchupdate.targets.declaration import FORMATS
+from batchupdate.targets.formats import FORMATS
 
 if TYPE_CHECKING:
-    from batchupdate.targets.declaration import FieldRule
+    from batchupdate.targets.fields import FieldRule
 
 
 _TYPES = {
@@ -20,21 +20,21 @@ _TYPES = {
 }
 
 
-def markers(rule: FieldRule) -> list[str]:
-    """What a cell may say to clear the field."""
+def clear_markers(rule: FieldRule) -> list[str]:
+    """The markers that a cell may contain to clear the field."""
     return [marker for marker, allowed in (("<empty>", rule.clearable), ("<null>", rule.nullable)) if allowed]
 
 
-def in_words(rule: FieldRule) -> str:
-    """What a field may hold."""
+def field_help(rule: FieldRule) -> str:
+    """What a field accepts, such as `a whole number, at least 1, or <null>`."""
     parts = [*_kind(rule), *_limits(rule)] or ["text"]
-    if cleared := markers(rule):
+    if cleared := clear_markers(rule):
         parts.append("or " + " or ".join(cleared))
     return ", ".join(parts)
 
 
 def _kind(rule: FieldRule) -> list[str]:
-    """What it is, where it is not just any text."""
+    """The type, unless it is plain text."""
     if rule.type == "list":
         return _of_list(rule)
     if rule.json_type:
