@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.errors import InputError, UsageError
 from batchupdate.model import Level, Outcome, Problem, Progress, Result, with_rows
-from batchupdate.util.background import Behind
+from batchupdate.util.background import BackgroundThread
 from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, lay_out
 from batchupdate.validator.checkup import Checkup
 
@@ -172,15 +172,15 @@ def _refuse_key_in_headings(columns: Sequence[str], secrets: Secrets) -> None:
 def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any]) -> None:
     """Writes every row to the journal, settles duplicates, and seals it with facts about the run."""
     width = ingest.width
-    with Behind("ingest") as behind:
+    with BackgroundThread("ingest") as background:
 
         def keep(checked: Checked) -> None:
             nonlocal width
             width = max(width, max((len(row.cells) for row in checked.rows), default=0))
-            behind.call(journal.add_rows, *_entries(checked, ingest))
+            background.call(journal.add_rows, *_entries(checked, ingest))
 
         ingest.read(keep)
-        behind.wait()
+        background.wait()
     for group, results in ingest.settle_duplicates():
         if results:
             journal.withdraw(results)

@@ -38,8 +38,13 @@ def check_column_names(ids: Mapping[str, IdRule], fields: Mapping[str, FieldRule
                 other = meanings.setdefault(normalise_heading(alias), name)
                 if other != name:
                     raise MisplacedError(f"{alias!r} already means {other!r}; keep one", section, name, "aliases")
+    _check_items(meanings, fields)
+
+
+def _check_items(meanings: Mapping[str, str], fields: Mapping[str, FieldRule]) -> None:
+    """Refuses an alias such as `labels[0]`, which already means an item of the list `labels`."""
     lists = {heading: name for heading, name in meanings.items() if name in fields and fields[name].type == "list"}
     for heading, name in meanings.items():
         if (item := field_path.item_of(heading)) and item[0] in lists:
             message = f"{heading!r} already means an item of the list {lists[item[0]]!r}; remove it"
-            raise MisplacedError(message, "id" if name in ids else "fields", name, "aliases")
+            raise MisplacedError(message, "fields" if name in fields else "id", name, "aliases")
