@@ -15,7 +15,7 @@ from batchupdate.config import Input, Secrets
 from batchupdate.errors import ConfigError
 from batchupdate.model import Action, Outcome, Reply, Row
 from batchupdate.targets import Target, builtin_names, find_target
-from batchupdate.validator import Validator, lay_out
+from batchupdate.validator import Validator, map_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def problems(target_name: str, record_id: str, /, **cells: str) -> list[str]:
     """The codes of what is wrong with one row."""
     target = find_target(target_name)
     columns = [*target.path_variables, *cells]
-    validator = Validator(target, lay_out(columns, target, Input()), Secrets())
+    validator = Validator(target, map_columns(columns, target, Input()), Secrets())
     return [problem.code for problem in validator.check([Row(2, (record_id, *cells.values()))]).problems]
 
 

@@ -16,8 +16,8 @@ from batchupdate.roundtrip.pull.cells import Texts
 from batchupdate.roundtrip.sheet import Columns, Form, open_sheet
 from batchupdate.targets import Record, Target
 from batchupdate.util.json import dumps, exact
-from batchupdate.validator import Validator, lay_out
-from batchupdate.validator.suspicious import trimmed
+from batchupdate.validator import Validator, map_columns
+from batchupdate.validator.checks.suspicious_text import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,14 +99,14 @@ def sheet(path: Path, form: Form, records: Sequence[Record]) -> Texts:
 def read(path: Path, edit: str = "") -> tuple[list[dict[str, str]], list[Any], int]:
     """The cells of every row, what each would send, and how many are unchanged since the pull."""
     with open_table(path) as table:
-        layout = lay_out(table.columns, TARGET, Input())
+        layout = map_columns(table.columns, TARGET, Input())
         rows = [row for batch in table.batches() for row in batch]
         assert layout.ignored == ()
         assert [notice for notice in table.notices if "read" in notice or "header" in notice] == []
         if edit:  # as if it had never been pulled: every cell counts
             keep = [place for place, name in enumerate(table.columns) if not name.startswith(("_old.", "_locked"))]
             rows = [row._replace(cells=tuple(row.cells[place] for place in keep)) for row in rows]
-            layout = lay_out([table.columns[place] for place in keep], TARGET, Input())
+            layout = map_columns([table.columns[place] for place in keep], TARGET, Input())
         checked = Validator(TARGET, layout, Secrets(), "lenient").check(rows)
         cells = [dict(zip(table.columns, row.cells, strict=False)) for row in rows]
         return cells, list(checked.records), checked.untouched

@@ -1,4 +1,4 @@
-"""What pydantic checks a batch of records against, and what it finds wrong with a field, in words."""
+"""The pydantic type of a batch of records: a list of typed dictionaries of the target's ids and fields."""
 
 from __future__ import annotations
 
@@ -8,21 +8,15 @@ from pydantic import AfterValidator, GetPydanticSchema, StringConstraints
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypedDict
 
-from batchupdate.model import Problem
 from batchupdate.targets.formats import FORMATS
-from batchupdate.util.text import quoted
-from batchupdate.validator.types import none_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container
 
-    from pydantic_core import ErrorDetails
-
-    from batchupdate.model import Row
     from batchupdate.targets import FieldRule, IdRule, Target
 
 
-def list_of_records(target: Target, names: Sequence[str]) -> Any:  # noqa: ANN401 - a type made at run time
+def list_of_records(target: Target, names: Container[str]) -> Any:  # noqa: ANN401 - a type made at run time
     """A list of typed dictionaries of the target's ids and fields: what pydantic checks a batch against."""
     keys: dict[str, Any] = {name: Required[_id_type(target.id[name])] for name in target.path_variables}
     for name, rule in target.fields.items():
@@ -55,25 +49,3 @@ def _text_type(rule: FieldRule) -> Any:  # noqa: ANN401 - as above
     if rule.format and rule.pattern:
         text = core_schema.chain_schema([text, core_schema.str_schema(pattern=rule.pattern)])
     return Annotated[str, GetPydanticSchema(lambda _source, _handler: text)]
-
-
-def field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: ErrorDetails) -> Problem:
-    """What is wrong with the field `name`, whose column is headed `heading`."""
-    if error["type"] == "missing":
-        return Problem("required", row.number, heading, "", f"{name} is required; fill it in")
-    cell = str(error["input"])
-    match error["type"]:
-        case "string_too_long" if rule.max_length is not None:
-            more = len(cell) - rule.max_length
-            message = f"{name} has {len(cell)} characters, at most {rule.max_length} are allowed; shorten it by {more}"
-            return Problem("too_long", row.number, heading, cell, message)
-        case "string_too_short":
-            message = f"{name} has {len(cell)} characters, at least {rule.min_length} are needed"
-            return Problem("too_short", row.number, heading, cell, message)
-        case "literal_error" if rule.enum is not None:
-            return Problem("not_in_list", row.number, heading, cell, none_of(cell, rule.enum))
-        case _:
-            broken = error.get("ctx", {}).get("pattern")
-            by_format = rule.format and FORMATS[rule.format][0] == broken
-            wanted = FORMATS[rule.format][1] if rule.format and by_format else f"text that matches {broken}"
-            return Problem("bad_format", row.number, heading, cell, f"{quoted(cell)} is not {wanted}")

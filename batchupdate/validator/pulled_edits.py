@@ -15,7 +15,7 @@ from batchupdate.spreadsheet.csv_injection import unguard_id
 from batchupdate.spreadsheet.reserved_columns import OLD_EMPTY, OLD_NULL
 from batchupdate.util.json import dumps
 from batchupdate.util.text import quoted
-from batchupdate.validator.cells import transformed
+from batchupdate.validator.columns.transforms import transformed
 from batchupdate.validator.types import RefusedError, parser
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Row
     from batchupdate.targets import FieldRule, Target
-    from batchupdate.validator.layout import Layout, Old, Slot
+    from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn, OldColumn
 
 UNTOUCHED = "not edited since it was pulled"
 BLANKED_ONLY = "nothing to send: its only edits are blanked cells, which leave their fields as they are"
@@ -63,31 +63,31 @@ class Edits:
 
 
 class Comparison:
-    """Compares the rows of one layout with their old values.
+    """Compares the rows of one columns with their old values.
 
     Args:
-        layout: with `old`.
+        columns: with `old`.
         target: knows which fields go along with every change.
     """
 
-    def __init__(self, layout: Layout, target: Target) -> None:
-        self._old = layout.old
-        self._slots = layout.slots
-        self._locked = layout.locked
-        self._sets = [number for number, slot in enumerate(layout.slots) if slot.field in target.fields]
-        self._ids = layout.old_ids
+    def __init__(self, columns: ColumnMap, target: Target) -> None:
+        self._old = columns.old
+        self._mapped = columns.mapped
+        self._locked = columns.locked
+        self._sets = [number for number, mapped in enumerate(columns.mapped) if mapped.field in target.fields]
+        self._ids = columns.old_ids
         self._target = target
-        named = [slot.name for slot in layout.slots if slot.name in target.fields]
-        self._parsers = {name: parser(name, target.fields[name], layout.decimal) for name in named}
+        named = [mapped.name for mapped in columns.mapped if mapped.name in target.fields]
+        self._parsers = {name: parser(name, target.fields[name], columns.decimal) for name in named}
 
     def edit(self, row: Row, picked: tuple[str, ...]) -> Edit | None:
         """What was edited in a row; None for one of which no old value is known, as when it was added by hand.
 
         Args:
             row: all its cells.
-            picked: those of the slots, and what is computed.
+            picked: those of the mapped, and what is computed.
         """
-        known = self._is_locked(row) or any(row.cells[one.place] for one in self._old)
+        known = self._is_locked(row) or any(row.cells[one.index] for one in self._old)
         if not known and not any(picked[number] for number in self._sets):
             return Edit(picked, UNTOUCHED, ())
         stranger = self._of_another(row, picked)
@@ -103,27 +103,27 @@ class Comparison:
             return Edit(picked, "", (stranger,))
         problems = [self._refused(row, cells, edited[0])] if self._is_locked(row) else blanked
         for one in unedited:
-            if self._target.fields[self._slots[one.slot].name].required:
-                cells[one.slot] = self._along(one, picked[one.slot], row.cells[one.place])
+            if self._target.fields[self._mapped[one.mapped].name].required:
+                cells[one.mapped] = self._along(one, picked[one.mapped], row.cells[one.index])
         return Edit(tuple(cells), "", problems)
 
-    def _compared(self, row: Row, picked: Sequence[str]) -> tuple[list[str], list[Problem], list[Old]]:
+    def _compared(self, row: Row, picked: Sequence[str]) -> tuple[list[str], list[Problem], list[OldColumn]]:
         """The cells, blank where nothing was edited; what is to be told of blanked ones; where nothing was edited."""
         cells = list(picked)
         blanked: list[Problem] = []
-        unedited: list[Old] = []
+        unedited: list[OldColumn] = []
         for one in self._old:
-            slot, cell, old = self._slots[one.slot], picked[one.slot], row.cells[one.place]
-            changed = transformed(slot, cell)
-            if _same(changed, old, slot) or self._same_value(changed, old, slot):
-                cells[one.slot] = ""
+            mapped, cell, old = self._mapped[one.mapped], picked[one.mapped], row.cells[one.index]
+            changed = transformed(mapped, cell)
+            if _same(changed, old, mapped) or self._same_value(changed, old, mapped):
+                cells[one.mapped] = ""
                 unedited.append(one)
             elif cell:
                 continue
             elif one.blank == "leave":
-                blanked.append(_blanked(row, slot, self._target.fields[slot.name]))
+                blanked.append(_blanked(row, mapped, self._target.fields[mapped.name]))
             else:
-                cells[one.slot] = slot.null_marker if one.blank == "null" else slot.empty_marker
+                cells[one.mapped] = mapped.null_marker if one.blank == "null" else mapped.empty_marker
         return cells, blanked, unedited
 
     def _of_another(self, row: Row, picked: Sequence[str]) -> Problem | None:
@@ -133,24 +133,24 @@ class Comparison:
         another id of it. Compared with such values, an edit could count as none.
         """
         for one in self._ids:
-            slot, cell, old = self._slots[one.slot], picked[one.slot], row.cells[one.place]
-            rule = self._target.id[slot.name]
+            mapped, cell, old = self._mapped[one.mapped], picked[one.mapped], row.cells[one.index]
+            rule = self._target.id[mapped.name]
             was = unguard_id(old)
-            if old in {"", cell} or rule.key(transformed(slot, cell)) == rule.key(was):
+            if old in {"", cell} or rule.key(transformed(mapped, cell)) == rule.key(was):
                 continue
             if is_retyped(cell, was):
                 told = f"was {quoted(was)} when it was pulled: a spreadsheet program took the id for a number or a date"
                 told += "; put the id back, in a column formatted as text"
-                return Problem("id_as_number", row.number, slot.heading, cell, told)
+                return Problem("id_as_number", row.number, mapped.heading, cell, told)
             told = f"the old values in this row are those of {quoted(was)}; was the id changed, or were some columns "
             told += "sorted without the others? Undo that, or, to have all of this row sent, empty its _old. cells"
-            return Problem(OTHER_RECORD, row.number, slot.heading, cell, told)
+            return Problem(OTHER_RECORD, row.number, mapped.heading, cell, told)
         return None
 
-    def _same_value(self, cell: str, old: str, slot: Slot) -> bool:
+    def _same_value(self, cell: str, old: str, mapped: MappedColumn) -> bool:
         """Whether two texts stand for the same value; `TRUE` is what a spreadsheet program makes of `true`."""
-        parse = self._parsers[slot.name]
-        if parse is None or "" in {cell, old} or {cell, old} & {slot.null_marker, slot.empty_marker, *_OLD_MARKERS}:
+        parse = self._parsers[mapped.name]
+        if parse is None or "" in {cell, old} or {cell, old} & {mapped.null_marker, mapped.empty_marker, *_OLD_MARKERS}:
             return False
         try:
             one, other = parse(cell), parse(old)
@@ -164,26 +164,26 @@ class Comparison:
 
     def _refused(self, row: Row, cells: Sequence[str], place: int) -> Problem:
         told = f"this record must not be edited: {row.cells[self._locked or 0].strip()}; put the old value back"
-        return Problem("locked_record", row.number, self._slots[place].heading, cells[place], told)
+        return Problem("locked_record", row.number, self._mapped[place].heading, cells[place], told)
 
-    def _along(self, one: Old, cell: str, old: str) -> str:
+    def _along(self, one: OldColumn, cell: str, old: str) -> str:
         """An unedited cell that goes along, because the API wants its field with every change."""
-        slot = self._slots[one.slot]
-        rule = self._target.fields[slot.name]
+        mapped = self._mapped[one.mapped]
+        rule = self._target.fields[mapped.name]
         if cell or old not in {OLD_NULL, OLD_EMPTY}:
             return cell
         allowed = rule.nullable if old == OLD_NULL else rule.clearable
-        return (slot.null_marker if old == OLD_NULL else slot.empty_marker) if allowed else ""
+        return (mapped.null_marker if old == OLD_NULL else mapped.empty_marker) if allowed else ""
 
 
-def _same(cell: str, old: str, slot: Slot) -> bool:
+def _same(cell: str, old: str, mapped: MappedColumn) -> bool:
     if cell == old or (not cell and old in {OLD_NULL, OLD_EMPTY}):
         return True
-    return (cell == slot.null_marker and old == OLD_NULL) or (cell == slot.empty_marker and old == OLD_EMPTY)
+    return (cell == mapped.null_marker and old == OLD_NULL) or (cell == mapped.empty_marker and old == OLD_EMPTY)
 
 
-def _blanked(row: Row, slot: Slot, rule: FieldRule) -> Problem:
-    markers = [*([slot.empty_marker] if rule.clearable else []), *([slot.null_marker] if rule.nullable else [])]
-    way_out = f"write {' or '.join(markers)} to clear it" if markers else f"{slot.name} can't be cleared"
-    told = f"the cell was blanked since it was pulled, and blank leaves {slot.name} as it is; {way_out}"
-    return Problem("blanked_cell", row.number, slot.heading, "", told, Level.WARNING)
+def _blanked(row: Row, mapped: MappedColumn, rule: FieldRule) -> Problem:
+    markers = [*([mapped.empty_marker] if rule.clearable else []), *([mapped.null_marker] if rule.nullable else [])]
+    way_out = f"write {' or '.join(markers)} to clear it" if markers else f"{mapped.name} can't be cleared"
+    told = f"the cell was blanked since it was pulled, and blank leaves {mapped.name} as it is; {way_out}"
+    return Problem("blanked_cell", row.number, mapped.heading, "", told, Level.WARNING)

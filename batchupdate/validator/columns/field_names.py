@@ -6,6 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.spreadsheet.reserved_columns import is_pulled
 from batchupdate.targets import field_path
 
 if TYPE_CHECKING:
@@ -92,3 +93,14 @@ def _part_by_part(heading: str, name: str) -> bool:
     if len(pairs) == 1:
         return True
     return all(difflib.SequenceMatcher(None, *pair).ratio() >= LOOKS_LIKE for pair in pairs)
+
+
+def index_of_column(name: str, columns: Sequence[str]) -> int | None:
+    """Where the column of this name is; a column of the user's own goes before one that `pull` added.
+
+    So `locked` is the field of that name, although `pull` wrote `_locked` beside it.
+    """
+    if is_pulled(name) and name in columns:
+        return columns.index(name)
+    alike = [index for index, one in enumerate(columns) if one and normalise_heading(one) == normalise_heading(name)]
+    return min(alike, key=lambda index: is_pulled(columns[index]), default=None)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.spreadsheet.headers import normalise_heading
 from batchupdate.spreadsheet.reserved_columns import EXTRA, OLD, is_pulled
 from batchupdate.targets import field_path
-from batchupdate.validator.layout import Layout, Slot
-from batchupdate.validator.mapping import Template, parse_template, parse_when
-from batchupdate.validator.old_values import is_old, lost, with_old
-from batchupdate.validator.spelling import closest, field_of, free_spellings, hints_about, names_of, spellings
+from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn
+from batchupdate.validator.columns.conditions import parse_conditions
+from batchupdate.validator.columns.field_names import (
+    closest,
+    field_of,
+    free_spellings,
+    hints_about,
+    names_of,
+    spellings,
+)
+from batchupdate.validator.columns.pulled_columns import find_pulled_columns, hints_about_missing, is_old
+from batchupdate.validator.columns.templates import Template, parse_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from batchupdate.targets import Target
 
 
-def lay_out(columns: Sequence[str], target: Target, options: Input) -> Layout:
+def map_columns(columns: Sequence[str], target: Target, options: Input) -> ColumnMap:
     """Matches columns with the target's ids and fields: by the user's map, by name, then by alias.
 
     Letter case, spaces, underscores and hyphens don't count. Of several aliases, the first that the target names wins.
@@ -42,25 +49,41 @@ def lay_out(columns: Sequence[str], target: Target, options: Input) -> Layout:
     _require_every_item(columns, target, chosen)
     _require(columns, target, chosen, made)
     settings = {normalise_heading(heading): column for heading, column in options.columns.items()}
-    slots = [_slot(index, columns[index], name, settings, options, target) for index, name in sorted(chosen.items())]
-    slots += [
-        _made_slot(len(columns) + number, name, template, target, options)
+    mapped = [
+        _mapped_column(index, columns[index], name, settings, options, target) for index, name in sorted(chosen.items())
+    ]
+    mapped += [
+        _computed_column(len(columns) + number, name, template, target, options)
         for number, (name, template) in enumerate(made.items())
     ]
     left = [i for i in range(len(columns)) if i not in chosen]
     extra = tuple(i for i in left if columns[i].startswith(EXTRA))
-    when = parse_when(options.when, columns)
+    when = parse_conditions(options.when, columns)
     used = {place for template in made.values() for place in template.places} | {one.place for one in when}
-    slots, old, old_ids, locked = with_old(columns, slots, target)
-    if old:  # also those of fields whose own column was deleted
+    pulled = find_pulled_columns(columns, mapped, target)
+    if pulled.old:  # also those of fields whose own column was deleted
         fields = {normalise_heading(name) for name in (*target.id, *target.fields)}
         used |= {i for i in left if is_old(columns[i]) and normalise_heading(columns[i].removeprefix(OLD)) in fields}
-        used |= set() if locked is None else {locked}
+        used |= set() if pulled.locked is None else {pulled.locked}
     ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra and i not in used)
-    hints = (*hints_about(ignored, target, {*chosen.values(), *made}), *lost(columns, slots, old, target))
-    _refuse_contradictions(slots, target, options)
-    first = Layout(len(columns), tuple(slots), ignored, extra, tuple(made.values()), when, hints, options.decimal)
-    return replace(first, old=old, old_ids=old_ids, locked=locked)
+    hints = (
+        *hints_about(ignored, target, {*chosen.values(), *made}),
+        *hints_about_missing(columns, pulled.mapped, pulled.old, target),
+    )
+    _refuse_contradictions(pulled.mapped, target, options)
+    return ColumnMap(
+        width=len(columns),
+        mapped=tuple(pulled.mapped),
+        ignored=ignored,
+        extra=extra,
+        computed=tuple(made.values()),
+        when=when,
+        hints=hints,
+        decimal=options.decimal,
+        old=pulled.old,
+        locked=pulled.locked,
+        old_ids=pulled.old_ids,
+    )
 
 
 def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
@@ -106,23 +129,23 @@ def _require_every_item(columns: Sequence[str], target: Target, chosen: Mapping[
             )
 
 
-def _refuse_contradictions(slots: Sequence[Slot], target: Target, options: Input) -> None:
+def _refuse_contradictions(mapped: Sequence[MappedColumn], target: Target, options: Input) -> None:
     """What each column may do alone, and not together with a setting."""
-    for slot in slots:
-        rule = target.fields.get(slot.name)
+    for one in mapped:
+        rule = target.fields.get(one.name)
         if rule is None:
             continue
         numbers = rule.items is not None and rule.items.type == "number"
         if numbers and options.decimal == "," and "," in rule.separator:
             raise ConfigError(
-                f"With 'decimal: \",\"', a comma in {slot.heading!r} would both end an item and begin its decimals.",
-                f"Give the field another 'separator', or the file a column for each item: {slot.name}[0].",
+                f"With 'decimal: \",\"', a comma in {one.heading!r} would both end an item and begin its decimals.",
+                f"Give the field another 'separator', or the file a column for each item: {one.name}[0].",
             )
-        if slot.name in target.parts and options.on_duplicate == "merge":
+        if one.name in target.parts and options.on_duplicate == "merge":
             raise ConfigError(
-                f"With 'on_duplicate: merge', no column can set the whole of {slot.name!r}, for another row may set "
-                f"{target.parts[slot.name][0]!r}.",
-                f"Take the column {slot.heading!r} out, or say 'on_duplicate: last'.",
+                f"With 'on_duplicate: merge', no column can set the whole of {one.name!r}, for another row may set "
+                f"{target.parts[one.name][0]!r}.",
+                f"Take the column {one.heading!r} out, or say 'on_duplicate: last'.",
             )
 
 
@@ -147,16 +170,18 @@ def _made(columns: Sequence[str], target: Target, options: Input) -> dict[str, T
     return made
 
 
-def _made_slot(index: int, name: str, template: Template, target: Target, options: Input) -> Slot:
+def _computed_column(index: int, name: str, template: Template, target: Target, options: Input) -> MappedColumn:
     heading = f"{name} ({'computed' if template.places else 'constant'})"
     names = names_of(target)
     told = next((one for told, one in options.computed.items() if names.get(normalise_heading(told)) == name), None)
     transforms = told.transforms if told else ()
     longest = _longest(heading, name, transforms, target)
-    return Slot(index, heading, name, options.null_marker, options.empty_marker, "leave", transforms, longest)
+    return MappedColumn(index, heading, name, options.null_marker, options.empty_marker, "leave", transforms, longest)
 
 
-def _slot(index: int, heading: str, name: str, settings: dict[str, Column], options: Input, target: Target) -> Slot:
+def _mapped_column(
+    index: int, heading: str, name: str, settings: dict[str, Column], options: Input, target: Target
+) -> MappedColumn:
     own = settings.get(normalise_heading(heading))
     null_marker = (own and own.null_marker) or options.null_marker
     empty_marker = (own and own.empty_marker) or options.empty_marker
@@ -166,7 +191,7 @@ def _slot(index: int, heading: str, name: str, settings: dict[str, Column], opti
     item = field_path.item_of(name) if name not in target.fields else None
     number = item[1] if item else None
     if own is None:
-        return Slot(index, heading, name, null_marker, empty_marker, item=number)
+        return MappedColumn(index, heading, name, null_marker, empty_marker, item=number)
     rule = target.fields.get(name)
     if item and own.blank != "leave":
         told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: it ends the list {item[0]!r}."
@@ -175,7 +200,7 @@ def _slot(index: int, heading: str, name: str, settings: dict[str, Column], opti
         told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: {name} can't be {own.blank}."
         raise ConfigError(told, "Say 'blank: leave'.")
     longest = _longest(heading, name, own.transforms, target)
-    return Slot(index, heading, name, null_marker, empty_marker, own.blank, own.transforms, longest, number)
+    return MappedColumn(index, heading, name, null_marker, empty_marker, own.blank, own.transforms, longest, number)
 
 
 def _longest(heading: str, name: str, transforms: Sequence[str], target: Target) -> int:
