@@ -130,12 +130,12 @@ class UrlTemplate:
         Every id is percent-encoded, except for RFC 3986's unreserved characters, as RFC 6570 section 3.2.2 has it. So
         it stays inside its own segment.
         """
-        encoded = [value if _is_unreserved(value) else quote(value, safe="") for value in ids]
-        if len(encoded) == 1:  # nearly always, and there can be millions
-            return f"{self._parts[0]}{encoded[0]}{self._parts[1]}"
+        if len(ids) == 1:  # nearly always, and there can be millions
+            value = ids[0]
+            return f"{self._parts[0]}{value if _is_unreserved(value) else quote(value, safe='')}{self._parts[1]}"
         pieces = [self._parts[0]]
-        for value, text in zip(encoded, self._parts[1:], strict=True):
-            pieces += (value, text)
+        for value, text in zip(ids, self._parts[1:], strict=True):
+            pieces += (quote(value, safe=""), text)
         return "".join(pieces)
 
     def match(self, path: str) -> dict[str, str] | None:
