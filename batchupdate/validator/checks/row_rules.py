@@ -22,8 +22,11 @@ class RowRules:
         """See `Check`."""
         for rule in self._rules:
             code = "nothing_to_change" if rule.level is Level.ERROR else "likely_refused"
+            names = set(rule.any_of)
             for position, row in enumerate(batch.rows):
-                if any(batch.sets(position, name) for name in rule.any_of):
+                if not names.isdisjoint(batch.records[position]) or not names.isdisjoint(
+                    batch.set_aside.get(position, ())
+                ):
                     continue
                 if rule.level is Level.ERROR or row.number not in batch.problems.invalid_rows:
                     batch.problems.add(Problem(code, row.number, "", "", rule.message, rule.level))
