@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.errors import InputError, UsageError
 from batchupdate.model import Level, Outcome, Problem, Progress, Result, with_rows
-from batchupdate.util.background import Behind
-from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, lay_out
+from batchupdate.util.background import BackgroundThread
+from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, map_columns
 from batchupdate.validator.checkup import Checkup
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchupdate.reader import Table
     from batchupdate.reader.multi_file import Tables
     from batchupdate.targets import Target
-    from batchupdate.validator import Checked, Layout, Sighting
+    from batchupdate.validator import CheckedRows, ColumnMap, Sighting
 
 BATCH_ROWS = 3000
 """Enough that the threads which write have no need to change places often."""
@@ -59,7 +59,7 @@ class Ingest:
         self.table, self.target, self.secrets, self.options = table, target, secrets, options
         _refuse_key_in_headings(table.columns, secrets)
         self._on_problem, self._on_progress = on_problem, on_progress
-        self._layout: Layout = _laid_out(table, target, options)
+        self._layout: ColumnMap = _laid_out(table, target, options)
         self._validator = Validator(target, self._layout, secrets, options.strictness)
         self._finder = DuplicateFinder()
         self._first_shifted = 0
@@ -83,7 +83,7 @@ class Ingest:
     ) -> None:
         self._finder.__exit__(kind, error, trace)
 
-    def read(self, keep: Callable[[Checked], None]) -> None:
+    def read(self, keep: Callable[[CheckedRows], None]) -> None:
         """Passes every batch through the validator and on to `keep`."""
         checkup = self.checkup
         for rows in self.table.batches(BATCH_ROWS):
@@ -153,10 +153,10 @@ class Ingest:
         self._on_problem(problem)
 
 
-def _laid_out(table: Table | Tables, target: Target, options: Input) -> Layout:
+def _laid_out(table: Table | Tables, target: Target, options: Input) -> ColumnMap:
     """Which column sets what; where the columns don't fit, what was guessed about the file may be why."""
     try:
-        return lay_out(table.columns, target, options)
+        return map_columns(table.columns, target, options)
     except UsageError as error:
         raise type(error)(error.message, " ".join([error.hint, *table.notices])) from error
 
@@ -172,15 +172,15 @@ def _refuse_key_in_headings(columns: Sequence[str], secrets: Secrets) -> None:
 def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any]) -> None:
     """Writes every row to the journal, settles duplicates, and seals it with facts about the run."""
     width = ingest.width
-    with Behind("ingest") as behind:
+    with BackgroundThread("ingest") as background:
 
-        def keep(checked: Checked) -> None:
+        def keep(checked: CheckedRows) -> None:
             nonlocal width
             width = max(width, max((len(row.cells) for row in checked.rows), default=0))
-            behind.call(journal.add_rows, *_entries(checked, ingest))
+            background.call(journal.add_rows, *_entries(checked, ingest))
 
         ingest.read(keep)
-        behind.wait()
+        background.wait()
     for group, results in ingest.settle_duplicates():
         if results:
             journal.withdraw(results)
@@ -191,7 +191,7 @@ def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any]) -> No
     journal.seal({**facts, "columns": list(ingest.table.columns), "width": width, "rows": ingest.checkup.rows})
 
 
-def _entries(checked: Checked, ingest: Ingest) -> tuple[list[Entry], list[Result]]:
+def _entries(checked: CheckedRows, ingest: Ingest) -> tuple[list[Entry], list[Result]]:
     """One batch as the journal wants it."""
     expand = ingest.target.expand
     entries: list[Entry] = []

@@ -16,8 +16,8 @@ from batchupdate.config.yaml_file import load, parse
 from batchupdate.model import Outcome, Row
 from batchupdate.sandbox import LANGDOCK_KEY, make_records
 from batchupdate.targets import Target
-from batchupdate.targets.declaration import Body
-from batchupdate.validator import Validator, lay_out
+from batchupdate.targets.body import Body
+from batchupdate.validator import Validator, map_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,7 +146,7 @@ def test_the_table_of_lists_in_the_docs_is_what_is_sent() -> None:
     table = re.findall(r"^\| (\d) \| (.*?) *\| (.*?) *\| (.*?) *\| (.*?) *\|$", page, re.MULTILINE)
     assert len(table) == 5
     validator = Validator(
-        target, lay_out(["contactId", "labels[0]", "labels[1]", "labels[2]"], target, Input()), Secrets()
+        target, map_columns(["contactId", "labels[0]", "labels[1]", "labels[2]"], target, Input()), Secrets()
     )
     for name, *cells, told in table:
         (record,) = validator.check([Row(2, (name, *(cell.strip("`") for cell in cells)))]).records

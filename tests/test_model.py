@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchupdate.model import MOST_ROWS, ONE_FILE, InputFile, RowLabels, RowRef, files_of, with_rows
-from batchupdate.util.text import listed, short_names
 
 TWO = RowLabels(("a.csv", "b.csv"))
 spots = st.tuples(st.integers(0, 2**30), st.integers(0, MOST_ROWS))
@@ -43,37 +42,6 @@ def test_several_rows_are_told_together() -> None:
 
 def test_rows_are_counted_by_file_also_where_there_are_none() -> None:
     assert RowLabels(("a", "b", "c")).rows_by_file([2, 3, RowRef(2, 2).key]) == [2, 0, 1]
-
-
-@pytest.mark.parametrize(
-    ("paths", "names"),
-    [
-        (["x/a.csv", "x/b.csv"], ("a.csv", "b.csv")),
-        (["jan/a.csv", "feb/a.csv"], ("jan/a.csv", "feb/a.csv")),
-        (["a.csv", "feb/a.csv"], ("a.csv", "feb/a.csv")),
-        (["/x/jan/a.csv", "/y/jan/a.csv"], ("x/jan/a.csv", "y/jan/a.csv")),
-        (["/a.csv", "a.csv"], ("/a.csv", "a.csv")),
-        (["https://h/a", "https://h/a"], ("https:/h/a (1)", "https:/h/a (2)")),  # their queries are not shown
-        ([], ()),
-    ],
-)
-def test_files_are_called_by_as_much_of_their_paths_as_tells_them_apart(
-    paths: list[str], names: tuple[str, ...]
-) -> None:
-    assert short_names(paths) == names
-
-
-@given(paths=st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join), unique=True, max_size=6))
-def test_different_files_have_different_names(paths: list[str]) -> None:
-    assert len(set(short_names(paths))) == len(paths)
-
-
-def test_names_are_listed_as_people_do_and_not_without_end() -> None:
-    assert listed([]) == ""
-    assert listed(["a"]) == "a"
-    assert listed(["a", "b"]) == "a and b"
-    assert listed(list("abcdef")) == "a, b, c, d, e and f"
-    assert listed(list("abcdefg")) == "a, b, c, d, e and 2 more files"
 
 
 def test_a_journal_tells_of_its_files() -> None:

@@ -77,7 +77,7 @@ async def test_merged_rows_go_out_as_one_request_and_share_its_outcome(tmp_path:
 
 
 async def test_with_last_only_the_last_row_for_a_record_is_sent(tmp_path: Path) -> None:
-    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "Old"], [IDS[0], "New"])
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "OldColumn"], [IDS[0], "New"])
     async with Sandbox() as sandbox:
         summary = await apply(source, settings_for(sandbox, tmp_path, input={"on_duplicate": "last"}))
         assert [dict(change.fields) for change in sandbox.applied] == [{"name": "New"}]
@@ -89,7 +89,7 @@ async def test_with_last_only_the_last_row_for_a_record_is_sent(tmp_path: Path) 
 
 @pytest.mark.parametrize("policy", ["last", "merge"])
 async def test_an_invalid_last_row_keeps_the_earlier_one_from_being_sent(tmp_path: Path, policy: str) -> None:
-    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "Old"], [IDS[0], "x" * 41])
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "OldColumn"], [IDS[0], "x" * 41])
     async with Sandbox() as sandbox:
         summary = await apply(source, settings_for(sandbox, tmp_path, input={"on_duplicate": policy}))
         assert sandbox.requests == []

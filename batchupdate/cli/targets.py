@@ -58,7 +58,7 @@ def show_one(
     """
     from batchupdate.config.rate import rate_in_force
     from batchupdate.targets import find_target
-    from batchupdate.targets.describe import in_words
+    from batchupdate.targets.field_help import field_help
 
     target = find_target(name)
     screen = Screen(as_json=as_json)
@@ -70,7 +70,7 @@ def show_one(
         screen.result(f"The key comes from the environment variable {target.auth.env}.")
     rows = [(field, "id", rule.example, rule.description) for field, rule in target.id.items()]
     rows += [
-        (field, "required" if rule.required else "", in_words(rule), rule.description)
+        (field, "required" if rule.required else "", field_help(rule), rule.description)
         for field, rule in target.fields.items()
     ]
     screen.table(("column", "", "may hold", "meaning"), rows)

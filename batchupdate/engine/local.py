@@ -74,7 +74,7 @@ async def work_off(
     client = Client(
         job.base_url,
         target.method,
-        {**target.headers, **target.auth.headers(job.key)},
+        {**target.headers, **await target.auth.strategy(job.key).headers()},
         settings,
         concurrency=job.concurrency,
         clock=clock,

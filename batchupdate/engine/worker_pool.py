@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from batchupdate.engine.final_outcome import settle
 from batchupdate.errors import SafetyStop
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
-from batchupdate.util.shielded import to_its_end
+from batchupdate.util.shielded import shielded
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -219,7 +219,7 @@ class WorkerPool:
         except BaseExceptionGroup as error:
             raise error.exceptions[0] from None
         finally:
-            await to_its_end(asyncio.create_task(self._hand_back()))
+            await shielded(asyncio.create_task(self._hand_back()))
         if self._reason is not None:
             raise self._reason
 

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
 
-from batchupdate.util.shielded import to_its_end
+from batchupdate.util.shielded import shielded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -124,4 +124,4 @@ class HandOver:
     async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Calls the journal. Once asked for, a call is made and waited for even if this task is cancelled."""
         call = asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **kwargs))
-        return await to_its_end(call)
+        return await shielded(call)

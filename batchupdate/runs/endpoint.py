@@ -29,7 +29,7 @@ def target_of(settings: Settings) -> Target:
 
 def secrets_of(target: Target, key: SecretStr | None) -> Secrets:
     """What must never be written down: the key, in every form in which it goes out."""
-    return Secrets([key, *target.auth.secrets(key)] if key else [])
+    return Secrets(target.auth.strategy(key).secrets())
 
 
 def secrets_if_known(target: Target, settings: Settings, environ: Mapping[str, str] | None) -> Secrets:

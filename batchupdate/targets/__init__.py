@@ -1,75 +1,34 @@
-"""Targets: which APIs can be updated, and how each wants it.
+"""Targets: which APIs can be updated, and what each of them needs."""
 
-Built-in targets are YAML files beside this one; a user's own is a YAML file anywhere.
-"""
-
-from __future__ import annotations
-
-import difflib
-from importlib import resources
-from pathlib import Path
-
-from batchupdate.config.yaml_file import load, parse
-from batchupdate.errors import ConfigError
-from batchupdate.targets.declaration import (
-    FALSE_WORDS,
-    FORMATS,
-    TRUE_WORDS,
-    AnyOf,
-    Auth,
-    FieldRule,
-    IdRule,
-    StatusRule,
-    Target,
-)
-from batchupdate.targets.idempotency import idempotency_key
-from batchupdate.targets.pagination import Found, Listing, Pagination, UnfitError
+from batchupdate.targets.auth import Auth, AuthStrategy
+from batchupdate.targets.catalogue import builtin_names, find_target
+from batchupdate.targets.fields import FieldRule
+from batchupdate.targets.ids import IdRule
+from batchupdate.targets.json_path import UnexpectedReplyError
+from batchupdate.targets.listing import Listing, Record
+from batchupdate.targets.pagination import Pagination
+from batchupdate.targets.replies import StatusRule
+from batchupdate.targets.row_rules import AnyOf
+from batchupdate.targets.target import Target
 from batchupdate.targets.throttling import LimitHeaders, Limits, ThrottleRule, TimeUnit, WaitHeader
 
 __all__ = [
-    "FALSE_WORDS",
-    "FORMATS",
-    "TRUE_WORDS",
     "AnyOf",
     "Auth",
+    "AuthStrategy",
     "FieldRule",
-    "Found",
     "IdRule",
     "LimitHeaders",
     "Limits",
     "Listing",
     "Pagination",
+    "Record",
     "StatusRule",
     "Target",
     "ThrottleRule",
     "TimeUnit",
-    "UnfitError",
+    "UnexpectedReplyError",
     "WaitHeader",
     "builtin_names",
     "find_target",
-    "idempotency_key",
 ]
-
-_FOLDER = resources.files(__name__)
-
-
-def builtin_names() -> list[str]:
-    """The names of the targets that come with the package."""
-    return sorted(entry.name.removesuffix(".yaml") for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
-
-
-def find_target(name: str) -> Target:
-    """Finds a target by its built-in name, or reads it from a YAML file.
-
-    Raises:
-        ConfigError: there is no such target, or its file is wrong, with file and line.
-    """
-    names = builtin_names()
-    if name in names:
-        entry = _FOLDER / f"{name}.yaml"
-        return parse(entry.read_bytes(), Target, "target", f"{name}.yaml")
-    if name.endswith((".yaml", ".yml")):
-        return load(Path(name), Target, "target")
-    close = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean {close[0]}?" if close else f"Built in: {', '.join(names)}."
-    raise ConfigError(f"There is no target {name!r}.", f"{hint} Your own target is a path that ends in .yaml.")

@@ -1,7 +1,7 @@
-r"""Dotted names: `address.city` is the member `city` of the object `address`.
+r"""Dotted field names: `address.city` is the member `city` of the object `address`.
 
-`\.` is a real dot in a member's name, and `\\` a backslash; so every place has one name. The reader flattens nested
-records to such names, and a target's fields are declared by them; this stands below both.
+`\.` is a dot that belongs to a member's name, and `\\` a backslash, so every place has exactly one name. The reader
+flattens nested records to such names, and a target declares its fields by them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _ITEM = re.compile(r"(.+)\[\s*([0-9]{1,5})\s*\]\s*", re.DOTALL)
 
 
 def split(name: str) -> tuple[str, ...]:
-    """The members that lead to a place, from the outermost on.
+    """The members that a name leads through, the outermost first.
 
     Raises:
         ValueError: a member's name is empty, or a backslash stands before something else.
@@ -30,10 +30,12 @@ def split(name: str) -> tuple[str, ...]:
             continue
         meant = next(letters, "") if letter == "\\" else letter
         if letter == "\\" and meant not in {".", "\\"}:
-            raise ValueError(r"a backslash stands before a dot or another backslash; write \\ for one that is meant")
+            raise ValueError(
+                r"a backslash must be followed by a dot or another backslash; write \\ for a plain backslash"
+            )
         parts[-1] += meant
     if "" in parts:
-        raise ValueError(r"a name is missing beside a dot; write \. for a dot that belongs to a name")
+        raise ValueError(r"there is no name before or after a dot; write \. for a dot that belongs to a name")
     return tuple(parts)
 
 
@@ -43,16 +45,16 @@ def escaped(member: str) -> str:
 
 
 def plain(name: str) -> str:
-    """A dotted name as one would type it who does not think of escapes: real dots and backslashes stand alone."""
+    """A dotted name without escapes, as people type it."""
     return ".".join(split(name))
 
 
 def nest(values: Mapping[str, Any], paths: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Values by dotted name as one nested object; its members stand in the order in which they are first named.
+    """Turns values by dotted name into one nested object, with its members in the order of their first mention.
 
     Args:
         values: by name; none of them lies inside another.
-        paths: the members that lead to each name.
+        paths: the members that each name leads through.
     """
     made: dict[str, Any] = {}
     for name, value in values.items():
@@ -65,6 +67,6 @@ def nest(values: Mapping[str, Any], paths: Mapping[str, Sequence[str]]) -> dict[
 
 
 def item_of(name: str) -> tuple[str, int] | None:
-    """The list, and the item's number from 0, that a name such as `labels[0]` means; None for any other name."""
+    """The list and the item's number (from 0) that a name such as `labels[0]` means; None for any other name."""
     found = _ITEM.fullmatch(name)
     return (found[1], int(found[2])) if found else None

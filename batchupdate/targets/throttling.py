@@ -1,4 +1,4 @@
-"""How an API says "slow down", as far as it does not do so in the usual ways.
+"""How an API says "slow down" in its own way, as a target's YAML declares it under `throttle` and `limits`.
 
 The usual ways need no declaration: 429, 503 with `Retry-After`, and all the headers that
 `batchupdate.api.rate_limit_headers` knows.
@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
-from batchupdate.targets.texts import HeaderName, HeaderValue, Pattern, search
+from batchupdate.targets.value_types import HeaderName, HeaderValue, Pattern
+from batchupdate.util.regex import compile_search
 
 if TYPE_CHECKING:
-    from pydantic_core import SchemaValidator
+    from collections.abc import Callable
 
     from batchupdate.model import Reply
 
 MAX_BODY = 65_536
-"""Bytes of a body in which a pattern is looked for: as many as the client keeps."""
+"""Bytes of a body in which a pattern is searched for: as many as the client keeps."""
 
 ANY = "*"
 
@@ -36,10 +37,10 @@ def _several(value: object) -> object:
 
 
 class ThrottleRule(Strict):
-    """Replies that mean "slow down": nothing was applied, everybody holds, and the row tries again at no cost.
+    """Replies that mean "slow down": nothing was applied, all workers pause, and the row is tried again at no cost.
 
-    All that is said must be so: the `status`, every one of the `headers` (an exact text, or `*` for any), and the
-    pattern found in the `body`. `wait_s` is how many seconds to hold where the reply itself names no time.
+    A reply must match everything that is declared: the `status`, every one of the `headers` (an exact text, or `*` for
+    any), and the pattern in the `body`. `wait_s` is the pause in seconds where the reply itself names none.
     """
 
     status: Annotated[tuple[Status, ...], BeforeValidator(_several)] = Field(strict=False)
@@ -49,7 +50,7 @@ class ThrottleRule(Strict):
     means: str = ""
 
     def matches(self, reply: Reply) -> bool:
-        """Whether the reply is one of those."""
+        """Whether the reply is one of these."""
         return reply.status in self.status and self._headers_match(reply) and self._body_matches(reply)
 
     def _headers_match(self, reply: Reply) -> bool:
@@ -60,27 +61,27 @@ class ThrottleRule(Strict):
         return True
 
     def _body_matches(self, reply: Reply) -> bool:
-        wanted = self._search
-        return wanted is None or wanted.isinstance_python(reply.body[:MAX_BODY].decode("utf-8", "replace"))
+        return self._search is None or self._search(reply.body[:MAX_BODY].decode("utf-8", "replace"))
 
     @cached_property
-    def _search(self) -> SchemaValidator | None:
-        return search(self.body) if self.body is not None else None
+    def _search(self) -> Callable[[str], bool] | None:
+        return compile_search(self.body) if self.body is not None else None
 
 
 class WaitHeader(Strict):
-    """A header of the API's own that says how long to wait; it is read before `Retry-After`."""
+    """The API's own header that says how long to wait; it takes precedence over `Retry-After`."""
 
     name: HeaderName
     unit: TimeUnit = "auto"
 
 
 class LimitHeaders(Strict):
-    """The headers that tell of one limit, each optional.
+    """The headers that report one limit, each optional.
 
-    `limit` requests in each window, `remaining` of them left, until `reset`. `reset_unit` says what the reset's number
-    counts: seconds or milliseconds from now (`s`, `ms`) or since 1970 (`epoch_s`, `epoch_ms`); `auto` tells them, and
-    dates, apart by size and form. The window is told by a header (`window`, in `window_unit`), or is always `window_s`.
+    They hold the requests allowed in each window (`limit`), how many of them are left (`remaining`), and when the
+    window ends (`reset`). `reset_unit` is the unit of the reset: seconds or milliseconds from now (`s`, `ms`) or since
+    1970 (`epoch_s`, `epoch_ms`); `auto` recognises these and dates by their size and form. The window's length is in
+    the header `window` (in `window_unit`), or always `window_s`.
     """
 
     limit: HeaderName | None = None
@@ -92,18 +93,20 @@ class LimitHeaders(Strict):
     window_s: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
-    def _tells_something(self) -> Self:
+    def _names_a_header(self) -> Self:
         if self.limit is None and self.remaining is None and self.reset is None:
             raise ValueError("name at least one header: limit, remaining or reset")
         if self.window is not None and self.window_s is not None:
-            raise MisplacedError("window names the header that tells it; take window_s out", "window_s")
+            raise MisplacedError(
+                "window already names the header with the window's length; remove window_s", "window_s"
+            )
         return self
 
 
 class Limits(Strict):
-    """What the headers tell of the API's limits, beyond the usual ones.
+    """Which headers report the API's limits, besides the usual ones.
 
-    `ignore` names headers that are not to be believed, of the usual ones too.
+    `ignore` names headers that must not be trusted, also usual ones.
     """
 
     headers: tuple[LimitHeaders, ...] = Field(default=(), strict=False)
@@ -116,7 +119,7 @@ class Limits(Strict):
         for index, entry in enumerate(self.headers):
             for key in ("limit", "remaining", "reset", "window"):
                 if (getattr(entry, key) or "").lower() in ignored:
-                    raise MisplacedError("this header stands under ignore, too", "headers", index, key)
+                    raise MisplacedError("this header is under ignore, too; keep one", "headers", index, key)
         if self.wait is not None and self.wait.name.lower() in ignored:
-            raise MisplacedError("this header stands under ignore, too", "wait", "name")
+            raise MisplacedError("this header is under ignore, too; keep one", "wait", "name")
         return self

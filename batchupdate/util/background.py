@@ -1,4 +1,4 @@
-"""One call at a time in a thread of its own, so that a stage can go on while its last batch is being written."""
+"""A background thread for one call at a time, so that a stage can continue while its last batch is being written."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 
-class Behind:
-    """Runs calls in order, in one thread, and never holds more than one: memory stays flat. A context manager.
+class BackgroundThread:
+    """Runs calls in order in one thread, with at most one pending, so that memory stays flat. A context manager.
 
-    What a call raises is raised by the next `call`, by `wait`, or at the end.
+    An exception of a call is raised by the next `call`, by `wait`, or at the end of the context.
     """
 
     def __init__(self, name: str) -> None:
@@ -35,12 +35,12 @@ class Behind:
             self._thread.shutdown()
 
     def call(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Starts a call, as soon as the one before it has ended."""
+        """Waits for the previous call, then starts this one and returns."""
         self.wait()
         self._pending = self._thread.submit(function, *args, **kwargs)
 
     def wait(self) -> None:
-        """Waits for the call that is under way."""
+        """Waits for the pending call, if there is one."""
         if self._pending is not None:
             pending, self._pending = self._pending, None
             pending.result()

@@ -1,4 +1,4 @@
-"""Work that is finished even if whoever waits for it is cancelled meanwhile."""
+"""Work that is finished even if the task that waits for it is cancelled."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-async def to_its_end(work: asyncio.Future[T]) -> T:
-    """Waits for work that is under way, to its end. A cancellation is passed on after that.
+async def shielded(work: asyncio.Future[T]) -> T:
+    """Waits until the work is done, also when this task is cancelled meanwhile; only then passes the cancellation on.
 
     Raises:
-        CancelledError: this task was cancelled, and the work went well.
-        Exception: what the work raised, which weighs more.
+        CancelledError: this task was cancelled, and the work succeeded.
+        Exception: what the work raised; it takes precedence over a cancellation.
     """
     try:
         return await asyncio.shield(work)

@@ -1,14 +1,13 @@
 """A row and a target → a change, or the problems that keep it from being one.
 
-`columns` finds out which column sets which field (a `Layout`), `validator` checks the rows by it, and `duplicates`
-finds rows that name the same record. What they lean on: `mapping` (computed fields, conditions), `cells`, `suspicious`
-and `types` (from a text to a value), `lists`, `edits` (what was edited in a pulled sheet), and `schema` (for pydantic).
+`columns/` finds out which column sets which id or field. `validator.py` passes batches of rows through the checks in
+`checks/`. `duplicates.py` finds rows for the same record.
 """
 
-from batchupdate.validator.checked import Checked
-from batchupdate.validator.columns import lay_out
+from batchupdate.validator.checked_rows import CheckedRows
+from batchupdate.validator.columns.column_map import ColumnMap
+from batchupdate.validator.columns.matching import map_columns
 from batchupdate.validator.duplicates import DuplicateFinder, Sighting, duplicate_problem
-from batchupdate.validator.layout import Layout
 from batchupdate.validator.validator import Validator
 
-__all__ = ["Checked", "DuplicateFinder", "Layout", "Sighting", "Validator", "duplicate_problem", "lay_out"]
+__all__ = ["CheckedRows", "ColumnMap", "DuplicateFinder", "Sighting", "Validator", "duplicate_problem", "map_columns"]

@@ -11,7 +11,7 @@ import sqlite3
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from batchupdate.model import ONE_FILE, Problem, RowLabels
-from batchupdate.util.background import Behind
+from batchupdate.util.background import BackgroundThread
 from batchupdate.util.sqlite import bulk_insert
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class DuplicateFinder:
 
     def __init__(self, held_at_most: int = HELD_AT_MOST) -> None:
         self._held_at_most = held_at_most
-        self._behind = Behind("duplicates")
+        self._background = BackgroundThread("duplicates")
         self._connection = sqlite3.connect("", check_same_thread=False, isolation_level=None)
         self._connection.execute("PRAGMA synchronous = OFF")
         self._connection.execute("PRAGMA journal_mode = OFF")
@@ -60,7 +60,7 @@ class DuplicateFinder:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._behind.__exit__(kind, error, trace)
+        self._background.__exit__(kind, error, trace)
         self._connection.close()
 
     def add(self, sightings: Sequence[tuple[str, int, bool]]) -> None:
@@ -73,7 +73,7 @@ class DuplicateFinder:
         self._spilled = True
         rows = [(hash(sighting[0]), *sighting) for sighting in self._held]
         self._held = []
-        self._behind.call(bulk_insert, self._connection, "INSERT INTO seen", rows)
+        self._background.call(bulk_insert, self._connection, "INSERT INTO seen", rows)
 
     def groups(self) -> Iterator[list[Sighting]]:
         """The rows of every record that stands in several, in the order of their numbers."""
@@ -89,7 +89,7 @@ class DuplicateFinder:
             yield from (group for group in groups.values() if len(group) > 1)
 
     def _groups_on_disk(self) -> Iterator[list[Sighting]]:
-        self._behind.wait()
+        self._background.wait()
         group: list[Sighting] = []
         for key, row, valid in self._connection.execute(_SEVERAL):
             if group and group[0].key != key:

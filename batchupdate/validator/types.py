@@ -15,9 +15,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from batchupdate.targets import FALSE_WORDS, FORMATS, TRUE_WORDS
-from batchupdate.targets.texts import search
+from batchupdate.targets.fields import FALSE_WORDS, TRUE_WORDS
+from batchupdate.targets.formats import FORMATS
 from batchupdate.util.json import MOST_DIGITS, exact
+from batchupdate.util.regex import compile_search
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -319,7 +320,7 @@ def _text_item(rule: FieldRule) -> Parse:
     wanted: list[tuple[str, str]] = [FORMATS[rule.format]] if rule.format else []
     if rule.pattern:
         wanted.append((rule.pattern, f"text that matches {rule.pattern}"))
-    patterns = [(search(pattern), example) for pattern, example in wanted]
+    patterns = [(compile_search(pattern), example) for pattern, example in wanted]
 
     def parse(text: str) -> str:
         if rule.max_length is not None and len(text) > rule.max_length:
@@ -333,7 +334,7 @@ def _text_item(rule: FieldRule) -> Parse:
         if rule.enum is not None and text not in rule.enum:
             raise RefusedError("not_in_list", none_of(text, rule.enum))
         for finder, example in patterns:
-            if not finder.isinstance_python(text):
+            if not finder(text):
                 raise RefusedError("bad_format", f"{quoted(text)} is not {example}")
         return text
 

@@ -332,7 +332,7 @@ def test_a_column_says_its_field_or_its_markers_or_both(tmp_path: Path) -> None:
         ("{A: name}", {"B": "color"}, {"A": Column(field="name"), "B": Column(field="color")}),
         ("{A: name}", {"A": "color"}, {"A": Column(field="color")}),
         ("{New name: name}", {"new_name": "color"}, {"new_name": Column(field="color")}),
-        ("{Old: Icon URL}", {"New": "iconUrl"}, {"New": Column(field="iconUrl")}),
+        ("{OldColumn: Icon URL}", {"New": "iconUrl"}, {"New": Column(field="iconUrl")}),
         ("{A: {null_marker: '-'}}", {"a": "name"}, {"a": Column(field="name", null_marker="-")}),
         ("{A: {null_marker: '-'}}", {"B": "name"}, {"A": Column(null_marker="-"), "B": Column(field="name")}),
         ("{A: {null_marker: '-'}}", {"A": {"field": "name"}}, {"A": Column(field="name")}),
@@ -509,7 +509,16 @@ def test_after_redacting_no_secret_is_left(text: str, keys: list[str]) -> None:
 def test_no_repr_shows_the_key() -> None:
     key = SecretStr(KEY)
     target = find_target("langdock-integration")
-    things = (key, [key], Secrets([key]), Settings(), target, target.auth, target.auth.secrets(key))
+    things = (
+        key,
+        [key],
+        Secrets([key]),
+        Settings(),
+        target,
+        target.auth,
+        target.auth.strategy(key),
+        list(target.auth.strategy(key).secrets()),
+    )
     assert not any(KEY in f"{thing!r} {thing!s}" for thing in things)
 
 

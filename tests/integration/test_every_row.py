@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from batchupdate import Settings
 from batchupdate.run import execute, prepare
 from batchupdate.sandbox import Faults, Sandbox, make_records
-from batchupdate.validator.suspicious import trimmed
+from batchupdate.validator.checks.suspicious_text import trimmed
 
 if TYPE_CHECKING:
     from batchupdate.reporter import Summary

@@ -93,7 +93,7 @@ def test_formats_may_be_mixed_also_compressed(make: Make) -> None:
 
 
 def test_an_option_is_heeded_by_the_files_for_which_it_means_something(make: Make) -> None:
-    sheets = ("Old", [["x"]]), ("Final", [["id", "name"], ["1", "a"]])
+    sheets = ("OldColumn", [["x"]]), ("Final", [["id", "name"], ["1", "a"]])
     paths = [make(book(*sheets), "a.xlsx"), make("id;name\n2;é\n".encode("cp850"), "b.csv")]
     whole = Whole(paths, sheet="final", encoding="cp850", delimiter=";", header_row=1)
     assert whole.table.columns == ("id", "name")

@@ -15,7 +15,7 @@ from batchupdate.config import Input, Secrets
 from batchupdate.errors import ConfigError
 from batchupdate.model import Action, Outcome, Reply, Row
 from batchupdate.targets import Target, builtin_names, find_target
-from batchupdate.validator import Validator, lay_out
+from batchupdate.validator import Validator, map_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +30,7 @@ def problems(target_name: str, record_id: str, /, **cells: str) -> list[str]:
     """The codes of what is wrong with one row."""
     target = find_target(target_name)
     columns = [*target.path_variables, *cells]
-    validator = Validator(target, lay_out(columns, target, Input()), Secrets())
+    validator = Validator(target, map_columns(columns, target, Input()), Secrets())
     return [problem.code for problem in validator.check([Row(2, (record_id, *cells.values()))]).problems]
 
 
@@ -62,14 +62,14 @@ def test_a_built_in_target_is_repeatable_and_careful(name: str) -> None:
     ("name", "hint"),
     [
         ("langdock-integratoin", "Did you mean langdock-integration?"),
-        ("stripe", "Built in: langdock-integration, nairi-llm-integration."),
+        ("stripe", "Built-in targets: langdock-integration, nairi-llm-integration."),
     ],
 )
 def test_an_unknown_target_is_refused_with_the_way_out(name: str, hint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         find_target(name)
     assert caught.value.message == f"There is no target {name!r}."
-    assert caught.value.hint == f"{hint} Your own target is a path that ends in .yaml."
+    assert caught.value.hint == f"{hint} For your own target, give the path of its .yaml file."
 
 
 def test_a_target_file_that_is_not_there_is_refused() -> None:
@@ -80,13 +80,13 @@ def test_a_target_file_that_is_not_there_is_refused() -> None:
 # ---- Langdock: update an integration ----
 
 
-def test_langdock_is_called_as_its_page_says() -> None:
+async def test_langdock_is_called_as_its_page_says() -> None:
     target = find_target(LANGDOCK)
     assert target.method == "PATCH"
     assert target.base_url == "https://api.langdock.com"
     assert target.expand((UUID,)) == f"/integrations/v1/{UUID}"
     assert target.auth.env == "LANGDOCK_API_KEY"
-    assert target.auth.headers(KEY) == {"Authorization": "Bearer sk-ld-0123456789"}
+    assert await target.auth.strategy(KEY).headers() == {"Authorization": "Bearer sk-ld-0123456789"}
     assert target.base("https://x.example.com/api/public", allow_http=False) == "https://x.example.com/api/public"
 
 
@@ -214,13 +214,13 @@ def test_langdock_statuses_mean_what_its_page_says(
 # ---- Nairi: rename an LLM integration ----
 
 
-def test_nairi_is_called_as_its_page_says() -> None:
+async def test_nairi_is_called_as_its_page_says() -> None:
     target = find_target(NAIRI)
     assert target.method == "PATCH"
     assert target.base_url == "https://api.nairi.ai"
     assert target.expand((f"ai_{ULID}",)) == f"/api/public/v1/integrations/llm/ai_{ULID}"
     assert target.auth.env == "NAIRI_API_KEY"
-    assert target.auth.headers(KEY) == {"Authorization": "Bearer sk-ld-0123456789"}
+    assert await target.auth.strategy(KEY).headers() == {"Authorization": "Bearer sk-ld-0123456789"}
     assert target.body_of('{"name":"Staging Anthropic"}') == b'{"name":"Staging Anthropic"}'
     assert {name: rule.required for name, rule in target.fields.items()} == {"name": True}
 

@@ -36,13 +36,15 @@ def test_every_place_has_one_name(path: list[str]) -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "a.", ".a", "a..b"])
 def test_a_member_without_a_name_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(r"a name is missing beside a dot; write \. for a dot that belongs")):
+    with pytest.raises(
+        ValueError, match=re.escape(r"there is no name before or after a dot; write \. for a dot that belongs")
+    ):
         field_path.split(name)
 
 
 @pytest.mark.parametrize("name", ["a\\", r"a\b", r"a\\\b", r"a.\ "])
 def test_a_backslash_before_anything_else_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="a backslash stands before a dot or another backslash; write"):
+    with pytest.raises(ValueError, match="a backslash must be followed by a dot or another backslash; write"):
         field_path.split(name)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from batchupdate.config.yaml_file import parse
 from batchupdate.errors import ConfigError
-from batchupdate.targets import Listing, Target, UnfitError
+from batchupdate.targets import Listing, Target, UnexpectedReplyError
 
 PLAIN = """\
 name: mine
@@ -39,21 +39,24 @@ def listing(**told: Any) -> Listing:
     ("more", "said"),
     [
         ("  records: '['", "t.yaml:14: list.records: '[' is not a JMESPath expression."),
-        ("  id: {y: id}", "t.yaml:14: list.id.y: 'y' does not stand under id."),
-        ("  fields: {size: size}", "t.yaml:14: list.fields.size: 'size' does not stand under fields."),
-        ("  absent: [name, size]", "t.yaml:14: list.absent.1: 'size' does not stand under fields."),
-        ("  fields: {name: n}\n  absent: [name]", "t.yaml:15: list.absent.0: 'name' stands under list.fields, too."),
+        ("  id: {y: id}", "t.yaml:14: list.id.y: 'y' is not declared under id."),
+        ("  fields: {size: size}", "t.yaml:14: list.fields.size: 'size' is not declared under fields."),
+        ("  absent: [name, size]", "t.yaml:14: list.absent.1: 'size' is not declared under fields."),
+        (
+            "  fields: {name: n}\n  absent: [name]",
+            "t.yaml:15: list.absent.0: 'name' is under list.fields, too; keep one.",
+        ),
         ("  pagination: cursor", "t.yaml:14: list.pagination: style cursor needs parameter."),
         ("  pagination: {style: cursor, parameter: c}", "list.pagination.style: style cursor needs next."),
         ("  pagination: {style: page}", "list.pagination.style: style page needs parameter."),
         ("  pagination: {style: offset}", "list.pagination.style: style offset needs parameter."),
         ("  pagination: {style: next}", "list.pagination.style: style next needs next."),
-        ("  pagination: {style: link, next: a}", "list.pagination.next: next goes with style cursor or next, not link"),
-        ("  pagination: {style: none, size: 3}", "list.pagination.size: size goes with style offset or page, not none"),
+        ("  pagination: {style: link, next: a}", "list.pagination.next: next is for style cursor or next, not link"),
+        ("  pagination: {style: none, size: 3}", "list.pagination.size: size is for style offset or page, not none"),
         ("  pagination: {style: page, parameter: 'a b'}", "list.pagination.parameter: String should match pattern"),
         (
             "  pagination: {style: page, parameter: p, size_parameter: s}",
-            "list.pagination.size_parameter: say under size how many records a page is to have.",
+            "list.pagination.size_parameter: size_parameter needs size: the number of records in a page.",
         ),
         ("  pagination: {style: pages}", "t.yaml:14: list.pagination.style: Input should be 'none', 'cursor', 'page',"),
         ("  pagination: {sise: 3}", "there is no setting 'list.pagination.sise'. Did you mean 'size'?"),
@@ -69,7 +72,7 @@ def test_a_mistake_is_told_with_its_line(more: str, said: str) -> None:
 
 @pytest.mark.parametrize("path", ["a", "/a/{x}", "/a b", "/a#b", "/ä"])
 def test_the_path_is_a_plain_one(path: str) -> None:
-    with pytest.raises(ConfigError, match=r"t\.yaml:13: list\.path: path must begin with '/' and be percent-encoded"):
+    with pytest.raises(ConfigError, match=r"t\.yaml:13: list\.path: path must start with '/' and be percent-encoded"):
         parse(PLAIN.replace("/a?active=true", path).encode(), Target, "target", "t.yaml")
 
 
@@ -91,19 +94,19 @@ def test_the_records_of_a_reply_are_found(records: str, reply: Any, count: int) 
 @pytest.mark.parametrize(
     ("records", "reply", "said"),
     [
-        ("items", {"data": []}, r"what 'records' \(items\) finds in the reply is to be the list of records, and is n"),
-        ("@", {"data": [], "more": False}, "the reply itself is .* and is an object with the keys 'data', 'more'"),
+        ("items", {"data": []}, r"what 'records' \(items\) finds in the reply should be the list of records, but is n"),
+        ("@", {"data": [], "more": False}, "the reply should .* but is an object with the keys 'data', 'more'"),
         ("@", {}, "an empty object"),
         ("@", "x", "is text"),
         ("@", 3, "is a number"),
         ("@", True, "is true or false"),
-        ("@", [{}, [1]], "entry 2 of the list is to be a record, and is a list"),
-        ("@", [None], "entry 1 of the list is to be a record, and is null"),
-        ("sort_by(@, &a)", [{"a": 1}, {"a": "b"}], "can't be used on what the API sent"),
+        ("@", [{}, [1]], "entry 2 of the list should be a record, but is a list"),
+        ("@", [None], "entry 1 of the list should be a record, but is null"),
+        ("sort_by(@, &a)", [{"a": 1}, {"a": "b"}], "can't be applied to the API's reply"),
     ],
 )  # fmt: skip
 def test_what_is_no_list_of_records_is_told(records: str, reply: Any, said: str) -> None:
-    with pytest.raises(UnfitError, match=said):
+    with pytest.raises(UnexpectedReplyError, match=said):
         listing(records=records).records_in(reply)
 
 
@@ -118,16 +121,16 @@ def test_an_id_stands_under_its_own_name_else_under_id() -> None:
 @pytest.mark.parametrize(
     ("record", "ids", "said"),
     [
-        ({"ID": 1}, ("x",), r"no id where it is to stand \(x or id\); say under list.id"),
-        ({"id": None}, ("id",), r"where it is to stand \(id\)"),
+        ({"ID": 1}, ("x",), r"no id at x or id; set list.id"),
+        ({"id": None}, ("id",), r"no id at id;"),
         ({"id": ""}, ("id",), "no id"),
         ({"id": True}, ("id",), "no id"),
         ({"id": 1.5}, ("id",), "no id"),
-        ({"id": 1, "x": 2}, ("x", "y"), r"\(y\)"),  # with several parts, `id` could be any of them
+        ({"id": 1, "x": 2}, ("x", "y"), r"no id at y;"),  # with several parts, `id` could be any of them
     ],
 )
 def test_a_record_without_its_id_is_told(record: dict[str, Any], ids: tuple[str, ...], said: str) -> None:
-    with pytest.raises(UnfitError, match=said):
+    with pytest.raises(UnexpectedReplyError, match=said):
         listing().read(record, ids, ())
 
 

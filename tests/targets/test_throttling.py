@@ -20,7 +20,8 @@ from batchupdate.api.verdict import Policy, judge
 from batchupdate.config.yaml_file import parse
 from batchupdate.errors import ConfigError
 from batchupdate.model import Action, Allowance, Reply, Verdict
-from batchupdate.targets import Limits, Target, ThrottleRule, idempotency_key
+from batchupdate.targets import Limits, Target, ThrottleRule
+from batchupdate.targets.idempotency import idempotency_key
 
 PLAIN = """\
 name: mine
@@ -173,31 +174,34 @@ def test_the_apis_that_are_said_to_need_nothing_do(headers: dict[str, str], foun
         ),
         (
             "limits:\n  headers:\n    - limit: A\n      window: B\n      window_s: 3",
-            "t.yaml:11: limits.headers.0.window_s: window names the header that tells it; take window_s out.",
+            "t.yaml:11: limits.headers.0.window_s: window already names the header with the window's length; remove wi",
         ),
         ("limits: {headers: [{limit: A, window_s: -1}]}", "limits.headers.0.window_s: Input should be greater than 0."),
         (
             "limits:\n  headers: [{limit: A, reset: B}]\n  ignore: [b]",
-            "t.yaml:8: limits.headers.0.reset: this header stands under ignore, too.",
+            "t.yaml:8: limits.headers.0.reset: this header is under ignore, too; keep one.",
         ),
         (
             "limits: {wait: {name: Retry-After}, ignore: [retry-after]}",
-            "limits.wait.name: this header stands under ignore, too.",
+            "limits.wait.name: this header is under ignore, too; keep one.",
         ),
         ("limits: {wait: {name: Retry-After, unit: min}}", "limits.wait.unit: Input should be 'auto', 's', 'ms'"),
         (
             "idempotency_header: Idempotency Key",
             "t.yaml:7: idempotency_header: 'Idempotency Key' is not a header name.",
         ),
-        ("idempotency_header: authorization", "t.yaml:7: idempotency_header: authorization has another meaning alre"),
-        ("idempotency_header: Content-Type", "t.yaml:7: idempotency_header: Content-Type has another meaning already."),
+        ("idempotency_header: authorization", "t.yaml:7: idempotency_header: authorization is already used for somet"),
+        (
+            "idempotency_header: Content-Type",
+            "t.yaml:7: idempotency_header: Content-Type is already used for something else.",
+        ),
         (
             "idempotency_quoted: true",
-            "t.yaml:7: idempotency_quoted: this goes with idempotency_header, which is missing",
+            "t.yaml:7: idempotency_quoted: this needs idempotency_header, which is missing",
         ),
         (
             "idempotency_header: A-Key\nheaders:\n  a-key: x",
-            "t.yaml:9: headers.a-key: idempotency_header sets this, to another value for every row.",
+            "t.yaml:9: headers.a-key: idempotency_header sets this header, to another value in every row; remove it he",
         ),
     ],
 )
@@ -209,7 +213,7 @@ def test_the_header_of_the_key_is_not_for_idempotency() -> None:
     text = (
         PLAIN.replace("{env: MY_KEY}", "{env: MY_KEY, scheme: header, name: X-Token}") + "idempotency_header: x-token\n"
     )
-    with pytest.raises(ConfigError, match="x-token has another meaning already"):
+    with pytest.raises(ConfigError, match="x-token is already used for something else"):
         parse(text.encode(), Target, "target", "t.yaml")
 
 

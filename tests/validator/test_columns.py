@@ -7,7 +7,7 @@ import pytest
 from batchupdate.config import Column, Input
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.targets import Target, find_target
-from batchupdate.validator import Layout, lay_out
+from batchupdate.validator import ColumnMap, map_columns
 
 LANGDOCK = find_target("langdock-integration")
 REPO = Target.model_validate(
@@ -22,17 +22,17 @@ REPO = Target.model_validate(
 )
 
 
-def names(layout: Layout) -> dict[str, str]:
-    return {slot.heading: slot.name for slot in layout.slots}
+def names(layout: ColumnMap) -> dict[str, str]:
+    return {one.heading: one.name for one in layout.mapped}
 
 
-def laid(*columns: str, target: Target = LANGDOCK, **options: Any) -> Layout:
+def laid(*columns: str, target: Target = LANGDOCK, **options: Any) -> ColumnMap:
     if "columns" in options:
         told = options["columns"]
         options["columns"] = {
             heading: Column(field=column) if isinstance(column, str) else column for heading, column in told.items()
         }
-    return lay_out(columns, target, Input(**options))
+    return map_columns(columns, target, Input(**options))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_of_several_aliases_the_first_that_the_target_names_wins(columns: tuple[
 
 def test_columns_keep_their_places_and_the_rest_is_ignored_once() -> None:
     layout = laid("Notes", "name", "", "id", "_extra_1", "Notes too")
-    assert [(slot.index, slot.heading, slot.name) for slot in layout.slots] == [
+    assert [(one.index, one.heading, one.name) for one in layout.mapped] == [
         (1, "name", "name"),
         (3, "id", "integrationId"),
     ]
@@ -161,7 +161,7 @@ def test_a_column_can_have_markers_of_its_own() -> None:
         empty_marker="NONE",
         columns={"Name": Column(null_marker="-"), "color": Column(field="description", empty_marker="n/a")},
     )
-    assert [(slot.name, slot.null_marker, slot.empty_marker) for slot in layout.slots] == [
+    assert [(one.name, one.null_marker, one.empty_marker) for one in layout.mapped] == [
         ("integrationId", "NIL", "NONE"),
         ("name", "-", "NONE"),
         ("description", "NIL", "n/a"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from batchupdate.config import Input, Secrets
 from batchupdate.model import Row, RowLabels, RowRef
 from batchupdate.targets import find_target
-from batchupdate.validator import DuplicateFinder, Sighting, Validator, duplicate_problem, lay_out
+from batchupdate.validator import DuplicateFinder, Sighting, Validator, duplicate_problem, map_columns
 
 KEYS = st.sampled_from(
     ["a", "A", "b", "007", "7", "1e5", "100000", "ä", "😀", "a\x1fb", "'; --", "null", ""]
@@ -69,7 +69,7 @@ def test_what_goes_wrong_behind_is_told() -> None:
 )
 def test_two_spellings_of_one_id_are_one_record(target: str, one: str, other: str, *, same: bool) -> None:
     declared = find_target(target)
-    validator = Validator(declared, lay_out(["id", "name"], declared, Input()), Secrets())
+    validator = Validator(declared, map_columns(["id", "name"], declared, Input()), Secrets())
     checked = validator.check([Row(2, (one, "x")), Row(3, (other, "y"))])
     with DuplicateFinder() as finder:
         finder.add(checked.sightings())

@@ -12,8 +12,8 @@ from batchupdate.config.yaml_file import parse
 from batchupdate.errors import InputError
 from batchupdate.model import Level, Problem, Row
 from batchupdate.targets import Target
-from batchupdate.validator import Checked, Validator, lay_out
-from batchupdate.validator.edits import BLANKED_ONLY, UNTOUCHED
+from batchupdate.validator import CheckedRows, Validator, map_columns
+from batchupdate.validator.pulled_edits import BLANKED_ONLY, UNTOUCHED
 
 TARGET = parse(
     b"""
@@ -58,8 +58,8 @@ PULLED = ("k", "Sales", "", "5", "", "Sales", "<null>", "5")
 
 def check(
     *rows: tuple[str, ...], headings: tuple[str, ...] = HEADINGS, target: Target = TARGET, **options: Any
-) -> Checked:
-    layout = lay_out(headings, target, Input(**options))
+) -> CheckedRows:
+    layout = map_columns(headings, target, Input(**options))
     validator = Validator(target, layout, Secrets([SecretStr(SECRET)]))
     return validator.check([Row(number, cells) for number, cells in enumerate(rows, 2)])
 
@@ -68,7 +68,7 @@ def edited(**cells: str) -> tuple[str, ...]:
     return tuple((dict(zip(HEADINGS, PULLED, strict=True)) | cells).values())
 
 
-def only(checked: Checked) -> Problem:
+def only(checked: CheckedRows) -> Problem:
     (problem,) = checked.problems
     return problem
 
@@ -161,7 +161,7 @@ def test_a_locked_row_may_stand_but_not_be_edited() -> None:
 def test_a_required_field_goes_along_with_every_edit_and_never_alone() -> None:
     headings = ("key", "name", "note", "more", "_old.name", "_old.note", "_old.more")
 
-    def one(*cells: str) -> Checked:
+    def one(*cells: str) -> CheckedRows:
         return check(cells, headings=headings, target=REQUIRING)
 
     assert one("k", "A", "", "m", "A", "<null>", "m").untouched == 1
@@ -232,20 +232,22 @@ def test_a_cell_that_holds_the_key_is_refused_only_where_it_would_be_sent() -> N
 
 
 def test_columns_of_a_pulled_sheet_are_no_noise_and_mean_no_field() -> None:
-    layout = lay_out(("key", "name", "_locked", "_old.name", "_old.note", "_old.locked", "_old.odd"), TARGET, Input())
-    assert {slot.name for slot in layout.slots} == {"key", "name"}  # not `locked`, which is a field here
+    layout = map_columns(
+        ("key", "name", "_locked", "_old.name", "_old.note", "_old.locked", "_old.odd"), TARGET, Input()
+    )
+    assert {one.name for one in layout.mapped} == {"key", "name"}  # not `locked`, which is a field here
     assert layout.ignored == ("_old.odd",)
-    assert (layout.locked, [(old.slot, old.place) for old in layout.old]) == (2, [(1, 3)])
+    assert (layout.locked, [(old.mapped, old.index) for old in layout.old]) == (2, [(1, 3)])
 
 
 def test_a_locked_column_without_old_values_is_none_of_ours() -> None:
-    layout = lay_out(("key", "name", "_locked"), TARGET, Input())
+    layout = map_columns(("key", "name", "_locked"), TARGET, Input())
     assert (layout.locked, layout.old, layout.ignored) == (None, (), ("_locked",))
 
 
 def test_old_columns_do_not_stand_in_for_lost_ones() -> None:
     with pytest.raises(InputError, match=r"No column holds the id 'key'. The file has: name\."):
-        lay_out(("name", "_old.name", "_locked", "_old.key"), TARGET, Input())
+        map_columns(("name", "_old.name", "_locked", "_old.key"), TARGET, Input())
 
 
 def test_a_file_that_was_not_pulled_takes_the_short_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -369,14 +371,14 @@ def test_a_marker_is_no_value_and_a_decimal_comma_is_read() -> None:
 
 def test_old_values_that_were_deleted_are_told_for_then_every_cell_is_sent() -> None:
     headings = ("group", "key", "name", "size", "any", "_old.size")
-    (hint,) = lay_out(headings, NUMBERED, Input()).hints
+    (hint,) = map_columns(headings, NUMBERED, Input()).hints
     assert hint.startswith(
         "The column 'name' has no old values beside it (_old.name), so all that stands in it is sent"
     )
-    assert len(lay_out((*headings[:4], "_locked"), NUMBERED, Input()).hints) == 2
-    assert lay_out(headings[:5], NUMBERED, Input()).hints == ()
-    assert lay_out(("group", "key", "size", "_old.size"), NUMBERED, Input(constants={"name": "x"})).hints == ()
-    assert len(lay_out(("group", "key", "tags[0]", "tags[1]", "_locked"), NUMBERED, Input()).hints) == 1
+    assert len(map_columns((*headings[:4], "_locked"), NUMBERED, Input()).hints) == 2
+    assert map_columns(headings[:5], NUMBERED, Input()).hints == ()
+    assert map_columns(("group", "key", "size", "_old.size"), NUMBERED, Input(constants={"name": "x"})).hints == ()
+    assert len(map_columns(("group", "key", "tags[0]", "tags[1]", "_locked"), NUMBERED, Input()).hints) == 1
 
 
 def test_items_of_a_list_that_have_columns_of_their_own_are_sent() -> None:
@@ -429,7 +431,7 @@ def test_a_condition_means_the_field_locked_and_not_the_reason_beside_it() -> No
 
 
 def test_a_row_that_was_ragged_in_its_own_file_is_told_though_nothing_of_it_was_edited() -> None:
-    layout = lay_out(HEADINGS, TARGET, Input())
+    layout = map_columns(HEADINGS, TARGET, Input())
     ragged = Problem("ragged_row", 2, "", "", "the row has 7 cells")
     checked = Validator(TARGET, layout, Secrets()).check([Row(2, PULLED)], [ragged])
     assert (checked.records, checked.problems, checked.untouched) == ([None], [ragged], 0)

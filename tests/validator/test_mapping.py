@@ -11,8 +11,9 @@ from batchupdate.config import Column, Computed, Input, Secrets
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.model import Level, Row
 from batchupdate.targets import Target, find_target
-from batchupdate.validator import Checked, Validator, lay_out
-from batchupdate.validator.mapping import CHANGES, parse_template, truncate
+from batchupdate.validator import CheckedRows, Validator, map_columns
+from batchupdate.validator.columns.templates import parse_template
+from batchupdate.validator.columns.transforms import CHANGES, truncate
 
 TARGET = Target.model_validate(
     {
@@ -32,12 +33,12 @@ TARGET = Target.model_validate(
 LANGDOCK = find_target("langdock-integration")
 
 
-def check(headings: list[str], *rows: tuple[str, ...], target: Target = TARGET, **options: Any) -> Checked:
-    layout = lay_out(headings, target, Input(**options))
+def check(headings: list[str], *rows: tuple[str, ...], target: Target = TARGET, **options: Any) -> CheckedRows:
+    layout = map_columns(headings, target, Input(**options))
     return Validator(target, layout, Secrets()).check([Row(n, row) for n, row in enumerate(rows, 2)])
 
 
-def codes(checked: Checked) -> list[str]:
+def codes(checked: CheckedRows) -> list[str]:
     return [problem.code for problem in checked.problems]
 
 
@@ -255,12 +256,12 @@ def test_a_template_only_puts_cells_into_a_text(cells: list[str], between: str) 
 )
 def test_a_near_miss_is_told_with_the_option_to_use(columns: list[str], said: str) -> None:
     with pytest.raises(InputError) as caught:
-        lay_out(columns, LANGDOCK, Input())
+        map_columns(columns, LANGDOCK, Input())
     assert said in str(caught.value)
 
 
 def test_an_ignored_column_that_is_nearly_a_field_is_pointed_out() -> None:
-    layout = lay_out(["id", "name", "Descripton", "Owner", "Icon-URLs"], LANGDOCK, Input())
+    layout = map_columns(["id", "name", "Descripton", "Owner", "Icon-URLs"], LANGDOCK, Input())
     assert [hint[:45] for hint in layout.hints] == [
         "The column 'Descripton' looks like 'descripti",
         "The column 'Icon-URLs' looks like 'iconUrl', ",

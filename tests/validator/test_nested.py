@@ -15,7 +15,7 @@ from batchupdate.errors import BatchUpdateError, ConfigError, InputError
 from batchupdate.model import Problem, Row
 from batchupdate.targets import Target
 from batchupdate.util import json as exact_json
-from batchupdate.validator import Checked, Layout, Validator, lay_out
+from batchupdate.validator import CheckedRows, ColumnMap, Validator, map_columns
 
 TARGET = parse(
     rb"""
@@ -45,20 +45,20 @@ fields:
 )
 
 
-def laid(*columns: str, target: Target = TARGET, **options: Any) -> Layout:
+def laid(*columns: str, target: Target = TARGET, **options: Any) -> ColumnMap:
     if "columns" in options:
         options["columns"] = {
             heading: Column(field=told) if isinstance(told, str) else told
             for heading, told in options["columns"].items()
         }
-    return lay_out(columns, target, Input(**options))
+    return map_columns(columns, target, Input(**options))
 
 
-def names(layout: Layout) -> dict[str, str]:
-    return {slot.heading: slot.name for slot in layout.slots if slot.name != "id"}
+def names(layout: ColumnMap) -> dict[str, str]:
+    return {one.heading: one.name for one in layout.mapped if one.name != "id"}
 
 
-def check(columns: tuple[str, ...], *rows: tuple[str, ...], **options: Any) -> Checked:
+def check(columns: tuple[str, ...], *rows: tuple[str, ...], **options: Any) -> CheckedRows:
     layout = laid("id", *columns, **options)
     return Validator(TARGET, layout, Secrets()).check(
         [Row(number, (f"i{number}", *cells)) for number, cells in enumerate(rows, 2)]
@@ -117,7 +117,7 @@ def test_the_map_constants_and_templates_name_nested_fields() -> None:
     layout = laid(
         "id", "Stadt", "x", columns={"Stadt": "Address.City", "x": "a.b"}, computed={"ADDRESS.zip": "{x}{Stadt}"}
     )
-    assert [(slot.heading, slot.name) for slot in layout.slots[1:]] == [
+    assert [(one.heading, one.name) for one in layout.mapped[1:]] == [
         ("Stadt", "address.city"),
         ("x", r"a\.b"),
         ("address.zip (computed)", "address.zip"),

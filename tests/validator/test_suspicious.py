@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from batchupdate.config import Input, Secrets
 from batchupdate.model import Level, Problem, Row
 from batchupdate.targets import Target
-from batchupdate.validator import Checked, Validator, lay_out
-from batchupdate.validator.suspicious import LEVELS, Kind, harmless, read_right, suspicions, trimmed
+from batchupdate.validator import CheckedRows, Validator, map_columns
+from batchupdate.validator.checks.suspicious_text import LEVELS, Kind, harmless, read_right, suspicions, trimmed
 
 
 def target_of(rule: dict[str, Any] | None = None) -> Target:
@@ -19,9 +19,9 @@ def target_of(rule: dict[str, Any] | None = None) -> Target:
     return Target.model_validate(declared | {"fields": {"name": {}, "note": {}, "seats": {"type": "integer"}}})
 
 
-def check(*rows: tuple[str, ...], rule: dict[str, Any] | None = None, strictness: Any = "normal") -> Checked:
+def check(*rows: tuple[str, ...], rule: dict[str, Any] | None = None, strictness: Any = "normal") -> CheckedRows:
     target = target_of(rule)
-    layout = lay_out(["Id", "Name", "Note", "Seats"], target, Input())
+    layout = map_columns(["Id", "Name", "Note", "Seats"], target, Input())
     cells = [(*row, *("",) * (4 - len(row))) for row in rows]
     return Validator(target, layout, Secrets(), strictness).check([Row(n, each) for n, each in enumerate(cells, 2)])
 
@@ -245,9 +245,9 @@ def known(column: str, level: Level = Level.ERROR, row: int = 2) -> Problem:
     return Problem("error_cell", row, column, "#N/A", "C2 holds the error #N/A", level)
 
 
-def knowing(*problems: Problem, cells: tuple[str, ...] = ("1", "#N/A", "", "")) -> Checked:
+def knowing(*problems: Problem, cells: tuple[str, ...] = ("1", "#N/A", "", "")) -> CheckedRows:
     target = target_of()
-    layout = lay_out(["Id", "Name", "Other", "Seats"], target, Input())
+    layout = map_columns(["Id", "Name", "Other", "Seats"], target, Input())
     return Validator(target, layout, Secrets()).check([Row(2, cells)], problems)
 
 
@@ -282,7 +282,7 @@ def test_a_row_whose_condition_can_not_be_known_is_told_and_not_left_out(
     problem: Problem, other: str, found: list[str]
 ) -> None:
     target = target_of()
-    layout = lay_out(["Id", "Name", "Other", "More"], target, Input(when={"Other": ("go",), "More": ("go",)}))
+    layout = map_columns(["Id", "Name", "Other", "More"], target, Input(when={"Other": ("go",), "More": ("go",)}))
     checked = Validator(target, layout, Secrets()).check([Row(2, ("1", "x", "#N/A", other))], [problem])
     assert [one.code for one in checked.problems] == found
     assert checked.records == [None]
@@ -337,7 +337,7 @@ def test_a_row_fares_the_same_alone_and_beside_others(rows: list[tuple[str, ...]
 
 def test_a_number_is_no_spoilt_id_in_a_column_that_holds_no_ids() -> None:
     spoilt = [Problem("id_as_number", 2, heading, "7", "was '007'") for heading in ("Seats", "Id")]
-    validator = Validator(target_of(), lay_out(["Id", "Seats"], target_of(), Input()), Secrets())
+    validator = Validator(target_of(), map_columns(["Id", "Seats"], target_of(), Input()), Secrets())
     rows = [Row(2, ("7", "7"))]
     assert list(validator.check(rows, spoilt).problems) == [spoilt[1]]
     assert list(validator.check(rows, spoilt[:1]).records) == [{"seats": 7}]

@@ -16,7 +16,7 @@ from batchupdate.model import Level, Problem, Row
 from batchupdate.targets import FieldRule, Target
 from batchupdate.util import json as exact_json
 from batchupdate.util.json import ExactNumber, exact
-from batchupdate.validator import Checked, Validator, lay_out
+from batchupdate.validator import CheckedRows, Validator, map_columns
 
 
 def target_of(**rule: Any) -> Target:
@@ -24,9 +24,9 @@ def target_of(**rule: Any) -> Target:
     return Target.model_validate(declared | {"fields": {"value": rule, "note": {}}})
 
 
-def check(cell: str, **rule: Any) -> Checked:
+def check(cell: str, **rule: Any) -> CheckedRows:
     target = target_of(**rule)
-    return Validator(target, lay_out(["id", "Value", "note"], target, Input()), Secrets()).check(
+    return Validator(target, map_columns(["id", "Value", "note"], target, Input()), Secrets()).check(
         [Row(2, ("1", cell, "x"))]
     )
 
@@ -172,9 +172,9 @@ def test_a_cell_of_another_type_is_refused_with_the_way_out(
     assert len(problem.message) < 300
 
 
-def with_comma(cell: str, **rule: Any) -> Checked:
+def with_comma(cell: str, **rule: Any) -> CheckedRows:
     target = target_of(type="number", **rule)
-    layout = lay_out(["id", "Value", "note"], target, Input(decimal=","))
+    layout = map_columns(["id", "Value", "note"], target, Input(decimal=","))
     return Validator(target, layout, Secrets()).check([Row(2, ("1", cell, "x"))])
 
 
@@ -252,7 +252,7 @@ def test_any_number_in_german_spelling_keeps_its_value(number: Decimal) -> None:
 
 def test_a_refused_cell_keeps_back_its_own_row_alone() -> None:
     target = target_of(type="integer")
-    validator = Validator(target, lay_out(["id", "value", "note"], target, Input()), Secrets())
+    validator = Validator(target, map_columns(["id", "value", "note"], target, Input()), Secrets())
     checked = validator.check([Row(2, ("1", "1", "")), Row(3, ("2", "x", "")), Row(4, ("3", "", "n"))])
     assert checked.records == [{"value": 1}, None, {"note": "n"}]
     assert [problem.code for problem in checked.problems] == ["not_an_integer"]
@@ -268,15 +268,15 @@ def test_a_required_typed_field_has_to_be_there() -> None:
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ({"type": "integer", "max_length": 3}, "max_length goes with type string, and this is integer"),
-        ({"minimum": 3}, "minimum goes with type integer or number, and this is string"),
-        ({"type": "enum"}, "type enum needs the list of its values under enum"),
-        ({"type": "integer", "minimum": 3, "maximum": 2}, "minimum is larger than maximum"),
+        ({"type": "integer", "max_length": 3}, "max_length is for type string, not integer"),
+        ({"minimum": 3}, "minimum is for type integer or number, not string"),
+        ({"type": "enum"}, "type enum needs the list of its values in enum"),
+        ({"type": "integer", "minimum": 3, "maximum": 2}, "minimum must not be larger than maximum"),
         ({"type": "boolean", "false_words": ["Yes"]}, "'yes' would mean both true and false"),
-        ({"type": "enum", "enum": ["a", "A"], "ignore_case": True}, "two values differ by their case alone"),
-        ({"type": "list", "items": {"type": "list"}}, "an item is neither a list nor JSON"),
-        ({"type": "list", "items": {"nullable": True}}, "neither required nor nullable"),
-        ({"type": "date", "input_formats": ["%d.%m."]}, "does not name the year, the month and the day"),
+        ({"type": "enum", "enum": ["a", "A"], "ignore_case": True}, "two values differ only in their letter case"),
+        ({"type": "list", "items": {"type": "list"}}, "an item can't be a list or JSON, a"),
+        ({"type": "list", "items": {"nullable": True}}, "can't be required or nullable"),
+        ({"type": "date", "input_formats": ["%d.%m."]}, "must contain the year, the month and the day"),
         ({"type": "date", "input_formats": ["%Q"]}, "can't be used to read a date"),
         ({"type": "datetime", "timezone": "Mars/Base"}, "is neither 'required' nor a time zone such as Europe/Berlin"),
         ({"type": "datetime", "timezone": "../etc"}, "is neither 'required' nor a time zone"),

@@ -11,7 +11,7 @@ from batchupdate.config import Column, Input, Secrets
 from batchupdate.config.yaml_file import parse
 from batchupdate.model import Change, Level, Problem, Row
 from batchupdate.targets import Target, find_target
-from batchupdate.validator import Checked, Validator, lay_out
+from batchupdate.validator import CheckedRows, Validator, map_columns
 
 KEY = "sk-ld-0123456789-" + "abcdefghij" * 6
 TARGET = parse(
@@ -43,18 +43,18 @@ BLANK = dict.fromkeys(HEADINGS, "")
 def validator(
     target: Target = TARGET, headings: tuple[str, ...] = HEADINGS, *, secrets: tuple[str, ...] = (), **options: Any
 ) -> Validator:
-    return Validator(target, lay_out(headings, target, Input(**options)), Secrets(map(SecretStr, secrets)))
+    return Validator(target, map_columns(headings, target, Input(**options)), Secrets(map(SecretStr, secrets)))
 
 
 def row(number: int = 2, **cells: str) -> Row:
     return Row(number, tuple((BLANK | {"X": "1", "y": "2"} | cells).values()))
 
 
-def check(*rows: Row, **options: Any) -> Checked:
+def check(*rows: Row, **options: Any) -> CheckedRows:
     return validator(**options).check(rows)
 
 
-def only(checked: Checked) -> Problem:
+def only(checked: CheckedRows) -> Problem:
     (problem,) = checked.problems
     return problem
 
@@ -388,7 +388,7 @@ def test_what_is_told_about_a_batch_is_consistent(cells: list[tuple[str, ...]]) 
     assert len(checked.records) == len(checked.ids) == len(rows)
     assert {each.number for each, record in zip(rows, checked.records, strict=True) if record is None} == broken
     assert KEY not in repr((checked.problems, checked.ids, checked.records))
-    names = [slot.name for slot in lay_out(HEADINGS, TARGET, Input()).slots]
+    names = [one.name for one in map_columns(HEADINGS, TARGET, Input()).mapped]
     for each, ids, record, change in zip(rows, checked.ids, checked.records, checked.changes(), strict=True):
         assert (change is None) == (record is None)
         if ids is not None:

@@ -22,7 +22,7 @@ from batchupdate.roundtrip.pull.pages import Pager
 from batchupdate.roundtrip.sheet import Columns, Form, open_sheet, whole_file
 from batchupdate.runs.endpoint import secrets_of
 from batchupdate.runs.facts import rate_of
-from batchupdate.targets import UnfitError, find_target
+from batchupdate.targets import UnexpectedReplyError, find_target
 from batchupdate.util.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from batchupdate.config import Settings
     from batchupdate.roundtrip.sheet import Sheet
-    from batchupdate.targets import Found, Listing, Target
+    from batchupdate.targets import Listing, Record, Target
     from batchupdate.util.clock import Clock
 
 
@@ -102,7 +102,7 @@ async def pull_records(
     rate = rate_of(target, settings)
     burst = settings.burst or target.burst
     limiter = Limiter(rate, burst, clock, delay_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
-    headers = {**target.headers, **target.auth.headers(key)}
+    headers = {**target.headers, **await target.auth.strategy(key).headers()}
     client = Client(pager.origin, "GET", headers, settings, concurrency=1, clock=clock, secrets=secrets)
     with whole_file(path, force=force) as beside:
         async with client:
@@ -121,7 +121,7 @@ async def pull_records(
 
 async def _pages(
     fetcher: Fetcher, pager: Pager, listing: Listing, columns: Columns
-) -> AsyncGenerator[tuple[int, list[Found]], None]:
+) -> AsyncGenerator[tuple[int, list[Record]], None]:
     """The number and the records of each page."""
     while True:
         got = await fetcher.page(pager.path, pager.number, may_be_gone=pager.may_be_gone)
@@ -131,13 +131,13 @@ async def _pages(
         try:
             records = listing.records_in(reply)
             page = [listing.read(record, columns.ids, columns.fields) for record in records]
-        except UnfitError as error:
+        except UnexpectedReplyError as error:
             raise _unfit(pager.number, str(error)) from error
         yield pager.number, page
         try:
             if not pager.turn(reply, headers, len(records)):
                 return
-        except UnfitError as error:
+        except UnexpectedReplyError as error:
             raise _unfit(pager.number, str(error)) from error
 
 
@@ -161,7 +161,7 @@ class _Writing:
         """Whether no more records are wanted."""
         return self._limit is not None and self.records >= self._limit
 
-    def add(self, page: Sequence[Found], number: int) -> None:
+    def add(self, page: Sequence[Record], number: int) -> None:
         """Writes one page."""
         ids = "\0".join("/".join(found.ids) for found in page)
         digest = hashlib.blake2b(ids.encode("utf-8", "surrogatepass"), digest_size=16).digest()

@@ -13,7 +13,7 @@ from batchupdate.validator.types import RefusedError, parser
 if TYPE_CHECKING:
     from batchupdate.config import Input
     from batchupdate.roundtrip.sheet import Columns
-    from batchupdate.targets import FieldRule, Found
+    from batchupdate.targets import FieldRule, Record
     from batchupdate.validator.types import Parse
 
 LONGEST = {Form.XLSX: 32_767, Form.CSV: 131_072, Form.JSONL: 1 << 20}
@@ -45,7 +45,7 @@ class Texts:
         self.seen: set[str] = set()
         """Fields that some record had."""
 
-    def row(self, found: Found) -> PulledRow:
+    def row(self, found: Record) -> PulledRow:
         """One record."""
         self.seen.update(found.fields)
         cells, old = [], []
@@ -60,7 +60,7 @@ class Texts:
         """Whether no cell can hold an id."""
         return any(self._odd(text) or len(text) > self._longest for text in ids)
 
-    def _cell(self, name: str, found: Found) -> tuple[str, str]:
+    def _cell(self, name: str, found: Record) -> tuple[str, str]:
         """A value as it is shown, and as an old one; both blank where no cell can hold it."""
         value, rule = found.fields[name], self._rules[name]
         if value is None:

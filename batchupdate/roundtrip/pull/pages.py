@@ -11,8 +11,8 @@ import string
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from batchupdate.targets import UnfitError
-from batchupdate.targets.pagination import is_true, look_up
+from batchupdate.targets import UnexpectedReplyError
+from batchupdate.targets.json_path import is_true, search
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -68,17 +68,21 @@ class Pager:
             count: how many records it has.
 
         Raises:
-            UnfitError: what is said to be next can't be used.
+            UnexpectedReplyError: what is said to be next can't be used.
         """
         path = self._next(reply, headers, count)
         if path is None:
             return False
         if path in self._seen:
-            raise UnfitError(f"page {self.number + 1:,} would be one that was read already; the pages go in a circle")
+            raise UnexpectedReplyError(
+                f"page {self.number + 1:,} would be one that was read already; the pages go in a circle"
+            )
         if len(path) > LONGEST_PATH:
-            raise UnfitError(f"the address of page {self.number + 1:,} is longer than {LONGEST_PATH:,} characters")
+            raise UnexpectedReplyError(
+                f"the address of page {self.number + 1:,} is longer than {LONGEST_PATH:,} characters"
+            )
         if self.number >= self._listing.max_pages:
-            raise UnfitError(
+            raise UnexpectedReplyError(
                 f"the list has more than {self._listing.max_pages:,} pages (list.max_pages); "
                 "ask for larger ones, or raise it"
             )
@@ -101,19 +105,19 @@ class Pager:
         """All records are in one reply."""
 
     def _after_cursor(self, reply: object, _headers: Mapping[str, str], _count: int) -> str | None:
-        if self._pages.more is not None and not is_true(look_up(self._pages.more, reply, "pagination.more")):
+        if self._pages.more is not None and not is_true(search(self._pages.more, reply, "pagination.more")):
             return None
         cursor = self._found(reply)
         if cursor is None:
             if self._pages.more is not None:
-                raise UnfitError(f"there are more records, and no cursor ({self._pages.next}) says where")
+                raise UnexpectedReplyError(f"there are more records, and no cursor ({self._pages.next}) says where")
             return None
         return self._at(cursor)
 
     def _after_page(self, reply: object, _headers: Mapping[str, str], count: int) -> str | None:
         self._place += 1
         if self._pages.pages is not None:
-            last = _number(look_up(self._pages.pages, reply, "pagination.pages"), self._pages.pages)
+            last = _number(search(self._pages.pages, reply, "pagination.pages"), self._pages.pages)
             first = 1 if self._pages.first is None else self._pages.first
             return self._at(self._place) if self._place - first < last else None
         return self._at(self._place) if self._goes_on(count) else None
@@ -121,7 +125,7 @@ class Pager:
     def _after_offset(self, reply: object, _headers: Mapping[str, str], count: int) -> str | None:
         self._place += count
         if self._pages.total is not None:
-            total = _number(look_up(self._pages.total, reply, "pagination.total"), self._pages.total)
+            total = _number(search(self._pages.total, reply, "pagination.total"), self._pages.total)
             read = self._place - (self._pages.first or 0)
             return self._at(self._place) if count and read < total else None
         return self._at(self._place) if self._goes_on(count) else None
@@ -146,11 +150,13 @@ class Pager:
     def _found(self, reply: object) -> str | None:
         """The cursor or URL that a reply names; None for null, nothing, false and an empty text."""
         expression = self._pages.next or ""
-        value = look_up(expression, reply, "pagination.next")
+        value = search(expression, reply, "pagination.next")
         if value is None or value is False or value == "":
             return None
         if isinstance(value, bool) or not isinstance(value, str | int):
-            raise UnfitError(f"'pagination.next' ({expression}) finds something that is neither text nor a number")
+            raise UnexpectedReplyError(
+                f"'pagination.next' ({expression}) finds something that is neither text nor a number"
+            )
         return str(value)
 
     def _below(self, url: str) -> str:
@@ -159,10 +165,10 @@ class Pager:
             parts = urlsplit(urljoin(self.origin + self.path, url))
             place = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
         except ValueError as error:
-            raise UnfitError(f"the next page's address {quoted(url, 100)} is no web address") from error
+            raise UnexpectedReplyError(f"the next page's address {quoted(url, 100)} is no web address") from error
         own = urlsplit(self.origin)
         if place != (own.scheme, own.hostname, own.port or _PORTS[own.scheme]) or "@" in parts.netloc:
-            raise UnfitError(
+            raise UnexpectedReplyError(
                 f"the next page is said to be at {quoted(url, 100)}, and the key goes to {self.origin} only; "
                 "if the address is right otherwise, let pagination say style cursor or page"
             )
@@ -198,5 +204,5 @@ def next_link(values: Sequence[str]) -> str | None:
 
 def _number(value: object, expression: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UnfitError(f"{expression} is to find a whole number in the reply, and finds none")
+        raise UnexpectedReplyError(f"{expression} is to find a whole number in the reply, and finds none")
     return value

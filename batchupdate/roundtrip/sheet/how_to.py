@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.model import Level
-from batchupdate.targets.describe import in_words
+from batchupdate.targets.field_help import field_help
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,7 @@ def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     for name in columns.ids:
         yield "cell", name, "needed", target.id[name].example, target.id[name].description
     for name, rule in zip(columns.fields, columns.rules, strict=True):
-        yield "cell", name, "needed" if rule.required else "", in_words(rule), rule.description
+        yield "cell", name, "needed" if rule.required else "", field_help(rule), rule.description
     for one in target.rules:
         if one.level is Level.ERROR:
             yield "text", f"A row needs at least one of: {', '.join(one.any_of)}."

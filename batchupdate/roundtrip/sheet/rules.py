@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.targets.describe import in_words, markers
+from batchupdate.targets.field_help import clear_markers, field_help
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,11 +56,11 @@ def note_of_id(rule: IdRule) -> str:
 
 def note_of_field(rule: FieldRule) -> str:
     """The note at a field's heading."""
-    told = [rule.description, f"Holds {in_words(rule)}."]
+    told = [rule.description, f"Holds {field_help(rule)}."]
     told.append("Needed in every row." if rule.required else "Blank leaves the field as it is.")
-    if "<empty>" in markers(rule):
+    if "<empty>" in clear_markers(rule):
         told.append(f"<empty> sends {'an empty list' if rule.type == 'list' else 'an empty text'}.")
-    if "<null>" in markers(rule):
+    if "<null>" in clear_markers(rule):
         told.append("<null> sends null, which clears the field in most APIs.")
     return _joined(told)
 
@@ -83,8 +83,8 @@ def validation_of_id(name: str, rule: IdRule) -> dict[str, Any]:
 def choices(rule: FieldRule) -> list[str]:
     """What a drop-down offers; nothing where there is none."""
     if rule.type == "boolean":
-        return ["true", "false", *markers(rule)]
-    return [*filter(None, rule.enum), *markers(rule)] if rule.enum else []
+        return ["true", "false", *clear_markers(rule)]
+    return [*filter(None, rule.enum), *clear_markers(rule)] if rule.enum else []
 
 
 def fits_in_a_list(values: Sequence[str]) -> bool:
@@ -101,11 +101,11 @@ def validation_of_field(name: str, rule: FieldRule, cell: str, source: object) -
         cell: the address of the column's first cell, such as `B2`.
         source: what a drop-down offers: the values, or the range that holds them.
     """
-    told = _told(name, "\n".join(filter(None, [rule.description, in_words(rule)])))
+    told = _told(name, "\n".join(filter(None, [rule.description, field_help(rule)])))
     if choices(rule):
         lenient = rule.ignore_case or rule.true_words or rule.false_words
         return told | {"validate": "list", "source": source, "error_type": "warning" if lenient else "stop"}
-    allowed = [f'{cell}="{marker}"' for marker in markers(rule)]
+    allowed = [f'{cell}="{marker}"' for marker in clear_markers(rule)]
     if rule.type in {"integer", "number"}:
         return told | _number(rule, cell, allowed)
     if rule.type == "date" or (rule.type == "datetime" and number_format(rule) == MOMENT):
@@ -115,7 +115,7 @@ def validation_of_field(name: str, rule: FieldRule, cell: str, source: object) -
         strict = rule.type == "date" and not rule.input_formats
         return told | (made if allowed else exact) | {"error_type": "stop" if strict else "warning"}
     if rule.type == "string" and (rule.max_length or rule.min_length):
-        lengths = [len(marker) for marker in markers(rule)]
+        lengths = [len(marker) for marker in clear_markers(rule)]
         odd = any(not (rule.min_length or 0) <= length <= (rule.max_length or length) for length in lengths)
         return told | _length(rule.min_length or 0, rule.max_length) | {"error_type": "warning" if odd else "stop"}
     return told | {"validate": "any"}

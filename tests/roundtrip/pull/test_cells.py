@@ -14,10 +14,10 @@ from batchupdate.config.yaml_file import parse
 from batchupdate.reader import open_table
 from batchupdate.roundtrip.pull.cells import Texts
 from batchupdate.roundtrip.sheet import Columns, Form, open_sheet
-from batchupdate.targets import Found, Target
+from batchupdate.targets import Record, Target
 from batchupdate.util.json import dumps, exact
-from batchupdate.validator import Validator, lay_out
-from batchupdate.validator.suspicious import trimmed
+from batchupdate.validator import Validator, map_columns
+from batchupdate.validator.checks.suspicious_text import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +87,7 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-def sheet(path: Path, form: Form, records: Sequence[Found]) -> Texts:
+def sheet(path: Path, form: Form, records: Sequence[Record]) -> Texts:
     columns = Columns.pulled(TARGET, "mine")
     texts = Texts(columns, form, Input())
     with open_sheet(path, form, columns) as writing:
@@ -99,14 +99,14 @@ def sheet(path: Path, form: Form, records: Sequence[Found]) -> Texts:
 def read(path: Path, edit: str = "") -> tuple[list[dict[str, str]], list[Any], int]:
     """The cells of every row, what each would send, and how many are unchanged since the pull."""
     with open_table(path) as table:
-        layout = lay_out(table.columns, TARGET, Input())
+        layout = map_columns(table.columns, TARGET, Input())
         rows = [row for batch in table.batches() for row in batch]
         assert layout.ignored == ()
         assert [notice for notice in table.notices if "read" in notice or "header" in notice] == []
         if edit:  # as if it had never been pulled: every cell counts
             keep = [place for place, name in enumerate(table.columns) if not name.startswith(("_old.", "_locked"))]
             rows = [row._replace(cells=tuple(row.cells[place] for place in keep)) for row in rows]
-            layout = lay_out([table.columns[place] for place in keep], TARGET, Input())
+            layout = map_columns([table.columns[place] for place in keep], TARGET, Input())
         checked = Validator(TARGET, layout, Secrets(), "lenient").check(rows)
         cells = [dict(zip(table.columns, row.cells, strict=False)) for row in rows]
         return cells, list(checked.records), checked.untouched
@@ -122,7 +122,7 @@ def test_what_was_pulled_is_unchanged_and_gives_the_same_values(
     tmp_path: Path, form: Form, records: list[dict[str, Any]], start: str
 ) -> None:
     path = tmp_path / f"out.{form}"
-    sheet(path, form, [Found((f"{start}{number}",), values, "") for number, values in enumerate(records)])
+    sheet(path, form, [Record((f"{start}{number}",), values, "") for number, values in enumerate(records)])
     cells, _, untouched = read(path)
     assert untouched == len(cells) == len(records)
     _, sent, _ = read(path, edit="all")
@@ -147,7 +147,7 @@ def test_every_value_that_can_be_sent_comes_back(tmp_path: Path, form: Form) -> 
         "address.city": "Ulm",
         "locked": "'-x",
     }
-    texts = sheet(tmp_path / f"out.{form}", form, [Found(("007",), values, "")])
+    texts = sheet(tmp_path / f"out.{form}", form, [Record(("007",), values, "")])
     cells, sent, _ = read(tmp_path / f"out.{form}", edit="all")
     assert texts.unwritable == 0
     assert cells[0]["key"] == "007"
@@ -156,7 +156,7 @@ def test_every_value_that_can_be_sent_comes_back(tmp_path: Path, form: Form) -> 
 
 @pytest.mark.parametrize("form", list(Form))
 def test_null_and_empty_are_told_apart_by_their_old_cells(tmp_path: Path, form: Form) -> None:
-    sheet(tmp_path / f"out.{form}", form, [Found(("1",), {"text": None, "tags": [], "address.city": ""}, "")])
+    sheet(tmp_path / f"out.{form}", form, [Record(("1",), {"text": None, "tags": [], "address.city": ""}, "")])
     ((row, *_), _, untouched) = read(tmp_path / f"out.{form}")
     assert [row[name] for name in ("text", "tags", "address.city", "whole")] == ["", "", "", ""]
     old = [row[f"_old.{name}"] for name in ("text", "tags", "address.city", "whole")]
@@ -185,14 +185,14 @@ def test_null_and_empty_are_told_apart_by_their_old_cells(tmp_path: Path, form: 
 )
 def test_what_no_cell_can_hold_is_counted_and_left_blank(form: Form, values: dict[str, Any]) -> None:
     texts = Texts(Columns.pulled(TARGET, "mine"), form, Input())
-    row = texts.row(Found(("k",), values, ""))
+    row = texts.row(Record(("k",), values, ""))
     assert (texts.unwritable, set(row.cells), set(row.old)) == (1, {""}, {""})
     assert texts.first_unwritable == f"{next(iter(values))} of k"
 
 
 def test_a_marker_of_the_users_own_is_no_value() -> None:
     texts = Texts(Columns.pulled(TARGET, "mine"), Form.CSV, Input(null_marker="-"))
-    assert set(texts.row(Found(("k",), {"text": "-"}, "")).cells) == {""}
+    assert set(texts.row(Record(("k",), {"text": "-"}, "")).cells) == {""}
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_marker_of_the_users_own_is_no_value() -> None:
 )  # fmt: skip
 def test_a_value_of_another_type_is_shown_as_it_is(name: str, value: object, text: str) -> None:
     texts = Texts(Columns.pulled(TARGET, "mine"), Form.CSV, Input())
-    row = texts.row(Found(("k",), {name: value}, ""))
+    row = texts.row(Record(("k",), {name: value}, ""))
     assert set(row.cells) == {"", text}
     assert texts.unwritable == 0
 
@@ -210,7 +210,7 @@ def test_a_value_of_another_type_is_shown_as_it_is(name: str, value: object, tex
 def test_json_lines_hold_numbers_as_numbers_and_dotted_fields_as_objects(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     values = {"number": exact("1.10"), "flag": True, "whole": 7, "address.city": "Ulm", "text": "7"}
-    sheet(path, Form.JSONL, [Found(("1",), values, "why")])
+    sheet(path, Form.JSONL, [Record(("1",), values, "why")])
     text = path.read_text("utf-8")
     assert '"number": 1.10, "flag": true' in text
     record = json.loads(text)

@@ -6,7 +6,7 @@ import pytest
 from multidict import CIMultiDict
 
 from batchupdate.roundtrip.pull.pages import LONGEST_PATH, Pager, next_link, with_query
-from batchupdate.targets import Listing, UnfitError
+from batchupdate.targets import Listing, UnexpectedReplyError
 
 BASE = "https://api.example.test/base"
 Replies = list[tuple[Any, int]]
@@ -28,7 +28,7 @@ def walk(made: Pager, replies: Replies) -> list[str]:
 
 
 def refusal(pagination: Any, reply: Any, headers: dict[str, str] | None = None) -> str:
-    with pytest.raises(UnfitError) as caught:
+    with pytest.raises(UnexpectedReplyError) as caught:
         pager(pagination).turn(reply, headers or {}, 1)
     return str(caught.value)
 
@@ -80,7 +80,9 @@ def test_the_same_cursor_twice_goes_in_a_circle() -> None:
     made = pager(CURSOR)
     assert made.turn({"paging": {"after": "a"}}, {}, 1)
     assert made.turn({"paging": {"after": "b"}}, {}, 1)
-    with pytest.raises(UnfitError, match="page 4 would be one that was read already; the pages go in a circle"):
+    with pytest.raises(
+        UnexpectedReplyError, match="page 4 would be one that was read already; the pages go in a circle"
+    ):
         made.turn({"paging": {"after": "a"}}, {}, 1)
 
 
@@ -88,7 +90,7 @@ def test_an_endless_list_is_stopped() -> None:
     made = pager(CURSOR, max_pages=3)
     assert made.turn({"paging": {"after": 1}}, {}, 1)
     assert made.turn({"paging": {"after": 2}}, {}, 1)
-    with pytest.raises(UnfitError, match=r"the list has more than 3 pages \(list.max_pages\)"):
+    with pytest.raises(UnexpectedReplyError, match=r"the list has more than 3 pages \(list.max_pages\)"):
         made.turn({"paging": {"after": 3}}, {}, 1)
 
 
@@ -198,7 +200,7 @@ def test_a_next_url_that_is_none_is_told(url: str) -> None:
 def test_the_port_of_the_base_url_counts() -> None:
     made = pager(NEXT, base="http://127.0.0.1:8080")
     assert made.turn({"links": {"next": "http://127.0.0.1:8080/b"}}, {}, 1)
-    with pytest.raises(UnfitError, match=r"goes to http://127\.0\.0\.1:8080 only"):
+    with pytest.raises(UnexpectedReplyError, match=r"goes to http://127\.0\.0\.1:8080 only"):
         made.turn({"links": {"next": "http://127.0.0.1/b"}}, {}, 1)
 
 

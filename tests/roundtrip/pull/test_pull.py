@@ -232,8 +232,8 @@ async def test_too_many_pages_are_told(pull: Puller) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b'{"data": []}', "the reply itself is to be the list of records"),
-        (b"[1]", "entry 1 of the list is to be a record"),
+        (b'{"data": []}', "the reply should be the list of records"),
+        (b"[1]", "entry 1 of the list should be a record"),
         (b'[{"name": "x"}]', "a record has no id"),
         (b'[{"id": "a\\u0000"}]', "no cell can hold the id"),
         (b'[{"id": "\\ud800"}]', "no cell can hold the id"),

@@ -1,0 +1,35 @@
+"""Finds a target by its name: built-in targets are YAML files beside this one, a user's own is a YAML file anywhere."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import resources
+from pathlib import Path
+
+from batchupdate.config.yaml_file import load, parse
+from batchupdate.errors import ConfigError
+from batchupdate.targets.target import Target
+
+_FOLDER = resources.files("batchupdate.targets")
+
+
+def builtin_names() -> list[str]:
+    """The names of the targets that come with the package."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
+
+
+def find_target(name: str) -> Target:
+    """Finds a target by its built-in name, or reads it from a YAML file.
+
+    Raises:
+        ConfigError: there is no such target, or its file is wrong, with file and line.
+    """
+    names = builtin_names()
+    if name in names:
+        entry = _FOLDER / f"{name}.yaml"
+        return parse(entry.read_bytes(), Target, "target", f"{name}.yaml")
+    if name.endswith((".yaml", ".yml")):
+        return load(Path(name), Target, "target")
+    close = difflib.get_close_matches(name, names, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"Built-in targets: {', '.join(names)}."
+    raise ConfigError(f"There is no target {name!r}.", f"{hint} For your own target, give the path of its .yaml file.")

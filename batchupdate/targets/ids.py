@@ -1,0 +1,57 @@
+"""What a record's id must look like, as a target's YAML declares it under `id`."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from batchupdate.config.yaml_file import MisplacedError, Strict
+from batchupdate.targets.formats import FORMATS, ULID_LENGTH, UUID, ulid
+from batchupdate.targets.value_types import Pattern
+
+
+class IdRule(Strict):
+    """What one part of a record's id must look like. Without a rule, every id but `.` and `..` is accepted."""
+
+    format: Literal["uuid", "ulid"] | None = None
+    prefix: str = ""
+    prefix_required: bool = False
+    pattern: Pattern | None = None
+    max_length: int = Field(default=512, ge=1)
+    description: str = ""
+    aliases: tuple[str, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if self.format and self.pattern:
+            raise MisplacedError("an id has a format or a pattern, not both; remove pattern", "pattern")
+        if self.prefix and self.format != "ulid":
+            raise MisplacedError("only format ulid has a prefix; use pattern", "prefix")
+        return self
+
+    @property
+    def regex(self) -> str | None:
+        """The pattern of an id under this rule; None where every id is accepted."""
+        if self.format == "uuid":
+            return UUID
+        if self.format == "ulid":
+            return ulid(self.prefix, prefix_required=self.prefix_required)
+        return self.pattern
+
+    @property
+    def example(self) -> str:
+        """What such an id looks like, for a message."""
+        if self.format == "uuid":
+            return FORMATS["uuid"][1]
+        if self.format == "ulid":
+            return f"a ULID such as {self.prefix}01KFRX8K1CKQGCV2W5J9C9Z37H"
+        return f"text that matches {self.pattern}" if self.pattern else "an id"
+
+    def key(self, value: str) -> str:
+        """A text that is equal for two spellings of one id: letter case and an optional prefix don't count."""
+        if self.format == "uuid":
+            return value.lower()
+        if self.format == "ulid":
+            return value[-ULID_LENGTH:].upper()
+        return value

@@ -1,0 +1,148 @@
+"""How an API lists its records, as a target's YAML declares it under `list`."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+from pydantic import BeforeValidator, Field
+
+from batchupdate.config.yaml_file import MisplacedError, Strict
+from batchupdate.targets import field_path
+from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, is_true, search
+from batchupdate.targets.pagination import Pagination
+from batchupdate.targets.url_template import is_encoded_path
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+MAX_PAGES = 10_000
+_is_plain_path = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII).fullmatch
+_MISSING = object()
+
+
+class ReadOnly(Strict):
+    """Records that must not be edited: those in which `when` (JMESPath) finds something true; `because` is shown."""
+
+    when: JsonPath
+    because: str = Field(min_length=1)
+
+
+class Record(NamedTuple):
+    """One record of a list: the parts of its id, its fields, and why it must not be edited ('' if it may be).
+
+    A field that the record does not contain is not among `fields`.
+    """
+
+    ids: tuple[str, ...]
+    fields: Mapping[str, Any]
+    locked: str
+
+
+def _pagination(value: object) -> object:
+    return {"style": value} if isinstance(value, str) else value
+
+
+class Listing(Strict):
+    """How an API lists its records: GET at `path`, which may have a query.
+
+    `records` finds the array of records in the reply. `id` and `fields` say where each id and field is in a record,
+    unless it is under its own name (for the only id: or under `id`). `absent` are fields that the list never contains.
+    """
+
+    path: str
+    records: JsonPath = "@"
+    id: dict[str, JsonPath] = Field(default={})
+    fields: dict[str, JsonPath] = Field(default={})
+    absent: tuple[str, ...] = Field(default=(), strict=False)
+    pagination: Annotated[Pagination, BeforeValidator(_pagination)] = Pagination()
+    max_pages: int = Field(default=MAX_PAGES, ge=1)
+    fixed: tuple[ReadOnly, ...] = Field(default=(), strict=False)
+
+    def check(self, ids: Container[str], fields: Container[str]) -> None:
+        """Refuses a path that can't be requested, and names that the target does not declare.
+
+        Raises:
+            MisplacedError: there is such a path or name.
+        """
+        if not is_encoded_path(self.path) or set("{}") & set(self.path):
+            message = "path must start with '/' and be percent-encoded, and has no variables: it lists all records"
+            raise MisplacedError(message, "list", "path")
+        for section, named, known in (("id", self.id, ids), ("fields", self.fields, fields)):
+            if strangers := [name for name in named if name not in known]:
+                raise MisplacedError(f"{strangers[0]!r} is not declared under {section}", "list", section, strangers[0])
+        for index, name in enumerate(self.absent):
+            if name not in fields or name in self.fields:
+                why = "is under list.fields, too; keep one" if name in self.fields else "is not declared under fields"
+                raise MisplacedError(f"{name!r} {why}", "list", "absent", index)
+
+    def records_in(self, reply: object) -> list[Mapping[str, Any]]:
+        """The records of one page.
+
+        Raises:
+            UnexpectedReplyError: there is no list of objects where the declaration says.
+        """
+        found = search(self.records, reply, "records")
+        where = "the reply" if self.records == "@" else f"what 'records' ({self.records}) finds in the reply"
+        if not isinstance(found, list):
+            what = "nothing" if found is None else _kind(found)
+            raise UnexpectedReplyError(f"{where} should be the list of records, but is {what}")
+        for number, record in enumerate(found, 1):
+            if not isinstance(record, dict):
+                raise UnexpectedReplyError(f"entry {number:,} of the list should be a record, but is {_kind(record)}")
+        return found
+
+    def read(self, record: Mapping[str, Any], ids: tuple[str, ...], fields: tuple[str, ...]) -> Record:
+        """One record's ids and fields, under the target's names.
+
+        Raises:
+            UnexpectedReplyError: the record has no id.
+        """
+        locked = next((one.because for one in self.fixed if is_true(search(one.when, record, "fixed"))), "")
+        values = {}
+        for name in fields:
+            if name not in self._absent and (value := self._field(name, record)) is not _MISSING:
+                values[name] = value
+        return Record(tuple(self._id(name, record, alone=len(ids) == 1) for name in ids), values, locked)
+
+    @cached_property
+    def _absent(self) -> frozenset[str]:
+        return frozenset(self.absent)
+
+    def _id(self, name: str, record: Mapping[str, Any], *, alone: bool) -> str:
+        if name in self.id:
+            value = search(self.id[name], record, f"id.{name}")
+        else:
+            value = record.get(name, record.get("id") if alone else None)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        if not isinstance(value, str) or not value:
+            place = self.id.get(name, f"{name} or id" if alone and name != "id" else name)
+            raise UnexpectedReplyError(f"a record has no id at {place}; set list.id to where the id is")
+        return value
+
+    def _field(self, name: str, record: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+        path = self.fields.get(name)
+        if path is None:
+            return _member(record, field_path.split(name))
+        if _is_plain_path(path):
+            return _member(record, path.split("."))
+        value = search(path, record, f"fields.{name}")
+        return _MISSING if value is None else value  # JMESPath gives None for null and for nothing
+
+
+def _member(record: object, path: Sequence[str]) -> Any:  # noqa: ANN401 - any JSON value
+    """The value at the end of a path; `_MISSING` if there is none."""
+    for name in path:
+        if not isinstance(record, dict) or name not in record:
+            return _MISSING
+        record = record[name]
+    return record
+
+
+def _kind(value: object) -> str:
+    if isinstance(value, dict):
+        return f"an object with the keys {', '.join(map(repr, list(value)[:5]))}" if value else "an empty object"
+    names: dict[type, str] = {list: "a list", str: "text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,166 @@
+"""A target: one update endpoint of one API, as its YAML declares it.
+
+The built-in targets and a user's own pass through the same models. `docs/targets.md` is the user's guide to them.
+Each section of a declaration has a file of its own beside this one.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+
+from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
+from batchupdate.config.yaml_file import MisplacedError, Strict
+from batchupdate.targets.auth import Auth
+from batchupdate.targets.body import Body, BodyBuilder
+from batchupdate.targets.column_names import check_column_names
+from batchupdate.targets.current_record import Read
+from batchupdate.targets.fields import FieldRule, check_paths, parts_of, paths_of
+from batchupdate.targets.headers import check_headers
+from batchupdate.targets.idempotency import idempotency_key
+from batchupdate.targets.ids import IdRule
+from batchupdate.targets.listing import Listing
+from batchupdate.targets.replies import Errors, StatusRule
+from batchupdate.targets.row_rules import AnyOf, check_rules
+from batchupdate.targets.throttling import Limits, ThrottleRule
+from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
+from batchupdate.targets.value_types import HeaderName, HeaderValue
+
+RateText = Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str)]
+CeilingText = Annotated[Rate, BeforeValidator(parse_ceiling), PlainSerializer(str)]
+
+_IDENTITY = {"name", "method", "path", "id", "fields", "rules", "body"}
+
+
+class Target(Strict):
+    """One update endpoint of one API.
+
+    `repeatable` says that sending the same request twice leaves the record as sending it once does (RFC 5789,
+    section 2: true for a PATCH that sets absolute values), so that a request without an answer may be repeated.
+    `rate`, `burst` and `concurrency` are the defaults where the user says nothing; `max_rate` is the ceiling of the
+    rate `auto`.
+
+    `idempotency_header` is the header in which the API wants one key per row, the same for all its attempts. The key
+    goes out as it is; `idempotency_quoted` puts it in quotes, as draft-ietf-httpapi-idempotency-key-header-07 has it
+    (section 2.1, a structured-field string), which few APIs follow.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
+    title: str
+    docs: str = ""
+    base_url: BaseUrl | None = None
+    method: Literal["PATCH", "PUT", "POST"] = "PATCH"
+    path: str
+    auth: Auth
+    headers: dict[HeaderName, HeaderValue] = Field(default={})
+    id: dict[str, IdRule] = Field(min_length=1)
+    fields: dict[str, FieldRule] = Field(min_length=1)
+    rules: tuple[AnyOf, ...] = Field(default=(), strict=False)
+    body: Body = Body()
+    read: Read | None = None
+    list: Listing | None = None
+    errors: Errors = Errors()
+    statuses: dict[Annotated[int, Field(ge=100, le=999)], StatusRule] = Field(default={})
+    throttle: tuple[ThrottleRule, ...] = Field(default=(), strict=False)
+    limits: Limits = Limits()
+    idempotency_header: HeaderName | None = None
+    idempotency_quoted: bool = False
+    request_id_headers: tuple[str, ...] = Field(
+        default=("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray"), strict=False
+    )
+    repeatable: bool = False
+    rate: RateText = Rate(5.0)
+    max_rate: CeilingText | None = None
+    burst: int = Field(default=1, ge=1)
+    concurrency: int = Field(default=8, ge=1, le=1000)
+    notes: tuple[str, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        self._template.check(self.id)
+        if unused := [name for name in self.id if name not in self.path_variables]:
+            message = f"path does not use {{{unused[0]}}}; remove it here, or add it to path"
+            raise MisplacedError(message, "id", unused[0])
+        check_paths(self.fields)
+        check_column_names(self.id, self.fields)
+        check_rules(self.rules, self.fields)
+        self.body.check(self.paths.values())
+        check_headers(self.headers, self.auth.name, self.idempotency_header)
+        if self.idempotency_quoted and not self.idempotency_header:
+            raise MisplacedError("this needs idempotency_header, which is missing", "idempotency_quoted")
+        if self.read:
+            self.read.check(self.id)
+        if self.list:
+            self.list.check(self.id, self.fields)
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides which requests a file becomes: two targets that agree in it make the same run of one file."""
+        return self.model_dump(mode="json", exclude_unset=True, include=_IDENTITY)
+
+    @cached_property
+    def paths(self) -> dict[str, tuple[str, ...]]:
+        """Where each field is in the body and in a record: the members that lead to it, the outermost first."""
+        return paths_of(self.fields)
+
+    @cached_property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The fields that lie inside another field, by the name of that one."""
+        return parts_of(self.paths)
+
+    @cached_property
+    def lists(self) -> frozenset[str]:
+        """The fields that are lists: each can be set by one column, or by a column for every item."""
+        return frozenset(name for name, rule in self.fields.items() if rule.type == "list")
+
+    @cached_property
+    def _template(self) -> UrlTemplate:
+        return UrlTemplate(self.path)
+
+    @property
+    def path_variables(self) -> tuple[str, ...]:
+        """The ids' names in the order in which the path uses them."""
+        return self._template.variables
+
+    def expand(self, ids: tuple[str, ...]) -> str:
+        """The path of one record; see `UrlTemplate.expand`."""
+        return self._template.expand(ids)
+
+    def read_path(self, path: str) -> str:
+        """Where the record of a request at `path` is read; the ids in it stay encoded as they are."""
+        if self.read is None or self.read.path is None:
+            return path
+        ids = self._template.match(path)
+        if ids is None:  # an old journal, from before the target's path was changed
+            return path
+        return UrlTemplate(self.read.path).fill(ids)
+
+    @cached_property
+    def _body_builder(self) -> BodyBuilder:
+        return BodyBuilder(self.body, self.paths)
+
+    def body_of(self, fields: str) -> bytes:
+        """The request body for a row's fields; see `BodyBuilder.build`."""
+        return self._body_builder.build(fields)
+
+    def shows(self, reply: bytes, fields: str) -> bool:
+        """Whether the reply to a read proves that the record has a row's values; see `Read.proves`."""
+        return self.read is not None and self.read.proves(reply, fields, self.paths)
+
+    def idempotency_headers(self, run_id: str, row: int) -> dict[str, str]:
+        """The header by which the API recognises a repeat of this row; empty if the target declares none.
+
+        Args:
+            run_id: the run's id, so that no two runs share a key.
+            row: the row's number in its run.
+        """
+        if self.idempotency_header is None:
+            return {}
+        key = idempotency_key(run_id, row)
+        return {self.idempotency_header: f'"{key}"' if self.idempotency_quoted else key}
+
+    def base(self, override: str | None, *, allow_http: bool) -> str:
+        """The base URL to use, the user's or else the target's own; see `safe_base_url`."""
+        return safe_base_url(self.name, self.base_url, override, allow_http=allow_http)

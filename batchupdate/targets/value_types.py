@@ -1,0 +1,59 @@
+"""Types of single values in a declaration: patterns, header names, time formats. Each is checked when it is read."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator
+
+from batchupdate.util.regex import compile_search
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110, section 5.6.2
+
+
+def _pattern(text: str) -> str:
+    compile_search(text)
+    return text
+
+
+def _header_name(text: str) -> str:
+    if not _HEADER_NAME.fullmatch(text):
+        raise ValueError(f"{text!r} is not a header name")
+    return text
+
+
+def _header_value(text: str) -> str:
+    if not text.isprintable() or not text.isascii():
+        raise ValueError("a header's value must be printable ASCII on one line")
+    return text
+
+
+def _time_format(text: str) -> str:
+    now = datetime(2001, 2, 3, 4, 5, 6, tzinfo=UTC)
+    try:
+        read = datetime.strptime(now.strftime(text), text)  # noqa: DTZ007 - only whether it can be read back
+    except ValueError as error:
+        raise ValueError(f"{text!r} can't be used to read a date: {error}") from error
+    if (read.year, read.month, read.day) != (now.year, now.month, now.day):
+        raise ValueError(f"{text!r} must contain the year, the month and the day, as %d.%m.%Y does")
+    return text
+
+
+def _zone(text: str) -> str:
+    if text == "required":
+        return text
+    try:
+        ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{text!r} is neither 'required' nor a time zone such as Europe/Berlin or UTC") from error
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+TimeFormat = Annotated[str, AfterValidator(_time_format)]
+Zone = Annotated[str, AfterValidator(_zone)]

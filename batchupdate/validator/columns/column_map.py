@@ -1,0 +1,83 @@
+"""How the columns of an input are used: what `matching` finds out, and what the checks go by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchupdate.validator.columns.conditions import Condition
+    from batchupdate.validator.columns.templates import Template
+
+
+@dataclass(frozen=True, slots=True)
+class MappedColumn:
+    """A column that sets an id or field: its index (from 0), its heading, the id or field, and its markers.
+
+    `blank` is what a blank cell means. `transforms` change its cells, and `longest` is the length that `truncate` cuts
+    them to. If the column holds one item of a list, `item` is its number (from 0), and `name` is such as `labels[0]`.
+    """
+
+    index: int
+    heading: str
+    name: str
+    null_marker: str
+    empty_marker: str
+    blank: str = "leave"
+    transforms: tuple[str, ...] = ()
+    longest: int = 0
+    item: int | None = None
+
+    @property
+    def field(self) -> str:
+        """The id or field itself: for `labels[0]`, it is `labels`."""
+        return self.name if self.item is None else self.name[: self.name.rindex("[")]
+
+
+@dataclass(frozen=True, slots=True)
+class OldColumn:
+    """The column of a pulled sheet, at `index`, that holds the old values of a mapped column.
+
+    `mapped` is the position of that one among all mapped columns. `blank` is what a blank cell of it means where that
+    is an edit.
+    """
+
+    mapped: int
+    index: int
+    blank: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMap:
+    """How the columns of an input are used.
+
+    Attributes:
+        width: how many columns there are. The mapped columns with an index from here on are computed.
+        mapped: the columns that set an id or field.
+        ignored: the headings of columns that are not used.
+        extra: the indexes of `_extra_` columns, which hold cells beyond the header row.
+        computed: the templates of computed and constant fields.
+        when: the conditions that a row has to meet.
+        hints: sentences about headings that are nearly a field's.
+        decimal: the decimal separator of numbers.
+        old: in a pulled sheet, the columns with the old values of fields. Only what differs from them is sent.
+        locked: in a pulled sheet, the index of the column that says why a record must not be edited.
+        old_ids: in a pulled sheet, the columns that say which record the old values belong to.
+    """
+
+    width: int
+    mapped: tuple[MappedColumn, ...]
+    ignored: tuple[str, ...]
+    extra: tuple[int, ...]
+    computed: tuple[Template, ...] = ()
+    when: tuple[Condition, ...] = ()
+    hints: tuple[str, ...] = ()
+    decimal: str = "."
+    old: tuple[OldColumn, ...] = ()
+    locked: int | None = None
+    old_ids: tuple[OldColumn, ...] = ()
+
+    def heading(self, name: str) -> str:
+        """The heading of the column that sets a field or its first item; the field's name if no column does."""
+        own = [mapped for mapped in self.mapped if mapped.field == name]
+        return min(own, key=lambda mapped: mapped.item or 0).heading if own else name

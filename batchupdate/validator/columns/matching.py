@@ -1,0 +1,288 @@
+"""Which column of the input stands for which id or field of the target."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+from batchupdate.errors import ConfigError, InputError
+from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.spreadsheet.reserved_columns import EXTRA, OLD, is_pulled
+from batchupdate.targets import field_path
+from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn
+from batchupdate.validator.columns.conditions import parse_conditions
+from batchupdate.validator.columns.field_names import (
+    closest,
+    field_of,
+    free_spellings,
+    hints_about,
+    names_of,
+    spellings,
+)
+from batchupdate.validator.columns.pulled_columns import find_pulled_columns, hints_about_missing, is_old
+from batchupdate.validator.columns.templates import Template, parse_template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchupdate.config import Column, Input
+    from batchupdate.targets import Target
+
+
+def map_columns(columns: Sequence[str], target: Target, options: Input) -> ColumnMap:
+    """Matches columns with the target's ids and fields: by the user's map, by name, then by alias.
+
+    Letter case, spaces, underscores and hyphens don't count. Of several aliases, the first that the target names wins.
+    A list has one column, or one for each of its items: `labels[0]`, `labels[1]` and so on.
+
+    Raises:
+        ConfigError: the map names a column or a field that doesn't exist, or one of them twice; or a column's markers
+            are the same.
+        InputError: the id or a required field has no column, or no column sets anything; or a list has a column for
+            the whole beside those for its items, or an item without one.
+    """
+    made = _made(columns, target, options)
+    chosen = _from_map(columns, target, options)
+    if twice := [name for name in chosen.values() if field_of(name, target) in made]:
+        raise ConfigError(f"A column and a computed or constant value both set {twice[0]!r}.", "Keep one of them.")
+    _add_by_name(columns, target, chosen, made)
+    _require_every_item(columns, target, chosen)
+    _require(columns, target, chosen, made)
+    settings = {normalise_heading(heading): column for heading, column in options.columns.items()}
+    mapped = [
+        _mapped_column(index, columns[index], name, settings, options, target) for index, name in sorted(chosen.items())
+    ]
+    mapped += [
+        _computed_column(len(columns) + number, name, template, target, options)
+        for number, (name, template) in enumerate(made.items())
+    ]
+    left = [i for i in range(len(columns)) if i not in chosen]
+    extra = tuple(i for i in left if columns[i].startswith(EXTRA))
+    when = parse_conditions(options.when, columns)
+    used = {place for template in made.values() for place in template.places} | {one.place for one in when}
+    pulled = find_pulled_columns(columns, mapped, target)
+    if pulled.old:  # also those of fields whose own column was deleted
+        fields = {normalise_heading(name) for name in (*target.id, *target.fields)}
+        used |= {i for i in left if is_old(columns[i]) and normalise_heading(columns[i].removeprefix(OLD)) in fields}
+        used |= set() if pulled.locked is None else {pulled.locked}
+    ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra and i not in used)
+    hints = (
+        *hints_about(ignored, target, {*chosen.values(), *made}),
+        *hints_about_missing(columns, pulled.mapped, pulled.old, target),
+    )
+    _refuse_contradictions(pulled.mapped, target, options)
+    return ColumnMap(
+        width=len(columns),
+        mapped=tuple(pulled.mapped),
+        ignored=ignored,
+        extra=extra,
+        computed=tuple(made.values()),
+        when=when,
+        hints=hints,
+        decimal=options.decimal,
+        old=pulled.old,
+        locked=pulled.locked,
+        old_ids=pulled.old_ids,
+    )
+
+
+def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
+    """Adds the columns whose headings say what they set, but for what the map or a template sets."""
+    free = {heading: i for heading, i in _places(columns).items() if i not in chosen}
+    items: dict[str, dict[int, int]] = {}
+    for heading, index in free.items():
+        if item := field_path.item_of(heading):
+            items.setdefault(item[0], {})[item[1]] = index
+    begun = {field_of(name, target) for name in chosen.values()} - {*chosen.values()}  # lists, by items in the map
+    settled = {*chosen.values(), *made}
+    for spelling, name in spellings(target):
+        heading = normalise_heading(spelling)
+        if name in settled:
+            continue
+        place = free.get(heading) if name not in begun else None
+        own = items.get(heading, {}) if name in target.lists else {}
+        if place is not None and own:
+            told = f"The columns {columns[place]!r} and {columns[min(own.values())]!r} both set the list {name!r}"
+            raise InputError(f"{told}, one as a whole and one an item of it.", "Keep one way, and delete the others.")
+        if place is not None and place not in chosen:
+            chosen[place] = name
+            settled.add(name)
+        elif own:
+            taken = {*chosen.values()}
+            chosen.update({at: one for number, at in own.items() if (one := f"{name}[{number}]") not in taken})
+            settled.add(name)
+
+
+def _require_every_item(columns: Sequence[str], target: Target, chosen: Mapping[int, str]) -> None:
+    """A list of which an item has no column is more likely a slip than a list with a hole."""
+    lists: dict[str, dict[int, str]] = {}
+    for index, name in sorted(chosen.items()):
+        if (field := field_of(name, target)) != name:
+            lists.setdefault(field, {})[int(name[len(field) + 1 : -1])] = columns[index]
+    for field, headings in lists.items():
+        missing = next((number for number in range(len(headings)) if number not in headings), None)
+        if missing is not None:
+            there = ", ".join(headings[number] for number in sorted(headings))
+            raise InputError(
+                f"The items of the list {field!r} are counted from 0, and no column is {field}[{missing}].",
+                f"There is: {there}. Rename the columns, or add the one that is missing.",
+            )
+
+
+def _refuse_contradictions(mapped: Sequence[MappedColumn], target: Target, options: Input) -> None:
+    """What each column may do alone, and not together with a setting."""
+    for one in mapped:
+        rule = target.fields.get(one.name)
+        if rule is None:
+            continue
+        numbers = rule.items is not None and rule.items.type == "number"
+        if numbers and options.decimal == "," and "," in rule.separator:
+            raise ConfigError(
+                f"With 'decimal: \",\"', a comma in {one.heading!r} would both end an item and begin its decimals.",
+                f"Give the field another 'separator', or the file a column for each item: {one.name}[0].",
+            )
+        if one.name in target.parts and options.on_duplicate == "merge":
+            raise ConfigError(
+                f"With 'on_duplicate: merge', no column can set the whole of {one.name!r}, for another row may set "
+                f"{target.parts[one.name][0]!r}.",
+                f"Take the column {one.heading!r} out, or say 'on_duplicate: last'.",
+            )
+
+
+def _places(columns: Sequence[str]) -> dict[str, int]:
+    """Where each heading stands, but for those that belong to what `pull` writes beside the fields."""
+    named = ((index, heading) for index, heading in enumerate(columns) if heading and not is_pulled(heading))
+    return {normalise_heading(heading): index for index, heading in named}
+
+
+def _made(columns: Sequence[str], target: Target, options: Input) -> dict[str, Template]:
+    """The fields that are set without a column of their own."""
+    names = names_of(target)
+    made: dict[str, Template] = {}
+    for told, text in [*options.constants.items(), *((told, one.template) for told, one in options.computed.items())]:
+        name = names.get(normalise_heading(told))
+        if name is None or name in target.id:
+            raise ConfigError(f"There is no field {told!r} to be set.", f"There are: {', '.join(target.fields)}.")
+        if name in made:
+            raise ConfigError(f"{name!r} is both computed and constant.", "Keep one of them.")
+        constant = Template((text,), (), ())
+        made[name] = constant if told in options.constants else parse_template(name, text, columns)
+    return made
+
+
+def _computed_column(index: int, name: str, template: Template, target: Target, options: Input) -> MappedColumn:
+    heading = f"{name} ({'computed' if template.places else 'constant'})"
+    names = names_of(target)
+    told = next((one for told, one in options.computed.items() if names.get(normalise_heading(told)) == name), None)
+    transforms = told.transforms if told else ()
+    longest = _longest(heading, name, transforms, target)
+    return MappedColumn(index, heading, name, options.null_marker, options.empty_marker, "leave", transforms, longest)
+
+
+def _mapped_column(
+    index: int, heading: str, name: str, settings: dict[str, Column], options: Input, target: Target
+) -> MappedColumn:
+    own = settings.get(normalise_heading(heading))
+    null_marker = (own and own.null_marker) or options.null_marker
+    empty_marker = (own and own.empty_marker) or options.empty_marker
+    if null_marker == empty_marker:
+        told = f"In the column {heading!r}, {null_marker!r} would mean both null and empty."
+        raise ConfigError(told, "Give the column another null_marker or empty_marker.")
+    item = field_path.item_of(name) if name not in target.fields else None
+    number = item[1] if item else None
+    if own is None:
+        return MappedColumn(index, heading, name, null_marker, empty_marker, item=number)
+    rule = target.fields.get(name)
+    if item and own.blank != "leave":
+        told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: it ends the list {item[0]!r}."
+        raise ConfigError(told, f"Say 'blank: leave', and {null_marker} or {empty_marker} where the list is meant.")
+    if own.blank != "leave" and not (rule and (rule.nullable if own.blank == "null" else rule.clearable)):
+        told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: {name} can't be {own.blank}."
+        raise ConfigError(told, "Say 'blank: leave'.")
+    longest = _longest(heading, name, own.transforms, target)
+    return MappedColumn(index, heading, name, null_marker, empty_marker, own.blank, own.transforms, longest, number)
+
+
+def _longest(heading: str, name: str, transforms: Sequence[str], target: Target) -> int:
+    """To how many characters the transform `truncate` cuts, 0 where it is not asked for."""
+    rule = target.fields.get(field_of(name, target))
+    if rule is not None and name not in target.fields:
+        rule = rule.items or rule
+    if rule is None and (wrong := [one for one in transforms if one in {"truncate", "title"}]):
+        raise ConfigError(f"In the column {heading!r}, {wrong[0]!r} would make another id.", "Take it out.")
+    if "truncate" not in transforms or rule is None:
+        return 0
+    if rule.max_length is None:
+        told = f"In the column {heading!r}, 'truncate' has no length to cut to: {name} has no max_length."
+        raise ConfigError(told, "Take it out.")
+    return rule.max_length
+
+
+def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[int, str]:
+    places = _places(columns)
+    names = names_of(target)
+    chosen: dict[int, str] = {}
+    seen: set[int] = set()
+    for heading, column in options.columns.items():
+        index = places.get(normalise_heading(heading))
+        if index is None:
+            raise ConfigError(f"The map names a column {heading!r} that the file does not have.", _there_is(columns))
+        if index in seen:
+            raise ConfigError(f"The map names the column {columns[index]!r} twice.", "Keep one of them.")
+        seen.add(index)
+        if column.field is None:
+            continue
+        name = _mapped(column.field, names, target)
+        if name in chosen.values():
+            raise ConfigError(f"The map names two columns for {name!r}.", "Keep one of them.")
+        chosen[index] = name
+    for name in chosen.values():
+        if (field := field_of(name, target)) != name and field in chosen.values():
+            told = f"The map sets the list {field!r} both as a whole and item by item ({name!r})."
+            raise ConfigError(told, "Keep one way.")
+    return chosen
+
+
+def _mapped(told: str, names: Mapping[str, str], target: Target) -> str:
+    """The id, field or item of a list that the map means."""
+    said = normalise_heading(told)
+    if said in names:
+        return names[said]
+    item = field_path.item_of(said)
+    name = names.get(item[0]) if item else None
+    if item and name in target.lists:
+        return f"{name}[{item[1]}]"
+    if name is not None:
+        raise ConfigError(f"The map names {told!r}, and {name!r} is no list.", f"Map the column to {name!r}.")
+    known = {name: name for name in [*target.id, *target.fields]}
+    close = difflib.get_close_matches(told, known, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
+    raise ConfigError(f"The map names a field {told!r} that {target.name} does not have.", hint)
+
+
+def _require(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
+    found = {*(field_of(name, target) for name in chosen.values()), *made}
+    required = [*target.id, *(name for name, rule in target.fields.items() if rule.required)]
+    free = [one for index, one in enumerate(columns) if one and index not in chosen and not is_pulled(one)]
+    for name in required:
+        if name not in found:
+            what = "the id" if name in target.id else "the required field"
+            own = {normalise_heading(text): name for text, meant in spellings(target) if meant == name}
+            alike = ((heading, closest(heading, own, target)) for heading in free)
+            if close := next((f"{heading}={told}" for heading, told in alike if told), ""):
+                heading = close.rpartition("=")[0]
+                hint = f'The column {heading!r} looks like it. If it is meant, say: --map "{close}".'
+            else:
+                hint = f'{_there_is(columns)} Name it with --map "COLUMN={name}".'
+            raise InputError(f"No column holds {what} {name!r}.", hint)
+    if not found & set(target.fields):
+        fields = ", ".join(target.fields)
+        free_names = free_spellings(target, found)
+        slips = [f'--map "{heading}={name}"' for heading in free if (name := closest(heading, free_names, target))]
+        meant = f" Do you mean {' '.join(slips)}?" if slips else ""
+        raise InputError(f"No column sets a field of {target.name} ({fields}).", _there_is(columns) + meant)
+
+
+def _there_is(columns: Sequence[str]) -> str:
+    shown = [heading or "(no heading)" for heading in columns if not is_pulled(heading)]
+    return f"The file has: {', '.join(shown)}."

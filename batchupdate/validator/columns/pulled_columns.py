@@ -1,0 +1,69 @@
+"""Which columns of a pulled sheet hold the old values of its fields."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD
+from batchupdate.validator.columns.column_map import OldColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchupdate.targets import Target
+    from batchupdate.validator.columns.column_map import MappedColumn
+
+
+class PulledColumns(NamedTuple):
+    """The columns that `pull` wrote beside the fields, and the mapped columns as these change them.
+
+    `old` hold the old values of fields and `old_ids` those of ids; `locked` is the index of the column `_locked`.
+    """
+
+    mapped: list[MappedColumn]
+    old: tuple[OldColumn, ...]
+    old_ids: tuple[OldColumn, ...]
+    locked: int | None
+
+
+def find_pulled_columns(columns: Sequence[str], mapped: list[MappedColumn], target: Target) -> PulledColumns:
+    """Finds the old values of a pulled sheet.
+
+    In a column with old values, a blank cell is an edit, so what it means is decided there. An item of a list has no
+    old value: a list is sent as a whole.
+    """
+    indexes = {normalise_heading(one.removeprefix(OLD)): i for i, one in enumerate(columns) if is_old(one)}
+    found = [
+        OldColumn(position, indexes[key], one.blank)
+        for position, one in enumerate(mapped)
+        if one.item is None and (key := normalise_heading(one.name)) in indexes
+    ]
+    compared = {one.mapped for one in found}
+    changed = [replace(one, blank="leave") if position in compared else one for position, one in enumerate(mapped)]
+    old = tuple(one for one in found if mapped[one.mapped].name in target.fields)
+    old_ids = tuple(one for one in found if mapped[one.mapped].name in target.id) if old else ()
+    locked = columns.index(LOCKED) if old and LOCKED in columns else None
+    return PulledColumns(changed, old, old_ids, locked)
+
+
+def hints_about_missing(
+    columns: Sequence[str], mapped: Sequence[MappedColumn], old: Sequence[OldColumn], target: Target
+) -> tuple[str, ...]:
+    """A sentence for each column whose old values were deleted from a pulled sheet: all its cells are sent then."""
+    if target.list is None or not any(is_old(heading) or heading == LOCKED for heading in columns):
+        return ()
+    compared = {one.mapped for one in old}
+    listed = set(target.fields) - set(target.list.absent)
+    return tuple(
+        f"The column {one.heading!r} has no old values beside it ({OLD}{one.field}), so all that stands in it is "
+        "sent, edited or not. If that is not meant, pull the records again."
+        for position, one in enumerate(mapped)
+        if position not in compared and one.field in listed and one.index < len(columns) and not one.item
+    )
+
+
+def is_old(heading: str) -> bool:
+    """Whether a column holds the values that a field had when the sheet was pulled."""
+    return heading.startswith(OLD)

@@ -1,0 +1,60 @@
+"""Computed fields: a template such as `{team}: {name}` puts the cells of a row into a text."""
+
+from __future__ import annotations
+
+import string
+from typing import TYPE_CHECKING, NamedTuple
+
+from batchupdate.errors import ConfigError
+from batchupdate.validator.columns.field_names import index_of_column
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Template(NamedTuple):
+    """A text with gaps for cells: `texts` stand around the cells at `places`; a constant has no gaps.
+
+    `headings` are those of the cells.
+    """
+
+    texts: tuple[str, ...]
+    places: tuple[int, ...]
+    headings: tuple[str, ...]
+
+    def fill(self, cells: Sequence[str]) -> str:
+        """The text with a row's cells put in."""
+        parts = [self.texts[0]]
+        for place, text in zip(self.places, self.texts[1:], strict=True):
+            parts += (cells[place], text)
+        return "".join(parts)
+
+
+def parse_template(name: str, text: str, columns: Sequence[str]) -> Template:
+    """Reads `{team}: {name}`; a brace that is meant is written twice.
+
+    Raises:
+        ConfigError: it has a brace without its partner, or names a column that the file does not have.
+    """
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError as error:
+        told = f"The template of {name!r} can't be read: {error}."
+        raise ConfigError(
+            told, "A column stands in braces, as in {team}; write a brace that is meant twice."
+        ) from error
+    texts, places, headings = [""], [], []
+    for literal, column, spec, conversion in parts:
+        texts[-1] += literal
+        if column is None:
+            continue
+        place = index_of_column(column, columns)
+        if spec or conversion or place is None:
+            told = f"The template of {name!r} names a column {column!r} that the file does not have."
+            if spec or conversion:
+                told = f"The template of {name!r} can hold columns such as {{team}}, and nothing else in braces."
+            raise ConfigError(told, f"The file has: {', '.join(filter(None, columns))}.")
+        places.append(place)
+        headings.append(columns[place])
+        texts.append("")
+    return Template(tuple(texts), tuple(places), tuple(headings))

@@ -1,0 +1,189 @@
+"""What was edited in a sheet that `pull` wrote: cells that differ from the old values beside them.
+
+Only those are sent, so that a sheet of 400 records with five edits makes five requests, and no value that somebody else
+has changed meanwhile is written back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from batchupdate.model import Level, Problem
+from batchupdate.spreadsheet.coercion import is_retyped
+from batchupdate.spreadsheet.csv_injection import unguard_id
+from batchupdate.spreadsheet.reserved_columns import OLD_EMPTY, OLD_NULL
+from batchupdate.util.json import dumps
+from batchupdate.util.text import quoted
+from batchupdate.validator.columns.transforms import transformed
+from batchupdate.validator.types import RefusedError, parser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchupdate.model import Row
+    from batchupdate.targets import FieldRule, Target
+    from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn, OldColumn
+
+UNTOUCHED = "not edited since it was pulled"
+BLANKED_ONLY = "nothing to send: its only edits are blanked cells, which leave their fields as they are"
+OTHER_RECORD = "other_record"
+_OLD_MARKERS = frozenset({OLD_NULL, OLD_EMPTY})
+
+
+class Edit(NamedTuple):
+    """One row of a pulled sheet: the cells to send, blank where nothing was edited, and what is to be told.
+
+    `why_not` says why nothing of it is sent; '' where something is.
+    """
+
+    cells: tuple[str, ...]
+    why_not: str
+    problems: Sequence[Problem]
+
+
+@dataclass(slots=True)
+class Edits:
+    """What was edited in one batch, by row number: `cells` of rows to be checked, `untouched` rows with the reason.
+
+    `problems` are told besides. A row that is in neither is an ordinary one.
+    """
+
+    cells: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    untouched: dict[int, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, row: int, edit: Edit) -> None:
+        """Keeps what was found in a row."""
+        self.problems += edit.problems
+        if edit.why_not:
+            self.untouched[row] = edit.why_not
+        else:
+            self.cells[row] = edit.cells
+
+
+class Comparison:
+    """Compares the rows of one columns with their old values.
+
+    Args:
+        columns: with `old`.
+        target: knows which fields go along with every change.
+    """
+
+    def __init__(self, columns: ColumnMap, target: Target) -> None:
+        self._old = columns.old
+        self._mapped = columns.mapped
+        self._locked = columns.locked
+        self._sets = [number for number, mapped in enumerate(columns.mapped) if mapped.field in target.fields]
+        self._ids = columns.old_ids
+        self._target = target
+        named = [mapped.name for mapped in columns.mapped if mapped.name in target.fields]
+        self._parsers = {name: parser(name, target.fields[name], columns.decimal) for name in named}
+
+    def edit(self, row: Row, picked: tuple[str, ...]) -> Edit | None:
+        """What was edited in a row; None for one of which no old value is known, as when it was added by hand.
+
+        Args:
+            row: all its cells.
+            picked: those of the mapped, and what is computed.
+        """
+        known = self._is_locked(row) or any(row.cells[one.index] for one in self._old)
+        if not known and not any(picked[number] for number in self._sets):
+            return Edit(picked, UNTOUCHED, ())
+        stranger = self._of_another(row, picked)
+        if stranger and (not known or stranger.code == OTHER_RECORD):
+            return Edit(picked, "", (stranger,))
+        if not known:
+            return None
+        cells, blanked, unedited = self._compared(row, picked)
+        edited = [number for number in self._sets if cells[number]]
+        if not edited:
+            return Edit(picked, BLANKED_ONLY if blanked else UNTOUCHED, blanked)
+        if stranger:
+            return Edit(picked, "", (stranger,))
+        problems = [self._refused(row, cells, edited[0])] if self._is_locked(row) else blanked
+        for one in unedited:
+            if self._target.fields[self._mapped[one.mapped].name].required:
+                cells[one.mapped] = self._along(one, picked[one.mapped], row.cells[one.index])
+        return Edit(tuple(cells), "", problems)
+
+    def _compared(self, row: Row, picked: Sequence[str]) -> tuple[list[str], list[Problem], list[OldColumn]]:
+        """The cells, blank where nothing was edited; what is to be told of blanked ones; where nothing was edited."""
+        cells = list(picked)
+        blanked: list[Problem] = []
+        unedited: list[OldColumn] = []
+        for one in self._old:
+            mapped, cell, old = self._mapped[one.mapped], picked[one.mapped], row.cells[one.index]
+            changed = transformed(mapped, cell)
+            if _same(changed, old, mapped) or self._same_value(changed, old, mapped):
+                cells[one.mapped] = ""
+                unedited.append(one)
+            elif cell:
+                continue
+            elif one.blank == "leave":
+                blanked.append(_blanked(row, mapped, self._target.fields[mapped.name]))
+            else:
+                cells[one.mapped] = mapped.null_marker if one.blank == "null" else mapped.empty_marker
+        return cells, blanked, unedited
+
+    def _of_another(self, row: Row, picked: Sequence[str]) -> Problem | None:
+        """What is wrong with a row whose old values belong to another record than its id says.
+
+        Someone has typed another id into it, or sorted without the hidden columns, or a spreadsheet program has made
+        another id of it. Compared with such values, an edit could count as none.
+        """
+        for one in self._ids:
+            mapped, cell, old = self._mapped[one.mapped], picked[one.mapped], row.cells[one.index]
+            rule = self._target.id[mapped.name]
+            was = unguard_id(old)
+            if old in {"", cell} or rule.key(transformed(mapped, cell)) == rule.key(was):
+                continue
+            if is_retyped(cell, was):
+                told = f"was {quoted(was)} when it was pulled: a spreadsheet program took the id for a number or a date"
+                told += "; put the id back, in a column formatted as text"
+                return Problem("id_as_number", row.number, mapped.heading, cell, told)
+            told = f"the old values in this row are those of {quoted(was)}; was the id changed, or were some columns "
+            told += "sorted without the others? Undo that, or, to have all of this row sent, empty its _old. cells"
+            return Problem(OTHER_RECORD, row.number, mapped.heading, cell, told)
+        return None
+
+    def _same_value(self, cell: str, old: str, mapped: MappedColumn) -> bool:
+        """Whether two texts stand for the same value; `TRUE` is what a spreadsheet program makes of `true`."""
+        parse = self._parsers[mapped.name]
+        if parse is None or "" in {cell, old} or {cell, old} & {mapped.null_marker, mapped.empty_marker, *_OLD_MARKERS}:
+            return False
+        try:
+            one, other = parse(cell), parse(old)
+        except RefusedError:
+            return False
+        # Within a list or an object, 1 and true are equal to Python.
+        return bool(dumps(one) == dumps(other) if isinstance(one, list | dict) else one == other)
+
+    def _is_locked(self, row: Row) -> bool:
+        return self._locked is not None and bool(row.cells[self._locked].strip())
+
+    def _refused(self, row: Row, cells: Sequence[str], place: int) -> Problem:
+        told = f"this record must not be edited: {row.cells[self._locked or 0].strip()}; put the old value back"
+        return Problem("locked_record", row.number, self._mapped[place].heading, cells[place], told)
+
+    def _along(self, one: OldColumn, cell: str, old: str) -> str:
+        """An unedited cell that goes along, because the API wants its field with every change."""
+        mapped = self._mapped[one.mapped]
+        rule = self._target.fields[mapped.name]
+        if cell or old not in {OLD_NULL, OLD_EMPTY}:
+            return cell
+        allowed = rule.nullable if old == OLD_NULL else rule.clearable
+        return (mapped.null_marker if old == OLD_NULL else mapped.empty_marker) if allowed else ""
+
+
+def _same(cell: str, old: str, mapped: MappedColumn) -> bool:
+    if cell == old or (not cell and old in {OLD_NULL, OLD_EMPTY}):
+        return True
+    return (cell == mapped.null_marker and old == OLD_NULL) or (cell == mapped.empty_marker and old == OLD_EMPTY)
+
+
+def _blanked(row: Row, mapped: MappedColumn, rule: FieldRule) -> Problem:
+    markers = [*([mapped.empty_marker] if rule.clearable else []), *([mapped.null_marker] if rule.nullable else [])]
+    way_out = f"write {' or '.join(markers)} to clear it" if markers else f"{mapped.name} can't be cleared"
+    told = f"the cell was blanked since it was pulled, and blank leaves {mapped.name} as it is; {way_out}"
+    return Problem("blanked_cell", row.number, mapped.heading, "", told, Level.WARNING)

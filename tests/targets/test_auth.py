@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+from declarations import TWO, read, swapped
+from pydantic import SecretStr
+
+KEY = SecretStr("sk-0123456789")
+
+
+@pytest.mark.parametrize(
+    ("auth", "headers"),
+    [
+        ("{env: K}", {"Authorization": "Bearer sk-0123456789"}),
+        ("{env: K, scheme: basic, user: me/token}", {"Authorization": "Basic bWUvdG9rZW46c2stMDEyMzQ1Njc4OQ=="}),
+        ("{env: K, scheme: header, name: X-Access-Token}", {"X-Access-Token": "sk-0123456789"}),
+        ("{env: K, scheme: header, value: 'SSWS {key}'}", {"Authorization": "SSWS sk-0123456789"}),
+        ("{scheme: none}", {}),
+    ],
+)
+async def test_the_key_goes_along_as_declared(auth: str, headers: dict[str, str]) -> None:
+    target = read(swapped("auth:\n  env: MY_KEY\n", f"auth: {auth}\n"))
+    assert await target.auth.strategy(KEY).headers() == headers
+    assert await target.auth.strategy(None).headers() == {}
+
+
+async def test_the_form_in_which_a_basic_key_goes_out_is_a_secret_too() -> None:
+    target = read(swapped("auth:\n  env: MY_KEY\n", "auth: {env: K, scheme: basic, user: me}\n"))
+    strategy = target.auth.strategy(KEY)
+    key, encoded = strategy.secrets()
+    assert key == KEY
+    assert await strategy.headers() == {"Authorization": f"Basic {encoded.get_secret_value()}"}
+    assert encoded.get_secret_value() not in repr(strategy)
+    assert list(TWO.auth.strategy(KEY).secrets()) == [KEY]
