@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Self
 from batchupdate.errors import InputError, UsageError
 from batchupdate.model import Level, Outcome, Problem, Progress, Result, with_rows
 from batchupdate.util.background import BackgroundThread
-from batchupdate.validator import DuplicateFinder, Validator, duplicate_problem, map_columns
+from batchupdate.validator import DuplicateFinder, Validator, map_columns
 from batchupdate.validator.checkup import Checkup
+from batchupdate.validator.duplicates import merged, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -59,18 +60,18 @@ class Ingest:
         self.table, self.target, self.secrets, self.options = table, target, secrets, options
         _refuse_key_in_headings(table.columns, secrets)
         self._on_problem, self._on_progress = on_problem, on_progress
-        self._layout: ColumnMap = _laid_out(table, target, options)
-        self._validator = Validator(target, self._layout, secrets, options.strictness)
+        self._columns: ColumnMap = _mapped_columns(table, target, options)
+        self._validator = Validator(target, self._columns, secrets, options.strictness)
         self._finder = DuplicateFinder()
         self._first_shifted = 0
         self._labels = table.labels
         self._place_of = {heading: place for place, heading in enumerate(table.columns) if heading}
         self.width = len(table.columns)
         self.checkup = Checkup(table.source, target.name, list(table.notices))
-        self.checkup.notices += self._layout.hints
-        if self._layout.ignored:
+        self.checkup.notices += self._columns.hints
+        if self._columns.ignored:
             self.checkup.notices.append(
-                f"These columns match no field and are ignored: {', '.join(self._layout.ignored)}. "
+                f"These columns match no field and are ignored: {', '.join(self._columns.ignored)}. "
                 'To use one, say which field it sets: --map "COLUMN=field".'
             )
 
@@ -111,33 +112,19 @@ class Ingest:
         """How many data rows of each file were read so far, where there are several."""
         return dict(zip(self._labels.names, self.table.rows, strict=True))
 
-    def settle_duplicates(self) -> Iterator[tuple[list[Sighting], list[Result]]]:
+    def settle_duplicates(self) -> Iterator[tuple[list[Sighting], Sequence[Result]]]:
         """The rows of every record that stands in several, with the results of those that will not be sent."""
         for group in self._finder.groups():
             yield group, self._settle(group)
 
-    def _settle(self, group: list[Sighting]) -> list[Result]:
-        *earlier, last = group
-        if self.options.on_duplicate == "error":
-            heading = self._layout.heading(self.target.path_variables[-1])
-            problems = [duplicate_problem(sighting.row, group, heading, self._labels) for sighting in group]
-            for problem in problems:
-                self._tell(problem)
-            return self._invalid([(s.row, p.sentence()) for s, p in zip(group, problems, strict=True) if s.valid])
-        broken = [sighting.row for sighting in group if not sighting.valid]
-        merge = self.options.on_duplicate == "merge"
-        if broken and (merge or not last.valid):
-            why = f"{self._labels.label(broken[-1])} for the same record is invalid; correct it, or remove it"
-            return self._invalid([(sighting.row, why) for sighting in group if sighting.valid])
-        self.checkup.superseded += sum(sighting.valid for sighting in earlier)
-        if merge:
-            return []
-        why = f"not sent: {self._labels.label(last.row)} for the same record takes its place (on_duplicate: last)"
-        return [Result(s.row, Outcome.UNCHANGED, error=why) for s in earlier if s.valid]
-
-    def _invalid(self, rows: Sequence[tuple[int, str]]) -> list[Result]:
-        self.checkup.invalid += len(rows)
-        return [Result(row, Outcome.INVALID, error=why) for row, why in rows]
+    def _settle(self, group: list[Sighting]) -> Sequence[Result]:
+        heading = self._columns.heading(self.target.path_variables[-1])
+        settled = settle(group, self.options.on_duplicate, heading, self._labels)
+        for problem in settled.problems:
+            self._tell(problem)
+        self.checkup.invalid += settled.invalid
+        self.checkup.superseded += settled.superseded
+        return settled.results
 
     def _tell(self, problem: Problem) -> None:
         if problem.column in self._place_of:
@@ -153,7 +140,7 @@ class Ingest:
         self._on_problem(problem)
 
 
-def _laid_out(table: Table | Tables, target: Target, options: Input) -> ColumnMap:
+def _mapped_columns(table: Table | Tables, target: Target, options: Input) -> ColumnMap:
     """Which column sets what; where the columns don't fit, what was guessed about the file may be why."""
     try:
         return map_columns(table.columns, target, options)
@@ -212,7 +199,4 @@ def _entries(checked: CheckedRows, ingest: Ingest) -> tuple[list[Entry], list[Re
 def _merge(journal: Journal, group: Sequence[Sighting]) -> None:
     """Joins the fields of several rows for one record; what a later row sets stands."""
     numbers = [sighting.row for sighting in group]
-    joined: dict[str, Any] = {}
-    for fields in journal.fields_of(numbers):
-        joined.update(fields or {})
-    journal.carry(numbers[:-1], numbers[-1], joined)
+    journal.carry(numbers[:-1], numbers[-1], merged(journal.fields_of(numbers)))

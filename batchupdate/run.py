@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.config import Settings, find_key
-from batchupdate.config.sources import with_kept
+from batchupdate.config.loading import with_kept
 from batchupdate.engine import Stop, work_off
 from batchupdate.errors import InputError, UsageError
 from batchupdate.ingest import Ingest, write_rows
@@ -22,17 +22,18 @@ from batchupdate.reader import ReadOptions, Table
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
-from batchupdate.runs.earlier import checkup_of, hold_target
-from batchupdate.runs.endpoint import secrets_if_known, secrets_of, target_of
-from batchupdate.runs.facts import facts_of, rate_facts
+from batchupdate.runs.credentials import secrets_if_known, secrets_of
 from batchupdate.runs.folder import find, point_latest
 from batchupdate.runs.history import exit_code_of, report, summarise
 from batchupdate.runs.job import Job
 from batchupdate.runs.log import run_log
+from batchupdate.runs.metadata import facts_of, rate_facts
+from batchupdate.runs.reopen import checkup_of, hold_target
 from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
 from batchupdate.runs.selection import Selection
 from batchupdate.runs.unfinished import begin
+from batchupdate.targets.catalogue import target_of
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.gc import fewer_collections
 from batchupdate.util.version import __version__

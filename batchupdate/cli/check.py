@@ -9,8 +9,8 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.cli.descriptions import checkup_json, verdict
-from batchupdate.cli.problem_lines import Format, Groups, as_csv, as_github, csv_columns, csv_line, line_of
+from batchupdate.cli.problem_output import Format, Groups, as_csv, as_github, csv_columns, csv_line, line_of
+from batchupdate.cli.summaries import checkup_json, verdict
 from batchupdate.errors import UsageError
 
 if TYPE_CHECKING:

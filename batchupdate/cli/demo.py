@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from batchupdate.cli import options
+from batchupdate.cli.confirm_and_send import send
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.cli.descriptions import show_outcomes
-from batchupdate.cli.sending import send
+from batchupdate.cli.summaries import show_outcomes
 from batchupdate.errors import EXIT_ROWS_NOT_FINE
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from batchupdate.cli.wording import many, span
+from batchupdate.cli.units import many, span
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ import typer
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import on_signals
-from batchupdate.cli.sheet_files import Force, Output, check_command, default_path, refuse_stdout
-from batchupdate.cli.wording import many
+from batchupdate.cli.output_file import Force, Output, check_command, default_path, refuse_stdout
+from batchupdate.cli.units import many
 from batchupdate.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:

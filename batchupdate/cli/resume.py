@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from batchupdate.cli import options
+from batchupdate.cli.confirm_and_send import finish, send
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
-from batchupdate.cli.sending import finish, send
 
 
 @reports_errors

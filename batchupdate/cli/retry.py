@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from batchupdate.cli import options
+from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.cli.descriptions import checkup_json, show_first_changes
 from batchupdate.cli.interrupts import ended_by_signals
-from batchupdate.cli.sending import Consent, ask_and_send, finish
+from batchupdate.cli.summaries import checkup_json, show_first_changes
 
 Outcomes = Annotated[
     str | None, typer.Option("--outcome", help="Only these: failed, unknown, conflict, not_attempted.", metavar="NAMES")

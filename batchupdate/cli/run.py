@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from batchupdate.cli import options
+from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.cli.descriptions import checkup_json, describe
 from batchupdate.cli.interrupts import ended_by_signals
-from batchupdate.cli.sending import Consent, ask_and_send, finish
+from batchupdate.cli.summaries import checkup_json, describe
 
 if TYPE_CHECKING:
     from batchupdate.model import Problem

@@ -8,7 +8,7 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.cli.wording import size
+from batchupdate.cli.units import size
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.cli.descriptions import show_outcomes
+from batchupdate.cli.summaries import show_outcomes
 
 
 @reports_errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.cli.sheet_files import Force, Output, check_command, default_path, refuse_stdout
+from batchupdate.cli.output_file import Force, Output, check_command, default_path, refuse_stdout
 from batchupdate.errors import UsageError
 
 

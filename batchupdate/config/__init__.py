@@ -1,9 +1,9 @@
 """Settings, where they come from, and secrets."""
 
+from batchupdate.config.loading import load_settings
 from batchupdate.config.rate import Rate
 from batchupdate.config.secrets import Secrets, find_key
 from batchupdate.config.settings import Column, Computed, Input, MaxFailures, Settings
-from batchupdate.config.sources import load_settings
 
 __all__ = [
     "Column",

@@ -20,6 +20,11 @@ from pydantic import (
 from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
 from batchupdate.config.yaml_file import Strict
 
+DEFAULT_RATE_PER_S = 5.0
+DEFAULT_BURST = 1
+DEFAULT_CONCURRENCY = 8
+"""What holds where neither the user nor the target says anything."""
+
 _NOT_KEPT = {"target", "base_url", "runs_dir", "input", "limit", "strict", "proxy"}
 """What is the journal's own affair, was done with the file, or can hold a password (a proxy's URL)."""
 

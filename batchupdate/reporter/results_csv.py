@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic_core import from_json
 
 from batchupdate.model import ONE_FILE, SUCCEEDED, RowRef
-from batchupdate.reporter.files import replacing_all
+from batchupdate.reporter.atomic_write import replacing_all
 from batchupdate.spreadsheet.csv_injection import guard, guard_all, guard_id
 from batchupdate.spreadsheet.reserved_columns import EXTRA, FILE, RESULT_COLUMNS
 

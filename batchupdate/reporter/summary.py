@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.config.rate import just_below
 from batchupdate.model import ONE_FILE
-from batchupdate.reporter.files import replacing
+from batchupdate.reporter.atomic_write import replacing
 from batchupdate.reporter.results_csv import iso
 from batchupdate.util.text import listed
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchupdate.model import files_of, labels_of
-from batchupdate.runs.facts import rate_of
+from batchupdate.runs.metadata import rate_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.config import find_key
 from batchupdate.errors import ConfigError
-from batchupdate.runs.earlier import checkup_of, hold_target, open_earlier
-from batchupdate.runs.endpoint import secrets_of
-from batchupdate.runs.facts import changed_since
+from batchupdate.runs.credentials import secrets_of
 from batchupdate.runs.job import Job
+from batchupdate.runs.metadata import changed_since
+from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.text import listed
 

@@ -9,12 +9,12 @@ from batchupdate.config import find_key
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome, files_of, labels_of, with_rows
-from batchupdate.runs.earlier import checkup_of, hold_target, open_earlier
-from batchupdate.runs.endpoint import secrets_of
-from batchupdate.runs.facts import new_run, place_of, rate_of
+from batchupdate.runs.credentials import secrets_of
 from batchupdate.runs.folder import create
 from batchupdate.runs.job import Job
 from batchupdate.runs.lock import one_at_a_time
+from batchupdate.runs.metadata import new_run, place_of, rate_of
+from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
 from batchupdate.runs.unfinished import name_of, remove_if_unused
 from batchupdate.util.clock import Clock, SystemClock
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from batchupdate.config import Settings
-    from batchupdate.runs.earlier import Earlier
     from batchupdate.runs.folder import RunFolder
+    from batchupdate.runs.reopen import Earlier
     from batchupdate.runs.selection import Selection
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import difflib
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from batchupdate.config.yaml_file import load, parse
 from batchupdate.errors import ConfigError
 from batchupdate.targets.target import Target
+
+if TYPE_CHECKING:
+    from batchupdate.config import Settings
 
 _FOLDER = resources.files("batchupdate.targets")
 
@@ -33,3 +37,14 @@ def find_target(name: str) -> Target:
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"Built-in targets: {', '.join(names)}."
     raise ConfigError(f"There is no target {name!r}.", f"{hint} For your own target, give the path of its .yaml file.")
+
+
+def target_of(settings: Settings) -> Target:
+    """The target that the settings name.
+
+    Raises:
+        ConfigError: they name none, or there is none of that name.
+    """
+    if settings.target is None:
+        raise ConfigError("No target is named.", "Name one with --target; list them with: batchupdate targets")
+    return find_target(settings.target)

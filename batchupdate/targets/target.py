@@ -12,17 +12,17 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
+from batchupdate.config.settings import DEFAULT_BURST, DEFAULT_CONCURRENCY, DEFAULT_RATE_PER_S
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets.auth import Auth
 from batchupdate.targets.body import Body, BodyBuilder
 from batchupdate.targets.column_names import check_column_names
 from batchupdate.targets.current_record import Read
 from batchupdate.targets.fields import FieldRule, check_paths, parts_of, paths_of
-from batchupdate.targets.headers import check_headers
-from batchupdate.targets.idempotency import idempotency_key
 from batchupdate.targets.ids import IdRule
 from batchupdate.targets.listing import Listing
 from batchupdate.targets.replies import Errors, StatusRule
+from batchupdate.targets.request_headers import check_headers, idempotency_key
 from batchupdate.targets.row_rules import AnyOf, check_rules
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
@@ -71,10 +71,10 @@ class Target(Strict):
         default=("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray"), strict=False
     )
     repeatable: bool = False
-    rate: RateText = Rate(5.0)
+    rate: RateText = Rate(DEFAULT_RATE_PER_S)
     max_rate: CeilingText | None = None
-    burst: int = Field(default=1, ge=1)
-    concurrency: int = Field(default=8, ge=1, le=1000)
+    burst: int = Field(default=DEFAULT_BURST, ge=1)
+    concurrency: int = Field(default=DEFAULT_CONCURRENCY, ge=1, le=1000)
     notes: tuple[str, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")

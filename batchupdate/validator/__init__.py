@@ -7,7 +7,7 @@
 from batchupdate.validator.checked_rows import CheckedRows
 from batchupdate.validator.columns.column_map import ColumnMap
 from batchupdate.validator.columns.matching import map_columns
-from batchupdate.validator.duplicates import DuplicateFinder, Sighting, duplicate_problem
+from batchupdate.validator.duplicates import DuplicateFinder, Sighting
 from batchupdate.validator.validator import Validator
 
-__all__ = ["CheckedRows", "ColumnMap", "DuplicateFinder", "Sighting", "Validator", "duplicate_problem", "map_columns"]
+__all__ = ["CheckedRows", "ColumnMap", "DuplicateFinder", "Sighting", "Validator", "map_columns"]

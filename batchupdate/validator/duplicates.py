@@ -1,4 +1,4 @@
-"""Finds ids that stand in more than one row, in constant memory.
+"""Finds ids that stand in more than one row, in constant memory; and says what becomes of such rows.
 
 Up to a bound, keys are kept in memory. Beyond it they go to a private, temporary SQLite database that spills to disk
 and vanishes with its connection; its sorter then brings equal keys together. The statements run in a thread of their
@@ -8,14 +8,14 @@ own, without the interpreter's lock.
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
-from batchupdate.model import ONE_FILE, Problem, RowLabels
+from batchupdate.model import ONE_FILE, Outcome, Problem, Result, RowLabels
 from batchupdate.util.background import BackgroundThread
 from batchupdate.util.sqlite import bulk_insert
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 _SEVERAL = """
@@ -109,3 +109,53 @@ def duplicate_problem(row: int, group: Sequence[Sighting], heading: str, labels:
         f"the same record is in {rows} too; keep one of them, or say how to join them: --on-duplicate last, or merge"
     )
     return Problem("duplicate_id", row, heading, "", message)
+
+
+class Settlement(NamedTuple):
+    """What becomes of the rows for one record: problems, results of rows that are not sent, and how they count."""
+
+    problems: Sequence[Problem] = ()
+    results: Sequence[Result] = ()
+    invalid: int = 0
+    superseded: int = 0
+
+
+def settle(
+    group: Sequence[Sighting],
+    policy: Literal["error", "last", "merge"],
+    heading: str,
+    labels: RowLabels = ONE_FILE,
+) -> Settlement:
+    """Decides what becomes of the rows for one record, in the order of their numbers.
+
+    With `error` none is sent. With `last` the last one is sent, and the others are unchanged. With `merge` one request
+    carries the fields of all (see `merged`), and no row has a result of its own. An invalid row that would count keeps
+    the others from being sent.
+    """
+    *earlier, last = group
+    if policy == "error":
+        problems = [duplicate_problem(sighting.row, group, heading, labels) for sighting in group]
+        return _invalid(((s.row, p.sentence()) for s, p in zip(group, problems, strict=True) if s.valid), problems)
+    broken = [sighting.row for sighting in group if not sighting.valid]
+    if broken and (policy == "merge" or not last.valid):
+        why = f"{labels.label(broken[-1])} for the same record is invalid; correct it, or remove it"
+        return _invalid((sighting.row, why) for sighting in group if sighting.valid)
+    superseded = [sighting.row for sighting in earlier if sighting.valid]
+    if policy == "merge":
+        return Settlement(superseded=len(superseded))
+    why = f"not sent: {labels.label(last.row)} for the same record takes its place (on_duplicate: last)"
+    results = [Result(row, Outcome.UNCHANGED, error=why) for row in superseded]
+    return Settlement(results=results, superseded=len(superseded))
+
+
+def _invalid(rows: Iterable[tuple[int, str]], problems: Sequence[Problem] = ()) -> Settlement:
+    results = [Result(row, Outcome.INVALID, error=why) for row, why in rows]
+    return Settlement(problems, results, invalid=len(results))
+
+
+def merged(fields: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """The fields of several rows for one record; what a later row sets stands."""
+    joined: dict[str, Any] = {}
+    for each in fields:
+        joined.update(each or {})
+    return joined

@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 import xlsxwriter
 
-from batchupdate.cli.problem_lines import as_github
+from batchupdate.cli.problem_output import as_github
 from batchupdate.model import Level, Problem
 from batchupdate.reporter import annotated_xlsx
 from batchupdate.sandbox import LANGDOCK_KEY, make_records

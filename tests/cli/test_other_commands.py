@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchupdate.cli.wording import size, span
+from batchupdate.cli.units import size, span
 from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:

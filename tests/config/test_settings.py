@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from batchupdate.config import Column, Input, MaxFailures, Secrets, Settings, find_key, load_settings
+from batchupdate.config.loading import PREFIX, environment_names
 from batchupdate.config.rate import Rate
 from batchupdate.config.secrets import KEY_MAX_BYTES, REDACTED
 from batchupdate.config.settings import parse_max_failures
-from batchupdate.config.sources import PREFIX, environment_names
 from batchupdate.errors import ConfigError
 from batchupdate.targets import find_target
 

@@ -27,7 +27,7 @@ from batchupdate.runs.history import rebuild_reports
 from batchupdate.runs.rescued_reports import recover_reports
 from batchupdate.runs.selection import Selection, parse_selection
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox, make_records
-from batchupdate.targets.idempotency import idempotency_key
+from batchupdate.targets.request_headers import idempotency_key
 from batchupdate.util.clock import SystemClock
 
 if TYPE_CHECKING:

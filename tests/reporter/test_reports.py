@@ -18,7 +18,7 @@ from batchupdate.journal import Journal
 from batchupdate.model import ErrorGroup, InputFile, Line, Outcome, Result, RowLabels, RowRef, Sessions, Traffic
 from batchupdate.reader import open_table
 from batchupdate.reporter import Stopped, Summary, iso, placed, write_reports, write_summary
-from batchupdate.reporter.files import replacing
+from batchupdate.reporter.atomic_write import replacing
 from batchupdate.reporter.results_csv import write_results
 
 if TYPE_CHECKING:

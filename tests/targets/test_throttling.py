@@ -21,7 +21,7 @@ from batchupdate.config.yaml_file import parse
 from batchupdate.errors import ConfigError
 from batchupdate.model import Action, Allowance, Reply, Verdict
 from batchupdate.targets import Limits, Target, ThrottleRule
-from batchupdate.targets.idempotency import idempotency_key
+from batchupdate.targets.request_headers import idempotency_key
 
 PLAIN = """\
 name: mine

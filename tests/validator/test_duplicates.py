@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from batchupdate.config import Input, Secrets
 from batchupdate.model import Row, RowLabels, RowRef
 from batchupdate.targets import find_target
-from batchupdate.validator import DuplicateFinder, Sighting, Validator, duplicate_problem, map_columns
+from batchupdate.validator import DuplicateFinder, Sighting, Validator, map_columns
+from batchupdate.validator.duplicates import duplicate_problem
 
 KEYS = st.sampled_from(
     ["a", "A", "b", "007", "7", "1e5", "100000", "ä", "😀", "a\x1fb", "'; --", "null", ""]

@@ -20,8 +20,8 @@ from batchupdate.roundtrip.pull.cells import Texts
 from batchupdate.roundtrip.pull.fetch import Fetcher
 from batchupdate.roundtrip.pull.pages import Pager
 from batchupdate.roundtrip.sheet import Columns, Form, open_sheet, whole_file
-from batchupdate.runs.endpoint import secrets_of
-from batchupdate.runs.facts import rate_of
+from batchupdate.runs.credentials import secrets_of
+from batchupdate.runs.metadata import rate_of
 from batchupdate.targets import UnexpectedReplyError, find_target
 from batchupdate.util.clock import SystemClock
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from batchupdate.cli.descriptions import show_outcomes
 from batchupdate.cli.interrupts import SAME_REQUEST_S, on_signals
+from batchupdate.cli.summaries import show_outcomes
 
 if TYPE_CHECKING:
     from batchupdate.cli.console import Screen

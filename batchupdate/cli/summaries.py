@@ -6,8 +6,8 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.cli.options import RUNS_DIR
-from batchupdate.cli.problem_lines import line_of
-from batchupdate.cli.wording import many, span, times
+from batchupdate.cli.problem_output import line_of
+from batchupdate.cli.units import many, span, times
 from batchupdate.model import Outcome
 from batchupdate.util import json as exact_json
 

@@ -1,4 +1,4 @@
-"""Which API a run talks to, and what of it must never be written down."""
+"""What of a run must never be written down."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from batchupdate.config import Secrets, find_key
 from batchupdate.errors import ConfigError
-from batchupdate.targets import Target, find_target
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,17 +13,7 @@ if TYPE_CHECKING:
     from pydantic import SecretStr
 
     from batchupdate.config import Settings
-
-
-def target_of(settings: Settings) -> Target:
-    """The target that the settings name.
-
-    Raises:
-        ConfigError: they name none, or there is none of that name.
-    """
-    if settings.target is None:
-        raise ConfigError("No target is named.", "Name one with --target; list them with: batchupdate targets")
-    return find_target(settings.target)
+    from batchupdate.targets import Target
 
 
 def secrets_of(target: Target, key: SecretStr | None) -> Secrets:

@@ -13,7 +13,7 @@ import pytest
 from batchupdate.errors import SafetyStop
 from batchupdate.model import Line, Outcome, Sessions, Traffic
 from batchupdate.reporter import Summary, write_reports
-from batchupdate.reporter.files import replacing, replacing_all
+from batchupdate.reporter.atomic_write import replacing, replacing_all
 from batchupdate.reporter.results_csv import write_results
 
 if TYPE_CHECKING:
