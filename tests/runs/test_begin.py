@@ -62,10 +62,9 @@ async def apply(source: Path, settings: Settings) -> Summary:
 
 
 async def go_on(summary: Summary, folder: Path, **more: Any) -> Summary:
-    with resumed_job(
-        RunFolder(summary.folder), with_kept(folder, **more), environ=KEYS, clock=QuickClock()
-    ) as prepared:
-        return await execute(prepared)
+    slower = QuickClock(10)  # a look-up that takes long on a busy machine is not to be given up
+    with resumed_job(RunFolder(summary.folder), with_kept(folder, **more), environ=KEYS, clock=slower) as job:
+        return await execute(job)
 
 
 async def again(summary: Summary, folder: Path, selection: Selection | None = None, **more: Any) -> Summary:
