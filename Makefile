@@ -1,13 +1,16 @@
 # Two commands do everything on a fresh machine with Python 3.11 or newer:
 #   make demo    installs into .venv and runs the main job on real sample files against a local sandbox
 #   make test    linter, formatter, types, import contract, and all tests with branch coverage
+# While working:
+#   make quick   what most often goes wrong, in under a minute
+#   make lint    the linters alone
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test quick lint bench clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "batchupdate needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 1; }
@@ -28,6 +31,13 @@ lint: $(VENV)/installed-test
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
 	$(BIN)/lint-imports
+	$(BIN)/zizmor --offline --quiet --strict-collection --persona pedantic .github
+
+quick: $(VENV)/installed-test
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -n auto -m 'not slow and not torture and not third_party'
 
 test: lint
 	$(BIN)/coverage erase

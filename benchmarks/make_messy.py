@@ -2,9 +2,10 @@
 
     python benchmarks/make_messy.py
 
-Run it again after changing it; tests/test_messy.py checks every file against its expectation. The writers are the csv
-module, XlsxWriter, openpyxl, pandas and LibreOffice, which write files, and spoil cells, in ways of their own. What
-needs one that is not installed stays as it is: `pip install 'batchupdate[bench]'`, `apt-get install libreoffice-calc`.
+Run it again after changing it; tests/integration/test_messy_samples.py checks every file against its expectation. The
+writers are the csv module, XlsxWriter, openpyxl, pandas and LibreOffice, which write files, and spoil cells, in ways of
+their own. What needs one that is not installed stays as it is: `pip install 'batchupdate[bench]'`, `apt-get install
+libreoffice-calc`.
 """
 
 from __future__ import annotations

@@ -1,12 +1,27 @@
 from __future__ import annotations
 
+import os
+import shutil
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import aioresponses.core
 import pytest
 from fakes import FakeClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytest_plugins = ["batchupdate.sandbox.pytest_plugin"]
+
+PROGRAMS = {
+    "libreoffice": (("soffice", "libreoffice"), "libreoffice-calc-nogui"),
+    "nginx": (("nginx",), "nginx-light"),
+    "openssl": (("openssl",), "openssl"),
+}
+"""What tests need beyond Python: the names of the program, and the Debian package that has it."""
+SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])  # a user's own path often lacks /usr/sbin
 
 
 class _ResponseOfOldSignature(aiohttp.ClientResponse):
@@ -23,3 +38,27 @@ aioresponses.core.ClientResponse = _ResponseOfOldSignature  # type: ignore[misc]
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def cannot() -> Callable[[str], None]:
+    """Ends a test that can't run on this machine: skipped on a user's machine, failed where CI=true.
+
+    A test that CI skips proves nothing, and nobody notices.
+    """
+    return _cannot
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Ends a test marked `third_party("nginx")` before its fixtures are made where that program is not installed."""
+    for marker in item.iter_markers("third_party"):
+        for program in marker.args:
+            names, package = PROGRAMS[program]
+            if not any(shutil.which(name, path=SEARCHED) for name in names):
+                _cannot(f"needs {program}; on Debian: apt-get install --no-install-recommends {package}")
+
+
+def _cannot(reason: str) -> None:
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"CI must run this test, but it {reason}", pytrace=False)
+    pytest.skip(reason)

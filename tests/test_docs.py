@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -75,6 +77,31 @@ def test_every_link_in_the_docs_leads_somewhere(page: Path) -> None:
     for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
         if "://" not in link:
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_every_file_that_contributing_names_exists() -> None:
+    written = {word for code in re.findall(r"`([^`\n]+)`", CONTRIBUTING) for word in code.split()}
+    written |= {word for block in blocks(CONTRIBUTING, "console") for word in block.split()}
+    top = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    paths = {
+        word for word in written if word.split("/")[0] in top - {".venv"} or word.endswith((".py", ".md", ".toml"))
+    }
+    assert len(paths) > 30
+    assert sorted(path for path in paths if not (ROOT / path).exists()) == []
+
+
+def test_every_make_target_that_contributing_names_exists_and_the_other_way_round() -> None:
+    phony = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    assert phony
+    assert set(re.findall(r"\bmake ([a-z]+)\b", "\n".join(re.findall(r"`(make [^`]*)`", CONTRIBUTING)))) == {
+        *phony[1].split()
+    }
+
+
+def test_every_marker_is_explained_in_contributing() -> None:
+    markers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]["ini_options"]["markers"]
+    explained = re.findall(r"^\| `([a-z_]+)", CONTRIBUTING, re.MULTILINE)
+    assert {re.split(r"\W", marker)[0] for marker in markers} <= {*explained}
 
 
 def test_the_example_config_is_valid_as_it_stands() -> None:

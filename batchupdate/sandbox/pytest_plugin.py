@@ -1,7 +1,10 @@
-"""The fixture `batchupdate_sandbox`, for the tests of everybody who has batchupdate installed.
+"""The fixture `batchupdate_sandbox`, for tests of code that talks to an API.
 
-pytest imports this module at every start, so it imports nothing but what is there anyway: the package beside it loads
-its server when the fixture first asks for it.
+It is opt-in, so that installing batchupdate changes nobody's pytest. In the topmost conftest.py:
+
+    pytest_plugins = ["batchupdate.sandbox.pytest_plugin"]
+
+The server is imported when the fixture first asks for it, so that test runs without it start as fast as before.
 """
 
 from __future__ import annotations

@@ -1,3 +1,5 @@
+"""`check`: every problem with its place, for people and for programs, and a copy of the file with notes."""
+
 from __future__ import annotations
 
 import csv
@@ -14,7 +16,7 @@ import xlsxwriter
 from batchupdate.cli.problem_output import as_github
 from batchupdate.model import Level, Problem
 from batchupdate.reporter import annotated_xlsx
-from batchupdate.sandbox import LANGDOCK_KEY, make_records
+from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,9 +24,62 @@ if TYPE_CHECKING:
     from click.testing import Result
 
     Cli = Callable[..., Result]
+    Renames = Callable[..., Path]
+    Sandboxes = Callable[..., Sandbox]
 
 IDS = [record.id for record in make_records().langdock]
+
+
 TARGET = ("--target", "langdock-integration")
+
+
+def test_check_names_row_column_and_way_out_of_every_problem(cli: Cli, renames: Renames) -> None:
+    result = cli("check", str(renames(2, (IDS[5], "x" * 41), ("nonsense", "Fine name"))), *TARGET)
+    assert result.exit_code == 1
+    assert (
+        "row 4: column 'name': name has 41 characters, at most 40 are allowed; shorten it by 1 [too_long]"
+        in result.stdout
+    )
+    assert "row 5: column 'id': 'nonsense' is not a UUID" in result.stdout
+    assert "4 rows: 2 valid, 2 invalid." in result.stdout
+
+
+def test_check_of_a_clean_file_exits_0(cli: Cli, renames: Renames) -> None:
+    result = cli("check", str(renames(3)), *TARGET)
+    assert result.exit_code == 0
+    assert "3 rows: 3 valid, 0 invalid." in result.stdout
+
+
+def test_check_needs_no_key_and_no_network(cli: Cli, renames: Renames, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LANGDOCK_API_KEY")
+    assert cli("check", str(renames(1)), *TARGET).exit_code == 0
+
+
+def test_check_json_is_alone_on_standard_output(cli: Cli, renames: Renames) -> None:
+    result = cli("check", str(renames(1, (IDS[0].upper(), "Twice"))), *TARGET, "--json")
+    data = json.loads(result.stdout)
+    assert data["rows"] == 2
+    assert data["invalid"] == 2
+    assert data["codes"] == {"duplicate_id": 2}
+    assert [problem["row"] for problem in data["problems"]] == [2, 3]
+    assert data["exit_code"] == result.exit_code == 1
+
+
+def test_check_of_a_header_alone_has_nothing_to_do(cli: Cli, renames: Renames) -> None:
+    result = cli("check", str(renames(0)), *TARGET)
+    assert result.exit_code == 0
+    assert "nothing to do" in result.stdout
+
+
+def test_check_tells_many_shifted_rows_once_more_and_what_will_be_cleared(cli: Cli, tmp_path: Path) -> None:
+    shifted = "".join(f",{record},Name\n" for record in IDS[1:5])
+    (tmp_path / "in.csv").write_text(f"id,name,description\n{IDS[0]},A,<null>\n{shifted}", "utf-8")
+    result = cli("check", "in.csv", *TARGET)
+    assert result.exit_code == 1
+    assert "4 rows, from row 3 on, have their id in the column beside it" in result.stderr
+    assert "5 rows: 1 valid, 4 invalid. 1 cell will clear a field: description 1." in result.stdout
+
+
 ROWS = [("id", "name"), (IDS[0], "x" * 41), (IDS[1], "y" * 50), ("bad", "=A1"), (IDS[2], "Fine"), (IDS[3], "a\u00a0")]
 
 
@@ -82,9 +137,6 @@ def test_github_marks_every_row(cli: Cli, mistakes: Path) -> None:
     lines = cli("check", str(mistakes), *TARGET, "--format", "github").stdout.splitlines()
     assert len(lines) == 5
     assert lines[0].startswith(f"::error file={mistakes},line=2,title=too_long::changes!B2: column 'name': name has 41")
-
-
-# ---- the annotated copy ----
 
 
 def test_the_copy_has_every_cell_and_the_bad_ones_are_coloured_and_noted(cli: Cli, mistakes: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import os
 import re
 import select
@@ -11,67 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import typer
-from rich.console import Console
 
-from batchupdate.cli import console, progress
-from batchupdate.model import Outcome, Progress, Traffic
+from batchupdate.cli import console
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from batchupdate.sandbox import Sandbox
-
-SENDING = Progress(
-    "sending",
-    1200,
-    5000,
-    {Outcome.UPDATED: 1190, Outcome.FAILED: 10},
-    Traffic(1300, 90, 7, 12.0),
-    rate=40.25,
-    eta_s=95.0,
-    limit_per_s=45.0,
-)
-
-
-def test_the_live_line_tells_rows_rate_throttles_failures_and_time_left() -> None:
-    shown = io.StringIO()
-    with progress.LiveLine(Console(file=shown, force_terminal=True, width=120, color_system=None)) as live:
-        live.show(Progress("reading", 400))
-        live.show(SENDING)
-        live._bar.refresh()
-    text = shown.getvalue()
-    for part in ("1200/5000", "40.2 rows/s", "limit 45/s", "7 throttled", "10 unsuccessful", "1 min 35 s left"):
-        assert part in text
-
-
-def test_the_live_line_tells_how_long_everybody_holds() -> None:
-    shown = io.StringIO()
-    with progress.LiveLine(Console(file=shown, force_terminal=True, width=120, color_system=None)) as live:
-        live.show(Progress("sending", 1, 2, holding_s=30.0))
-        live._bar.refresh()
-    assert "paused 30.0 s" in shown.getvalue()
-
-
-def test_where_there_is_no_terminal_a_plain_line_comes_at_intervals(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
-    said: list[str] = []
-    plain = progress.PlainLines(said.append)
-    plain.show(SENDING)
-    now = 10.0
-    plain.show(Progress("reading", 123_456))
-    now = 15.0
-    plain.show(SENDING)
-    now = 20.0
-    plain.show(Progress("sending", 1200, 5000, SENDING.counts, SENDING.traffic, 40.25, 95.0, 30.0, 45.0))
-    assert said == [
-        "read 123,456 rows",
-        (
-            "1,200 of 5,000 rows, 40.2 rows/s (limit 45/s), 7 throttled, 10 unsuccessful, 1 min 35 s left, "
-            "paused for 30.0 s"
-        ),
-    ]
 
 
 def in_a_terminal(command: list[str], folder: Path, answer: str, until: bytes) -> tuple[int, str]:
@@ -99,6 +45,7 @@ def in_a_terminal(command: list[str], folder: Path, answer: str, until: bytes) -
     return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode("utf-8", "replace"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
 @pytest.mark.parametrize(("answer", "code", "applied"), [("y\r", 0, 3), ("n\r", 0, 0)])
 def test_on_a_terminal_run_asks_before_it_sends(
@@ -125,6 +72,7 @@ def test_on_a_terminal_run_asks_before_it_sends(
         assert not list((tmp_path / "batchupdate-runs").glob("2*"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no broken pipes of this kind")
 def test_a_reader_that_goes_away_is_no_error(renames: Callable[..., Path], tmp_path: Path) -> None:
     bad = [("bad", "x" * 30)] * 5000

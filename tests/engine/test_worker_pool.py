@@ -779,6 +779,7 @@ scripts = st.lists(st.lists(answers, min_size=1, max_size=6), min_size=1, max_si
 ends = st.tuples(st.sampled_from(["let be", "stop", "cancel", "stop, cancel", "key"]), st.floats(0, 20))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     script=scripts,

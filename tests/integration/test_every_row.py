@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from fakes import QuickClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -124,6 +125,7 @@ async def live(world: World, folder: Path) -> tuple[Summary, Sandbox]:
         return await apply(world, folder, sandbox, clock), sandbox
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(world=worlds)
 def test_every_row_has_one_outcome_and_it_is_true(world: World) -> None:

@@ -21,6 +21,7 @@ class DiesError(Exception):
     """Stands for a death: nothing of the run's own catches it."""
 
 
+@pytest.mark.slow
 async def test_a_run_that_died_before_its_reports_stood_is_finished_and_not_sent_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

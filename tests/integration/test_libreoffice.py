@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
 import random
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from fakes import QuickClock
-from libreoffice import PACKAGE, SPECIAL_NUMBERS, UTF_8, LibreOffice, as_text, libreoffice, program
+from libreoffice import SPECIAL_NUMBERS, UTF_8, LibreOffice, as_text, libreoffice
 
 from batchupdate import Settings
 from batchupdate.config.yaml_file import parse
@@ -28,10 +27,7 @@ if TYPE_CHECKING:
     from batchupdate.model import Problem
     from batchupdate.reporter import Summary
 
-pytestmark = pytest.mark.skipif(
-    program() is None and not os.environ.get("CI"),
-    reason=f"LibreOffice is not installed: apt-get install --no-install-recommends {PACKAGE}",
-)
+pytestmark = pytest.mark.third_party("libreoffice")
 
 IDS = [record.id for record in make_records().langdock]
 STRANGERS = [f"00000000-0000-4000-8000-{number:012}" for number in range(100)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import shutil
 import uuid
 from typing import TYPE_CHECKING
 
@@ -15,13 +13,10 @@ import batchupdate
 if TYPE_CHECKING:
     from pathlib import Path
 
-NGINX = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
 PER_S, BURST, ROWS = 60, 20, 300
 
 
-@pytest.mark.skipif(
-    NGINX is None and not os.environ.get("CI"), reason="nginx is not installed: apt-get install nginx-light"
-)
+@pytest.mark.third_party("nginx")
 async def test_a_limit_that_nobody_told_is_found_and_every_row_gets_through(tmp_path: Path) -> None:
     from nginx import nginx  # noqa: PLC0415 - ends the program where there is none
 

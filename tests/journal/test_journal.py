@@ -97,6 +97,7 @@ texts = st.text(max_size=40) | st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(table=st.lists(st.lists(texts, max_size=4), min_size=1, max_size=5))
 def test_any_cell_and_any_field_survives_unchanged(tmp_path: Path, table: list[list[str]]) -> None:
@@ -405,6 +406,7 @@ class Story(RuleBasedStateMachine):
             self.journal.close()
 
 
+@pytest.mark.slow
 def test_the_journal_tells_the_truth_through_any_story(tmp_path: Path) -> None:
     Story.base = tmp_path
     run_state_machine_as_test(Story, settings=settings(max_examples=40, stateful_step_count=12, deadline=None))

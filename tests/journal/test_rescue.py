@@ -196,6 +196,7 @@ def test_the_tables_begin_where_recovery_looks_for_them(ended: Sample, place: Pa
 # Damage of every kind. The journal is either read as it was, or the row is unknown.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["ended", "killed"])
 def test_whichever_page_is_lost_no_row_gets_another_outcome_and_none_is_left_out(
     which: str, request: pytest.FixtureRequest, place: Path
@@ -210,6 +211,7 @@ def test_whichever_page_is_lost_no_row_gets_another_outcome_and_none_is_left_out
         assert known > 150 if which == "ended" else known > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["ended", "killed"])
 def test_a_journal_that_was_cut_off_anywhere_stays_honest(
     which: str, request: pytest.FixtureRequest, place: Path
@@ -231,6 +233,7 @@ def test_a_destroyed_header_loses_nothing(ended: Sample, place: Path) -> None:
     assert told == ended.lines
 
 
+@pytest.mark.slow
 def test_a_wal_file_that_was_cut_off_anywhere_stays_honest(killed: Sample, place: Path) -> None:
     known = []
     for size in [*range(0, len(killed.ahead), PAGE // 2), 1, 14, 31, 33, 55, 57]:
@@ -353,6 +356,7 @@ def applied(damages: Iterable[Callable[[bytes], bytes]], data: bytes) -> bytes:
     return data
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(of_data=st.lists(damages(), max_size=4), of_ahead=st.lists(damages(), max_size=2), run=st.booleans())
 def test_after_any_damage_every_row_is_as_it_was_or_unknown(
@@ -431,6 +435,7 @@ def test_a_run_of_several_files_is_told_the_same_with_its_places(several: Sample
         assert found.labels.names == ("a.csv", "b.csv", "c.csv")
 
 
+@pytest.mark.slow
 def test_whichever_page_of_several_files_is_lost_rows_are_listed_where_they_can_be(
     several: Sample, place: Path
 ) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -31,8 +32,6 @@ from batchupdate.model import Action, Outcome, Request, Result, Traffic, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
 UNSENT = frozenset({Outcome.NOT_ATTEMPTED, Outcome.INVALID, Outcome.UNCHANGED})
 ANSWERS = [Outcome.UNKNOWN, Outcome.UPDATED, Outcome.FAILED, Outcome.CONFLICT, Outcome.NOT_ATTEMPTED]
@@ -370,6 +369,7 @@ class Crashes(RuleBasedStateMachine):
             shutil.rmtree(self.place)
 
 
+@pytest.mark.slow
 def test_no_crash_at_any_commit_makes_the_journal_lie(tmp_path: Path) -> None:
     Crashes.base = tmp_path
     run_state_machine_as_test(Crashes, settings=settings(max_examples=100, stateful_step_count=25, deadline=None))

@@ -83,6 +83,7 @@ def as_parquet(rows: list[list[str]]) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "write", "cells", "examples"),
     [

@@ -25,6 +25,9 @@ app()
 """
 
 
+needs_limits = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limits of this kind")
+
+
 def limited(folder: Path, limit: int, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, where no file may become larger than so many bytes."""
     command = [sys.executable, "-c", LIMITED.format(limit=limit), *arguments]
@@ -33,6 +36,8 @@ def limited(folder: Path, limit: int, *arguments: str) -> subprocess.CompletedPr
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env=env)
 
 
+@pytest.mark.slow
+@needs_limits
 @pytest.mark.parametrize("limit", [100, 4_500, 9_000])
 def test_a_template_that_the_disk_can_not_hold_is_told_without_a_traceback(tmp_path: Path, limit: int) -> None:
     made = limited(tmp_path, limit, "template", "langdock-integration")
@@ -43,6 +48,8 @@ def test_a_template_that_the_disk_can_not_hold_is_told_without_a_traceback(tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
+@needs_limits
 def test_a_copy_with_notes_that_the_disk_can_not_hold_is_told_without_a_traceback(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id,name\nx,y\n")
     made = limited(tmp_path, 4_500, "check", "in.csv", "-t", "langdock-integration", "--annotate", "out.xlsx")

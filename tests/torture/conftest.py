@@ -33,3 +33,8 @@ def judged(
         verdicts = {world: pool.submit(tell_and_judge, world) for world in worlds}
         yield lambda world: verdicts[world].result()
         pool.shutdown(cancel_futures=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks every test in this folder."""
+    item.add_marker(pytest.mark.torture)

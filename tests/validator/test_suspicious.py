@@ -324,6 +324,7 @@ ODD = st.sampled_from(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.tuples(ODD, ODD, ODD, ODD), min_size=1, max_size=5), st.sampled_from(["strict", "normal", "lenient"])
 )

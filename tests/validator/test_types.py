@@ -331,6 +331,7 @@ def test_json_in_a_cell_is_sent_as_that_json(value: object) -> None:
         assert json.loads(sent(cell, type="json")) == value
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 def test_any_text_as_any_type_is_a_value_or_a_sentence(cell: str) -> None:
     rules: list[dict[str, Any]] = [

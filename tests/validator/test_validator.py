@@ -401,6 +401,7 @@ def test_what_is_told_about_a_batch_is_consistent(cells: list[tuple[str, ...]]) 
             assert list(record.items()) == [(name, markers.get(cell, cell)) for name, cell in typed.items()]
 
 
+@pytest.mark.slow
 @given(ROWS)
 def test_a_row_fares_the_same_alone_and_in_a_batch(cells: list[tuple[str, ...]]) -> None:
     rows = [Row(number, each) for number, each in enumerate(cells, start=2)]

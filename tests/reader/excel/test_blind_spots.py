@@ -63,6 +63,7 @@ def test_an_error_in_an_xlsb_refuses_it_and_all_else_of_it_is_read(
     assert "holds an error such as #N/A in B3" in refused(xlsb([*rows, ["008", None]]), "a.xlsb")
 
 
+@pytest.mark.slow
 def test_a_large_ods_that_is_packed_very_small_is_not_taken_for_a_damaged_one(read: Callable[..., Any]) -> None:
     rows = [["id", "name", "note"], *[["1", "Integration", "always the same"]] * 100_000]
     assert len(read(ods(rows), "a.ods").rows) == 100_000

@@ -34,12 +34,12 @@ def zstd(content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv.gz", gzip.compress(TABLE)),
+        ("a.csv.gz", gzip.compress(TABLE, mtime=0)),
         ("a.tsv.zst", zstd(TABLE.replace(b",", b"\t"))),
         ("a.zip", zipped({"folder/": b"", "folder/a.csv": TABLE, "__MACOSX/._a.csv": b"x", ".DS_Store": b"x"})),
         ("b.zip", zipped({"readme.md": b"hello", "a.csv": TABLE})),
-        ("a.xlsx.gz", gzip.compress(book(("s", [["id", "name"], ["007", "A"]])))),
-        ("a.jsonl.gz", gzip.compress(b'{"id": "007", "name": "A"}\n')),
+        ("a.xlsx.gz", gzip.compress(book(("s", [["id", "name"], ["007", "A"]])), mtime=0)),
+        ("a.jsonl.gz", gzip.compress(b'{"id": "007", "name": "A"}\n', mtime=0)),
     ],
 )
 def test_a_compressed_table_is_read_as_if_it_were_not(
@@ -58,8 +58,8 @@ def test_a_problem_inside_an_archive_names_both(refused: Callable[..., str]) -> 
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv.gz", gzip.compress(TABLE * 99)[:-12]),
-        ("a.csv.gz", gzip.compress(TABLE * 99)[:20] + bytes(50)),
+        ("a.csv.gz", gzip.compress(TABLE * 99, mtime=0)[:-12]),
+        ("a.csv.gz", gzip.compress(TABLE * 99, mtime=0)[:20] + bytes(50)),
         ("a.csv.zst", zstd(TABLE * 99)[:-12]),
         ("a.csv.zst", zstd(TABLE * 99)[:6] + b"\xff" * 50),
         ("a.zip", zipped({"a.csv": TABLE * 99}).replace(b"\x78", b"\x79").replace(b"\xcb", b"\xcc")),

@@ -112,6 +112,7 @@ def read(path: Path, edit: str = "") -> tuple[list[dict[str, str]], list[Any], i
         return cells, list(checked.records), checked.untouched
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", list(Form))
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(

@@ -24,51 +24,17 @@ if TYPE_CHECKING:
     Sandboxes = Callable[..., Sandbox]
 
 IDS = [record.id for record in make_records().langdock]
+
+
 TARGET = ("--target", "langdock-integration")
+
+
 FAST = ("--rate", "unlimited", "--yes")
 
 
 def results(folder: Path) -> list[dict[str, str]]:
     with (folder / "batchupdate-runs" / "latest" / "results.csv").open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
-
-
-def test_check_names_row_column_and_way_out_of_every_problem(cli: Cli, renames: Renames) -> None:
-    result = cli("check", str(renames(2, (IDS[5], "x" * 41), ("nonsense", "Fine name"))), *TARGET)
-    assert result.exit_code == 1
-    assert (
-        "row 4: column 'name': name has 41 characters, at most 40 are allowed; shorten it by 1 [too_long]"
-        in result.stdout
-    )
-    assert "row 5: column 'id': 'nonsense' is not a UUID" in result.stdout
-    assert "4 rows: 2 valid, 2 invalid." in result.stdout
-
-
-def test_check_of_a_clean_file_exits_0(cli: Cli, renames: Renames) -> None:
-    result = cli("check", str(renames(3)), *TARGET)
-    assert result.exit_code == 0
-    assert "3 rows: 3 valid, 0 invalid." in result.stdout
-
-
-def test_check_needs_no_key_and_no_network(cli: Cli, renames: Renames, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("LANGDOCK_API_KEY")
-    assert cli("check", str(renames(1)), *TARGET).exit_code == 0
-
-
-def test_check_json_is_alone_on_standard_output(cli: Cli, renames: Renames) -> None:
-    result = cli("check", str(renames(1, (IDS[0].upper(), "Twice"))), *TARGET, "--json")
-    data = json.loads(result.stdout)
-    assert data["rows"] == 2
-    assert data["invalid"] == 2
-    assert data["codes"] == {"duplicate_id": 2}
-    assert [problem["row"] for problem in data["problems"]] == [2, 3]
-    assert data["exit_code"] == result.exit_code == 1
-
-
-def test_check_of_a_header_alone_has_nothing_to_do(cli: Cli, renames: Renames) -> None:
-    result = cli("check", str(renames(0)), *TARGET)
-    assert result.exit_code == 0
-    assert "nothing to do" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -338,6 +304,7 @@ def test_an_internal_error_exits_70_and_says_where_its_details_are(
         assert "ZeroDivisionError" in details.read()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM to catch")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_drains_reports_and_the_same_command_finishes(
@@ -367,6 +334,7 @@ def test_a_signal_drains_reports_and_the_same_command_finishes(
     assert len(sandbox.applied) == 30
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for other processes")
 def test_a_second_ctrl_c_quits_at_once_and_leaves_a_valid_journal(
     cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
@@ -413,12 +381,3 @@ def test_a_run_leaves_rows_alone_that_the_condition_leaves_out(
     lines = results(tmp_path)
     assert [line["_outcome"] for line in lines] == ["updated", "unchanged", "unchanged"]
     assert lines[1]["_error"] == "not asked for: column 'action' is 'keep' (when)"
-
-
-def test_check_tells_many_shifted_rows_once_more_and_what_will_be_cleared(cli: Cli, tmp_path: Path) -> None:
-    shifted = "".join(f",{record},Name\n" for record in IDS[1:5])
-    (tmp_path / "in.csv").write_text(f"id,name,description\n{IDS[0]},A,<null>\n{shifted}", "utf-8")
-    result = cli("check", "in.csv", *TARGET)
-    assert result.exit_code == 1
-    assert "4 rows, from row 3 on, have their id in the column beside it" in result.stderr
-    assert "5 rows: 1 valid, 4 invalid. 1 cell will clear a field: description 1." in result.stdout

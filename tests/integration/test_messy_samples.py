@@ -15,7 +15,7 @@ from batchupdate.run import check_file
 if TYPE_CHECKING:
     from batchupdate.model import Problem
 
-FOLDER = Path(__file__).parent.parent / "samples" / "messy"
+FOLDER = Path(__file__).parents[2] / "samples" / "messy"
 EXPECTED: dict[str, Any] = json.loads((FOLDER / "expected.json").read_text("utf-8"))
 
 

@@ -13,7 +13,29 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+    from batchupdate.sandbox import Sandbox
+
     Cli = Callable[..., Result]
+    Renames = Callable[..., Path]
+    Sandboxes = Callable[..., Sandbox]
+
+
+def test_runs_lists_what_there_is(cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes) -> None:
+    assert "There are no runs" in cli("runs").stderr
+    url = batchupdate_sandbox().url
+    cli("run", str(renames(2)), "-t", "langdock-integration", "--yes", "--rate", "unlimited", "--base-url", url)
+    result = cli("runs")
+    assert "langdock-integration" in result.stdout
+    assert "all succeeded" in result.stdout
+    assert "just now" in result.stdout
+    data = json.loads(cli("runs", "--json").stdout)
+    assert [(run["rows"], run["succeeded"]) for run in data["runs"]] == [(2, 2)]
+
+
+def test_a_runs_folder_that_is_a_file_is_a_sentence(cli: Cli, renames: Renames) -> None:
+    result = cli("runs", "--runs-dir", str(renames(1)))
+    assert result.exit_code == 2
+    assert "is not a folder" in result.stderr
 
 
 def old_run(days: int = 40) -> RunFolder:

@@ -1,5 +1,3 @@
-"""`template` and `pull`, and what a run makes of their sheets."""
-
 from __future__ import annotations
 
 import csv
@@ -27,7 +25,11 @@ if TYPE_CHECKING:
     Sandboxes = Callable[..., Sandbox]
 
 RECORDS = make_records().langdock
+
+
 TARGET = "langdock-integration"
+
+
 FAST = ("--rate", "unlimited", "--yes")
 
 
@@ -48,23 +50,6 @@ def results(folder: Path, name: str = "results.csv") -> list[dict[str, str]]:
 
 def pull(cli: Cli, sandbox: Sandbox, *arguments: str) -> Result:
     return cli("pull", TARGET, "--base-url", sandbox.url, "--rate", "unlimited", *arguments)
-
-
-def test_a_template_filled_in_runs(cli: Cli, batchupdate_sandbox: Sandboxes) -> None:
-    sandbox = batchupdate_sandbox()
-    made = cli("template", TARGET)
-    assert (made.exit_code, made.stderr) == (0, "")
-    assert "langdock-integration.xlsx: fill it in, then: batchupdate check" in made.stdout
-    empty = cli("check", f"{TARGET}.xlsx", "--target", TARGET)
-    assert (empty.exit_code, empty.stderr) == (0, "")
-    assert empty.stdout == "There is nothing to do: the file has no data rows.\n"
-    edit(
-        f"{TARGET}.xlsx", {(2, "integrationId"): RECORDS[0].id, (2, "name"): "From a template", (2, "color"): "<null>"}
-    )
-    checked = cli("check", f"{TARGET}.xlsx", "--target", TARGET)
-    assert (checked.exit_code, checked.stderr) == (0, "")
-    assert cli("run", f"{TARGET}.xlsx", "--target", TARGET, *FAST, "--base-url", sandbox.url).exit_code == 0
-    assert [change.fields for change in sandbox.applied] == [{"name": "From a template", "color": None}]
 
 
 @pytest.mark.parametrize("name", ["now.xlsx", "now.csv", "now.jsonl"])
@@ -164,6 +149,7 @@ def test_the_json_of_a_check_and_of_a_pull_is_alone_on_standard_output(
     assert json.loads(cli("template", TARGET, "-o", "t.xlsx", "--json").stdout) == {"target": TARGET, "file": "t.xlsx"}
 
 
+@pytest.mark.slow
 def test_a_pull_survives_faults_and_throttling(cli: Cli, batchupdate_sandbox: Sandboxes) -> None:
     for faults in ("garbage-body", "503-retry-after", "reset-before"):
         from batchupdate.sandbox import Faults  # noqa: PLC0415 - only here
@@ -245,6 +231,7 @@ def test_without_a_key_nothing_is_asked(cli: Cli, monkeypatch: pytest.MonkeyPatc
     assert cli("template", TARGET).exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_pull_and_leaves_nothing_behind(
     batchupdate_sandbox: Sandboxes, tmp_path: Path, number: int, code: int

@@ -1,21 +1,13 @@
 from __future__ import annotations
 
-import importlib
-import inspect
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
-from typing import TYPE_CHECKING
 
 import pytest
 
 import batchupdate.sandbox
-from batchupdate.sandbox import make_records, pytest_plugin, run_in_thread
-
-if TYPE_CHECKING:
-    from batchupdate.sandbox.pytest_plugin import StartSandbox
+from batchupdate.sandbox import make_records, run_in_thread
 
 FIRST = make_records().langdock[0]
 
@@ -68,38 +60,8 @@ def test_a_wrong_setting_is_told_to_the_caller() -> None:
         pass
 
 
-def test_the_fixture_starts_as_many_sandboxes_as_asked_for(batchupdate_sandbox: StartSandbox) -> None:
-    one, two = batchupdate_sandbox(langdock=1), batchupdate_sandbox(limit="1/h", nairi=0)
-    assert one.url != two.url
-    assert (rename(one.url, "x"), rename(two.url, "y")) == (200, 200)
-    assert (len(one.records("langdock")), two.records("nairi")) == (5, [])
-
-
-def test_the_fixture_stops_all_its_sandboxes(pytestconfig: pytest.Config) -> None:
-    assert pytestconfig.pluginmanager.hasplugin("batchupdate-sandbox")
-    steps = inspect.unwrap(pytest_plugin.batchupdate_sandbox)()
-    begin = next(steps)
-    urls = [begin().url, begin().url]
-    assert next(steps, "over") == "over"
-    for url in urls:
-        with pytest.raises(urllib.error.URLError):
-            rename(url, "x")
-
-
-def test_importing_the_plugin_loads_neither_a_web_server_nor_a_model() -> None:
-    code = (
-        "import sys, batchupdate.sandbox.pytest_plugin\n"
-        "heavy = {'aiohttp', 'asyncio', 'jmespath', 'pandas', 'pydantic', 'yaml'}\n"
-        "print(sorted(m for m in sys.modules if m in heavy or m.startswith('batchupdate.sandbox.')))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['batchupdate.sandbox.pytest_plugin']"
-
-
 def test_every_public_name_is_there_and_no_other() -> None:
-    # The plugin's module and this package are loaded before coverage begins to count.
-    package = importlib.reload(batchupdate.sandbox)
-    importlib.reload(pytest_plugin)
+    package = batchupdate.sandbox
     assert [name for name in package.__all__ if getattr(package, name) is None] == []
     assert sorted(package._HOME_OF) == sorted(package.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'Sandpit'"):

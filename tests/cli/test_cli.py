@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchupdate.util.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    from batchupdate.sandbox import Sandbox
+
+    Cli = Callable[..., Result]
+    Renames = Callable[..., Path]
+    Sandboxes = Callable[..., Sandbox]
+
+COMMANDS = ["demo", "check", "run", "runs", "show", "report", "targets", "sandbox"]
+
+
+def test_help_lists_every_command(cli: Cli) -> None:
+    result = cli("--help")
+    assert result.exit_code == 0
+    for command in COMMANDS:
+        assert re.search(rf"^\s+{command} ", result.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_help_text_with_an_example(cli: Cli, command: str) -> None:
+    result = cli(command, "--help") if command != "targets" else cli("targets", "list", "--help")
+    assert result.exit_code == 0
+    assert f"batchupdate {command}" in result.stdout
+
+
+def test_help_imports_nothing_slow() -> None:
+    slow = {"pydantic", "aiohttp", "pandas", "structlog", "python_calamine", "yaml"}
+    program = f"import sys\nimport batchupdate.cli\nprint({slow} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
+def test_version(cli: Cli) -> None:
+    assert cli("--version").stdout == f"batchupdate {__version__}\n"
+
+
+def test_shell_completion_can_be_shown(cli: Cli) -> None:
+    result = cli("--show-completion", "bash")
+    assert result.exit_code in {0, 2}
+    assert "--install-completion" in cli("--help").stdout

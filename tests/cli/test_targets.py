@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from click.testing import Result
+
+    from batchupdate.sandbox import Sandbox
+
+    Cli = Callable[..., Result]
+    Renames = Callable[..., Path]
+    Sandboxes = Callable[..., Sandbox]
+
+
+def test_targets_lists_and_shows(cli: Cli) -> None:
+    assert "langdock-integration" in cli("targets").stdout
+    assert json.loads(cli("targets", "list", "--json").stdout)["targets"][1]["name"] == "nairi-llm-integration"
+    shown = cli("targets", "show", "langdock-integration").stdout
+    assert "at most 40 characters" in shown
+    assert "LANGDOCK_API_KEY" in shown
+    assert json.loads(cli("targets", "show", "nairi-llm-integration", "--json").stdout)["method"] == "PATCH"
+
+
+def test_targets_shows_a_target_of_the_users_own(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\ntitle: Mine\npath: /things/{id}\nauth: {scheme: none}\nid: {id: {pattern: '^t_'}}\n"
+        "fields: {size: {enum: [S, M], description: The size}, note: {pattern: '^x'}}\n",
+        "utf-8",
+    )
+    shown = cli("targets", "show", "mine.yaml").stdout
+    assert "one of: S, M" in shown
+    assert "give --base-url" in shown
+    assert "is never sent again" in shown
+
+
+def test_targets_shows_with_which_headings_nested_fields_and_lists_are_set(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "name: mine\ntitle: Mine\npath: /things/{id}\nauth: {scheme: none}\nid: {id: {}}\n"
+        "fields: {p.labels: {type: list, items: {max_length: 9}, min_items: 1, max_items: 5}, 'a\\.b.c': {}, "
+        "n: {type: list, items: {type: integer, maximum: 9}}, x: {type: json, json_type: object}, y: {type: list}}\n",
+        "utf-8",
+    )
+    shown = cli("targets", "show", "mine.yaml").stdout
+    lines = [" ".join(line.split()) for line in shown.splitlines()]
+    assert (
+        "p.labels a list of strings separated by ',', each at most 9 characters, at least 1 item, at most 5 items"
+        in lines
+    )
+    assert "n a list of integers separated by ',', each at most 9, or <empty>" in lines
+    assert "y a list of strings separated by ',', or <empty>" in lines
+    assert r"a\.b.c text, or <empty>" in lines
+    assert "x a JSON object" in lines
+    assert 'A dot leads into an object: the column p.labels sets {"p": {"labels": …}}.' in lines
+    assert r"A backslash before a dot means the dot itself: a\.b.c." in lines
+    assert "A list has one column, p.labels, or one for each item: p.labels[0], p.labels[1] and so on." in lines
+    assert "dot leads" not in cli("targets", "show", "langdock-integration").stdout

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from whole_runs import (
+    KEYS,
+    again,
+    apply,
+    go_on,
+    outcomes,
+    settings_for,
+    with_kept,
+    write,
+)
+
+from batchupdate.errors import ConfigError
+from batchupdate.run import resumed_job
+from batchupdate.runs.folder import RunFolder
+from batchupdate.sandbox import Sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+async def test_a_run_is_not_gone_on_with_at_another_address(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", 2)
+    async with Sandbox() as sandbox, Sandbox() as elsewhere:
+        sandbox.revoke()
+        stopped = await apply(source, settings_for(sandbox, tmp_path))
+        with pytest.raises(ConfigError, match=r"This run sends to http://127.0.0.1:\d+, and now"):
+            await go_on(stopped, tmp_path, base_url=elsewhere.url)
+        retried = await again(stopped, tmp_path, base_url=elsewhere.url)
+        assert outcomes(retried) == ["updated"] * 2
+        assert len(elsewhere.applied) == 2
+        with resumed_job(RunFolder(retried.folder), with_kept(tmp_path), environ=KEYS) as prepared:
+            assert prepared.base_url == elsewhere.url
+
+
+async def test_a_run_does_not_go_around_the_proxy_it_went_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    source = write(tmp_path / "in.csv", 2)
+    async with Sandbox() as sandbox:
+        sandbox.revoke()
+        proxy = sandbox.url.replace("http://", "http://user:hunter22@")
+        stopped = await apply(source, settings_for(sandbox, tmp_path, proxy=proxy))
+        with pytest.raises(ConfigError, match=r"went through the proxy 127\.0\.0\.1:\d+, and now none is named"):
+            await go_on(stopped, tmp_path)
+        with resumed_job(RunFolder(stopped.folder), with_kept(tmp_path, proxy=proxy), environ=KEYS) as prepared:
+            assert prepared.settings.proxy == proxy
+    assert not any(b"hunter22" in path.read_bytes() for path in stopped.folder.iterdir())
