@@ -1,4 +1,4 @@
-"""The journal → the files that people and programs read. Every one can be rebuilt from the journal at any time."""
+"""The journal → the files that people and programs read. Each of them can be rebuilt from the journal at any time."""
 
 from batchupdate.reporter.registry import write_reports
 from batchupdate.reporter.results_csv import iso

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from batchupdate.config import Settings
 from batchupdate.errors import SafetyStop
-from batchupdate.roundtrip.pull import fetch, pull_records
+from batchupdate.roundtrip.pull import page_client, pull_records
 from batchupdate.roundtrip.sheet import Form
 from batchupdate.run import check_file
 
@@ -113,7 +113,7 @@ async def test_the_key_follows_no_next_page_to_another_place(server: Server, url
     async def handler(request: web.Request) -> web.Response:
         return web.json_response({"data": [{"id": 1}], "next": url.format(port=request.url.port)})
 
-    assert "the next page is said to be at" in await server.refused(handler, NEXT)
+    assert "the next page is at" in await server.refused(handler, NEXT)
     assert server.asked == ["/base/things"]
 
 
@@ -142,11 +142,11 @@ async def test_an_echoed_key_is_in_no_sentence_and_no_sheet(server: Server) -> N
 
 async def test_a_packed_answer_is_never_unfolded(server: Server) -> None:
     bomb = gzip.compress(b" " * 100_000_000, 1)
-    assert "is packed (gzip)" in await server.refused(gives(bomb, **{"Content-Encoding": "gzip"}))
+    assert "is compressed (gzip)" in await server.refused(gives(bomb, **{"Content-Encoding": "gzip"}))
 
 
 async def test_a_page_without_an_end_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "MAX_PAGE", 1 << 20)
+    monkeypatch.setattr(page_client, "MAX_PAGE", 1 << 20)
 
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -172,7 +172,7 @@ async def test_a_page_that_drips_is_given_up_in_time_and_told_so(server: Server)
             return response
 
     told = await asyncio.wait_for(server.refused(handler, timeout=0.5), 10)
-    assert "it did not come in time (--timeout)" in told
+    assert "did not arrive in time (--timeout)" in told
 
 
 async def test_pages_without_an_end_are_given_up(server: Server) -> None:
@@ -210,4 +210,4 @@ async def test_a_csv_runs_no_formula_wherever_it_came_from(server: Server) -> No
 @pytest.mark.parametrize("value", ["null", "true", "1.5", '""', "{}", "[1]"])
 async def test_an_id_that_is_neither_text_nor_a_whole_number_is_refused(server: Server, value: str) -> None:
     told = await server.refused(gives(f'{{"data": [{{"id": {value}}}]}}'.encode()))
-    assert "a record has no id where it is to stand" in told
+    assert "a record has no id where one is expected" in told

@@ -151,7 +151,7 @@ def test_a_pulled_sheet_hides_old_values_and_greys_locked_rows(tmp_path: Path) -
 def test_a_file_that_is_there_stands_unless_it_is_to_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / "out.xlsx"
     path.write_text("precious")
-    with pytest.raises(UsageError, match=r"is there already\. Say --force"):
+    with pytest.raises(UsageError, match=r"already exists\. Replace it with --force"):
         write_template(path, TARGET, "mine", force=False)
     assert path.read_text() == "precious"
     write_template(path, TARGET, "mine", force=True)
@@ -172,7 +172,7 @@ def test_a_workbook_that_is_given_up_leaves_no_file_open(
         given_up()
     gc.collect()
     assert [str(warning.message) for warning in recwarn] == []
-    assert [path.name for path in tmp_path.iterdir()] == ["x.xlsx"]  # whole_file takes it away
+    assert [path.name for path in tmp_path.iterdir()] == ["x.xlsx"]  # atomic_file takes it away
 
 
 def test_a_disk_that_is_full_at_the_end_is_told(tmp_path: Path) -> None:
