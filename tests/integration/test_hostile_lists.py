@@ -210,4 +210,4 @@ async def test_a_csv_runs_no_formula_wherever_it_came_from(server: Server) -> No
 @pytest.mark.parametrize("value", ["null", "true", "1.5", '""', "{}", "[1]"])
 async def test_an_id_that_is_neither_text_nor_a_whole_number_is_refused(server: Server, value: str) -> None:
     told = await server.refused(gives(f'{{"data": [{{"id": {value}}}]}}'.encode()))
-    assert "a record has no id where it is to stand" in told
+    assert "a record has no id at id; set list.id to where the id is" in told
