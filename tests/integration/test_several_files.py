@@ -181,7 +181,7 @@ async def test_the_log_and_a_stop_name_file_and_row(tmp_path: Path) -> None:
         with key_refused_after(sandbox, 2):
             summary = await apply(three_files(tmp_path), settings_for(sandbox, tmp_path))
     assert summary.exit_code == 3
-    assert summary.stopped.startswith("Stopped at b.csv row 2: ")
+    assert summary.stopped.message.startswith("Stopped at b.csv row 2: ")
     events = [json.loads(line) for line in (summary.folder / "run.log").read_text("utf-8").splitlines()]
     failed = next(event for event in events if event["event"] == "failed")
     assert (failed["file"], failed["row"]) == ("a.csv", 3)
