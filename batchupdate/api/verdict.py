@@ -74,9 +74,9 @@ _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 
 _TOO_MANY = "too many requests"
 _SAYS: Mapping[int, str] = {
-    207: "several answers in one: no plain success",
-    401: "the API refuses the key",
-    403: "the key may not change this record",
+    207: "several answers in one, which may include failures",
+    401: "the API rejected the key",
+    403: "the key has no permission to change this record",
     404: "there is no such record",
     429: _TOO_MANY,
 }
@@ -126,7 +126,7 @@ def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) ->
         message = _sentence(answer, policy, rule)
     if meaning.ambiguous and not policy.repeatable:
         may = "" if isinstance(answer, Fault) else "it may have been applied; "
-        told = f"{message}; {may}it is not sent again, for this target does not say that repeating is safe"
+        told = f"{message}; {may}it is not sent again, because the target does not declare that repeating is safe"
         return Verdict(Action.DONE, _unless_told(answer, policy), told)
     return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous)
 
@@ -186,6 +186,6 @@ def _means(reply: Reply, policy: Policy, throttle: ThrottleRule | None) -> str:
         return _TOO_MANY  # what the status says otherwise is beside the point
     rule = policy.statuses.get(status)
     if (means := (rule.means if rule else "") or _SAYS.get(status, "")) or status not in _REDIRECTS:
-        return means or responses.get(status, "a status that no standard knows")
+        return means or responses.get(status, "a status without a standard meaning")
     place = reply.headers.get("location", "")
-    return f"the API redirects{f' to {place}' if place else ''}, and redirects are not followed; check the base URL"
+    return f"the API redirects{f' to {place}' if place else ''}, but redirects are not followed; check the base URL"

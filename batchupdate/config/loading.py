@@ -144,4 +144,4 @@ def _typed(variable: str, loc: tuple[str, ...], text: str) -> object:
         return TypeAdapter(wanted, config=_FINITE).validate_python(text)
     except ValidationError as error:
         message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"The environment variable {variable} is wrong: {message}.") from error
+        raise ConfigError(f"The environment variable {variable} is invalid: {message}.") from error

@@ -80,7 +80,7 @@ def parse_ceiling(text: object) -> Rate:
     """
     rate = parse_rate(text)
     if rate.auto:
-        raise ValueError(f"{text!r} is no ceiling; write it as 50/s, 600/min, 1000/h or unlimited")
+        raise ValueError(f"{text!r} is not a ceiling; write it as 50/s, 600/min, 1000/h or unlimited")
     return rate
 
 

@@ -74,7 +74,7 @@ def find_key(variable: str | None, settings: Settings, environ: Mapping[str, str
         return _clean_key(_read_keyring(settings.keyring), f"The keyring entry {settings.keyring}")
     raise ConfigError(
         "There is no API key.",
-        f"Put it into the environment variable {variable}, or name a file with 'key_file' in the config.",
+        f"Set the environment variable {variable}, or name a file with 'key_file' in the config.",
     )
 
 
@@ -110,7 +110,7 @@ def _clean_key(text: str, place: str) -> SecretStr:
     if not key:
         raise ConfigError(f"{place} is empty.")
     if len(key) < SHORTEST_SECRET:
-        raise ConfigError(f"{place} does not hold a key: a key has at least {SHORTEST_SECRET} characters.")
+        raise ConfigError(f"{place} does not contain a key: a key has at least {SHORTEST_SECRET} characters.")
     if not key.isascii() or not key.isprintable() or " " in key or len(key) > KEY_MAX_BYTES:
-        raise ConfigError(f"{place} does not hold a key: a key is one word of printable ASCII characters.")
+        raise ConfigError(f"{place} does not contain a key: a key is one word of printable ASCII characters.")
     return SecretStr(key)

@@ -46,7 +46,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call] # missing in the stubs
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not supported; write it out", problem_mark=mark)
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not supported; write the value out", problem_mark=mark
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's signature
@@ -59,7 +61,7 @@ class _Loader(yaml.SafeLoader):
                 told = f"{key_node.value!r} means {str(key).lower()} in YAML; put quotes around it"
                 raise yaml.MarkedYAMLError(problem=told, problem_mark=key_node.start_mark)
             if key in seen:
-                told = f"{key!r} stands here twice; keep one of them"
+                told = f"{key!r} occurs twice here; keep one of them"
                 raise yaml.MarkedYAMLError(problem=told, problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
@@ -92,7 +94,7 @@ def load(path: Path, model: type[M], what: str) -> M:
     except OSError as error:
         raise ConfigError(f"The {what} {path} can't be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise ConfigError(f"The {what} {str(path)!r} can't be read: this is no path.") from error
+        raise ConfigError(f"The {what} {str(path)!r} can't be read: this is not a path.") from error
     return parse(raw, model, what, str(path))
 
 
@@ -118,11 +120,11 @@ def parse(raw: bytes, model: type[M], what: str, place: str) -> M:
         raise ConfigError(f"{line}: this is not valid YAML: {told}.") from error
     except yaml.reader.ReaderError as error:
         line = f"{place}:{text.count(chr(10), 0, error.position) + 1}"
-        raise ConfigError(f"{line}: YAML allows no control characters, and here is one.") from error
+        raise ConfigError(f"{line}: this line contains a control character, which YAML does not allow.") from error
     except RecursionError as error:
-        raise ConfigError(f"The {what} {place} nests too deep.") from error
+        raise ConfigError(f"The {what} {place} is nested too deeply.") from error
     if not isinstance(data, dict):
-        raise ConfigError(f"The {what} {place} must consist of settings, a line each, such as 'name: value'.")
+        raise ConfigError(f"The {what} {place} must contain one setting per line, such as 'name: value'.")
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -182,7 +184,7 @@ def suggestion(model: type[BaseModel], loc: Sequence[int | str]) -> str:
         return ""
     known = list(current.model_fields)
     close = difflib.get_close_matches(str(loc[-1]), known, n=1)
-    return f" Did you mean {close[0]!r}?" if close else f" Known here: {', '.join(known)}."
+    return f" Did you mean {close[0]!r}?" if close else f" Known settings: {', '.join(known)}."
 
 
 def _below(annotation: object, part: int | str) -> object:

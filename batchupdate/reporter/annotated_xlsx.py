@@ -76,7 +76,9 @@ def write_annotated(
             widths = _Widths(headings)
             for row in chain.from_iterable(batches):
                 if row.number > MOST_ROWS:
-                    raise InputError(f"A sheet can't hold more than {MOST_ROWS:,} rows.", "Say --limit, or split it.")
+                    raise InputError(
+                        f"A sheet can't hold more than {MOST_ROWS:,} rows.", "Use --limit, or split the file."
+                    )
                 notes = _notes(problems.get(row.number, ()), columns)
                 cells = list(map(redact, row.cells))
                 widths.look_at(cells)

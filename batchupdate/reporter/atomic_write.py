@@ -98,7 +98,7 @@ def _move(beside: Path, path: Path, notices: list[str]) -> None:
         second = _free_name(path)
         beside.replace(second)
         why = "is a folder" if path.is_dir() else "is open in another program, or protected"
-        notices.append(f"{path.name} {why}; the new one is {second.name}.")
+        notices.append(f"{path.name} {why}; the new file is {second.name}.")
 
 
 def _in_the_way(path: Path, error: OSError) -> bool:
@@ -115,8 +115,8 @@ def _unwritable(path: Path, error: OSError) -> SafetyStop:
     again = f"then run: batchupdate report {path.parent.name}"
     if error.errno in _FULL:
         return SafetyStop(
-            f"There is no room on the disk for the reports in {path.parent}.",
-            f"Nothing is lost, for the journal is complete: make room, {again}",
+            f"The disk is full; it has no room for the reports in {path.parent}.",
+            f"Nothing is lost: the journal is complete. Free some space, {again}",
         )
-    hint = f"The journal is complete: make room or close the file, {again}"
+    hint = f"The journal is complete. Close the file or free some space, {again}"
     return SafetyStop(f"The report {path} can't be written: {error.strerror or error}.", hint)

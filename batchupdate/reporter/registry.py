@@ -42,6 +42,6 @@ def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: I
         raise InternalError(
             f"The counts of the run {summary.run_id} do not add up: {summary.rows} rows were read, {counted} have an "
             f"outcome, {written} are in results.csv.",
-            f"This is a bug of batchupdate; keep {summary.folder} and report it.",
+            f"This is a bug in batchupdate; keep {summary.folder} and report it.",
         )
     return [results, failed, overview]

@@ -87,15 +87,17 @@ class Summary:
         if allowed:
             better = f"{just_below(allowed).per_s:g}/s"
             if self.rate_per_s is None or self.rate_per_s > allowed:
-                return f"The API allowed about {allowed:.3g} requests/s; to begin there next time: --rate {better}"
-            return f"The API allows about {allowed:.3g} requests/s; next time you could say: --rate {better}"
+                return (
+                    f"The API allowed about {allowed:.3g} requests/s; to start at that rate next time: --rate {better}"
+                )
+            return f"The API allows about {allowed:.3g} requests/s; next time you can use: --rate {better}"
         if traffic.throttled and not self.auto:
             times = "once" if traffic.throttled == 1 else f"{traffic.throttled:,} times"
-            return f"The API asked {times} to slow down; next time let it be found out: --rate auto"
+            return f"The API asked {times} to slow down; next time, let batchupdate find the limit: --rate auto"
         if traffic.throttled or not self.rate_per_s or self.achieved_per_s < AT_THE_RATE * self.rate_per_s:
             return ""
         faster = "--max-rate" if self.auto else "--rate"
-        return f"The API took all of {self.rate_per_s:g} requests/s without a word; {faster} could be higher."
+        return f"The API accepted {self.rate_per_s:g} requests/s without complaint; {faster} could be higher."
 
     def to_json(self) -> dict[str, Any]:
         """The summary as `summary.json` has it; times are UTC in ISO 8601, durations in seconds."""

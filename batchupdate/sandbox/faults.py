@@ -89,7 +89,7 @@ class Faults:
             chance, _, seconds = rest.partition("@")
             fault = _fault(name, seconds)
             if fault.kind in chances:
-                raise ValueError(f"The fault {name.strip()!r} stands twice in {text!r}; {_HELP}.")
+                raise ValueError(f"The fault {name.strip()!r} occurs twice in {text!r}; {_HELP}.")
             chances[fault.kind] = fault, _number(chance, part, most=1.0)
         total = math.fsum(chance for _, chance in chances.values())
         if total > 1 + _ROUNDING:

@@ -22,7 +22,7 @@ RAGGED = "ragged_row"
 """The code of a row with more or fewer cells than there are headings."""
 
 
-_told_short = re.compile(r"the row has (\d+) cells, and the heading row has \d+; is a line broken in two\?").search
+_told_short = re.compile(r"the row has (\d+) cells, but the header row has \d+; is a line broken in two\?").search
 
 
 def told_ragged(cells: int | str, headings: int, *, many: bool) -> str:
@@ -33,8 +33,8 @@ def told_ragged(cells: int | str, headings: int, *, many: bool) -> str:
         headings: how many there are.
         many: whether it has too many.
     """
-    way_out = "put quotes around a cell that holds the delimiter" if many else "is a line broken in two?"
-    return f"the row has {cells} cells, and the heading row has {headings}; {way_out}"
+    way_out = "put quotes around a cell that contains the delimiter" if many else "is a line broken in two?"
+    return f"the row has {cells} cells, but the header row has {headings}; {way_out}"
 
 
 def told_short(told: str) -> tuple[int, str] | None:

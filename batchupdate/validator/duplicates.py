@@ -106,7 +106,8 @@ def duplicate_problem(row: int, group: Sequence[Sighting], heading: str, labels:
     rows = labels.label_all(others[:NAMED_AT_MOST])
     rows += f" and {len(others) - NAMED_AT_MOST} more" if len(others) > NAMED_AT_MOST else ""
     message = (
-        f"the same record is in {rows} too; keep one of them, or say how to join them: --on-duplicate last, or merge"
+        f"the same record is in {rows}, too; keep one of them, or combine them with --on-duplicate last or "
+        "--on-duplicate merge"
     )
     return Problem("duplicate_id", row, heading, "", message)
 

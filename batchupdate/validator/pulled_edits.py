@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn, OldColumn
 
 UNTOUCHED = "not edited since it was pulled"
-BLANKED_ONLY = "nothing to send: its only edits are blanked cells, which leave their fields as they are"
+BLANKED_ONLY = "nothing to send: the only edits are cleared cells, which leave their fields as they are"
 OTHER_RECORD = "other_record"
 _OLD_MARKERS = frozenset({OLD_NULL, OLD_EMPTY})
 
@@ -140,10 +140,10 @@ class Comparison:
                 continue
             if is_retyped(cell, was):
                 told = f"was {quoted(was)} when it was pulled: a spreadsheet program took the id for a number or a date"
-                told += "; put the id back, in a column formatted as text"
+                told += "; restore the id, in a column formatted as text"
                 return Problem("id_as_number", row.number, mapped.heading, cell, told)
             told = f"the old values in this row are those of {quoted(was)}; was the id changed, or were some columns "
-            told += "sorted without the others? Undo that, or, to have all of this row sent, empty its _old. cells"
+            told += "sorted without the others? Undo that; or, to send the whole row, clear its _old. cells"
             return Problem(OTHER_RECORD, row.number, mapped.heading, cell, told)
         return None
 
@@ -163,7 +163,7 @@ class Comparison:
         return self._locked is not None and bool(row.cells[self._locked].strip())
 
     def _refused(self, row: Row, cells: Sequence[str], place: int) -> Problem:
-        told = f"this record must not be edited: {row.cells[self._locked or 0].strip()}; put the old value back"
+        told = f"this record must not be edited: {row.cells[self._locked or 0].strip()}; restore the old value"
         return Problem("locked_record", row.number, self._mapped[place].heading, cells[place], told)
 
     def _along(self, one: OldColumn, cell: str, old: str) -> str:
@@ -185,5 +185,5 @@ def _same(cell: str, old: str, mapped: MappedColumn) -> bool:
 def _blanked(row: Row, mapped: MappedColumn, rule: FieldRule) -> Problem:
     markers = [*([mapped.empty_marker] if rule.clearable else []), *([mapped.null_marker] if rule.nullable else [])]
     way_out = f"write {' or '.join(markers)} to clear it" if markers else f"{mapped.name} can't be cleared"
-    told = f"the cell was blanked since it was pulled, and blank leaves {mapped.name} as it is; {way_out}"
+    told = f"the cell was cleared since it was pulled, but a blank cell leaves {mapped.name} as it is; {way_out}"
     return Problem("blanked_cell", row.number, mapped.heading, "", told, Level.WARNING)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 LISTED_AT_MOST = 10
 _PER_CENT = "; write 50 % as 0.5, or as 50 if that is what the API wants"
-_SAY_COMMA = "; or, if the whole file is written with commas, say 'decimal: \",\"' under 'input' in the config"
+_SAY_COMMA = "; or, if the whole file is written with commas, set 'decimal: \",\"' under 'input' in the config"
 _texts_in_brackets = re.compile(r'\[\s*".*|.*"\s*\]\s*', re.DOTALL).fullmatch
 _HALF_OF_A_PAIR = re.compile("[\ud800-\udfff]")
 _whole = re.compile(r"[+-]?[0-9]+").fullmatch
@@ -83,10 +83,10 @@ def _integer(name: str, rule: FieldRule, cell: str) -> int:
     if not _whole(cell):
         told = f"{quoted(cell)} is not a whole number such as 12"
         if _decimal(cell):
-            told += "; leave decimals and the exponent out"
+            told += "; remove the decimals or the exponent"
         raise RefusedError("not_an_integer", told)
     if len(cell) > MOST_DIGITS:
-        raise RefusedError("too_long", f"{name} has {len(cell):,} digits, at most {MOST_DIGITS:,} can be sent")
+        raise RefusedError("too_long", f"{name} has {len(cell):,} digits, but at most {MOST_DIGITS:,} can be sent")
     number = int(cell)
     _within(name, rule, number, cell)
     return number
@@ -106,9 +106,9 @@ def _with_point(cell: str) -> str:
         told += _PER_CENT.replace(".", ",")
     elif _decimal(cell):
         other = f"{cell.replace('.', '')} or " if _either_way(cell) else ""
-        told += f"; with 'decimal: \",\"' a point begins no decimals: write {other}{cell.replace('.', ',')}"
+        told += f"; with 'decimal: \",\"' the decimal separator is a comma: write {other}{cell.replace('.', ',')}"
     else:
-        told += "; with 'decimal: \",\"' it needs a comma before the decimals, and points or nothing between thousands"
+        told += "; with 'decimal: \",\"' write a comma before the decimals, and points or nothing between thousands"
     raise RefusedError("not_a_number", told)
 
 
@@ -126,7 +126,7 @@ def _number(name: str, rule: FieldRule, typed: str, cell: str | None = None) -> 
         raise RefusedError("not_a_number", told)
     sign, whole, decimals, exponent = match.groups()
     if len(cell) > MOST_DIGITS:
-        raise RefusedError("too_long", f"{name} has {len(cell):,} digits, at most {MOST_DIGITS:,} can be sent")
+        raise RefusedError("too_long", f"{name} has {len(cell):,} digits, but at most {MOST_DIGITS:,} can be sent")
     _within(name, rule, Decimal(cell), typed)
     if decimals is None and exponent is None:
         return int(cell)
@@ -138,9 +138,9 @@ def _number(name: str, rule: FieldRule, typed: str, cell: str | None = None) -> 
 def _within(name: str, rule: FieldRule, number: int | Decimal, cell: str) -> None:
     # A float's shortest text is what stands in the declaration; its binary value is not.
     if rule.minimum is not None and number < Decimal(str(rule.minimum)):
-        raise RefusedError("too_small", f"{name} is {quoted(cell)}, at least {rule.minimum} is allowed")
+        raise RefusedError("too_small", f"{name} is {quoted(cell)}, but must be at least {rule.minimum}")
     if rule.maximum is not None and number > Decimal(str(rule.maximum)):
-        raise RefusedError("too_large", f"{name} is {quoted(cell)}, at most {rule.maximum} is allowed")
+        raise RefusedError("too_large", f"{name} is {quoted(cell)}, but must be at most {rule.maximum}")
 
 
 def _boolean(name: str, rule: FieldRule) -> Parse:
@@ -165,7 +165,7 @@ def _date(name: str, rule: FieldRule, cell: str) -> str:
         try:
             return datetime.strptime(cell, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007 - a date has no time zone
         except ValueError:
-            raise RefusedError("not_a_date", f"{quoted(cell)} is no day of the calendar") from None
+            raise RefusedError("not_a_date", f"{quoted(cell)} is not a day in the calendar") from None
     for form in rule.input_formats:
         try:
             return datetime.strptime(cell, form).date().isoformat()  # noqa: DTZ007 - as above
@@ -173,7 +173,7 @@ def _date(name: str, rule: FieldRule, cell: str) -> str:
             continue
     told = f"{quoted(cell)} is not a date such as 2026-11-21"
     if _iso_time(cell):
-        told = f"{quoted(cell)} has a time of day, and {name} is a date; leave the time out"
+        told = f"{quoted(cell)} has a time of day, but {name} is a date; remove the time"
     raise RefusedError("not_a_date", told + _also(rule))
 
 
@@ -193,9 +193,9 @@ def _datetime(name: str, rule: FieldRule) -> Parse:
         try:
             moment = datetime.fromisoformat(f"{day}T{minute}")
         except ValueError:
-            raise RefusedError("not_a_datetime", f"{quoted(cell)} is no moment of the calendar") from None
+            raise RefusedError("not_a_datetime", f"{quoted(cell)} is not a valid date and time") from None
         if not offset and rule.timezone == "required":
-            raise RefusedError("no_time_zone", f"{quoted(cell)} has no time zone; write Z or +01:00 behind it")
+            raise RefusedError("no_time_zone", f"{quoted(cell)} has no time zone; add Z or an offset such as +01:00")
         if not offset and zone:
             offset = _offset(name, moment, zone, cell)
         if offset and offset != "Z" and ":" not in offset:
@@ -226,8 +226,8 @@ def _offset(name: str, moment: datetime, zone: ZoneInfo, cell: str) -> str:
     early, late = (moment.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if early.utcoffset() != late.utcoffset():
         gap = early.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment
-        what = "does not exist" if gap else "comes twice"
-        told = f"{quoted(cell)} {what} in {zone.key}, where the clocks change; write the offset of {name} behind it"
+        what = "does not exist" if gap else "occurs twice"
+        told = f"{quoted(cell)} {what} in {zone.key}, where the clocks change; add the offset of {name} behind it"
         raise RefusedError("no_time_zone", told)
     return early.isoformat()[-6:]
 
@@ -267,9 +267,9 @@ def require_count(name: str, rule: FieldRule, count: int) -> None:
         RefusedError: they are too few or too many.
     """
     if rule.min_items is not None and count < rule.min_items:
-        raise RefusedError("too_few", f"{name} has {count} items, at least {rule.min_items} are needed")
+        raise RefusedError("too_few", f"{name} has {count} items, but at least {rule.min_items} are needed")
     if rule.max_items is not None and count > rule.max_items:
-        raise RefusedError("too_many", f"{name} has {count} items, at most {rule.max_items} are allowed")
+        raise RefusedError("too_many", f"{name} has {count} items, but at most {rule.max_items} are allowed")
 
 
 def _list(name: str, rule: FieldRule, decimal: str) -> Parse:
@@ -281,7 +281,7 @@ def _list(name: str, rule: FieldRule, decimal: str) -> Parse:
         if parts is None:
             parts = [part.strip() for part in cell.split(rule.separator)]
             if "" in parts:
-                told = f"item {parts.index('') + 1} of {quoted(cell)} is empty; take a {rule.separator!r} out"
+                told = f"item {parts.index('') + 1} of {quoted(cell)} is empty; remove one {rule.separator!r}"
                 raise RefusedError("bad_item", told)
         require_count(name, rule, len(parts))
         values = []
@@ -302,15 +302,17 @@ def _json_items(cell: str) -> list[str] | None:
     except (ValueError, RecursionError) as error:
         if not _texts_in_brackets(cell):
             return None  # such as [draft], red
-        why = error.msg if isinstance(error, json.JSONDecodeError) else "it nests too deep"
-        raise RefusedError("bad_item", f"{quoted(cell)} looks like a JSON array, and is none ({why})") from None
+        why = error.msg if isinstance(error, json.JSONDecodeError) else "it is nested too deeply"
+        raise RefusedError("bad_item", f"{quoted(cell)} looks like a JSON array, but is not one ({why})") from None
     if _HALF_OF_A_PAIR.search("".join(item for item in items if isinstance(item, str))):
-        raise RefusedError("bad_item", f"{quoted(cell)} holds half of a character, such as \\ud800")
+        raise RefusedError("bad_item", f"{quoted(cell)} contains half of a character, such as \\ud800")
     texts: list[str] = []
     for number, item in enumerate(items, 1):
         if not isinstance(item, str | bool):
             kind = "null" if item is None else "an array" if isinstance(item, list) else "an object"
-            raise RefusedError("bad_item", f"item {number} is {kind}; a list holds texts, numbers, true and false")
+            raise RefusedError(
+                "bad_item", f"item {number} is {kind}; a list can contain texts, numbers, true and false"
+            )
         texts.append(item if isinstance(item, str) else str(item).lower())
     return texts
 
@@ -325,11 +327,11 @@ def _text_item(rule: FieldRule) -> Parse:
     def parse(text: str) -> str:
         if rule.max_length is not None and len(text) > rule.max_length:
             raise RefusedError(
-                "too_long", f"{quoted(text)} has {len(text)} characters, at most {rule.max_length} are allowed"
+                "too_long", f"{quoted(text)} has {len(text)} characters, but at most {rule.max_length} are allowed"
             )
         if rule.min_length is not None and len(text) < rule.min_length:
             raise RefusedError(
-                "too_short", f"{quoted(text)} has {len(text)} characters, at least {rule.min_length} are needed"
+                "too_short", f"{quoted(text)} has {len(text)} characters, but at least {rule.min_length} are needed"
             )
         if rule.enum is not None and text not in rule.enum:
             raise RefusedError("not_in_list", none_of(text, rule.enum))
@@ -350,15 +352,15 @@ def _json(name: str, rule: FieldRule, cell: str) -> Any:  # noqa: ANN401 - any J
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise RefusedError("not_json", f"{name} is not JSON ({error.msg}, {place}): {quoted(cell)}") from None
-    except (RecursionError, ValueError, OverflowError):  # it nests too deep, or has a number of too many digits
-        raise RefusedError("not_json", f"{name} nests too deep, or holds a number that is too long") from None
+    except (RecursionError, ValueError, OverflowError):  # it is nested too deeply, or has a number of too many digits
+        raise RefusedError("not_json", f"{name} is nested too deeply, or contains a number that is too long") from None
     if rule.json_type and not isinstance(value, dict if rule.json_type == "object" else list):
         wanted = 'an object such as {"a": 1}' if rule.json_type == "object" else "an array such as [1, 2]"
         raise RefusedError("wrong_json_type", f"{quoted(cell)} is not {wanted}")
     if value is None and not rule.nullable:
         raise RefusedError("null_not_allowed", f"{name} can't be null; leave the cell blank to keep it as it is")
     if _HALF_OF_A_PAIR.search(json.dumps(value, ensure_ascii=False, default=str)):
-        raise RefusedError("not_json", f"{name} holds half of a character, such as \\ud800")
+        raise RefusedError("not_json", f"{name} contains half of a character, such as \\ud800")
     return value
 
 
@@ -371,7 +373,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise RefusedError("not_json", f"{quoted(twice)} stands twice in one object; keep one of them")
+        raise RefusedError("not_json", f"{quoted(twice)} occurs twice in one object; keep one of them")
     return made
 
 

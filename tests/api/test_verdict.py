@@ -20,7 +20,7 @@ FAILED, UPDATED, UNKNOWN = Outcome.FAILED, Outcome.UPDATED, Outcome.UNKNOWN
 WAITING = Outcome.NOT_ATTEMPTED
 REPEATABLE = Policy(repeatable=True)
 ONCE = Policy(repeatable=False)
-NOT_AGAIN = "it is not sent again, for this target does not say that repeating is safe"
+NOT_AGAIN = "it is not sent again, because the target does not declare that repeating is safe"
 
 
 def verdict(status: int, policy: Policy = REPEATABLE, body: bytes = b"", **headers: str) -> Verdict:
@@ -153,16 +153,16 @@ def test_a_hold_keeps_its_wait_whatever_outcome_a_target_gives_it() -> None:
         (verdict(404), "404 there is no such record"),
         (verdict(404, body=b'{"message": "gone"}'), "404 there is no such record: gone"),
         (verdict(404, body=b'"There is NO such record"'), "404 there is no such record"),
-        (verdict(403), "403 the key may not change this record"),
+        (verdict(403), "403 the key has no permission to change this record"),
         (verdict(418), "418 I'm a Teapot"),
-        (verdict(799), "799 a status that no standard knows"),
+        (verdict(799), "799 a status without a standard meaning"),
         (verdict(409, overridden(409, means="someone was faster")), "409 someone was faster"),
-        (verdict(207), "207 several answers in one: no plain success"),
+        (verdict(207), "207 several answers in one, which may include failures"),
         (
             verdict(301, location="https://elsewhere"),
-            "301 the API redirects to https://elsewhere, and redirects are not followed; check the base URL",
+            "301 the API redirects to https://elsewhere, but redirects are not followed; check the base URL",
         ),
-        (verdict(308), "308 the API redirects, and redirects are not followed; check the base URL"),
+        (verdict(308), "308 the API redirects, but redirects are not followed; check the base URL"),
         (verdict(302, overridden(302, means="sent to the login page")), "302 sent to the login page"),
         (verdict(304), "304 Not Modified"),
         (verdict(422, Policy(repeatable=True, error_paths=["why"]), b'{"why": "x", "message": "y"}'), "x"),

@@ -78,7 +78,7 @@ def test_three_edits_make_three_requests_with_just_these_fields(
     made = cli("run", "now.xlsx", "--target", TARGET, *FAST, "--base-url", sandbox.url)
     assert made.exit_code == 0, made.output
     assert "63 rows: 3 to send, 60 are unchanged since the pull." in made.stderr
-    assert "row 11: warning: column 'name': the cell was blanked since it was pulled" in made.stderr
+    assert "row 11: warning: column 'name': the cell was cleared since it was pulled" in made.stderr
     assert [(change.id, change.fields) for change in sandbox.applied] == [
         (RECORDS[1].id, {"name": "One"}),
         (RECORDS[5].id, {"description": None}),
@@ -98,7 +98,7 @@ def test_an_edit_of_a_locked_record_is_refused_and_may_be_put_back(
     made = cli("run", "now.xlsx", "--target", TARGET, *FAST, "--base-url", sandbox.url)
     assert made.exit_code == 1
     assert (
-        "this record must not be edited: built by Langdock; it is not yours to change; put the old value" in made.stdout
+        "this record must not be edited: built by Langdock; it is not yours to change; restore the old v" in made.stdout
     )
     assert [change.fields for change in sandbox.applied] == [{"name": "Renamed"}]
     (failed,) = results(tmp_path, "failed.csv")
@@ -166,7 +166,7 @@ def test_what_a_list_lacks_is_told_on_standard_error(cli: Cli, batchupdate_sandb
     url = batchupdate_sandbox(langdock=2).url
     made = cli("pull", "mine.yaml", "--base-url", url, "--format", "csv")
     assert made.stdout == f"5 records → {TARGET}.csv, 3 of them not yours to change (see _locked)\n"
-    assert "No record has iconUrl. Say under list.fields where it stands, or name it under list.absent." in made.stderr
+    assert "No record contains iconUrl. Declare where it is under list.fields, or add it to list.absent." in made.stderr
     assert "No record" not in cli("pull", "mine.yaml", "--base-url", url, "--quiet", "--force").stderr
 
 
@@ -185,13 +185,13 @@ def test_a_refused_key_stops_with_exit_3(
     [
         (["pull", "nairi-llm-integration"], "say: batchupdate template nairi-llm-integration"),
         (["pull", "langdok-integration"], "Did you mean langdock-integration?"),
-        (["pull", TARGET, "-o", "there.xlsx"], "there.xlsx is there already."),
+        (["pull", TARGET, "-o", "there.xlsx"], "there.xlsx already exists."),
         (["pull", TARGET, "-o", "x.txt"], "The name of x.txt is none of: xlsx, csv, jsonl."),
         (["pull", TARGET, "--format", "ods"], "--format ods is none of: xlsx, csv, jsonl."),
         (["pull", TARGET, "-o", "x.csv", "--format", "xlsx"], "x.csv does not have the extension of --format xlsx."),
         (
             ["pull", TARGET, "-o", "no/such/x.csv"],
-            "There is no folder no/such.\nMake it, or give another name with -o.",
+            "There is no folder no/such.\nCreate it, or give another name with -o.",
         ),
         (["pull", TARGET, "-o", "-", "--format", "csv"], "A sheet can't be written to standard output"),
         (["template", TARGET, "-o", "-"], "A sheet can't be written to standard output"),
@@ -200,11 +200,11 @@ def test_a_refused_key_stops_with_exit_3(
         (["pull", TARGET, "--config", "no.yaml"], "no.yaml"),
         (["pull", "mine.yaml"], "has no base URL"),
         (["template", "nobody"], "There is no target 'nobody'"),
-        (["template", TARGET, "-o", "there.xlsx"], "there.xlsx is there already."),
+        (["template", TARGET, "-o", "there.xlsx"], "there.xlsx already exists."),
         (["template", TARGET, "-o", "x.csv"], "A template is a workbook, and x.csv does not end in .xlsx."),
         (
             ["template", TARGET, "-o", "no/such/x.xlsx"],
-            "There is no folder no/such.\nMake it, or give another name with -o.",
+            "There is no folder no/such.\nCreate it, or give another name with -o.",
         ),
     ],
 )

@@ -49,4 +49,4 @@ def test_a_report_that_is_held_is_told_after_a_run(
     (folder / "failed.csv").mkdir()
     result = cli("report")
     assert result.exit_code == 0
-    assert "failed.csv is a folder; the new one is failed (2).csv." in result.stderr
+    assert "failed.csv is a folder; the new file is failed (2).csv." in result.stderr

@@ -210,7 +210,7 @@ def test_what_nobody_sets_is_left_to_the_target() -> None:
         ("input:\n  columns:\n    A: 5\n", "config.yaml:3: input.columns.A: this must be settings, such as 'name: val"),
         ("input:\n  columns: {A: {null_marker: ''}}\n", "input.columns.A.null_marker: String should have at least 1"),
         ("rate: 5\n", "config.yaml:1: rate: 5 is not a rate; write it as 5/s, 600/min, 1000/h, auto or unlimited."),
-        ("max_rate: auto\n", "max_rate: 'auto' is no ceiling; write it as 50/s"),
+        ("max_rate: auto\n", "max_rate: 'auto' is not a ceiling; write it as 50/s"),
         ("retry_budget: 0.2.\n", "retry_budget: '0.2.' is not a percentage such as 20%."),
         ("timeout: '5'\n", "config.yaml:1: timeout: Input should be a valid number."),
         ("timeout: 0\n", "config.yaml:1: timeout: Input should be greater than 0."),
@@ -237,23 +237,23 @@ def test_a_mistake_in_the_file_is_told_with_its_line(text: str, said: str, tmp_p
     [
         (
             {"BATCHUPDATE_CONCURRENCY": "many"},
-            "The environment variable BATCHUPDATE_CONCURRENCY is wrong: Input should",
+            "The environment variable BATCHUPDATE_CONCURRENCY is invalid: Input should",
         ),
         (
             {"BATCHUPDATE_TIMEOUT": "inf"},
-            "The environment variable BATCHUPDATE_TIMEOUT is wrong: Input should be a fin",
+            "The environment variable BATCHUPDATE_TIMEOUT is invalid: Input should be a fin",
         ),
         (
             {"BATCHUPDATE_TIMEOUT": "0"},
-            "The environment variable BATCHUPDATE_TIMEOUT is wrong: Input should be greater",
+            "The environment variable BATCHUPDATE_TIMEOUT is invalid: Input should be greater",
         ),
         (
             {"BATCHUPDATE_RATE": "fast"},
-            "The environment variable BATCHUPDATE_RATE is wrong: 'fast' is not a rate; write",
+            "The environment variable BATCHUPDATE_RATE is invalid: 'fast' is not a rate; write",
         ),
         (
             {"BATCHUPDATE_STRICT": "perhaps"},
-            "The environment variable BATCHUPDATE_STRICT is wrong: Input should be a v",
+            "The environment variable BATCHUPDATE_STRICT is invalid: Input should be a v",
         ),
         (
             {"BATCHUPDATE_MAX_FAILURE": "5"},
@@ -407,14 +407,14 @@ def test_a_word_of_printable_ascii_is_a_key_and_white_space_around_it_is_not(key
 BAD_KEYS = {
     "  \n": "is empty",
     "secre": "a key has at least 6 characters",
-    "sécret-key": "does not hold a key",
-    "secret key": "does not hold a key",
-    "secret\nkey": "does not hold a key",
-    "secret\r\nX-Evil: 1": "does not hold a key",
-    "secret\x00key": "does not hold a key",
-    "secret\tkey": "does not hold a key",
-    "secret\u200bkey": "does not hold a key",
-    "x" * (KEY_MAX_BYTES + 1): "does not hold a key",
+    "sécret-key": "does not contain a key",
+    "secret key": "does not contain a key",
+    "secret\nkey": "does not contain a key",
+    "secret\r\nX-Evil: 1": "does not contain a key",
+    "secret\x00key": "does not contain a key",
+    "secret\tkey": "does not contain a key",
+    "secret\u200bkey": "does not contain a key",
+    "x" * (KEY_MAX_BYTES + 1): "does not contain a key",
 }
 
 

@@ -80,7 +80,7 @@ def test_a_byte_order_mark_is_skipped() -> None:
         ("name: x\n7: y\n", "t.yaml:2: 7: Keys should be strings."),
         ("name: x\nhieght: 1.0\n", "t.yaml:2: there is no setting 'hieght'. Did you mean 'height'?"),
         ("name: x\nleaf:\n  siz: 1\n", "t.yaml:3: there is no setting 'leaf.siz'. Did you mean 'size'?"),
-        ("name: x\nleaf:\n  zzz: 1\n", "t.yaml:3: there is no setting 'leaf.zzz'. Known here: size, tint, type."),
+        ("name: x\nleaf:\n  zzz: 1\n", "t.yaml:3: there is no setting 'leaf.zzz'. Known settings: size, tint, type."),
         (
             "name: x\nleaves:\n  type:\n    siz: 1\n",
             "t.yaml:4: there is no setting 'leaves.type.siz'. Did you mean 'size'?",
@@ -108,9 +108,12 @@ def test_no_value_of_the_file_stands_in_the_complaint() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("name: x\nname: y\n", "t.yaml:2: this is not valid YAML: 'name' stands here twice; keep one of them."),
-        ("name: x\nleaf:\n  size: 1\n  size: 2\n", "t.yaml:4: this is not valid YAML: 'size' stands here twice"),
-        ("name: &n x\ntall: *n\n", "t.yaml:2: this is not valid YAML: aliases (*name) are not supported; write it out"),
+        ("name: x\nname: y\n", "t.yaml:2: this is not valid YAML: 'name' occurs twice here; keep one of them."),
+        ("name: x\nleaf:\n  size: 1\n  size: 2\n", "t.yaml:4: this is not valid YAML: 'size' occurs twice here"),
+        (
+            "name: &n x\ntall: *n\n",
+            "t.yaml:2: this is not valid YAML: aliases (*name) are not supported; write the value out",
+        ),
         ("name: x\nleaf: {<<: {size: 1}}\n", "t.yaml:2: this is not valid YAML: could not determine a constructor"),
         ("name: x\non: true\n", "t.yaml:2: this is not valid YAML: 'on' means true in YAML; put quotes around it."),
         ("name: x\n[a]: 1\n", "t.yaml:2: this is not valid YAML: a key must be a plain word."),
@@ -128,7 +131,7 @@ def test_no_value_of_the_file_stands_in_the_complaint() -> None:
         ),
         ("name: x\n---\nname: y\n", "t.yaml:2: this is not valid YAML: expected a single document in the stream, but"),
         ("name: x\n\theight: 1\n", "t.yaml:2: this is not valid YAML:"),
-        ("name: x\nleaf: \x07\n", "t.yaml:2: YAML allows no control characters, and here is one."),
+        ("name: x\nleaf: \x07\n", "t.yaml:2: this line contains a control character, which YAML does not allow."),
     ],
 )
 def test_broken_or_treacherous_yaml_is_refused_with_its_line(text: str, said: str) -> None:
@@ -138,13 +141,13 @@ def test_broken_or_treacherous_yaml_is_refused_with_its_line(text: str, said: st
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (b"- a\n- b\n", "The target t.yaml must consist of settings, a line each, such as 'name: value'."),
-        (b"just text", "The target t.yaml must consist of settings"),
-        (b"null", "The target t.yaml must consist of settings"),
+        (b"- a\n- b\n", "The target t.yaml must contain one setting per line, such as 'name: value'."),
+        (b"just text", "The target t.yaml must contain one setting"),
+        (b"null", "The target t.yaml must contain one setting"),
         (b"name: \xff\xfe", "The target t.yaml is not UTF-8 text (byte 7)."),
         ("name: x".encode("utf-16"), "The target t.yaml is not UTF-8 text (byte 1)."),
         (b"name: " + b"x" * MAX_BYTES, f"The target t.yaml is larger than {MAX_BYTES:,} bytes."),
-        (b"name: " + b"[" * 5000, "The target t.yaml nests too deep."),
+        (b"name: " + b"[" * 5000, "The target t.yaml is nested too deeply."),
     ],
 )
 def test_what_is_no_settings_file_at_all_is_refused(raw: bytes, said: str) -> None:
@@ -156,7 +159,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         load(tmp_path / "gone.yaml", Tree, "config file")
     with pytest.raises(ConfigError, match="can't be read"):
         load(tmp_path, Tree, "config file")
-    with pytest.raises(ConfigError, match="this is no path"):
+    with pytest.raises(ConfigError, match="this is not a path"):
         load(tmp_path / "a\0b", Tree, "config file")
 
 

@@ -427,7 +427,7 @@ async def test_a_share_of_failures_that_is_just_allowed_stops_nothing(clock: Fak
 
 async def test_an_api_that_takes_nothing_for_too_long_stops_the_run(clock: FakeClock) -> None:
     house = House(clock, 50, lambda row, _nth: OK if row < 5 else THROTTLED, rules=Rules(give_up_after_s=60.0))
-    with pytest.raises(SafetyStop, match=r"taken no request for 6\d s"):
+    with pytest.raises(SafetyStop, match=r"epted no request for 6\d s"):
         await house.work(1)
     assert house.rows.outcomes[5] is Outcome.NOT_ATTEMPTED
     assert not house.rows.final(5)
@@ -482,7 +482,7 @@ async def test_an_api_that_was_reached_once_is_waited_for_much_longer(clock: Fak
 async def test_an_api_that_only_fails_is_asked_less_and_less_and_then_given_up(clock: FakeClock) -> None:
     rules = Rules(max_attempts=100, give_up_after_s=120.0)
     house = House(clock, 500, lambda _row, _nth: BROKEN, rules=rules, concurrency=8)
-    with pytest.raises(SafetyStop, match=r"has taken no request for \d+ s. Its last word: 500"):
+    with pytest.raises(SafetyStop, match=r" accepted no request for \d+ s. Its last word: 500"):
         await house.work(8)
     assert 1120 <= clock.time < 1260
     assert len(house.api.seen) < 40

@@ -173,8 +173,8 @@ def test_a_row_of_another_width_is_a_problem_also_where_cells_change_places(make
         (3, "ragged_row", ""),
         (4, "ragged_row", "far"),
     ]
-    assert "the row has 2 cells, and the heading row has 3; is a line broken in two?" in whole.problems[0].message
-    assert "the row has 5 cells, and the heading row has 3; put quotes around" in whole.problems[1].message
+    assert "the row has 2 cells, but the header row has 3; is a line broken in two?" in whole.problems[0].message
+    assert "the row has 5 cells, but the header row has 3; put quotes around" in whole.problems[1].message
     assert whole.table.address(RowRef(1, 4).key, 4) == "E4"
 
 

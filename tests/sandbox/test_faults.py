@@ -47,7 +47,7 @@ def test_slow_and_retry_after_have_seconds_of_their_own() -> None:
         ("slow=0.1@inf", "'inf' in 'slow@inf' is not seconds"),
         ("slow=0.1@-1", "'-1' in 'slow@-1' is not seconds"),
         ("500=0.1@2", "'500' takes no seconds"),
-        ("500=0.1,500=0.1", "'500' stands twice"),
+        ("500=0.1,500=0.1", "'500' occurs twice"),
         ("500=0.6,hang=0.6", "add up to 1.2"),
     ],
 )

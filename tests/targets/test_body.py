@@ -29,7 +29,7 @@ JSON = st.recursive(
 
 
 def as_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    assert len(dict(pairs)) == len(pairs), "a name stands twice"
+    assert len(dict(pairs)) == len(pairs), "a name occurs twice"
     return dict(pairs)
 
 

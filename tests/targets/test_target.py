@@ -78,7 +78,7 @@ def test_what_a_file_leaves_out_is_careful() -> None:
         (
             "title: My API",
             "max_rate: auto\ntitle: x",
-            "t.yaml:2: max_rate: 'auto' is no ceiling; write it as 50/s, 600",
+            "t.yaml:2: max_rate: 'auto' is not a ceiling; write it as 50/s, 600",
         ),
         ("title: My API", "burst: 0\ntitle: x", "t.yaml:2: burst: Input should be greater than or equal to 1."),
         ("title: My API", "title: x\nstatuses: {4xx: {}}", "t.yaml:3: statuses.4xx: Input should be a valid integer."),

@@ -105,7 +105,7 @@ def test_a_map_is_read_as_loosely_as_headings() -> None:
     [
         ({"Nwe": "name"}, "The map names a column 'Nwe' that the file does not have. The file has: id, New, (no headi"),
         ({"New": "nmae"}, "names a field 'nmae' that langdock-integration does not have. Did you mean 'name'?"),
-        ({"New": "zzz"}, "There are: integrationId, name, description, iconUrl, color."),
+        ({"New": "zzz"}, "Known fields: integrationId, name, description, iconUrl, color."),
         ({"New": "name", "Other": "Name"}, "The map names two columns for 'name'. Keep one of them."),
         ({"New": "name", "new": "color"}, "The map names the column 'New' twice. Keep one of them."),
         ({"New": "name", "N-E-W": "name"}, "The map names the column 'New' twice."),

@@ -81,21 +81,21 @@ def test_two_spellings_of_one_id_are_one_record(target: str, one: str, other: st
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([2, 3], "the same record is in row 3 too; keep one of them, or say how to join them"),
-        ([2, 3, 4], "the same record is in rows 3, 4 too; keep one of them"),
-        ([2, 3, 4, 5, 6, 7], "the same record is in rows 3, 4, 5, 6, 7 too; keep one of them"),
-        ([2, 3, 4, 5, 6, 7, 8, 9], "the same record is in rows 3, 4, 5, 6, 7 and 2 more too; keep one of them"),
+        ([2, 3], "the same record is in row 3, too; keep one of them, or combine them with -"),
+        ([2, 3, 4], "the same record is in rows 3, 4, too; keep one of the"),
+        ([2, 3, 4, 5, 6, 7], "the same record is in rows 3, 4, 5, 6, 7, too; keep one of the"),
+        ([2, 3, 4, 5, 6, 7, 8, 9], "the same record is in rows 3, 4, 5, 6, 7 and 2 more, too; keep one of the"),
     ],
 )
 def test_a_duplicate_is_told_with_the_other_rows_and_the_way_out(rows: list[int], said: str) -> None:
     problem = duplicate_problem(2, [Sighting("k", row, valid=True) for row in rows], "ID")
     assert (problem.code, problem.row, problem.column) == ("duplicate_id", 2, "ID")
     assert problem.message.startswith(said)
-    assert problem.message.endswith("or say how to join them: --on-duplicate last, or merge")
+    assert problem.message.endswith(" them with --on-duplicate last or --on-duplicate merge")
 
 
 def test_a_duplicate_in_another_file_is_told_with_that_file() -> None:
     rows = [2, RowRef(1, 2).key, RowRef(1, 3).key]
     group = [Sighting("k", row, valid=True) for row in rows]
     problem = duplicate_problem(rows[1], group, "ID", RowLabels(("a.csv", "b.csv")))
-    assert problem.message.startswith("the same record is in a.csv row 2, b.csv row 3 too; keep one of them")
+    assert problem.message.startswith("the same record is in a.csv row 2, b.csv row 3, too; keep one of the")

@@ -155,7 +155,7 @@ def test_a_locked_row_may_stand_but_not_be_edited() -> None:
     assert checked.records == [None]
     told = only(checked)  # and nothing else is said about the row
     assert (told.code, told.column, told.cell, told.level) == ("locked_record", "name", "much too long", Level.ERROR)
-    assert told.message == "this record must not be edited: ours; put the old value back"
+    assert told.message == "this record must not be edited: ours; restore the old value"
 
 
 def test_a_required_field_goes_along_with_every_edit_and_never_alone() -> None:
@@ -372,9 +372,7 @@ def test_a_marker_is_no_value_and_a_decimal_comma_is_read() -> None:
 def test_old_values_that_were_deleted_are_told_for_then_every_cell_is_sent() -> None:
     headings = ("group", "key", "name", "size", "any", "_old.size")
     (hint,) = map_columns(headings, NUMBERED, Input()).hints
-    assert hint.startswith(
-        "The column 'name' has no old values beside it (_old.name), so all that stands in it is sent"
-    )
+    assert hint.startswith("The column 'name' has no old values beside it (_old.name), so all its cells are sent")
     assert len(map_columns((*headings[:4], "_locked"), NUMBERED, Input()).hints) == 2
     assert map_columns(headings[:5], NUMBERED, Input()).hints == ()
     assert map_columns(("group", "key", "size", "_old.size"), NUMBERED, Input(constants={"name": "x"})).hints == ()

@@ -72,7 +72,7 @@ def test_what_is_cut_off_is_told() -> None:
     checked = check(["id", "name"], ("1", "0123456789ab"), columns={"name": Column(transforms=("truncate",))})
     (problem,) = checked.problems
     assert (problem.code, problem.level, problem.cell) == ("truncated", Level.WARNING, "0123456789ab")
-    assert problem.message == "'0123456789ab' is cut to 10 characters: '0123456789'"
+    assert problem.message == "'0123456789ab' was cut to 10 characters: '0123456789'"
 
 
 @given(st.text(), st.integers(1, 12))
@@ -101,10 +101,10 @@ def test_a_transform_done_twice_is_done_once(name: str, text: str) -> None:
         ({"note": Column(transforms=("truncate",))}, "'truncate' has no length to cut to: note has no max_length"),
         (
             {"id": Column(transforms=("truncate",))},
-            "In the column 'id', 'truncate' would make another id. Take it out.",
+            "In the column 'id', 'truncate' would change the id. Remove it.",
         ),
-        ({"id": Column(transforms=("title",))}, "'title' would make another id"),
-        ({"name": Column(blank="null")}, "a blank cell can't mean null: name can't be null. Say 'blank: leave'."),
+        ({"id": Column(transforms=("title",))}, "'title' would change the id."),
+        ({"name": Column(blank="null")}, "a blank cell can't mean null: name can't be null. Use 'blank: leave'."),
         ({"name": Column(blank="empty")}, "a blank cell can't mean empty"),
         ({"id": Column(blank="null")}, "a blank cell can't mean null"),
     ],
@@ -152,7 +152,7 @@ def test_rows_that_do_not_meet_the_condition_are_left_alone() -> None:
     assert checked.records == [{"name": "a"}, None, {"name": "c"}, None]
     assert checked.ids == [("1",), None, ("3",), None]
     assert checked.problems in ([], ())
-    assert checked.skipped == {3: "not asked for: column 'Action' is 'skip' (when)", 5: checked.skipped[5]}
+    assert checked.skipped == {3: "skipped by 'when': column 'Action' is 'skip' (when)", 5: checked.skipped[5]}
     assert [row for _, row, _ in checked.sightings()] == [2, 4]
     assert [change is not None for change in checked.changes()] == [True, False, True, False]
 
@@ -182,7 +182,7 @@ def test_a_field_can_be_made_of_cells() -> None:
     )
     assert checked.records == [{"note": "x", "name": "Ops: Hub"}, {"note": "x"}, None, None]
     assert codes(checked) == ["incomplete_template"] * 2
-    assert "the column 'name', of which name is made, is blank; fill it in" in checked.problems[0].message
+    assert "the column 'name', from which name is computed, is blank; fill it in" in checked.problems[0].message
 
 
 def test_what_is_computed_is_checked_and_transformed_like_any_cell() -> None:
@@ -215,10 +215,10 @@ def test_a_ragged_row_does_not_trip_a_template() -> None:
     [
         ({"computed": {"name": "{tema}"}}, "names a column 'tema' that the file does not have. The file has: id, team"),
         ({"computed": {"name": "{team"}}, "The template of 'name' can't be read"),
-        ({"computed": {"name": "{team!r}"}}, "and nothing else in braces"),
-        ({"computed": {"name": "{team:>99}"}}, "and nothing else in braces"),
+        ({"computed": {"name": "{team!r}"}}, "can contain only columns in braces"),
+        ({"computed": {"name": "{team:>99}"}}, "can contain only columns in braces"),
         ({"computed": {"name": "{team.__class__}"}}, "names a column 'team.__class__' that the file does not have"),
-        ({"computed": {"nmae": "{team}"}}, "There is no field 'nmae' to be set."),
+        ({"computed": {"nmae": "{team}"}}, "There is no field 'nmae' to set."),
         ({"constants": {"name": "x"}, "computed": {"Name": "{team}"}}, "'name' is both computed and constant"),
         ({"constants": {"name": "x"}, "columns": {"team": Column(field="name")}}, "both set 'name'"),
         ({"when": {"acton": ("x",)}}, "'when' names a column 'acton' that the file does not have"),
@@ -249,7 +249,7 @@ def test_a_template_only_puts_cells_into_a_text(cells: list[str], between: str) 
     [
         (
             ["Integraton ID", "name"],
-            "The column 'Integraton ID' looks like it. If it is meant, say: --map \"Integraton ID=",
+            "The column 'Integraton ID' looks like it. To use that column, add: --map \"Integraton ID=",
         ),
         (["id", "Descripton"], 'Do you mean --map "Descripton=description"?'),
     ],

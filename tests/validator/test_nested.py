@@ -153,20 +153,20 @@ def test_what_the_map_says_of_a_list_goes_before_the_headings() -> None:
     [
         (
             ("labels", "labels[0]"),
-            "The columns 'labels' and 'labels[0]' both set the list 'labels', one as a whole and",
+            "The columns 'labels' and 'labels[0]' both set the list 'labels', one the whole list and",
         ),
         (("Tags[0]", "tags"), "The columns 'tags' and 'Tags[0]' both set the list 'labels'"),
         (
             ("labels[1]", "labels[2]"),
-            "'labels' are counted from 0, and no column is labels[0]. There is: labels[1], la",
+            "'labels' are counted from 0, but there is no column labels[0]. The file has: labels[1], la",
         ),
         (
             ("Labels [2]", "labels[0]"),
-            "no column is labels[1]. There is: labels[0], Labels [2]. Rename the columns, or",
+            "there is no column labels[1]. The file has: labels[0], Labels [2]. Rename the columns, or",
         ),
         (
             ("profile.scores[1]",),
-            "The items of the list 'profile.scores' are counted from 0, and no column is profile.",
+            "The items of the list 'profile.scores' are counted from 0, but there is no column profile.",
         ),
     ],
 )
@@ -184,18 +184,18 @@ def test_columns_that_are_no_list_are_refused_with_the_way_out(columns: tuple[st
         (
             ("A",),
             {"columns": {"A": "name[0]"}},
-            "The map names 'name[0]', and 'name' is no list. Map the column to 'na",
+            "The map names 'name[0]', and 'name' is not a list. Map the column to 'na",
         ),
         (
             ("A",),
             {"columns": {"A": "labels[0]"}, "constants": {"labels": "x"}},
             "column and a computed or constant val",
         ),
-        (("A",), {"constants": {"id": "x"}}, "There is no field 'id' to be set."),
+        (("A",), {"constants": {"id": "x"}}, "There is no field 'id' to set."),
         (
             ("labels[0]",),
             {"columns": {"labels[0]": Column(blank="null")}},
-            "In the column 'labels[0]', a blank cell can't mean null: it ends the list 'labels'. Say 'blank: le",
+            "In the column 'labels[0]', a blank cell can't mean null: it ends the list 'labels'. Use 'blank: le",
         ),
         (
             ("labels[0]",),
@@ -205,7 +205,7 @@ def test_columns_that_are_no_list_are_refused_with_the_way_out(columns: tuple[st
         (
             ("address",),
             {"on_duplicate": "merge"},
-            "With 'on_duplicate: merge', no column can set the whole of 'address', for another row may set 'addr",
+            "With 'on_duplicate: merge', no column can set the whole of 'address', because another row may set 'addr",
         ),
     ],
 )
@@ -237,8 +237,8 @@ def test_settings_that_contradict_are_refused_with_the_way_out(
 )
 def test_a_heading_that_is_nearly_a_nested_fields_is_pointed_out(heading: str, name: str) -> None:
     (hint,) = laid("id", "name", heading).hints
-    told = f"The column {heading!r} looks like {name!r}, and is ignored."
-    assert hint == f'{told} If it is meant, say: --map "{heading}={name}".'
+    told = f"The column {heading!r} looks like {name!r}, but is ignored."
+    assert hint == f'{told} To use it, add: --map "{heading}={name}".'
 
 
 @pytest.mark.parametrize("heading", ["zip", "address.state", "shipping.street", "delivery.zip", "b", "xyz[0]"])
@@ -272,10 +272,10 @@ def test_a_near_miss_of_a_name_with_a_real_dot_means_the_nested_field_of_that_sp
 @pytest.mark.parametrize(
     ("heading", "said"),
     [
-        ("billing", "what can be set is in it, with a column each: billing.street."),
-        ("Pro-file", "what can be set is in it, with a column each: profile.scores, profile.prices."),
-        ("contacts[0].email", "'contacts' is no list, but json, and is set as a whole."),
-        ("name[0]", "'name' is no list, but string, and is set as a whole."),
+        ("billing", "only its members can be set, each in its own column: billing.street."),
+        ("Pro-file", "only its members can be set, each in its own column: profile.scores, profile.prices."),
+        ("contacts[0].email", "'contacts' is not a list but json, which is set as a whole."),
+        ("name[0]", "'name' is not a list but string, which is set as a whole."),
     ],
 )
 def test_a_heading_that_can_set_nothing_says_why(heading: str, said: str) -> None:
@@ -290,7 +290,7 @@ def test_a_missing_field_is_told_with_the_dotted_heading_that_looks_like_it() ->
         laid("id", "name", "scores[0]", target=target)
     assert str(caught.value) == (
         "No column holds the required field 'profile.scores'. The column 'scores[0]' looks like it. "
-        'If it is meant, say: --map "scores[0]=profile.scores[0]".'
+        'To use that column, add: --map "scores[0]=profile.scores[0]".'
     )
     assert names(laid("id", "profile.scores[0]", target=target))
 
@@ -335,18 +335,23 @@ def test_any_row_of_cells_is_its_list_or_a_gap(rows: list[list[str]]) -> None:
 @pytest.mark.parametrize(
     ("cells", "code", "column", "said"),
     [
-        (("", "", "c"), "list_gap", "labels[2]", "'labels[0]' is blank, and 'labels[2]' after it is not; a blank cell"),
-        (("a", "", "c"), "list_gap", "labels[2]", "'labels[1]' is blank, and 'labels[2]' after it is not"),
+        (
+            ("", "", "c"),
+            "list_gap",
+            "labels[2]",
+            "'labels[0]' is blank, but 'labels[2]' after it is not, and a blank cell",
+        ),
+        (("a", "", "c"), "list_gap", "labels[2]", "'labels[1]' is blank, but 'labels[2]' after it is not"),
         (("", "<null>", ""), "list_gap", "labels[1]", "'labels[0]' is blank"),
-        (("<null>", "b", ""), "marker_in_list", "labels[0]", "'<null>' is said of a whole list, not of an item; write"),
+        (("<null>", "b", ""), "marker_in_list", "labels[0]", "'<null>' is for a whole list, not for an item; write"),
         (
             ("a", "<empty>", ""),
             "marker_in_list",
             "labels[1]",
             "write it into 'labels[0]' and leave the other cells of l",
         ),
-        (("<empty>", "<empty>", "<empty>"), "marker_in_list", "labels[0]", "'<empty>' is said of a whole list"),
-        (("a", "  ", ""), "white_space", "labels[1]", "nothing but white space"),
+        (("<empty>", "<empty>", "<empty>"), "marker_in_list", "labels[0]", "'<empty>' is for a whole list"),
+        (("a", "  ", ""), "white_space", "labels[1]", "only white space"),
         (("a", "=SUM(A1)", ""), "formula", "labels[1]", "formula"),
     ],
 )
@@ -394,8 +399,8 @@ def test_an_item_is_cut_to_the_length_of_items() -> None:
         (("<null>", "", ""), "null_not_allowed", "profile.scores[0]", "profile.scores can't be null"),
         (("<empty>", "", ""), "empty_not_allowed", "profile.scores[0]", "profile.scores can't be empty"),
         (("1", "x", ""), "not_an_integer", "profile.scores[1]", "'x' is not a whole number"),
-        (("1", "10", ""), "too_large", "profile.scores[1]", "profile.scores[1] is '10', at most 9 is allowed"),
-        (("1", "", ""), "too_few", "profile.scores[1]", "profile.scores has 1 items, at least 2 are needed"),
+        (("1", "10", ""), "too_large", "profile.scores[1]", "profile.scores[1] is '10', but must be at most 9"),
+        (("1", "", ""), "too_few", "profile.scores[1]", "profile.scores has 1 items, but at least 2 are needed"),
     ],
 )
 def test_each_cell_of_a_list_is_checked_by_the_rule_of_its_items(
@@ -467,12 +472,12 @@ def test_a_json_array_of_texts_comes_through_unchanged(items: list[str]) -> None
 @pytest.mark.parametrize(
     ("column", "cell", "said"),
     [
-        ("labels", '["a", null]', "item 2 is null; a list holds texts, numbers, true and false"),
+        ("labels", '["a", null]', "item 2 is null; a list can contain texts, numbers, true and false"),
         ("labels", '[["a"]]', "item 1 is an array"),
         ("labels", '[{"a": 1}]', "item 1 is an object"),
-        ("labels", '["a", "b"', "looks like a JSON array, and is none (Expecting ',' delimiter)"),
-        ("labels", '["a" "b"]', "looks like a JSON array, and is none"),
-        ("labels", '["\\ud800"]', "holds half of a character"),
+        ("labels", '["a", "b"', "looks like a JSON array, but is not one (Expecting ',' delimiter)"),
+        ("labels", '["a" "b"]', "looks like a JSON array, but is not "),
+        ("labels", '["\\ud800"]', "contains half of a charac"),
         ("profile.scores", "[1, 1.5]", "item 2: '1.5' is not a whole number such as 12"),
         ("profile.scores", '["1", "x"]', "item 2: 'x' is not a whole number"),
     ],
@@ -485,7 +490,8 @@ def test_a_json_array_that_is_no_list_is_refused(column: str, cell: str, said: s
 
 def test_an_array_that_nests_too_deep_is_refused() -> None:
     assert (
-        "looks like a JSON array, and is none (it nests too deep)" in only(("labels",), '["' + '",["' * 30_000).message
+        "looks like a JSON array, but is not one (it is nested too deeply)"
+        in only(("labels",), '["' + '",["' * 30_000).message
     )
 
 
@@ -521,7 +527,7 @@ def test_a_row_that_sets_an_object_and_a_member_of_it_is_refused() -> None:
     first, second = checked.problems
     assert (first.row, first.code, first.column) == (5, "whole_and_part", "Address")
     assert first.message == (
-        "the row sets address as a whole, and address.zip, which is a part of it; leave one of the two blank: "
+        "the row sets address as a whole and also address.zip, which is part of it; leave one of the two blank: "
         "'Address' or 'address.zip'"
     )
     assert (second.row, second.code) == (6, "whole_and_part")
@@ -541,7 +547,7 @@ def test_a_comma_can_not_part_items_and_begin_decimals() -> None:
     with pytest.raises(BatchUpdateError) as caught:
         laid("id", "profile.prices", target=target, decimal=",")
     assert str(caught.value) == (
-        "With 'decimal: \",\"', a comma in 'profile.prices' would both end an item and begin its decimals. "
+        "With 'decimal: \",\"', a comma in 'profile.prices' would separate both items and decimals. "
         "Give the field another 'separator', or the file a column for each item: profile.prices[0]."
     )
     assert names(laid("id", "profile.prices[0]", target=target, decimal=","))

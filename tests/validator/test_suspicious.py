@@ -33,27 +33,27 @@ def codes(name: str, **options: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("cell", "code", "said"),
     [
-        ("MÃ¼ller", "mojibake", "'MÃ¼ller' looks like 'Müller', read in a wrong encoding; export the file as UTF-8"),
+        ("MÃ¼ller", "mojibake", "'MÃ¼ller' looks like 'Müller' read in the wrong encoding; export the file as UTF-8"),
         ("itâ€™s", "mojibake", "looks like 'it’s'"),
         ("ðŸ˜€", "mojibake", "looks like '😀'"),
         ("ÐŸÑ€Ð¸", "mojibake", "looks like 'При'"),
         ("æ—¥æœ¬", "mojibake", "looks like '日本'"),
         ("ï»¿Name", "mojibake", "looks like"),
         ("GrÃ¶ÃŸe in 日本", "mojibake", "looks like 'Größe in 日本'"),
-        ("M\ufffdller", "replacement_character", "has lost a character"),
-        ("Sa\u200bles", "invisible_character", "a character that can't be seen (U+200B) at place 3; delete it"),
+        ("M\ufffdller", "replacement_character", "lost a character"),
+        ("Sa\u200bles", "invisible_character", "ontains an invisible character (U+200B) at position 3; delete it"),
         ("Sa\u00adles", "invisible_character", "(U+00AD)"),
         ("Sa\u202eles", "invisible_character", "(U+202E)"),
         ("Sa\u200dles", "invisible_character", "(U+200D)"),
-        ("Sa\x07les", "control_character", "a control character (U+0007) at place 3; delete it"),
+        ("Sa\x07les", "control_character", "a control character (U+0007) at position 3; delete it"),
         ("Sa\x85les", "control_character", "(U+0085)"),
-        ('=HYPERLINK("http://a","b")', "formula", "is a formula, not its result; paste it as a value"),
+        ('=HYPERLINK("http://a","b")', "formula", "is a formula, not its result; paste the value"),
         ("=A1&B1", "formula", "is a formula"),
         (" =1+1", "formula", "is a formula"),
         ("+SUM(1)", "formula", "is a formula"),
         ("@SUM(A1)", "formula", "is a formula"),
         ("=-1", "formula", "is a formula"),
-        ("1.23457E+18", "number_rounded", "a number that a spreadsheet program has rounded; type all its digits"),
+        ("1.23457E+18", "number_rounded", "a number that a spreadsheet program has rounded; enter all its digits"),
     ],
 )
 def test_a_cell_that_something_went_wrong_with_is_told_with_the_way_out(cell: str, code: str, said: str) -> None:
@@ -156,7 +156,7 @@ def test_a_row_whose_id_stands_one_column_further_is_told_once(id_cell: str, see
     assert [(problem.code, problem.column, problem.cell) for problem in found if problem.column == "Id"] == [
         ("shifted_row", "Id", seen)
     ]
-    assert "stands in the column 'Name' beside this one" in found[-1].message or "'Name'" in found[0].message
+    assert " id is in the column 'Name' beside this one" in found[-1].message or "'Name'" in found[0].message
     assert checked.ids == [None]
 
 
@@ -188,10 +188,10 @@ def test_unseen_ends_are_taken_off_and_told_and_spaces_stay(cell: str, kept: str
 def test_an_id_with_unseen_ends_names_its_record() -> None:
     checked = check((f"{UUID}\u00a0", "x"), rule={"format": "uuid"})
     assert checked.ids == [(UUID,)]
-    assert "(U+00A0); they are left out" in checked.problems[0].message
+    assert "(U+00A0); they are not sent" in checked.problems[0].message
     strict = check((f"{UUID}\u00a0", "x"), rule={"format": "uuid"}, strictness="strict")
     assert strict.records == [None]
-    assert "take them out" in strict.problems[0].message
+    assert "remove them" in strict.problems[0].message
 
 
 def test_a_number_with_unseen_ends_is_a_number() -> None:

@@ -110,14 +110,14 @@ def test_what_is_sent_is_the_json_value_that_the_target_wants(rule: dict[str, An
 @pytest.mark.parametrize(
     ("rule", "cell", "code", "said"),
     [
-        ({"type": "integer"}, "12.0", "not_an_integer", "'12.0' is not a whole number such as 12; leave decimals"),
-        ({"type": "integer"}, "1.9E+18", "not_an_integer", "leave decimals and the exponent out"),
+        ({"type": "integer"}, "12.0", "not_an_integer", "'12.0' is not a whole number such as 12; remove the dec"),
+        ({"type": "integer"}, "1.9E+18", "not_an_integer", "remove the decimals or the exponent"),
         ({"type": "integer"}, "1_000", "not_an_integer", "'1_000' is not a whole number such as 12"),
         ({"type": "integer"}, "١٢", "not_an_integer", "is not a whole number"),
         ({"type": "integer"}, " 12", "not_an_integer", "is not a whole number"),
-        ({"type": "integer"}, "9" * 4001, "too_long", "value has 4,001 digits, at most 4,000 can be sent"),
-        ({"type": "integer", "minimum": 1}, "0", "too_small", "value is '0', at least 1 is allowed"),
-        ({"type": "number", "maximum": 0.1}, "0.10000000000000000001", "too_large", "at most 0.1 is allowed"),
+        ({"type": "integer"}, "9" * 4001, "too_long", "value has 4,001 digits, but at most 4,000 can be sent"),
+        ({"type": "integer", "minimum": 1}, "0", "too_small", "value is '0', but must be at least 1"),
+        ({"type": "number", "maximum": 0.1}, "0.10000000000000000001", "too_large", "must be at most 0.1"),
         ({"type": "number"}, "1,5", "not_a_number", "write it with a point for the decimals"),
         ({"type": "number"}, "1.234.567,89", "not_a_number", "and nothing between thousands"),
         ({"type": "number"}, "50%", "not_a_number", "write 50 % as 0.5, or as 50 if that is what the API wants"),
@@ -127,37 +127,52 @@ def test_what_is_sent_is_the_json_value_that_the_target_wants(rule: dict[str, An
         ({"type": "number"}, "1e99999", "not_a_number", "is not a number"),
         ({"type": "boolean"}, "maybe", "not_a_boolean", "does not say whether value is true (true, yes, 1) or false ("),
         ({"type": "boolean"}, "WAHR", "not_a_boolean", "false (false, no, 0)"),
-        ({"type": "date"}, "2023-02-29", "not_a_date", "'2023-02-29' is no day of the calendar"),
-        ({"type": "date"}, "0000-01-01", "not_a_date", "is no day of the calendar"),
+        ({"type": "date"}, "2023-02-29", "not_a_date", "'2023-02-29' is not a day in the calendar"),
+        ({"type": "date"}, "0000-01-01", "not_a_date", "is not a day in the calendar"),
         ({"type": "date"}, "11/21/2026", "not_a_date", "'11/21/2026' is not a date such as 2026-11-21"),
         ({"type": "date", "input_formats": ["%d.%m.%Y"]}, "11/21/2026", "not_a_date", "2026-11-21, or 21.11.2026"),
-        ({"type": "date"}, "2026-11-21T00:30:00", "not_a_date", "has a time of day, and value is a date; leave the"),
-        ({"type": "datetime"}, "2026-11-31T10:00", "not_a_datetime", "is no moment of the calendar"),
-        ({"type": "datetime"}, "2026-11-21T25:00", "not_a_datetime", "is no moment of the calendar"),
+        ({"type": "date"}, "2026-11-21T00:30:00", "not_a_date", "has a time of day, but value is a date; remove the"),
+        ({"type": "datetime"}, "2026-11-31T10:00", "not_a_datetime", "is not a valid date and time"),
+        ({"type": "datetime"}, "2026-11-21T25:00", "not_a_datetime", "is not a valid date and time"),
         ({"type": "datetime"}, "tomorrow", "not_a_datetime", "is not a time such as 2026-11-21T18:45:00"),
-        ({"type": "datetime", "timezone": "required"}, "2026-11-21T10:00", "no_time_zone", "write Z or +01:00 behind"),
+        (
+            {"type": "datetime", "timezone": "required"},
+            "2026-11-21T10:00",
+            "no_time_zone",
+            "add Z or an offset such as +01:00",
+        ),
         ({"type": "datetime", "timezone": "Europe/Berlin"}, "2026-03-29T02:30", "no_time_zone", "does not exist in Eu"),
-        ({"type": "datetime", "timezone": "Europe/Berlin"}, "2026-10-25T02:30", "no_time_zone", "comes twice in Europ"),
+        (
+            {"type": "datetime", "timezone": "Europe/Berlin"},
+            "2026-10-25T02:30",
+            "no_time_zone",
+            "occurs twice in Europ",
+        ),
         ({"type": "enum", "enum": ["low", "high"]}, "hihg", "not_in_list", "none of: low, high; did you mean high?"),
         ({"type": "enum", "enum": ["low", "high"]}, "LOW", "not_in_list", "did you mean low?"),
         ({"type": "enum", "enum": ["low"]}, "<empty>", "empty_not_allowed", "value can't be empty"),
         ({"type": "integer"}, "<empty>", "empty_not_allowed", "value can't be empty"),
         ({"type": "integer"}, "<null>", "null_not_allowed", "value can't be null"),
-        ({"type": "list"}, "a,,b", "bad_item", "item 2 of 'a,,b' is empty; take a ',' out"),
+        ({"type": "list"}, "a,,b", "bad_item", "item 2 of 'a,,b' is empty; remove one ','"),
         ({"type": "list", "items": {"type": "integer"}}, "1,x", "bad_item", "item 2: 'x' is not a whole number"),
-        ({"type": "list", "items": {"max_length": 2}}, "abc", "bad_item", "item 1: 'abc' has 3 characters, at most 2"),
+        (
+            {"type": "list", "items": {"max_length": 2}},
+            "abc",
+            "bad_item",
+            "item 1: 'abc' has 3 characters, but at most 2",
+        ),
         ({"type": "list", "items": {"min_length": 2}}, "a", "bad_item", "at least 2 are needed"),
         ({"type": "list", "items": {"pattern": "^a"}}, "b", "bad_item", "item 1: 'b' is not text that matches ^a"),
         ({"type": "list", "items": {"format": "url"}}, "b", "bad_item", "is not a web address"),
         ({"type": "list", "items": {"enum": ["x"]}}, "y", "bad_item", "'y' is none of: x"),
-        ({"type": "list", "min_items": 2}, "a", "too_few", "value has 1 items, at least 2 are needed"),
-        ({"type": "list", "max_items": 1}, "a,b", "too_many", "value has 2 items, at most 1 are allowed"),
+        ({"type": "list", "min_items": 2}, "a", "too_few", "value has 1 items, but at least 2 are needed"),
+        ({"type": "list", "max_items": 1}, "a,b", "too_many", "value has 2 items, but at most 1 are allowed"),
         ({"type": "list", "min_items": 1}, "<empty>", "empty_not_allowed", "value can't be empty"),
         ({"type": "json"}, "{a: 1}", "not_json", "value is not JSON (Expecting property name enclosed in double quot"),
         ({"type": "json"}, "[NaN]", "not_json", "NaN is not JSON"),
-        ({"type": "json"}, '{"a":1,"a":2}', "not_json", "'a' stands twice in one object"),
+        ({"type": "json"}, '{"a":1,"a":2}', "not_json", "'a' occurs twice in one object"),
         ({"type": "json"}, '"\\ud800"', "not_json", "half of a character"),
-        ({"type": "json"}, "[" * 100_000, "not_json", "nests too deep"),
+        ({"type": "json"}, "[" * 100_000, "not_json", "is nested too "),
         ({"type": "json"}, "9" * 5000, "not_json", "a number that is too long"),
         ({"type": "json"}, "null", "null_not_allowed", "value can't be null"),
         ({"type": "json", "json_type": "object"}, "[1]", "wrong_json_type", "'[1]' is not an object such as"),
@@ -202,22 +217,22 @@ def test_a_decimal_comma_is_read_exactly_where_the_settings_say_so(cell: str, nu
 @pytest.mark.parametrize(
     ("cell", "said"),
     [
-        ("1.234", "with 'decimal: \",\"' a point begins no decimals: write 1234 or 1,234"),
+        ("1.234", "with 'decimal: \",\"' the decimal separator is a comma: write 1234 or 1,234"),
         ("-1.234", "write -1234 or -1,234"),
-        ("1234.5", "a point begins no decimals: write 1234,5"),
-        ("0.5", "a point begins no decimals: write 0,5"),
-        ("0.123", "a point begins no decimals: write 0,123"),
-        ("0.123,5", "with 'decimal: \",\"' it needs a comma before the decimals, and points or nothing between thou"),
-        ("1.23,5", "it needs a comma before the decimals"),
-        ("1234.567,8", "it needs a comma before the decimals"),
-        ("1.234.56", "it needs a comma before the decimals"),
-        ("1,234,567", "it needs a comma before the decimals"),
-        ("1,234.5", "it needs a comma before the decimals"),
-        ("1 234,5", "it needs a comma before the decimals"),
-        ("1,", "it needs a comma before the decimals"),
-        (",5", "it needs a comma before the decimals"),
+        ("1234.5", "the decimal separator is a comma: write 1234,5"),
+        ("0.5", "the decimal separator is a comma: write 0,5"),
+        ("0.123", "the decimal separator is a comma: write 0,123"),
+        ("0.123,5", "with 'decimal: \",\"' write a comma before the decimals, and points or nothing between thousan"),
+        ("1.23,5", "write a comma before the decimals, a"),
+        ("1234.567,8", "write a comma before the decimals, a"),
+        ("1.234.56", "write a comma before the decimals, a"),
+        ("1,234,567", "write a comma before the decimals, a"),
+        ("1,234.5", "write a comma before the decimals, a"),
+        ("1 234,5", "write a comma before the decimals, a"),
+        ("1,", "write a comma before the decimals, a"),
+        (",5", "write a comma before the decimals, a"),
         ("1,5 %", "write 50 % as 0,5, or as 50"),
-        ("\u0661,\u0665", "it needs a comma before the decimals"),
+        ("\u0661,\u0665", "write a comma before the decimals, a"),
     ],
 )
 def test_with_a_decimal_comma_what_could_mean_two_things_is_refused(cell: str, said: str) -> None:
@@ -228,7 +243,7 @@ def test_with_a_decimal_comma_what_could_mean_two_things_is_refused(cell: str, s
 
 @pytest.mark.parametrize("cell", ["1234,5", "1.234,5", "0,5", "1,234"])
 def test_without_the_setting_a_decimal_comma_is_refused_and_the_setting_named(cell: str) -> None:
-    said = "; or, if the whole file is written with commas, say 'decimal: \",\"' under 'input' in the config"
+    said = "; or, if the whole file is written with commas, set 'decimal: \",\"' under 'input' in the config"
     assert refused(cell, type="number").message.endswith(said)
 
 
@@ -239,7 +254,7 @@ def test_what_can_be_no_decimal_comma_does_not_name_the_setting() -> None:
 
 def test_a_limit_is_told_with_the_number_as_typed() -> None:
     (problem,) = with_comma("1.234,5", maximum=1000).problems
-    assert problem.message == "value is '1.234,5', at most 1000 is allowed"
+    assert problem.message == "value is '1.234,5', but must be at most 1000"
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=3, min_value=-(10**9), max_value=10**9))

@@ -129,23 +129,23 @@ def test_an_empty_batch_is_fine() -> None:
         ({"y": ""}, "missing_id", "y", "", "the id is missing; fill in text that matches ^[^!]+$"),
         ({"X": "<null>"}, "bad_id", "X", "<null>", "an id can't be cleared"),
         ({"X": "<empty>"}, "bad_id", "X", "<empty>", "an id can't be cleared"),
-        ({"X": "."}, "bad_id", "X", ".", "'.' is a step in a path, and no id"),
-        ({"y": ".."}, "bad_id", "y", "..", "'..' is a step in a path, and no id"),
-        ({"X": "a\nb"}, "bad_id", "X", "a\nb", "'a\\nb' holds a character that can't be seen; type the id again"),
-        ({"X": "a\u00a0b"}, "bad_id", "X", "a\u00a0b", "'a\\xa0b' holds a character that can't be seen; type the id"),
-        ({"X": "a\x1fb"}, "bad_id", "X", "a\x1fb", "'a\\x1fb' holds a character that can't be seen"),
-        ({"X": "123456789"}, "bad_id", "X", "123456789", "the id has 9 characters, at most 8 are allowed"),
+        ({"X": "."}, "bad_id", "X", ".", "'.' is a special path segment, not an id"),
+        ({"y": ".."}, "bad_id", "y", "..", "'..' is a special path segment, not an id"),
+        ({"X": "a\nb"}, "bad_id", "X", "a\nb", "'a\\nb' contains an invisible character; type the id again"),
+        ({"X": "a\u00a0b"}, "bad_id", "X", "a\u00a0b", "'a\\xa0b' contains an invisible character; type the id agai"),
+        ({"X": "a\x1fb"}, "bad_id", "X", "a\x1fb", "'a\\x1fb' contains an invisible character; typ"),
+        ({"X": "123456789"}, "bad_id", "X", "123456789", "the id has 9 characters, but at most 8 are allowed"),
         ({"y": "a!"}, "bad_id", "y", "a!", "'a!' is not text that matches ^[^!]+$"),
-        ({"X": "  "}, "white_space", "X", "  ", "the cell holds nothing but white space; clear it, or say what to set"),
-        ({"Note": "\t\n"}, "white_space", "Note", "\t\n", "the cell holds nothing but white space"),
+        ({"X": "  "}, "white_space", "X", "  ", "the cell contains only white space; clear it, or enter a value"),
+        ({"Note": "\t\n"}, "white_space", "Note", "\t\n", "the cell contains only white space; cl"),
         (
             {"Name": "abcdef"},
             "too_long",
             "Name",
             "abcdef",
-            "name has 6 characters, at most 5 are allowed; shorten it by",
+            "name has 6 characters, but at most 5 are allowed; shorten it by",
         ),
-        ({"Name": "a"}, "too_short", "Name", "a", "name has 1 characters, at least 2 are needed"),
+        ({"Name": "a"}, "too_short", "Name", "a", "name has 1 characters, but at least 2 are needed"),
         ({"class": "mid"}, "not_in_list", "class", "mid", "'mid' is none of: low, high"),
         ({"code": "1a"}, "bad_format", "code", "1a", "'1a' is not text that matches ^[0-9]+$"),
         ({"code": "1\n"}, "bad_format", "code", "1\n", "'1\\n' is not text that matches ^[0-9]+$"),
@@ -274,12 +274,12 @@ def test_a_marker_counts_as_setting_a_field() -> None:
 @pytest.mark.parametrize(
     ("cells", "cell", "message"),
     [
-        (("1",), "", "the row has 1 cells, and the heading row has 3; is a line broken in two?"),
-        ((), "", "the row has 0 cells, and the heading row has 3; is a line broken in two?"),
+        (("1",), "", "the row has 1 cells, but the header row has 3; is a line broken in two?"),
+        ((), "", "the row has 0 cells, but the header row has 3; is a line broken in two?"),
         (
             ("1", "2", "n", "over", "more"),
             "over",
-            "the row has 5 cells, and the heading row has 3; put quotes around a cell that holds the delimiter",
+            "the row has 5 cells, but the header row has 3; put quotes around a cell that contains the delimiter",
         ),
     ],
 )
@@ -308,7 +308,7 @@ def test_in_a_report_of_ours_a_row_is_ragged_only_if_its_extra_cells_are_filled(
     checked = check(Row(2, ("1", "2", "n", "", "")), Row(3, ("1", "2", "n", "", "over")), headings=headings)
     problem = only(checked)
     assert (problem.code, problem.row, problem.cell) == ("ragged_row", 3, "over")
-    assert problem.message.startswith("the row has more cells, and the heading row has 3; put quotes around")
+    assert problem.message.startswith("the row has more cells, but the header row has 3; put quotes around")
     assert checked.records == [{"note": "n"}, None]
 
 
@@ -319,7 +319,7 @@ def test_a_row_that_holds_the_key_is_refused_without_showing_it() -> None:
     checked = check(row(Note=f"see {KEY}!"), row(3, Note="fine"), secrets=(KEY,))
     problem = only(checked)
     assert (problem.code, problem.row, problem.column, problem.cell) == ("holds_key", 2, "Note", "see [redacted]!")
-    assert problem.message == "the cell holds your API key; take it out of the file, and change the key"
+    assert problem.message == "the cell contains your API key; remove it from the file, and change the key"
     assert checked.records == [None, {"note": "fine"}]
     assert checked.ids == [("1", "2"), ("1", "2")]
 

@@ -57,8 +57,8 @@ def listable(name: str) -> tuple[Target, Listing]:
     target = find_target(name)
     if target.list is None:
         raise ConfigError(
-            f"The target {target.name} doesn't say how its records are listed, so there is nothing to pull from.",
-            f"For an empty sheet to fill in, say: batchupdate template {name}; or, if its API can list records, add "
+            f"The target {target.name} does not declare how its records are listed, so they can't be pulled.",
+            f"For an empty sheet to fill in, run: batchupdate template {name}. If its API can list records, add "
             "'list' to the target's declaration (docs/targets.md).",
         )
     return target, target.list
@@ -166,7 +166,7 @@ class _Writing:
         ids = "\0".join("/".join(found.ids) for found in page)
         digest = hashlib.blake2b(ids.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if page and digest in self._digests:
-            raise _unfit(number, "it has the same records as an earlier one; the API may not know the page's parameter")
+            raise _unfit(number, "it has the same records as an earlier page; the API may not support this pagination")
         self._digests.add(digest)
         before, self._before = self._before, {found.ids for found in page}
         seen = before.copy()
@@ -174,7 +174,7 @@ class _Writing:
             if self.enough:
                 return
             if self._texts.id_trouble(found.ids):
-                raise _unfit(number, f"no cell can hold the id {'/'.join(found.ids)[:100]!r}")
+                raise _unfit(number, f"no cell can contain the id {'/'.join(found.ids)[:100]!r}")
             if found.ids in seen:  # a list that changes while it is read is moved on by a record or two
                 self.twins += 1
                 self.first_twin = self.first_twin or "/".join(found.ids)
@@ -189,18 +189,18 @@ def _notices(texts: Texts, columns: Columns, writing: _Writing) -> list[str]:
     if writing.twins:
         times = "1 record came" if writing.twins == 1 else f"{writing.twins:,} records came"
         notices.append(
-            f"{times} a second time, such as {writing.first_twin}, and others may be missing: the list has changed "
-            "while it was read. Pull again, or edit one row of each."
+            f"{times} twice, such as {writing.first_twin}, and others may be missing: the list changed "
+            "while it was being read. Pull again, or edit only one row of each."
         )
     if texts.unwritable:
         values = "1 value" if texts.unwritable == 1 else f"{texts.unwritable:,} values"
         notices.append(
-            f"{values} can't be written as a cell, such as {texts.first_unwritable}; left blank, which leaves the "
-            "field as it is."
+            f"{values} can't be written into a cell, such as {texts.first_unwritable}. Such a cell is blank, "
+            "which leaves its field as it is."
         )
     missing = [name for name in columns.old if name not in texts.seen]
     if writing.records and missing:
         notices.append(
-            f"No record has {', '.join(missing)}. Say under list.fields where it stands, or name it under list.absent."
+            f"No record contains {', '.join(missing)}. Declare where it is under list.fields, or add it to list.absent."
         )
     return notices

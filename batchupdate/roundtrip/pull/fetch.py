@@ -30,7 +30,7 @@ MAX_PAGE = 64 << 20
 _SERVER_ERROR = 500
 _OVERRIDES = {"repeat", "hold", "stop"}
 _SAYS = {
-    403: "the key may not list the records",
+    403: "the key has no permission to list the records",
     404: "there is no list at this address; check list.path and the base URL",
 }
 _HINT = "Nothing was written."
@@ -129,7 +129,7 @@ class Fetcher:
         if verdict.wait_s is not None and verdict.wait_s > patience:
             told = f"the API asks to wait {verdict.wait_s:.0f} s, longer than --give-up-after allows ({patience:.0f} s)"
         elif self._limiter.down_for_s >= patience:
-            told = f"the API has taken no request for {self._limiter.down_for_s:.0f} s"
+            told = f"the API has accepted no request for {self._limiter.down_for_s:.0f} s"
         else:
             return
         raise SafetyStop(f"Page {number:,} of the list can't be read: {told}: {verdict.message}.", _HINT)
@@ -153,12 +153,12 @@ def _no_json(body: bytes) -> str:
     """What came in JSON's place; the body of an answer that took too long is empty."""
     start = body[:100].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
-        return "the answer has no content, or it did not come in time (--timeout)"
+        return "the reply is empty, or did not arrive in time (--timeout)"
     if start.startswith(b"<"):
-        return "the answer is a web page, not JSON; check list.path and the base URL"
+        return "the reply is a web page, not JSON; check list.path and the base URL"
     if start.startswith(_GZIP):
-        return "the answer is packed (gzip), which was not asked for"
-    return "the answer is not JSON, or broke off"
+        return "the reply is compressed (gzip), although that was not requested"
+    return "the reply is not JSON, or is incomplete"
 
 
 def _no_constant(name: str) -> None:

@@ -75,7 +75,7 @@ class Pager:
             return False
         if path in self._seen:
             raise UnexpectedReplyError(
-                f"page {self.number + 1:,} would be one that was read already; the pages go in a circle"
+                f"page {self.number + 1:,} would be one that was already read; the pages form a loop"
             )
         if len(path) > LONGEST_PATH:
             raise UnexpectedReplyError(
@@ -84,7 +84,7 @@ class Pager:
         if self.number >= self._listing.max_pages:
             raise UnexpectedReplyError(
                 f"the list has more than {self._listing.max_pages:,} pages (list.max_pages); "
-                "ask for larger ones, or raise it"
+                "request larger pages, or raise that limit"
             )
         self._seen.add(path)
         self.path, self.number = path, self.number + 1
@@ -110,7 +110,7 @@ class Pager:
         cursor = self._found(reply)
         if cursor is None:
             if self._pages.more is not None:
-                raise UnexpectedReplyError(f"there are more records, and no cursor ({self._pages.next}) says where")
+                raise UnexpectedReplyError(f"there are more records, but the reply has no cursor ({self._pages.next})")
             return None
         return self._at(cursor)
 
@@ -165,12 +165,12 @@ class Pager:
             parts = urlsplit(urljoin(self.origin + self.path, url))
             place = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
         except ValueError as error:
-            raise UnexpectedReplyError(f"the next page's address {quoted(url, 100)} is no web address") from error
+            raise UnexpectedReplyError(f"the next page's address {quoted(url, 100)} is not a web address") from error
         own = urlsplit(self.origin)
         if place != (own.scheme, own.hostname, own.port or _PORTS[own.scheme]) or "@" in parts.netloc:
             raise UnexpectedReplyError(
-                f"the next page is said to be at {quoted(url, 100)}, and the key goes to {self.origin} only; "
-                "if the address is right otherwise, let pagination say style cursor or page"
+                f"the next page is at {quoted(url, 100)}, but the key is sent only to {self.origin}; "
+                "if the rest of the address is right, declare pagination with style cursor or page"
             )
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         return quote(path, safe=_ASCII)
@@ -204,5 +204,5 @@ def next_link(values: Sequence[str]) -> str | None:
 
 def _number(value: object, expression: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise UnexpectedReplyError(f"{expression} is to find a whole number in the reply, and finds none")
+        raise UnexpectedReplyError(f"{expression} must find a whole number in the reply, but finds none")
     return value

@@ -30,7 +30,9 @@ def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
         beside.replace(path)
     except OSError as error:
         if not path.parent.is_dir():
-            raise UsageError(f"There is no folder {path.parent}.", "Make it, or give another name with -o.") from error
+            raise UsageError(
+                f"There is no folder {path.parent}.", "Create it, or give another name with -o."
+            ) from error
         told = f"{path} can't be written: {error.strerror or error}."
         close = "Close it if it is open, or give" if path.exists() else "Give"
         raise InputError(told, f"{close} another name with -o.") from error
@@ -43,4 +45,4 @@ def _refuse_to_replace(path: Path, *, force: bool) -> None:
     if path.is_dir():
         raise UsageError(f"{path} is a folder.", "Give a file's name with -o.")
     if not force and os.path.lexists(path):
-        raise UsageError(f"{path} is there already.", "Say --force to replace it, or another name with -o.")
+        raise UsageError(f"{path} already exists.", "Replace it with --force, or give another name with -o.")

@@ -80,9 +80,7 @@ class XlsxSheet:
             InputError: the sheet is full.
         """
         if self._rows >= MOST_ROWS:
-            raise InputError(
-                f"A sheet can't hold more than {MOST_ROWS - 1:,} records.", "Say --format csv, or --limit."
-            )
+            raise InputError(f"A sheet can't hold more than {MOST_ROWS - 1:,} records.", "Use --format csv or --limit.")
         looks = self._grey if row.locked else self._plain
         write = self._sheet.write_string
         for place, cell in enumerate(self._columns.cells_of(row)):

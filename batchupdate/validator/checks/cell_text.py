@@ -67,7 +67,7 @@ class CellText:
         """Reports what is suspicious about a cell, and returns it without invisible ends."""
         kept = trimmed(cell)
         if not kept:
-            message = "the cell holds nothing that can be seen; clear it"
+            message = "the cell contains only invisible characters; clear it"
             problems.add(Problem("white_space", row.number, mapped.heading, cell, message))
             return cell
         found = list(suspicions(kept, kind))
@@ -92,7 +92,7 @@ def _kind(mapped: MappedColumn, target: Target) -> Kind:
 
 def _transformed(row: Row, mapped: MappedColumn, cell: str, problems: Problems) -> str:
     def report(before: str, after: str) -> None:
-        message = f"{quoted(before)} is cut to {len(after)} characters: {quoted(after)}"
+        message = f"{quoted(before)} was cut to {len(after)} characters: {quoted(after)}"
         problems.add(Problem("truncated", row.number, mapped.heading, before, message, Level.WARNING))
 
     return transformed(mapped, cell, report)

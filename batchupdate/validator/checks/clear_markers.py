@@ -45,7 +45,7 @@ class ClearMarkers:
                     cleared(row, mapped, cell, self._target, batch.problems)
                 )
         elif cell.isspace():
-            message = "the cell holds nothing but white space; clear it, or say what to set"
+            message = "the cell contains only white space; clear it, or enter a value"
             batch.problems.add(Problem("white_space", row.number, mapped.heading, cell, message))
             batch.records[position].pop(mapped.name)
             batch.set_aside_value(position, mapped.name, cell)

@@ -40,7 +40,7 @@ class ComputedFields:
             ]
             some = bool(blank) and len(blank) < len(template.places)
             if some:
-                message = f"the column {blank[0]!r}, of which {mapped.name} is made, is blank; fill it in"
+                message = f"the column {blank[0]!r}, from which {mapped.name} is computed, is blank; fill it in"
                 problem = Problem("incomplete_template", row.number, mapped.heading, "", message)
                 problems.add_and_close_cell(problem, of_id=False)
             computed.append("" if blank and not some else template.fill(cells))

@@ -62,10 +62,12 @@ def field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: Err
     match error["type"]:
         case "string_too_long" if rule.max_length is not None:
             more = len(cell) - rule.max_length
-            message = f"{name} has {len(cell)} characters, at most {rule.max_length} are allowed; shorten it by {more}"
+            message = (
+                f"{name} has {len(cell)} characters, but at most {rule.max_length} are allowed; shorten it by {more}"
+            )
             return Problem("too_long", row.number, heading, cell, message)
         case "string_too_short":
-            message = f"{name} has {len(cell)} characters, at least {rule.min_length} are needed"
+            message = f"{name} has {len(cell)} characters, but at least {rule.min_length} are needed"
             return Problem("too_short", row.number, heading, cell, message)
         case "literal_error" if rule.enum is not None:
             return Problem("not_in_list", row.number, heading, cell, none_of(cell, rule.enum))

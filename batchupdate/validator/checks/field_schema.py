@@ -35,9 +35,9 @@ def _id_type(rule: IdRule) -> Any:  # noqa: ANN401 - as above
 def _own_segment(value: str) -> str:
     """Refuses what a server would take for a step in the path (RFC 3986, section 5.2.4), encoded or not."""
     if value in {".", ".."}:
-        raise ValueError("is a step in a path, and no id")
+        raise ValueError("is a special path segment, not an id")
     if not value.isprintable():
-        raise ValueError("holds a character that can't be seen; type the id again")
+        raise ValueError("contains an invisible character; type the id again")
     return value
 
 

@@ -40,7 +40,7 @@ class IdProblems:
         if not neighbour:
             return None
         cell = "" if error["type"] == "missing" else str(error["input"])
-        message = f"the id stands in the column {neighbour!r} beside this one; are the row's cells shifted by one?"
+        message = f"the id is in the column {neighbour!r} beside this one; are the row's cells shifted by one?"
         return Problem("shifted_row", row.number, self._columns.heading(name), cell, message)
 
     def bad_id(self, row: Row, name: str, error: ErrorDetails) -> Problem:
@@ -53,7 +53,7 @@ class IdProblems:
             return Problem(why.code, row.number, heading, cell, why.message)
         match error["type"]:
             case "string_too_long":
-                message = f"the id has {len(cell)} characters, at most {rule.max_length} are allowed"
+                message = f"the id has {len(cell)} characters, but at most {rule.max_length} are allowed"
             case "value_error":
                 message = f"{quoted(cell)} {error['ctx']['error']}"
             case _:

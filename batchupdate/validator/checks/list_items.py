@@ -99,8 +99,8 @@ class _ItemColumns(NamedTuple):
             return None
         one = self.mapped[filled]
         told = (
-            f"{self.mapped[blank].heading!r} is blank, and {one.heading!r} after it is not; a blank cell ends the "
-            "list: fill it in, or move what follows up"
+            f"{self.mapped[blank].heading!r} is blank, but {one.heading!r} after it is not, and a blank cell ends "
+            "the list; fill it in, or move the items up"
         )
         return Problem("list_gap", row.number, one.heading, cells[filled], told)
 
@@ -108,8 +108,8 @@ class _ItemColumns(NamedTuple):
         """The problem of a row in which null or empty stands beside other items."""
         first, one = self.mapped[0].heading, self.mapped[number]
         told = (
-            f"{cell!r} is said of a whole list, not of an item; write it into {first!r} and leave the other cells of "
-            f"{self.field} blank, or take it out"
+            f"{cell!r} is for a whole list, not for an item; write it into {first!r} and leave the other cells of "
+            f"{self.field} blank, or remove it"
         )
         return Problem("marker_in_list", row.number, one.heading, cell, told)
 

@@ -30,7 +30,7 @@ class SecretsInCells:
                 if self._secrets.within(cell):
                     mapped = self._mapped.get(index)
                     heading = mapped.heading if mapped else ""
-                    message = "the cell holds your API key; take it out of the file, and change the key"
+                    message = "the cell contains your API key; remove it from the file, and change the key"
                     batch.problems.add(Problem("holds_key", row.number, heading, self._secrets.redact(cell), message))
                     if mapped and mapped.name in self._ids:
                         batch.problems.unidentified_rows.add(row.number)

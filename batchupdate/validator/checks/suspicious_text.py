@@ -113,7 +113,7 @@ def suspicions(cell: str, kind: Kind) -> Iterator[Suspicion]:
     if kind == "text":
         yield from _unseen(cell)
         if _rounded(cell):
-            told = f"{quoted(cell)} looks like a number that a spreadsheet program has rounded; type all its digits"
+            told = f"{quoted(cell)} looks like a number that a spreadsheet program has rounded; enter all its digits"
             yield Suspicion("number_rounded", told)
 
 
@@ -125,23 +125,25 @@ def as_number(cell: str) -> Suspicion:
 
 def _damaged(cell: str) -> Iterator[Suspicion]:
     if meant := read_right(cell):
-        told = f"{quoted(cell)} looks like {quoted(meant)}, read in a wrong encoding"
+        told = f"{quoted(cell)} looks like {quoted(meant)} read in the wrong encoding"
         yield Suspicion("mojibake", f"{told}; export the file as UTF-8 again, or correct the cell")
     if "\ufffd" in cell:
-        told = f"{quoted(cell)} has lost a character (shown as \ufffd) when it was saved; type it again"
+        told = f"{quoted(cell)} lost a character (shown as \ufffd) when it was saved; type it again"
         yield Suspicion("replacement_character", told)
     if _formula(cell):
-        told = f"{quoted(cell)} is a formula, not its result; paste it as a value, or as text that does not begin so"
+        told = f"{quoted(cell)} is a formula, not its result; paste the value, or text that is no formula"
         yield Suspicion("formula", told)
 
 
 def _unseen(cell: str) -> Iterator[Suspicion]:
     if match := _control(cell):
-        told = f"the cell holds a control character (U+{ord(match[0]):04X}) at place {match.start() + 1}; delete it"
+        told = (
+            f"the cell contains a control character (U+{ord(match[0]):04X}) at position {match.start() + 1}; delete it"
+        )
         yield Suspicion("control_character", told)
     match = _invisible(cell) or (None if _right_to_left(cell) else _direction(cell))
     if match:
-        told = f"the cell holds a character that can't be seen (U+{ord(match[0]):04X}) at place {match.start() + 1}"
+        told = f"the cell contains an invisible character (U+{ord(match[0]):04X}) at position {match.start() + 1}"
         yield Suspicion("invisible_character", f"{told}; delete it, or type the text again")
 
 
@@ -169,8 +171,8 @@ def told_trimmed(cell: str, kept: str, *, stopped: bool) -> Suspicion:
     leading = _leading.match(cell)
     ends = (leading[0] if leading else "") + cell[len(kept) :]
     codes = sorted({f"U+{ord(one):04X}" for one in ends if one != " " and one not in kept})
-    unseen = f"begins or ends with characters that can't be seen ({', '.join(codes) or 'U+00A0'})"
-    return Suspicion("trimmed", f"the cell {unseen}; {'take them out' if stopped else 'they are left out'}")
+    unseen = f"starts or ends with invisible characters ({', '.join(codes) or 'U+00A0'})"
+    return Suspicion("trimmed", f"the cell {unseen}; {'remove them' if stopped else 'they are not sent'}")
 
 
 def lost_zeros(cell: str, rule: IdRule) -> str:
@@ -185,6 +187,6 @@ def lost_zeros(cell: str, rule: IdRule) -> str:
 def explained(cell: str, rule: IdRule) -> Suspicion | None:
     """Why an id that breaks its rule may look as it does."""
     if zeros := lost_zeros(cell, rule):
-        told = f"{quoted(cell)} has lost its leading zeros, and may have been {quoted(zeros)}"
+        told = f"{quoted(cell)} has lost its leading zeros and may have been {quoted(zeros)}"
         return Suspicion("lost_zeros", f"{told}; format the column as text, and paste the ids again")
     return as_number(cell) if _as_number(cell) else None

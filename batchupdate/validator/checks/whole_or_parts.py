@@ -33,7 +33,7 @@ class WholeOrParts:
                 ):
                     heading = self._columns.heading(whole)
                     message = (
-                        f"the row sets {whole} as a whole, and {part}, which is a part of it; leave one of the two "
+                        f"the row sets {whole} as a whole and also {part}, which is part of it; leave one of the two "
                         f"blank: {heading!r} or {self._columns.heading(part)!r}"
                     )
                     batch.problems.add(Problem("whole_and_part", row.number, heading, "", message))

@@ -58,5 +58,5 @@ def skip_reason(
     for condition in conditions:
         if not condition.holds(row.cells) and (row.number, condition.heading) not in unreadable:
             cell = row.cells[condition.place] if condition.place < len(row.cells) else ""
-            return secrets.redact(f"not asked for: column {condition.heading!r} is {quoted(cell)} (when)")
+            return secrets.redact(f"skipped by 'when': column {condition.heading!r} is {quoted(cell)} (when)")
     return ""

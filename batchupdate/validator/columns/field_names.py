@@ -44,8 +44,7 @@ def hints_about(ignored: Sequence[str], target: Target, found: set[str]) -> tupl
     free = free_spellings(target, found)
     told = ((heading, _unusable(heading, target), closest(heading, free, target)) for heading in ignored)
     return tuple(
-        why
-        or f'The column {heading!r} looks like {name!r}, and is ignored. If it is meant, say: --map "{heading}={name}".'
+        why or f'The column {heading!r} looks like {name!r}, but is ignored. To use it, add: --map "{heading}={name}".'
         for heading, why, name in told
         if why or name
     )
@@ -57,12 +56,13 @@ def _unusable(heading: str, target: Target) -> str:
     names = names_of(target)
     inner = [name for name in target.fields if normalise_heading(name).startswith(f"{said}.")]
     if inner and said not in names:
-        return f"The column {heading!r} is ignored: what can be set is in it, with a column each: {', '.join(inner)}."
+        members = ", ".join(inner)
+        return f"The column {heading!r} is ignored: only its members can be set, each in its own column: {members}."
     for index in field_path.INDEX.finditer(said):
         name = names.get(said[: index.start()], "")
         if name in target.fields and name not in target.lists:
             kind = target.fields[name].type
-            return f"The column {heading!r} is ignored: {name!r} is no list, but {kind}, and is set as a whole."
+            return f"The column {heading!r} is ignored: {name!r} is not a list but {kind}, which is set as a whole."
     return ""
 
 

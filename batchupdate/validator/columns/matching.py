@@ -103,7 +103,9 @@ def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str],
         own = items.get(heading, {}) if name in target.lists else {}
         if place is not None and own:
             told = f"The columns {columns[place]!r} and {columns[min(own.values())]!r} both set the list {name!r}"
-            raise InputError(f"{told}, one as a whole and one an item of it.", "Keep one way, and delete the others.")
+            raise InputError(
+                f"{told}, one the whole list and one an item of it.", "Keep one way, and delete the others."
+            )
         if place is not None and place not in chosen:
             chosen[place] = name
             settled.add(name)
@@ -124,8 +126,8 @@ def _require_every_item(columns: Sequence[str], target: Target, chosen: Mapping[
         if missing is not None:
             there = ", ".join(headings[number] for number in sorted(headings))
             raise InputError(
-                f"The items of the list {field!r} are counted from 0, and no column is {field}[{missing}].",
-                f"There is: {there}. Rename the columns, or add the one that is missing.",
+                f"The items of the list {field!r} are counted from 0, but there is no column {field}[{missing}].",
+                f"The file has: {there}. Rename the columns, or add the one that is missing.",
             )
 
 
@@ -138,14 +140,14 @@ def _refuse_contradictions(mapped: Sequence[MappedColumn], target: Target, optio
         numbers = rule.items is not None and rule.items.type == "number"
         if numbers and options.decimal == "," and "," in rule.separator:
             raise ConfigError(
-                f"With 'decimal: \",\"', a comma in {one.heading!r} would both end an item and begin its decimals.",
+                f"With 'decimal: \",\"', a comma in {one.heading!r} would separate both items and decimals.",
                 f"Give the field another 'separator', or the file a column for each item: {one.name}[0].",
             )
         if one.name in target.parts and options.on_duplicate == "merge":
             raise ConfigError(
-                f"With 'on_duplicate: merge', no column can set the whole of {one.name!r}, for another row may set "
+                f"With 'on_duplicate: merge', no column can set the whole of {one.name!r}, because another row may set "
                 f"{target.parts[one.name][0]!r}.",
-                f"Take the column {one.heading!r} out, or say 'on_duplicate: last'.",
+                f"Remove the column {one.heading!r}, or use 'on_duplicate: last'.",
             )
 
 
@@ -162,7 +164,7 @@ def _made(columns: Sequence[str], target: Target, options: Input) -> dict[str, T
     for told, text in [*options.constants.items(), *((told, one.template) for told, one in options.computed.items())]:
         name = names.get(normalise_heading(told))
         if name is None or name in target.id:
-            raise ConfigError(f"There is no field {told!r} to be set.", f"There are: {', '.join(target.fields)}.")
+            raise ConfigError(f"There is no field {told!r} to set.", f"Known fields: {', '.join(target.fields)}.")
         if name in made:
             raise ConfigError(f"{name!r} is both computed and constant.", "Keep one of them.")
         constant = Template((text,), (), ())
@@ -195,10 +197,12 @@ def _mapped_column(
     rule = target.fields.get(name)
     if item and own.blank != "leave":
         told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: it ends the list {item[0]!r}."
-        raise ConfigError(told, f"Say 'blank: leave', and {null_marker} or {empty_marker} where the list is meant.")
+        raise ConfigError(
+            told, f"Use 'blank: leave', and write {null_marker} or {empty_marker} to clear the whole list."
+        )
     if own.blank != "leave" and not (rule and (rule.nullable if own.blank == "null" else rule.clearable)):
         told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: {name} can't be {own.blank}."
-        raise ConfigError(told, "Say 'blank: leave'.")
+        raise ConfigError(told, "Use 'blank: leave'.")
     longest = _longest(heading, name, own.transforms, target)
     return MappedColumn(index, heading, name, null_marker, empty_marker, own.blank, own.transforms, longest, number)
 
@@ -209,12 +213,12 @@ def _longest(heading: str, name: str, transforms: Sequence[str], target: Target)
     if rule is not None and name not in target.fields:
         rule = rule.items or rule
     if rule is None and (wrong := [one for one in transforms if one in {"truncate", "title"}]):
-        raise ConfigError(f"In the column {heading!r}, {wrong[0]!r} would make another id.", "Take it out.")
+        raise ConfigError(f"In the column {heading!r}, {wrong[0]!r} would change the id.", "Remove it.")
     if "truncate" not in transforms or rule is None:
         return 0
     if rule.max_length is None:
         told = f"In the column {heading!r}, 'truncate' has no length to cut to: {name} has no max_length."
-        raise ConfigError(told, "Take it out.")
+        raise ConfigError(told, "Remove it.")
     return rule.max_length
 
 
@@ -253,10 +257,10 @@ def _mapped(told: str, names: Mapping[str, str], target: Target) -> str:
     if item and name in target.lists:
         return f"{name}[{item[1]}]"
     if name is not None:
-        raise ConfigError(f"The map names {told!r}, and {name!r} is no list.", f"Map the column to {name!r}.")
+        raise ConfigError(f"The map names {told!r}, and {name!r} is not a list.", f"Map the column to {name!r}.")
     known = {name: name for name in [*target.id, *target.fields]}
     close = difflib.get_close_matches(told, known, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(known)}."
+    hint = f"Did you mean {close[0]!r}?" if close else f"Known fields: {', '.join(known)}."
     raise ConfigError(f"The map names a field {told!r} that {target.name} does not have.", hint)
 
 
@@ -271,7 +275,7 @@ def _require(columns: Sequence[str], target: Target, chosen: dict[int, str], mad
             alike = ((heading, closest(heading, own, target)) for heading in free)
             if close := next((f"{heading}={told}" for heading, told in alike if told), ""):
                 heading = close.rpartition("=")[0]
-                hint = f'The column {heading!r} looks like it. If it is meant, say: --map "{close}".'
+                hint = f'The column {heading!r} looks like it. To use that column, add: --map "{close}".'
             else:
                 hint = f'{_there_is(columns)} Name it with --map "COLUMN={name}".'
             raise InputError(f"No column holds {what} {name!r}.", hint)

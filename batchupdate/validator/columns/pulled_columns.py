@@ -57,8 +57,8 @@ def hints_about_missing(
     compared = {one.mapped for one in old}
     listed = set(target.fields) - set(target.list.absent)
     return tuple(
-        f"The column {one.heading!r} has no old values beside it ({OLD}{one.field}), so all that stands in it is "
-        "sent, edited or not. If that is not meant, pull the records again."
+        f"The column {one.heading!r} has no old values beside it ({OLD}{one.field}), so all its cells are "
+        "sent, edited or not. To send only edited cells, pull the records again."
         for position, one in enumerate(mapped)
         if position not in compared and one.field in listed and one.index < len(columns) and not one.item
     )

@@ -41,7 +41,7 @@ def parse_template(name: str, text: str, columns: Sequence[str]) -> Template:
     except ValueError as error:
         told = f"The template of {name!r} can't be read: {error}."
         raise ConfigError(
-            told, "A column stands in braces, as in {team}; write a brace that is meant twice."
+            told, "Put a column's name in braces, as in {team}; to get a brace itself, write it twice."
         ) from error
     texts, places, headings = [""], [], []
     for literal, column, spec, conversion in parts:
@@ -52,7 +52,7 @@ def parse_template(name: str, text: str, columns: Sequence[str]) -> Template:
         if spec or conversion or place is None:
             told = f"The template of {name!r} names a column {column!r} that the file does not have."
             if spec or conversion:
-                told = f"The template of {name!r} can hold columns such as {{team}}, and nothing else in braces."
+                told = f"The template of {name!r} can contain only columns in braces, such as {{team}}."
             raise ConfigError(told, f"The file has: {', '.join(filter(None, columns))}.")
         places.append(place)
         headings.append(columns[place])

@@ -68,7 +68,9 @@ def test_the_last_records_id_can_be_the_cursor() -> None:
 
 
 def test_more_records_without_a_cursor_are_told() -> None:
-    assert "there are more records, and no cursor (data[-1].id)" in refusal(LAST_ID, {"data": [], "has_more": True})
+    assert "there are more records, but the reply has no cursor (data[-1].id)" in refusal(
+        LAST_ID, {"data": [], "has_more": True}
+    )
 
 
 @pytest.mark.parametrize("cursor", [{"a": 1}, [1], True, 1.5])
@@ -80,9 +82,7 @@ def test_the_same_cursor_twice_goes_in_a_circle() -> None:
     made = pager(CURSOR)
     assert made.turn({"paging": {"after": "a"}}, {}, 1)
     assert made.turn({"paging": {"after": "b"}}, {}, 1)
-    with pytest.raises(
-        UnexpectedReplyError, match="page 4 would be one that was read already; the pages go in a circle"
-    ):
+    with pytest.raises(UnexpectedReplyError, match="page 4 would be one that was already read; the pages form a loop"):
         made.turn({"paging": {"after": "a"}}, {}, 1)
 
 
@@ -140,7 +140,7 @@ def test_the_total_can_be_told() -> None:
 
 @pytest.mark.parametrize("value", [None, "3", True, 2.5])
 def test_a_total_that_is_no_number_is_told(value: object) -> None:
-    assert "meta.pages is to find a whole number" in refusal(
+    assert "meta.pages must find a whole number " in refusal(
         {**PAGE, "pages": "meta.pages"}, {"meta": {"pages": value}}
     )
 
@@ -180,7 +180,7 @@ def test_the_next_url_may_be_absolute_or_relative(url: str, path: str) -> None:
 )
 def test_a_next_url_elsewhere_gets_no_key(url: str) -> None:
     for told in (refusal(NEXT, {"links": {"next": url}}), refusal("link", {}, {"link": f'<{url}>; rel="next"'})):
-        assert "the key goes to https://api.example.test only" in told
+        assert "the key is sent only to https://api.example.test" in told
 
 
 @pytest.mark.parametrize("url", ["https:///x", "https:\\\\evil.example/x", "\\\\evil.example/x"])
@@ -194,13 +194,13 @@ def test_a_next_url_without_a_host_is_one_below_our_own(url: str) -> None:
 
 @pytest.mark.parametrize("url", ["https://[::1", "https://api.example.test:99999999/x"])
 def test_a_next_url_that_is_none_is_told(url: str) -> None:
-    assert "is no web address" in refusal(NEXT, {"links": {"next": url}})
+    assert "is not a web address" in refusal(NEXT, {"links": {"next": url}})
 
 
 def test_the_port_of_the_base_url_counts() -> None:
     made = pager(NEXT, base="http://127.0.0.1:8080")
     assert made.turn({"links": {"next": "http://127.0.0.1:8080/b"}}, {}, 1)
-    with pytest.raises(UnexpectedReplyError, match=r"goes to http://127\.0\.0\.1:8080 only"):
+    with pytest.raises(UnexpectedReplyError, match=r"sent only to http://127\.0\.0\.1:8080"):
         made.turn({"links": {"next": "http://127.0.0.1/b"}}, {}, 1)
 
 

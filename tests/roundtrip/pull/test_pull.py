@@ -200,13 +200,13 @@ async def test_links(pull: Puller) -> None:
 
 async def test_a_next_url_at_another_host_is_not_asked_for(pull: Puller) -> None:
     told = await pull.refused(answer({"data": things(1), "next": "https://evil.example/x"}), more=NEXT)
-    assert "Page 1 of the list is not as the target declares: the next page is said to be at" in told
+    assert "Page 1 of the list is not as the target declares: the next page is at" in told
     assert len(pull.api.asked) == 1
 
 
 async def test_a_redirect_is_not_followed(pull: Puller) -> None:
     told = await pull.refused(answer(b"", 302, Location="https://evil.example/x"))
-    assert "302 the API redirects to https://evil.example/x, and redirects are not followed" in told
+    assert "302 the API redirects to https://evil.example/x, but redirects are not followed" in told
     assert len(pull.api.asked) == 1
 
 
@@ -214,12 +214,12 @@ async def test_pages_in_a_circle_are_told(pull: Puller) -> None:
     told = await pull.refused(
         answer({"data": things(1), "next": "a"}), answer({"data": things(2), "next": "a"}), more=CURSOR
     )
-    assert "Page 2 of the list is not as the target declares: page 3 would be one that was read already" in told
+    assert "Page 2 of the list is not as the target declares: page 3 would be one that was already read" in told
 
 
 async def test_an_api_that_ignores_the_page_is_told(pull: Puller) -> None:
     told = await pull.refused(answer(things(1, 2)), answer(things(1, 2)), more=PAGE)
-    assert "Page 2 of the list is not as the target declares: it has the same records as an earlier one" in told
+    assert "Page 2 of the list is not as the target declares: it has the same records as an earlier page" in told
 
 
 async def test_too_many_pages_are_told(pull: Puller) -> None:
@@ -235,8 +235,8 @@ async def test_too_many_pages_are_told(pull: Puller) -> None:
         (b'{"data": []}', "the reply should be the list of records"),
         (b"[1]", "entry 1 of the list should be a record"),
         (b'[{"name": "x"}]', "a record has no id"),
-        (b'[{"id": "a\\u0000"}]', "no cell can hold the id"),
-        (b'[{"id": "\\ud800"}]', "no cell can hold the id"),
+        (b'[{"id": "a\\u0000"}]', "no cell can contain the id"),
+        (b'[{"id": "\\ud800"}]', "no cell can contain the id"),
     ],
 )
 async def test_a_body_that_is_no_list_of_records_is_told(pull: Puller, body: bytes, said: str) -> None:
@@ -247,18 +247,18 @@ async def test_a_body_that_is_no_list_of_records_is_told(pull: Puller, body: byt
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"", "has no content, or it did not come in time (--timeout)"),
+        (b"", "is empty, or did not arrive in time (--timeout)"),
         (b"\xef\xbb\xbf \n<html>", "is a web page, not JSON; check list.path and the base URL"),
-        (b"\x1f\x8b\x08", "is packed (gzip), which was not asked for"),
-        (b'[{"id": 1}', "is not JSON, or broke off"),
-        (b"[NaN]", "is not JSON, or broke off"),
-        (b"\xff", "is not JSON, or broke off"),
-        (b"[" * 100_000, "is not JSON, or broke off"),
+        (b"\x1f\x8b\x08", "is compressed (gzip), although that was not requested"),
+        (b'[{"id": 1}', "is not JSON, or is incomplete"),
+        (b"[NaN]", "is not JSON, or is incomplete"),
+        (b"\xff", "is not JSON, or is incomplete"),
+        (b"[" * 100_000, "is not JSON, or is incomplete"),
     ],
 )
 async def test_a_body_that_is_no_json_is_asked_for_again_and_then_told(pull: Puller, body: bytes, said: str) -> None:
     told = await pull.refused(answer(body), max_attempts=3)
-    assert told == f"Page 1 of the list can't be read: the answer {said} (after 3 attempts)."
+    assert told == f"Page 1 of the list can't be read: the reply {said} (after 3 attempts)."
     assert len(pull.api.asked) == 3
 
 
@@ -290,7 +290,7 @@ async def test_a_429_waits_as_long_as_it_says_and_costs_no_attempt(pull: Puller)
 
 async def test_an_api_that_throttles_for_ever_is_given_up(pull: Puller) -> None:
     told = await pull.refused(answer({}, 429, Retry_After="20"), give_up_after=60)
-    assert re.fullmatch(r"Page 1 of the list can't be read: the API has taken no request for 6\d s: 429 .*", told)
+    assert re.fullmatch(r"Page 1 of the list can't be read: the API has accepted no request for 6\d s: 429 .*", told)
 
 
 async def test_a_wait_beyond_patience_is_not_waited_for(pull: Puller) -> None:
@@ -323,8 +323,8 @@ async def test_an_api_that_keeps_failing_is_told(pull: Puller) -> None:
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        (401, "401 the API refuses the key"),
-        (403, "403 the key may not list the records"),
+        (401, "401 the API rejected the key"),
+        (403, "403 the key has no permission to list the records"),
         (404, "404 there is no list at this address; check list.path and the base URL"),
         (418, "418 a teapot"),
         (400, "400 Bad Request"),
@@ -378,7 +378,7 @@ async def test_an_empty_list_gives_headings_alone(pull: Puller) -> None:
 
 async def test_a_file_that_is_there_is_not_replaced_and_nothing_is_asked(pull: Puller) -> None:
     pull.path.write_text("precious")
-    with pytest.raises(UsageError, match=r"out\.csv is there already\. Say --force"):
+    with pytest.raises(UsageError, match=r"out\.csv already exists\. Replace it with --force"):
         await pull(answer(things(1)))
     assert pull.api.asked == []
     await pull(answer(things(1)), force=True)
@@ -387,7 +387,7 @@ async def test_a_file_that_is_there_is_not_replaced_and_nothing_is_asked(pull: P
 
 async def test_a_file_that_came_meanwhile_is_not_replaced_either(pull: Puller) -> None:
     pull.progress = type("Writes", (list,), {"append": lambda _, __: pull.path.write_text("precious")})()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         await pull(answer(things(1)))
     assert pull.path.read_text() == "precious"
     assert sorted(path.name for path in pull.folder.iterdir()) == ["mine.yaml", "out.csv"]
@@ -401,7 +401,7 @@ async def test_the_file_is_for_its_owner_alone(pull: Puller, form: Form) -> None
 
 async def test_a_folder_that_is_not_there_is_told(pull: Puller) -> None:
     pull.path = pull.folder / "no" / "out.csv"
-    with pytest.raises(UsageError, match=r"There is no folder .*no\. Make it"):
+    with pytest.raises(UsageError, match=r"There is no folder .*no\. Create it"):
         await pull(answer(things(1)))
     pull.path = pull.folder
     with pytest.raises(UsageError, match="is a folder"):
@@ -421,7 +421,7 @@ async def test_a_disk_that_gets_full_is_told(pull: Puller, form: Form, monkeypat
 
 async def test_a_workbook_that_is_full_is_told(pull: Puller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workbooks, "MOST_ROWS", 3)
-    with pytest.raises(InputError, match=r"A sheet can't hold more than 2 records\. Say --format csv, or --limit\."):
+    with pytest.raises(InputError, match=r"A sheet can't hold more than 2 records\. Use --format csv or --limit\."):
         await pull(answer(things(1, 2, 3)), form=Form.XLSX)
     assert [path.name for path in pull.folder.iterdir()] == ["mine.yaml"]
     await pull(answer(things(1, 2)), form=Form.XLSX)
@@ -437,7 +437,7 @@ async def test_locked_records_are_counted_and_say_why(pull: Puller) -> None:
 async def test_a_field_that_no_record_has_is_told(pull: Puller) -> None:
     pulled = await pull(answer([{"id": 1, "name": "a"}]))
     assert pulled.notices == [
-        "No record has color. Say under list.fields where it stands, or name it under list.absent."
+        "No record contains color. Declare where it is under list.fields, or add it to list.absent."
     ]
     pull.path.unlink()
     assert (await pull(answer([{"id": 1, "name": "a"}]), more="  absent: [color]")).notices == []
@@ -447,7 +447,7 @@ async def test_a_field_that_no_record_has_is_told(pull: Puller) -> None:
 async def test_values_that_no_cell_can_hold_are_told_and_left_blank(pull: Puller) -> None:
     pulled = await pull(answer([{"id": 1, "name": "a\0b", "color": "<null>"}]))
     (told,) = pulled.notices
-    assert told.startswith("2 values can't be written as a cell, such as name of 1; left blank")
+    assert told.startswith("2 values can't be written into a cell, such as name of 1. Such a cell is blank")
     assert pull.rows()[0] == {"id": "1", "name": "", "color": "", "_old.id": "1", "_old.name": "", "_old.color": ""}
 
 
@@ -457,7 +457,7 @@ async def test_a_key_that_the_api_echoes_is_in_no_file(pull: Puller) -> None:
 
 
 def test_a_target_without_a_list_says_the_way_out() -> None:
-    with pytest.raises(ConfigError, match=r"doesn't say how its records are listed.*batchupdate template nairi"):
+    with pytest.raises(ConfigError, match=r"does not declare how its records are listed.*batchupdate template nairi"):
         listable("nairi-llm-integration")
 
 
@@ -465,7 +465,7 @@ async def test_a_record_that_comes_a_second_time_is_told_for_others_may_be_missi
     pulled = await pull(answer(things(1, 2)), answer(things(2, 3)), answer(things(4)), more=OFFSET)
     assert [row["id"] for row in pull.rows()] == ["1", "2", "2", "3", "4"]
     (notice,) = pulled.notices
-    assert notice.startswith("1 record came a second time, such as 2, and others may be missing")
+    assert notice.startswith("1 record came twice, such as 2, and others may be missing")
     pulled = await pull(answer(things(7, 7, 7)), force=True)
-    assert pulled.notices[0].startswith("2 records came a second time, such as 7")
+    assert pulled.notices[0].startswith("2 records came twice, such as 7")
     assert (await pull(answer(things(8, 9)), force=True)).notices == []

@@ -151,7 +151,7 @@ def test_a_pulled_sheet_hides_old_values_and_greys_locked_rows(tmp_path: Path) -
 def test_a_file_that_is_there_stands_unless_it_is_to_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / "out.xlsx"
     path.write_text("precious")
-    with pytest.raises(UsageError, match=r"is there already\. Say --force"):
+    with pytest.raises(UsageError, match=r"already exists\. Replace it with --force"):
         write_template(path, TARGET, "mine", force=False)
     assert path.read_text() == "precious"
     write_template(path, TARGET, "mine", force=True)
