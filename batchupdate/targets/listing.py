@@ -119,7 +119,9 @@ class Listing(Strict):
             return str(value)
         if not isinstance(value, str) or not value:
             place = self.id.get(name, f"{name} or id" if alone and name != "id" else name)
-            raise UnexpectedReplyError(f"a record has no id at {place}; set list.id to where the id is")
+            raise UnexpectedReplyError(
+                f"a record has no id where one is expected ({place}); declare its place under list.id"
+            )
         return value
 
     def _field(self, name: str, record: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from batchupdate.config import Settings
 from batchupdate.errors import SafetyStop
-from batchupdate.roundtrip.pull import fetch, pull_records
+from batchupdate.roundtrip.pull import page_client, pull_records
 from batchupdate.roundtrip.sheet import Form
 from batchupdate.run import check_file
 
@@ -142,11 +142,11 @@ async def test_an_echoed_key_is_in_no_sentence_and_no_sheet(server: Server) -> N
 
 async def test_a_packed_answer_is_never_unfolded(server: Server) -> None:
     bomb = gzip.compress(b" " * 100_000_000, 1)
-    assert "is packed (gzip)" in await server.refused(gives(bomb, **{"Content-Encoding": "gzip"}))
+    assert "is compressed (gzip)" in await server.refused(gives(bomb, **{"Content-Encoding": "gzip"}))
 
 
 async def test_a_page_without_an_end_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "MAX_PAGE", 1 << 20)
+    monkeypatch.setattr(page_client, "MAX_PAGE", 1 << 20)
 
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -210,4 +210,4 @@ async def test_a_csv_runs_no_formula_wherever_it_came_from(server: Server) -> No
 @pytest.mark.parametrize("value", ["null", "true", "1.5", '""', "{}", "[1]"])
 async def test_an_id_that_is_neither_text_nor_a_whole_number_is_refused(server: Server, value: str) -> None:
     told = await server.refused(gives(f'{{"data": [{{"id": {value}}}]}}'.encode()))
-    assert "a record has no id where it is to stand" in told
+    assert "a record has no id where one is expected" in told

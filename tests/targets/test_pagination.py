@@ -121,12 +121,12 @@ def test_an_id_stands_under_its_own_name_else_under_id() -> None:
 @pytest.mark.parametrize(
     ("record", "ids", "said"),
     [
-        ({"ID": 1}, ("x",), r"no id at x or id; set list.id"),
-        ({"id": None}, ("id",), r"no id at id;"),
+        ({"ID": 1}, ("x",), r"no id where one is expected \(x or id\); declare its place under list\.id"),
+        ({"id": None}, ("id",), r"\(id\);"),
         ({"id": ""}, ("id",), "no id"),
         ({"id": True}, ("id",), "no id"),
         ({"id": 1.5}, ("id",), "no id"),
-        ({"id": 1, "x": 2}, ("x", "y"), r"no id at y;"),  # with several parts, `id` could be any of them
+        ({"id": 1, "x": 2}, ("x", "y"), r"\(y\);"),  # with several parts, `id` could be any of them
     ],
 )
 def test_a_record_without_its_id_is_told(record: dict[str, Any], ids: tuple[str, ...], said: str) -> None:

@@ -12,9 +12,8 @@ from aioresponses import CallbackResult, aioresponses
 
 from batchupdate.config import Settings
 from batchupdate.errors import ConfigError, InputError, SafetyStop, UsageError
-from batchupdate.roundtrip.pull import fetch, listable, pull_records
-from batchupdate.roundtrip.sheet import Form
-from batchupdate.roundtrip.sheet import workbook as workbooks
+from batchupdate.roundtrip.pull import listable, page_client, pull_records
+from batchupdate.roundtrip.sheet import Form, xlsx_sheet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -263,7 +262,7 @@ async def test_a_body_that_is_no_json_is_asked_for_again_and_then_told(pull: Pul
 
 
 async def test_a_page_beyond_all_bounds_is_told(pull: Puller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch, "MAX_PAGE", 1 << 10)
+    monkeypatch.setattr(page_client, "MAX_PAGE", 1 << 10)
     told = await pull.refused(answer(b"[" + b" " * (1 << 10)))
     assert told.startswith("Page 1 of the list has more than")
 
@@ -413,14 +412,14 @@ async def test_a_disk_that_gets_full_is_told(pull: Puller, form: Form, monkeypat
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("batchupdate.roundtrip.pull.cells.Texts.row", full)
+    monkeypatch.setattr("batchupdate.roundtrip.pull.cell_writer.CellWriter.row", full)
     with pytest.raises(InputError, match=r"can't be written: No space left on device\."):
         await pull(answer(things(1)), form=form)
     assert [path.name for path in pull.folder.iterdir()] == ["mine.yaml"]
 
 
 async def test_a_workbook_that_is_full_is_told(pull: Puller, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workbooks, "MOST_ROWS", 3)
+    monkeypatch.setattr(xlsx_sheet, "MOST_ROWS", 3)
     with pytest.raises(InputError, match=r"A sheet can't hold more than 2 records\. Use --format csv or --limit\."):
         await pull(answer(things(1, 2, 3)), form=Form.XLSX)
     assert [path.name for path in pull.folder.iterdir()] == ["mine.yaml"]

@@ -1,13 +1,11 @@
-"""Pulled records as CSV, and as JSON Lines."""
+"""Pulled records as JSON Lines."""
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-from batchupdate.spreadsheet.csv_injection import guard_all
 from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD
 
 if TYPE_CHECKING:
@@ -18,27 +16,14 @@ _bare = re.compile(r"true|false|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9
 _dot = re.compile(r"(?<!\\)\.").split
 
 
-class CsvSheet:
-    """Comma-separated, in UTF-8 with the mark by which Excel knows it; what would run as a formula is guarded."""
-
-    def __init__(self, file: IO[str], columns: Columns) -> None:
-        self._writer = csv.writer(file)
-        self._columns = columns
-        self._writer.writerow(guard_all(columns.headings))
-
-    def add(self, row: PulledRow) -> None:
-        """Writes one record."""
-        self._writer.writerow(guard_all(self._columns.cells_of(row)))
-
-
 class _Bare(str):
-    """Text that stands in JSON as it is, a number with all its digits."""
+    """Text that is written to JSON as it is: a number with all its digits, true or false."""
 
     __slots__ = ()
 
 
-class JsonlSheet:
-    """One JSON object a line; old values stand together under `_old`, and dotted fields in objects."""
+class JsonLinesSheet:
+    """One JSON object a line; old values are together under `_old`, and dotted fields in objects."""
 
     def __init__(self, file: IO[str], columns: Columns) -> None:
         self._file = file

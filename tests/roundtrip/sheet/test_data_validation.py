@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from batchupdate.roundtrip.sheet import rules
+from batchupdate.roundtrip.sheet import data_validation
 from batchupdate.targets import FieldRule, IdRule
 
 
@@ -24,7 +24,7 @@ def offers(*values: str, error_type: str = "stop") -> dict[str, Any]:
 
 
 def from_1900(error_type: str) -> dict[str, Any]:
-    return {"validate": "date", "criteria": ">=", "value": rules.FIRST_DAY, "error_type": error_type}
+    return {"validate": "date", "criteria": ">=", "value": data_validation.FIRST_DAY, "error_type": error_type}
 
 
 def custom(value: str, **more: str) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def between(kind: str, **bounds: Any) -> dict[str, Any]:
 
 def allowed(rule: FieldRule) -> dict[str, Any]:
     """The validation without its messages."""
-    made = rules.validation_of_field("x", rule, "B2", rules.choices(rule))
+    made = data_validation.validation_of_field("x", rule, "B2", data_validation.choices(rule))
     return {name: value for name, value in made.items() if name.partition("_")[2] not in {"title", "message"}}
 
 
@@ -93,7 +93,7 @@ def test_what_a_cell_may_hold(rule: FieldRule, made: dict[str, Any]) -> None:
     ],
 )
 def test_text_and_ids_are_formatted_as_text(rule: FieldRule | None, made: str) -> None:
-    assert rules.number_format(rule) == made
+    assert data_validation.number_format(rule) == made
 
 
 @pytest.mark.parametrize(
@@ -102,14 +102,14 @@ def test_text_and_ids_are_formatted_as_text(rule: FieldRule | None, made: str) -
      (IdRule(format="ulid", prefix="ai_", prefix_required=True), 29, 29)],
 )  # fmt: skip
 def test_an_id_of_a_known_length_is_asked_about_when_it_has_another(rule: IdRule, least: int, most: int) -> None:
-    made = rules.validation_of_id("id", rule)
+    made = data_validation.validation_of_id("id", rule)
     assert (made["validate"], made["minimum"], made["maximum"], made["error_type"]) == (
         "length",
         least,
         most,
         "warning",
     )
-    assert rules.validation_of_id("id", IdRule())["validate"] == "any"
+    assert data_validation.validation_of_id("id", IdRule())["validate"] == "any"
 
 
 @pytest.mark.parametrize(
@@ -117,26 +117,26 @@ def test_an_id_of_a_known_length_is_asked_about_when_it_has_another(rule: IdRule
     [(["a"] * 128, True), (["a"] * 129, False), (["a,b"], False), ([" a"], False), (["ä"] * 128, True)],
 )
 def test_a_drop_down_that_a_cell_can_not_hold_needs_a_range(values: list[str], *, fits: bool) -> None:
-    assert rules.fits_in_a_list(values) is fits
+    assert data_validation.fits_in_a_list(values) is fits
 
 
 def test_messages_keep_excels_limits_which_count_some_characters_twice() -> None:
     rule = field(description="😀" * 300)
-    made = rules.validation_of_field("n" * 50, rule, "B2", [])
+    made = data_validation.validation_of_field("n" * 50, rule, "B2", [])
     assert made["input_title"] == "n" * 31 + "…"
     assert made["input_message"] == "😀" * 127 + "…"
     assert made["error_message"] == made["input_message"]
-    assert len(made["input_message"].encode("utf-16-le")) // 2 <= rules.MESSAGE_MOST
+    assert len(made["input_message"].encode("utf-16-le")) // 2 <= data_validation.MESSAGE_MOST
     fits = 255 - len("\ntext, or <empty>")
     for longer in (0, 1):
-        message = rules.validation_of_field("n" * 32, field(description="x" * (fits + longer)), "B2", [])[
+        message = data_validation.validation_of_field("n" * 32, field(description="x" * (fits + longer)), "B2", [])[
             "input_message"
         ]
         assert ("…" in message) is bool(longer)
 
 
 def test_a_note_says_the_rule_in_plain_words() -> None:
-    note = rules.note_of_field(field(description="Its name", max_length=40, nullable=True))
+    note = data_validation.note_of_field(field(description="Its name", max_length=40, nullable=True))
     assert note.split("\n") == [
         "Its name.",
         "Holds at most 40 characters, or <empty> or <null>.",
@@ -144,13 +144,13 @@ def test_a_note_says_the_rule_in_plain_words() -> None:
         "<empty> sends an empty text.",
         "<null> sends null, which clears the field in most APIs.",
     ]
-    assert "Needed in every row." in rules.note_of_field(field(required=True, min_length=3))
-    assert "Holds at least 3 characters." in rules.note_of_field(field(required=True, min_length=3))
-    assert "<empty> sends an empty list." in rules.note_of_field(field(type="list"))
-    assert "Holds a list of integers separated by ';'" in rules.note_of_field(
+    assert "Needed in every row." in data_validation.note_of_field(field(required=True, min_length=3))
+    assert "Holds at least 3 characters." in data_validation.note_of_field(field(required=True, min_length=3))
+    assert "<empty> sends an empty list." in data_validation.note_of_field(field(type="list"))
+    assert "Holds a list of integers separated by ';'" in data_validation.note_of_field(
         field(type="list", separator=";", items={"type": "integer"}, min_items=1)
     )
-    assert rules.note_of_id(IdRule(format="uuid", description="Which one")).startswith(
+    assert data_validation.note_of_id(IdRule(format="uuid", description="Which one")).startswith(
         "Which one.\nNeeded in every row"
     )
 
@@ -163,4 +163,4 @@ def test_a_note_says_the_rule_in_plain_words() -> None:
      ("x", field(type="datetime"), 22), ("x", field(format="hex-color"), 12)],
 )  # fmt: skip
 def test_a_column_is_as_wide_as_what_it_holds(name: str, rule: Any, wide: int) -> None:
-    assert rules.width(name, rule) == wide
+    assert data_validation.width(name, rule) == wide

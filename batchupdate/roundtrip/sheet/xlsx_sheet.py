@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
-from batchupdate.roundtrip.sheet import how_to, rules
+from batchupdate.roundtrip.sheet import data_validation, instructions
 from batchupdate.spreadsheet.reserved_columns import CHANGES_SHEET, HOW_TO_SHEET, LOCKED
 from batchupdate.spreadsheet.xlsx_file import workbook_file
 
@@ -50,7 +50,7 @@ def open_workbook(path: Path, columns: Columns, *, pulled: bool = True) -> Itera
         book = xlsxwriter.Workbook(file, {**_OPTIONS, "tmpdir": folder})
         try:
             sheet = XlsxSheet(book, columns)
-            how_to.write(book.add_worksheet(HOW_TO_SHEET), book, columns, pulled=pulled)
+            instructions.write(book.add_worksheet(HOW_TO_SHEET), book, columns, pulled=pulled)
             sheet.add_lists()
             yield sheet
             book.close()
@@ -66,8 +66,8 @@ class XlsxSheet:
         self._book, self._columns = book, columns
         self._sheet = book.add_worksheet(CHANGES_SHEET)
         self._rows = 1
-        formats = [*(rules.TEXT for _ in columns.ids), *map(rules.number_format, columns.rules)]
-        formats += [rules.TEXT] * (len(columns.headings) - len(formats))
+        formats = [*(data_validation.TEXT for _ in columns.ids), *map(data_validation.number_format, columns.rules)]
+        formats += [data_validation.TEXT] * (len(columns.headings) - len(formats))
         self._plain = [book.add_format({"num_format": each}) for each in formats]
         self._grey = [book.add_format({"num_format": each, **_GREY}) for each in formats]
         self._lay_out()
@@ -97,18 +97,18 @@ class XlsxSheet:
         columns, target = self._columns, self._columns.target
         lists: dict[int, list[str]] = {}
         for place, name in enumerate(columns.ids):
-            self._allow(place, rules.validation_of_id(name, target.id[name]))
+            self._allow(place, data_validation.validation_of_id(name, target.id[name]))
         for place, (name, rule) in enumerate(zip(columns.fields, columns.rules, strict=True), len(columns.ids)):
-            source: object = (offered := rules.choices(rule))
-            if offered and not rules.fits_in_a_list(offered):
+            source: object = (offered := data_validation.choices(rule))
+            if offered and not data_validation.fits_in_a_list(offered):
                 lists[place] = offered
                 source = f"={_LISTS}!${_letters(place)}$1:${_letters(place)}${len(offered)}"
-            self._allow(place, rules.validation_of_field(name, rule, f"{_letters(place)}2", source))
+            self._allow(place, data_validation.validation_of_field(name, rule, f"{_letters(place)}2", source))
         if lists:
             self._write_lists(lists)
 
     def _write_lists(self, lists: dict[int, list[str]]) -> None:
-        sheet, text = self._book.add_worksheet(_LISTS), self._book.add_format({"num_format": rules.TEXT})
+        sheet, text = self._book.add_worksheet(_LISTS), self._book.add_format({"num_format": data_validation.TEXT})
         for number in range(max(map(len, lists.values()))):  # row by row, as constant memory wants it
             for place, values in lists.items():
                 if number < len(values):
@@ -121,8 +121,8 @@ class XlsxSheet:
     def _lay_out(self) -> None:
         sheet, columns, target = self._sheet, self._columns, self._columns.target
         named = [(name, target.id[name]) for name in columns.ids]
-        widths = [rules.width(name, rule) for name, rule in named]
-        widths += [rules.width(name, rule) for name, rule in zip(columns.fields, columns.rules, strict=True)]
+        widths = [data_validation.width(name, rule) for name, rule in named]
+        widths += [data_validation.width(name, rule) for name, rule in zip(columns.fields, columns.rules, strict=True)]
         for place, _ in enumerate(columns.headings):
             hidden = place >= len(columns.headings) - len(columns.old_ids) - len(columns.old)
             wide = widths[place] if place < len(widths) else 46
@@ -140,8 +140,8 @@ class XlsxSheet:
     def _write_headings(self) -> None:
         columns, target = self._columns, self._columns.target
         needed, optional, beside = map(self._book.add_format, (_NEEDED, _OPTIONAL, _BESIDE))
-        notes = [rules.note_of_id(target.id[name]) for name in columns.ids]
-        notes += map(rules.note_of_field, columns.rules)
+        notes = [data_validation.note_of_id(target.id[name]) for name in columns.ids]
+        notes += map(data_validation.note_of_field, columns.rules)
         for place, heading in enumerate(columns.headings):
             own = place - len(columns.ids)
             if own < 0 or (own < len(columns.fields) and columns.rules[own].required):

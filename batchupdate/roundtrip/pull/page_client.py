@@ -37,7 +37,7 @@ _HINT = "Nothing was written."
 _GZIP = b"\x1f\x8b"
 
 
-class Fetcher:
+class PageClient:
     """Asks for pages, one after the other.
 
     Args:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def whole_file(path: Path, *, force: bool) -> Iterator[Path]:
+def atomic_file(path: Path, *, force: bool) -> Iterator[Path]:
     """A new file beside `path`, for its owner alone, which is moved there when the context ends without an error.
 
     Raises:

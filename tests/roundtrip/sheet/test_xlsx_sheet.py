@@ -172,7 +172,7 @@ def test_a_workbook_that_is_given_up_leaves_no_file_open(
         given_up()
     gc.collect()
     assert [str(warning.message) for warning in recwarn] == []
-    assert [path.name for path in tmp_path.iterdir()] == ["x.xlsx"]  # whole_file takes it away
+    assert [path.name for path in tmp_path.iterdir()] == ["x.xlsx"]  # atomic_file takes it away
 
 
 def test_a_disk_that_is_full_at_the_end_is_told(tmp_path: Path) -> None:

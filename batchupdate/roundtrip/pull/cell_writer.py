@@ -23,7 +23,7 @@ _no_text = re.compile("[\0\ud800-\udfff]").search
 _no_xml = re.compile("[\0\ud800-\udfff\ufffe\uffff]").search
 
 
-class Texts:
+class CellWriter:
     """Writes records of one sheet as rows of cells.
 
     Args:

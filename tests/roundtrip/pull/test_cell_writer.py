@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from batchupdate.config import Input, Secrets
 from batchupdate.config.yaml_file import parse
 from batchupdate.reader import open_table
-from batchupdate.roundtrip.pull.cells import Texts
+from batchupdate.roundtrip.pull.cell_writer import CellWriter
 from batchupdate.roundtrip.sheet import Columns, Form, open_sheet
 from batchupdate.targets import Record, Target
 from batchupdate.util.json import dumps, exact
@@ -87,9 +87,9 @@ VALUES = st.fixed_dictionaries(
 )
 
 
-def sheet(path: Path, form: Form, records: Sequence[Record]) -> Texts:
+def sheet(path: Path, form: Form, records: Sequence[Record]) -> CellWriter:
     columns = Columns.pulled(TARGET, "mine")
-    texts = Texts(columns, form, Input())
+    texts = CellWriter(columns, form, Input())
     with open_sheet(path, form, columns) as writing:
         for found in records:
             writing.add(texts.row(found))
@@ -185,14 +185,14 @@ def test_null_and_empty_are_told_apart_by_their_old_cells(tmp_path: Path, form: 
     ],
 )
 def test_what_no_cell_can_hold_is_counted_and_left_blank(form: Form, values: dict[str, Any]) -> None:
-    texts = Texts(Columns.pulled(TARGET, "mine"), form, Input())
+    texts = CellWriter(Columns.pulled(TARGET, "mine"), form, Input())
     row = texts.row(Record(("k",), values, ""))
     assert (texts.unwritable, set(row.cells), set(row.old)) == (1, {""}, {""})
     assert texts.first_unwritable == f"{next(iter(values))} of k"
 
 
 def test_a_marker_of_the_users_own_is_no_value() -> None:
-    texts = Texts(Columns.pulled(TARGET, "mine"), Form.CSV, Input(null_marker="-"))
+    texts = CellWriter(Columns.pulled(TARGET, "mine"), Form.CSV, Input(null_marker="-"))
     assert set(texts.row(Record(("k",), {"text": "-"}, "")).cells) == {""}
 
 
@@ -202,7 +202,7 @@ def test_a_marker_of_the_users_own_is_no_value() -> None:
      ("tags", "a", "a"), ("whole", exact("5.0"), "5.0")],
 )  # fmt: skip
 def test_a_value_of_another_type_is_shown_as_it_is(name: str, value: object, text: str) -> None:
-    texts = Texts(Columns.pulled(TARGET, "mine"), Form.CSV, Input())
+    texts = CellWriter(Columns.pulled(TARGET, "mine"), Form.CSV, Input())
     row = texts.row(Record(("k",), {name: value}, ""))
     assert set(row.cells) == {"", text}
     assert texts.unwritable == 0

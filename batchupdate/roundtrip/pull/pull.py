@@ -1,0 +1,206 @@
+"""A target's present records, page by page, into a sheet that can be edited and run.
+
+Memory holds one page: each record is written before the next page is asked for. The sheet appears when it is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchupdate.api.client import Client
+from batchupdate.config import find_key
+from batchupdate.errors import ConfigError, SafetyStop
+from batchupdate.limiter import Limiter
+from batchupdate.limiter.backoff import delay_s
+from batchupdate.model import Progress
+from batchupdate.roundtrip.pull.cell_writer import CellWriter
+from batchupdate.roundtrip.pull.page_client import PageClient
+from batchupdate.roundtrip.pull.pager import Pager
+from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
+from batchupdate.runs.credentials import secrets_of
+from batchupdate.runs.metadata import rate_of
+from batchupdate.targets import UnexpectedReplyError, find_target
+from batchupdate.util.clock import SystemClock
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from batchupdate.config import Settings
+    from batchupdate.roundtrip.sheet import Sheet
+    from batchupdate.targets import Listing, Record, Target
+    from batchupdate.util.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What a pull came to: records written, those of them that must not be edited, pages, requests, and notices."""
+
+    path: Path
+    form: Form
+    records: int
+    locked: int
+    pages: int
+    requests: int
+    notices: Sequence[str]
+
+
+def listable(name: str) -> tuple[Target, Listing]:
+    """The target of this name, and how it lists its records.
+
+    Raises:
+        ConfigError: there is none of this name, or it doesn't say how.
+    """
+    target = find_target(name)
+    if target.list is None:
+        raise ConfigError(
+            f"The target {target.name} does not declare how its records are listed, so they can't be pulled.",
+            f"For an empty sheet to fill in, run: batchupdate template {name}. If its API can list records, add "
+            "'list' to the target's declaration (docs/targets.md).",
+        )
+    return target, target.list
+
+
+async def pull_records(
+    name: str,
+    settings: Settings,
+    path: Path,
+    form: Form,
+    *,
+    force: bool = False,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+    environ: Mapping[str, str] | None = None,
+    clock: Clock | None = None,
+) -> Pulled:
+    """Writes a target's present records to a sheet; see the module.
+
+    Args:
+        name: of the target, built in or a path.
+        settings: the base URL, rate, patience, markers and how many records at most.
+        path: the sheet to write.
+        form: what it is written as.
+        force: whether a file that is there is replaced.
+        on_progress: is told how many records were read, after each page.
+        environ: where the API key is looked up; None for the process's own environment.
+        clock: where time comes from.
+
+    Raises:
+        UsageError: something can't be used, or the file is there already; nothing was asked for.
+        SafetyStop: a page can't be had, or is not as the target's declaration says.
+    """
+    target, listing = listable(name)
+    clock = clock or SystemClock()
+    base_url = target.base(settings.base_url, allow_http=settings.allow_http)
+    key = find_key(target.auth.env, settings, environ)
+    secrets = secrets_of(target, key)
+    columns = Columns.pulled(target, name)
+    texts = CellWriter(columns, form, settings.input)
+    pager = Pager(listing, base_url)
+    rate = rate_of(target, settings)
+    burst = settings.burst or target.burst
+    limiter = Limiter(rate, burst, clock, delay_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
+    headers = {**target.headers, **await target.auth.strategy(key).headers()}
+    client = Client(pager.origin, "GET", headers, settings, concurrency=1, clock=clock, secrets=secrets)
+    with atomic_file(path, force=force) as beside:
+        async with client:
+            fetcher = PageClient(client, limiter, target, settings, clock=clock, secrets=secrets)
+            with open_sheet(beside, form, columns) as sheet:
+                writing = _Writing(sheet, texts, settings.limit)
+                async with aclosing(_pages(fetcher, pager, listing, columns)) as pages:
+                    async for number, page in pages:
+                        writing.add(page, number)
+                        on_progress(Progress("reading", writing.records))
+                        if writing.enough:
+                            break
+    notices = _notices(texts, columns, writing)
+    return Pulled(path, form, writing.records, writing.locked, pager.number, fetcher.requests, notices)
+
+
+async def _pages(
+    fetcher: PageClient, pager: Pager, listing: Listing, columns: Columns
+) -> AsyncGenerator[tuple[int, list[Record]], None]:
+    """The number and the records of each page."""
+    while True:
+        got = await fetcher.page(pager.path, pager.number, may_be_gone=pager.may_be_gone)
+        if got is None:
+            return
+        reply, headers = got
+        try:
+            records = listing.records_in(reply)
+            page = [listing.read(record, columns.ids, columns.fields) for record in records]
+        except UnexpectedReplyError as error:
+            raise _unfit(pager.number, str(error)) from error
+        yield pager.number, page
+        try:
+            if not pager.turn(reply, headers, len(records)):
+                return
+        except UnexpectedReplyError as error:
+            raise _unfit(pager.number, str(error)) from error
+
+
+def _unfit(page: int, why: str) -> SafetyStop:
+    told = f"Page {page:,} of the list is not as the target declares: {why}."
+    return SafetyStop(told, "Nothing was written. See 'list' in docs/targets.md.")
+
+
+class _Writing:
+    """Writes pages to a sheet, and notices when one comes again."""
+
+    def __init__(self, sheet: Sheet, texts: CellWriter, limit: int | None) -> None:
+        self._sheet, self._texts, self._limit = sheet, texts, limit
+        self._digests: set[bytes] = set()
+        self._before: set[tuple[str, ...]] = set()
+        self.records = self.locked = self.twins = 0
+        self.first_twin = ""
+
+    @property
+    def enough(self) -> bool:
+        """Whether no more records are wanted."""
+        return self._limit is not None and self.records >= self._limit
+
+    def add(self, page: Sequence[Record], number: int) -> None:
+        """Writes one page."""
+        ids = "\0".join("/".join(found.ids) for found in page)
+        digest = hashlib.blake2b(ids.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if page and digest in self._digests:
+            raise _unfit(number, "it has the same records as an earlier page; the API may not support this pagination")
+        self._digests.add(digest)
+        before, self._before = self._before, {found.ids for found in page}
+        seen = before.copy()
+        for found in page:
+            if self.enough:
+                return
+            if self._texts.id_trouble(found.ids):
+                raise _unfit(number, f"no cell can contain the id {'/'.join(found.ids)[:100]!r}")
+            if found.ids in seen:  # a list that changes while it is read is moved on by a record or two
+                self.twins += 1
+                self.first_twin = self.first_twin or "/".join(found.ids)
+            seen.add(found.ids)
+            self._sheet.add(self._texts.row(found))
+            self.records += 1
+            self.locked += bool(found.locked)
+
+
+def _notices(texts: CellWriter, columns: Columns, writing: _Writing) -> list[str]:
+    notices = []
+    if writing.twins:
+        times = "1 record came" if writing.twins == 1 else f"{writing.twins:,} records came"
+        notices.append(
+            f"{times} twice, such as {writing.first_twin}, and others may be missing: the list changed "
+            "while it was being read. Pull again, or edit only one row of each."
+        )
+    if texts.unwritable:
+        values = "1 value" if texts.unwritable == 1 else f"{texts.unwritable:,} values"
+        notices.append(
+            f"{values} can't be written into a cell, such as {texts.first_unwritable}. Such a cell is blank, "
+            "which leaves its field as it is."
+        )
+    missing = [name for name in columns.old if name not in texts.seen]
+    if writing.records and missing:
+        notices.append(
+            f"No record contains {', '.join(missing)}. Declare where it is under list.fields, or add it to list.absent."
+        )
+    return notices
