@@ -37,7 +37,7 @@ def test_check_names_row_column_and_way_out_of_every_problem(cli: Cli, renames: 
     result = cli("check", str(renames(2, (IDS[5], "x" * 41), ("nonsense", "Fine name"))), *TARGET)
     assert result.exit_code == 1
     assert (
-        "row 4: column 'name': name has 41 characters, at most 40 are allowed; shorten it by 1 [too_long]"
+        "row 4: column 'name': name has 41 characters, but at most 40 are allowed; shorten it by 1 [too_long]"
         in result.stdout
     )
     assert "row 5: column 'id': 'nonsense' is not a UUID" in result.stdout

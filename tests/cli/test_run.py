@@ -380,4 +380,4 @@ def test_a_run_leaves_rows_alone_that_the_condition_leaves_out(
     assert sandbox.record("langdock", IDS[1]).name == before
     lines = results(tmp_path)
     assert [line["_outcome"] for line in lines] == ["updated", "unchanged", "unchanged"]
-    assert lines[1]["_error"] == "not asked for: column 'action' is 'keep' (when)"
+    assert lines[1]["_error"] == "skipped by 'when': column 'action' is 'keep' (when)"

@@ -66,7 +66,7 @@ def test_a_report_that_is_open_elsewhere_gets_a_second_name_and_the_user_is_told
     hold("results.csv")
     summary = summary_of(tmp_path, 1)
     write_reports(summary, ["Id"], 1, [line(2)])
-    assert summary.notices == ["results.csv is open in another program, or protected; the new one is results (2).csv."]
+    assert summary.notices == ["results.csv is open in another program, or protected; the new file is results (2).csv."]
     assert (tmp_path / "results.csv").read_text() == "old"
     assert (tmp_path / "results (2).csv").read_bytes().endswith(b"a,2,a,updated,200,1,,,,\r\n")
     assert names(tmp_path) == ["failed.csv", "results (2).csv", "results.csv", "summary.json"]
@@ -96,7 +96,7 @@ def test_a_second_name_that_is_taken_is_never_written_over(tmp_path: Path, hold:
         "x (2).csv": "mine",
         "x (3).csv": "new",
     }
-    assert notices[0].endswith("the new one is x (3).csv.")
+    assert notices[0].endswith("he new file is x (3).csv.")
 
 
 def test_once_the_file_is_closed_it_is_replaced_again_and_nothing_is_told(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_folder_in_the_place_of_a_report_is_left_alone(tmp_path: Path) -> None
     (tmp_path / "results.csv" / "mine").write_text("")
     summary = summary_of(tmp_path, 1)
     write_reports(summary, ["Id"], 1, [line(2)])
-    assert summary.notices == ["results.csv is a folder; the new one is results (2).csv."]
+    assert summary.notices == ["results.csv is a folder; the new file is results (2).csv."]
     assert (tmp_path / "results.csv" / "mine").exists()
 
 
@@ -132,7 +132,7 @@ def test_a_folder_that_takes_no_file_at_all_ends_in_a_sentence_and_without_a_sea
 ) -> None:
     (tmp_path / "x.csv").write_text("old")
     hold("x.csv", "x (2).csv", also_new_ones=True)
-    with pytest.raises(SafetyStop, match="close the file"), replacing(tmp_path / "x.csv") as file:
+    with pytest.raises(SafetyStop, match="Close the file"), replacing(tmp_path / "x.csv") as file:
         file.write("new")
     assert names(tmp_path) == ["x.csv"]
 
@@ -162,7 +162,7 @@ def test_no_report_is_replaced_before_all_are_on_the_disk(tmp_path: Path, monkey
             raise error
 
     monkeypatch.setattr(os, "fsync", full_at_the_second)
-    with pytest.raises(SafetyStop, match=r"no room on the disk .* batchupdate report") as caught:
+    with pytest.raises(SafetyStop, match=r"The disk is full.* batchupdate report") as caught:
         write_results(tmp_path / "results.csv", tmp_path / "failed.csv", ["Id"], 1, [line(2)])
     assert caught.value.exit_code == 3
     assert tmp_path.name in caught.value.hint
@@ -194,7 +194,7 @@ def test_a_limit_of_the_system_leaves_the_old_reports_whole_and_nothing_beside_t
         (tmp_path / name).write_text("old")
     command = [sys.executable, "-c", FILL, str(tmp_path), str(limit)]
     child = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "There is no room on the disk" in child.stdout
+    assert "The disk is full; it has no " in child.stdout
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"results.csv": "old", "failed.csv": "old"}
 
 
@@ -302,6 +302,6 @@ def test_a_file_that_another_program_holds_gives_a_sentence(tmp_path: Path, monk
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "replace", held)
-    with pytest.raises(SafetyStop, match="close the file"), replacing(tmp_path / "x.csv") as file:
+    with pytest.raises(SafetyStop, match="Close the file"), replacing(tmp_path / "x.csv") as file:
         file.write("new")
     assert list(tmp_path.iterdir()) == []

@@ -79,14 +79,24 @@ def test_the_summary_holds_what_the_contract_names_and_nothing_else(tmp_path: Pa
 @pytest.mark.parametrize(
     ("rate_per_s", "auto", "traffic", "advice"),
     [
-        (None, True, T(900, 0, 9, 1.0, 19.9), "allowed about 19.9 requests/s; to begin there next time: --rate 19/s"),
-        (10.0, True, T(900, 0, 0, 0.0, 240.0), "allows about 240 requests/s; next time you could say: --rate 230/s"),
+        (
+            None,
+            True,
+            T(900, 0, 9, 1.0, 19.9),
+            "allowed about 19.9 requests/s; to start at that rate next time: --rate 19/s",
+        ),
+        (10.0, True, T(900, 0, 0, 0.0, 240.0), "allows about 240 requests/s; next time you can use: --rate 230/s"),
         (2.5, False, T(10, 0, 0, 0.0), ""),
         (10.0, True, T(900, 0, 0, 0.0, 0.0), ""),
-        (2.5, False, T(1000, 0, 0, 0.0), "took all of 2.5 requests/s without a word; --rate could be higher."),
-        (10.0, True, T(4000, 0, 0, 0.0), "took all of 10 requests/s without a word; --max-rate could be higher."),
+        (2.5, False, T(1000, 0, 0, 0.0), "accepted 2.5 requests/s without complaint; --rate could be higher."),
+        (10.0, True, T(4000, 0, 0, 0.0), "accepted 10 requests/s without complaint; --max-rate could be higher."),
         (100.0, False, T(4000, 0, 0, 0.0), ""),
-        (99.0, False, T(4000, 0, 70, 9.0), "asked 70 times to slow down; next time let it be found out: --rate auto"),
+        (
+            99.0,
+            False,
+            T(4000, 0, 70, 9.0),
+            "asked 70 times to slow down; next time, let batchupdate find the limit: --rate auto",
+        ),
         (None, False, T(4000, 0, 0, 0.0), ""),
     ],
 )  # fmt: skip
