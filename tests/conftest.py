@@ -9,9 +9,13 @@ import aiohttp
 import aioresponses.core
 import pytest
 from fakes import FakeClock
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+settings.register_profile("untimed", settings.get_profile(settings.get_current_profile_name()), deadline=None)
+settings.load_profile("untimed")  # what takes long belongs into a benchmark; a busy machine must not fail a test
 
 pytest_plugins = ["batchupdate.sandbox.pytest_plugin"]
 
