@@ -7,7 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import jmespath
+from batchupdate.targets.json_path import UnexpectedReplyError, search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ MAX_SENTENCES = 5
 MAX_BODY_BYTES = 100_000
 MAX_TEXT = 20_000
 
-# In the order of how much they tell: RFC 9457 has detail and title, others have the rest.
+# The most informative first: RFC 9457 has detail and title, others have the rest.
 _TELLING = (
     "message",
     "detail",
@@ -62,8 +62,8 @@ def error_sentence(body: bytes, paths: Sequence[str] = ()) -> str:
 
 def _find(path: str, data: object) -> object:
     try:
-        return jmespath.search(path, data)
-    except jmespath.exceptions.JMESPathError:  # a function of the expression got a type it can't take
+        return search(path, data, "errors.paths")
+    except UnexpectedReplyError:  # a function of the expression got a type it can't take
         return None
 
 

@@ -1,7 +1,7 @@
 """What a reply's headers say about the API's limits: how many requests, how many are left, how long to wait.
 
-Every API says it in its own way. The usual ones are known here, and a target declares others in the same form
-(`LimitHeaders`). Whatever a header holds, nothing here raises: malformed values are ignored, as
+Every API does this in its own way. The usual ways are known here, and a target declares others in the same form
+(`LimitHeaders`). Whatever a header contains, nothing here raises: malformed values are ignored, as
 draft-ietf-httpapi-ratelimit-headers-11 demands for its own, and absurd ones are ignored or capped.
 """
 
@@ -105,10 +105,10 @@ class Signals:
         self._plans: dict[tuple[str, ...], _Plan | None] = {}
 
     def allowances(self, headers: Mapping[str, str], now: Callable[[], datetime]) -> tuple[Allowance, ...]:
-        """The limits of which a reply tells; mostly none.
+        """The limits that a reply reports; mostly none.
 
         All numbers are finite and not negative. A `reset_s` can be longer than `max_wait_s`: it is what the API says,
-        and how long to wait for it is for others to decide.
+        and how long to wait for it is decided elsewhere.
 
         Args:
             headers: the reply's; see `Reply` for how its names are spelled.
@@ -122,7 +122,7 @@ class Signals:
         return _read(plan, headers, now) if plan is not None else ()
 
     def wait_s(self, headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
-        """Seconds that a reply asks to wait in so many words, capped; None where it doesn't.
+        """Seconds that a reply explicitly asks to wait, capped; None where it doesn't.
 
         The target's own header comes first, if it has one, then `Retry-After`: whole seconds or an HTTP-date (RFC
         9110, section 10.2.3); decimals, other dates and seconds since 1970 are seen in the wild. What limits say of
@@ -136,9 +136,9 @@ class Signals:
         return None if wait is None else min(wait, self.max_wait_s)
 
     def renewal_s(self, headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
-        """Seconds until all limits that are used up have renewed, capped; None where a reply tells no such time.
+        """Seconds until all limits that are used up have renewed, capped; None where a reply reports no such time.
 
-        For throttled replies: there, a limit that tells its reset but not what remains is taken to be used up.
+        For throttled replies: in these, a limit with a reset but without a remainder counts as used up.
         """
         resets = [
             allowance.reset_s
@@ -199,11 +199,11 @@ def _read(plan: _Plan, headers: Mapping[str, str], now: Callable[[], datetime]) 
     def customary(sets: Iterable[LimitHeaders]) -> Iterable[Iterable[Allowance]]:
         for names in sets:
             reset_s = _span(_time_to(text(names.reset), names.reset_unit, headers, now))
-            told = _number(text(names.window))
-            window_s = None if told is None else _span(told / 1000 if names.window_unit == "ms" else told)
+            window = _number(text(names.window))
+            window_s = None if window is None else _span(window / 1000 if names.window_unit == "ms" else window)
             yield from _customary(text(names.limit), text(names.remaining), reset_s, names.window_s or window_s or None)
 
-    # Where two tell of the same limit, the first counts: the target's own, then the standard, then custom.
+    # Where two report the same limit, the first counts: the target's own, then the standard, then custom.
     sources = [*customary(plan.own)]
     if plan.state is not None or plan.policy is not None:
         quotas = _quotas(text(plan.policy))
@@ -216,10 +216,10 @@ def _read(plan: _Plan, headers: Mapping[str, str], now: Callable[[], datetime]) 
 
 
 def _joined(sources: Iterable[Iterable[Allowance]]) -> tuple[Allowance, ...]:
-    """All that is told, once: what two sources tell of one limit is put together, and the first one counts."""
+    """All limits, each once: what two sources report about one limit is put together, and the first one counts."""
     found: list[Allowance] = []
     for source in sources:
-        known = len(found)  # one source tells of each limit once
+        known = len(found)  # one source reports each limit once
         for allowance in source:
             twin = next((index for index in range(known) if _one_limit(found[index], allowance)), None)
             if twin is not None:
@@ -232,7 +232,7 @@ def _joined(sources: Iterable[Iterable[Allowance]]) -> tuple[Allowance, ...]:
 
 
 def _one_limit(one: Allowance, other: Allowance) -> bool:
-    """Whether two that tell the same limit, or the same remainder, contradict each other nowhere else."""
+    """Whether two have the same limit or the same remainder, and do not contradict each other elsewhere."""
     pairs = [(one.limit, other.limit), (one.remaining, other.remaining), (one.window_s, other.window_s)]
     agree = all(None in pair or pair[0] == pair[1] for pair in pairs)
     return agree and any(pair[0] is not None and pair[0] == pair[1] for pair in pairs[:2])
@@ -247,7 +247,7 @@ def _customary(
     """One limit, and then the quotas that its header can carry beside it."""
     limit, quotas = _limit(limit_text)
     if limit == 0:
-        return  # nobody lets in nothing: this is how some say that they keep no limit
+        return  # no API allows nothing: this is how some say that there is no limit
     yield (Allowance(limit, _bounded(_number(remaining_text.partition(_NEXT)[0])), reset_s, window_s),)
     yield quotas
 
@@ -261,8 +261,8 @@ def _limit(text: str) -> tuple[float | None, tuple[Allowance, ...]]:
     items = _items(text) if ";" in text or _NEXT in text else []
     quotas = tuple(
         Allowance(limit=amount, window_s=span)
-        for name, told in items
-        if (amount := _amount(name)) and (span := _span(_amount(told.get("w"))))
+        for name, parameters in items
+        if (amount := _amount(name)) and (span := _span(_amount(parameters.get("w"))))
     )
     return _amount(items[0][0]) if items else None, quotas
 
@@ -287,7 +287,7 @@ class _Quota(NamedTuple):
     counts_requests: bool
 
     def is_of(self, name: str, partition: object) -> bool:
-        """Whether an item of this name and partition key tells of this quota; either may leave the key out."""
+        """Whether an item of this name and partition key is about this quota; either may leave the key out."""
         same = self.partition is None or partition is None or self.partition == partition
         return self.name == name and same
 
@@ -296,24 +296,26 @@ class _Quota(NamedTuple):
 def _quotas(text: str) -> tuple[_Quota, ...]:
     """The quotas of `RateLimit-Policy`: `"burst";q=100;w=60`, or, until draft-07, `100;w=60`."""
     quotas = []
-    for name, told in _items(text):
+    for name, parameters in _items(text):
         bare = _amount(name)
-        if limit := _amount(told.get("q")) if bare is None else bare:
-            allows = Allowance(limit=limit, window_s=_span(_amount(told.get("w"))) or None)
-            quotas.append(_Quota(str(name), told.get("pk"), allows, str(told.get("qu", "request")) in _REQUESTS))
+        if limit := _amount(parameters.get("q")) if bare is None else bare:
+            allows = Allowance(limit=limit, window_s=_span(_amount(parameters.get("w"))) or None)
+            quotas.append(
+                _Quota(str(name), parameters.get("pk"), allows, str(parameters.get("qu", "request")) in _REQUESTS)
+            )
     return tuple(quotas)
 
 
 def _standard(text: str, quotas: tuple[_Quota, ...]) -> Iterable[Allowance]:
     """The limits of `RateLimit: "burst";r=50;t=30`, each joined with the quota of its name."""
     used = set()
-    for name, told in _items(text):
-        remaining = _amount(told.get("r"))
-        quota = next((its for its in quotas if its.is_of(str(name), told.get("pk"))), None)
+    for name, parameters in _items(text):
+        remaining = _amount(parameters.get("r"))
+        quota = next((its for its in quotas if its.is_of(str(name), parameters.get("pk"))), None)
         if remaining is not None and (quota is None or quota.counts_requests):
             used.add(quota)
             allows = Allowance() if quota is None else quota.allows
-            yield allows._replace(remaining=remaining, reset_s=_span(_amount(told.get("t"))))
+            yield allows._replace(remaining=remaining, reset_s=_span(_amount(parameters.get("t"))))
     yield from (quota.allows for quota in quotas if quota.counts_requests and quota not in used)
 
 
@@ -323,8 +325,8 @@ def _draft_07(text: str, quotas: tuple[_Quota, ...]) -> Iterable[Iterable[Allowa
         parsed = http_sf.parse(text.encode("utf-8", "replace"), tltype="dictionary")
     except http_sf.StructuredFieldError:
         parsed = {}
-    told = cast("Mapping[str, tuple[object, object]]", parsed)
-    limit, remaining, reset = (_amount(told.get(key, (None,))[0]) for key in ("limit", "remaining", "reset"))
+    members = cast("Mapping[str, tuple[object, object]]", parsed)
+    limit, remaining, reset = (_amount(members.get(key, (None,))[0]) for key in ("limit", "remaining", "reset"))
     if limit != 0:
         yield (Allowance(limit, remaining, _span(reset)),)
     yield [quota.allows for quota in quotas if quota.counts_requests]
@@ -366,7 +368,7 @@ def _span(seconds: float | None) -> float | None:
 def _time_to(text: str, unit: TimeUnit, headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
     """Seconds from now until the time that a text names; zero if it is over, None if it is none. Not capped.
 
-    A point in time is held against the reply's own `Date`, because our clock may be wrong.
+    A point in time is compared with the reply's own `Date`, because our clock may be wrong.
     """
     text = text.strip()
     if not text:
@@ -385,8 +387,8 @@ def _time_to(text: str, unit: TimeUnit, headers: Mapping[str, str], now: Callabl
 
 
 def _until(epoch_s: float, headers: Mapping[str, str], now: Callable[[], datetime]) -> float:
-    told = _date(headers.get("date", "")) or now()
-    return max(epoch_s - told.timestamp(), 0.0)
+    sent_at = _date(headers.get("date", "")) or now()
+    return max(epoch_s - sent_at.timestamp(), 0.0)
 
 
 @lru_cache(maxsize=32)  # a reply's Date changes once a second

@@ -122,16 +122,16 @@ def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) ->
         if meaning.action is Action.DONE and meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
             return Verdict(meaning.action, meaning.outcome)
         if meaning.action is Action.HOLD and wait is None:
-            wait = _untold_wait_s(answer, rule, policy, now)
+            wait = _wait_without_header_s(answer, rule, policy, now)
         message = _sentence(answer, policy, rule)
     if meaning.ambiguous and not policy.repeatable:
         may = "" if isinstance(answer, Fault) else "it may have been applied; "
-        told = f"{message}; {may}it is not sent again, because the target does not declare that repeating is safe"
-        return Verdict(Action.DONE, _unless_told(answer, policy), told)
+        message = f"{message}; {may}it is not sent again, because the target does not declare that repeating is safe"
+        return Verdict(Action.DONE, _uncertain_outcome(answer, policy), message)
     return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous)
 
 
-def _unless_told(answer: Reply | Fault, policy: Policy) -> Outcome:
+def _uncertain_outcome(answer: Reply | Fault, policy: Policy) -> Outcome:
     """The outcome of a row that may have been applied and is not sent again: unknown, but where the target knows."""
     rule = policy.statuses.get(answer.status) if isinstance(answer, Reply) else None
     return rule.outcome if rule and rule.outcome else Outcome.UNKNOWN
@@ -157,12 +157,12 @@ def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
     return replace(meaning, outcome=outcome, ambiguous=unsure)
 
 
-def _untold_wait_s(
+def _wait_without_header_s(
     reply: Reply, rule: ThrottleRule | None, policy: Policy, now: Callable[[], datetime]
 ) -> float | None:
-    """Seconds to hold after a throttled reply that does not ask for a time, capped; None where nothing tells one.
+    """Seconds to pause after a throttled reply that names no time, capped; None where nothing says how long.
 
-    That is until the limit that is used up renews, else what the target says (GitHub: at least a minute after a
+    That is until the used-up limit resets, else what the target declares (GitHub: at least a minute after a
     "secondary rate limit"; Airtable: 30 s).
     """
     renewal = policy.signals.renewal_s(reply.headers, now)

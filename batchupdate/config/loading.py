@@ -93,15 +93,15 @@ def _merge_columns(under: Mapping[str, Column], over: Mapping[str, Any]) -> dict
     """The columns of both; what `over` says about a column or a field stands."""
     old = {normalise_heading(heading): column for heading, column in under.items()}
     new = {normalise_heading(heading) for heading in over}
-    taken = {normalise_heading(told) for told in over.values() if isinstance(told, str)}
+    taken = {normalise_heading(mapped) for mapped in over.values() if isinstance(mapped, str)}
     joined: dict[str, Any] = {
         heading: column
         for heading, column in under.items()
         if normalise_heading(heading) not in new and normalise_heading(column.field or "") not in taken
     }
-    for heading, told in over.items():
+    for heading, mapped in over.items():
         column = old.get(normalise_heading(heading))
-        joined[heading] = column.model_copy(update={"field": told}) if column and isinstance(told, str) else told
+        joined[heading] = column.model_copy(update={"field": mapped}) if column and isinstance(mapped, str) else mapped
     return joined
 
 

@@ -84,11 +84,11 @@ def parse_ceiling(text: object) -> Rate:
     return rate
 
 
-def rate_in_force(told: Rate | None, told_ceiling: Rate | None, own: Rate, own_ceiling: Rate | None) -> Rate:
-    """The rate to keep: what the user told, or the target's own.
+def rate_in_force(chosen: Rate | None, chosen_ceiling: Rate | None, own: Rate, own_ceiling: Rate | None) -> Rate:
+    """The rate to keep: what the user chose, or else the target's own.
 
-    The target's ceiling is for `auto` alone: who names a rate means it.
+    The target's ceiling is only for `auto`; a rate that the user names is exact.
     """
-    rate = told or own
-    ceiling = told_ceiling or (own_ceiling if rate.auto else None)
+    rate = chosen or own
+    ceiling = chosen_ceiling or (own_ceiling if rate.auto else None)
     return rate if ceiling is None else Rate(min(rate.per_s, ceiling.per_s), auto=rate.auto)

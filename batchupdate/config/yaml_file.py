@@ -58,11 +58,11 @@ class _Loader(yaml.SafeLoader):
             if not isinstance(key_node, yaml.ScalarNode):
                 raise yaml.MarkedYAMLError(problem="a key must be a plain word", problem_mark=key_node.start_mark)
             if isinstance(key, bool):  # YAML 1.1 takes these words for yes and no
-                told = f"{key_node.value!r} means {str(key).lower()} in YAML; put quotes around it"
-                raise yaml.MarkedYAMLError(problem=told, problem_mark=key_node.start_mark)
+                message = f"{key_node.value!r} means {str(key).lower()} in YAML; put quotes around it"
+                raise yaml.MarkedYAMLError(problem=message, problem_mark=key_node.start_mark)
             if key in seen:
-                told = f"{key!r} occurs twice here; keep one of them"
-                raise yaml.MarkedYAMLError(problem=told, problem_mark=key_node.start_mark)
+                message = f"{key!r} occurs twice here; keep one of them"
+                raise yaml.MarkedYAMLError(problem=message, problem_mark=key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 
@@ -73,8 +73,8 @@ class _Loader(yaml.SafeLoader):
                 made.encode()  # YAML can write half a character (a lone surrogate)
             return made  # noqa: TRY300 - as above
         except (ValueError, LookupError, AttributeError) as error:  # PyYAML trips over 2026-13-45 and over !!int ''
-            told = f"{node.value!r} can't be read; if it is text, put quotes around it"
-            raise yaml.MarkedYAMLError(problem=told, problem_mark=node.start_mark) from error
+            message = f"{node.value!r} can't be read; if it is text, put quotes around it"
+            raise yaml.MarkedYAMLError(problem=message, problem_mark=node.start_mark) from error
 
 
 def load(path: Path, model: type[M], what: str) -> M:
@@ -116,8 +116,8 @@ def parse(raw: bytes, model: type[M], what: str, place: str) -> M:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f"{place}:{mark.line + 1}" if mark else place
-        told = ", ".join(part for part in (error.context, error.problem) if part)
-        raise ConfigError(f"{line}: this is not valid YAML: {told}.") from error
+        message = ", ".join(part for part in (error.context, error.problem) if part)
+        raise ConfigError(f"{line}: this is not valid YAML: {message}.") from error
     except yaml.reader.ReaderError as error:
         line = f"{place}:{text.count(chr(10), 0, error.position) + 1}"
         raise ConfigError(f"{line}: this line contains a control character, which YAML does not allow.") from error
@@ -176,7 +176,7 @@ def _where(node: yaml.Node | None, loc: Sequence[int | str], *, missing: bool) -
 
 
 def suggestion(model: type[BaseModel], loc: Sequence[int | str]) -> str:
-    """What may have been meant by a setting that doesn't exist, as a sentence; empty if nobody can tell."""
+    """What may have been meant by a setting that doesn't exist, as a sentence; '' if it is not clear."""
     current: Any = model
     for part in loc[:-1]:
         current = _below(current, part)

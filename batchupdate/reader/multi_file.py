@@ -18,7 +18,7 @@ from batchupdate.model import BITS, MOST_ROWS, Problem, Row, RowLabels, RowRef
 from batchupdate.reader.opening import open_table
 from batchupdate.reader.registry import FORMATS, OPTIONS, option_name
 from batchupdate.reader.table import Batch
-from batchupdate.spreadsheet.headers import RAGGED, normalise_heading, told_ragged
+from batchupdate.spreadsheet.headers import RAGGED, normalise_heading, ragged_message
 from batchupdate.spreadsheet.reserved_columns import EXTRA, is_pulled
 from batchupdate.util.text import listed, quoted, short_names
 
@@ -173,7 +173,7 @@ class Tables:
                 continue
             # Once its cells stand in another order, how many there were can't be seen any more.
             many = len(cells) > width
-            message = told_ragged(len(cells), width, many=many)
+            message = ragged_message(len(cells), width, many=many)
             problems.append(Problem(RAGGED, base + number, "", cells[width] if many else "", message))
             squared = (*cells[:width], *("",) * (width - len(cells)), "")
             rows.append(_to_row((base + number, (*pick(squared), *cells[width:]))))

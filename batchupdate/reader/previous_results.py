@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.spreadsheet.coercion import is_retyped
 from batchupdate.spreadsheet.csv_injection import GUARD, unguard, unguard_id
-from batchupdate.spreadsheet.headers import told_short
+from batchupdate.spreadsheet.headers import find_short_row
 from batchupdate.spreadsheet.reserved_columns import FILE, RESULT_COLUMNS
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def short_rows(chunk: list[list[str]], kept: tuple[int, ...], error: int) -> Ite
         The record's place in the chunk, the place of the first cell that was not there, and what was said of the row.
     """
     for at, cells in enumerate(chunk):
-        short = told_short(cells[error]) if len(cells) > error else None
+        short = find_short_row(cells[error]) if len(cells) > error else None
         missing = kept[short[0] :] if short else ()
         if short and missing and not any(cells[place].strip() for place in missing if place < len(cells)):
             yield at, missing[0], short[1]

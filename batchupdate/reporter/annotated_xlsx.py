@@ -110,7 +110,7 @@ def _list_problems(
     problems: Mapping[int, Sequence[Problem]],
     columns: Sequence[str],
 ) -> None:
-    """A second sheet with every problem in a row of its own, for whoever does not like notes."""
+    """A second sheet with every problem in a row of its own, as an alternative to the notes."""
     from xlsxwriter.utility import xl_rowcol_to_cell  # noqa: PLC0415 - slow, and an extra
 
     if not problems:
@@ -122,8 +122,8 @@ def _list_problems(
     top = book.add_format({"valign": "top", "align": "left"})
     levels = {level: book.add_format({"valign": "top", **look}) for level, look in _LOOKS.items()}
     wrapped = book.add_format({"text_wrap": True, "valign": "top"})
-    told = [problem for row in sorted(problems) for problem in problems[row]]
-    for at, problem in enumerate(told, 1):
+    text = [problem for row in sorted(problems) for problem in problems[row]]
+    for at, problem in enumerate(text, 1):
         place = columns.index(problem.column) if problem.column in columns else 0
         sheet.set_row(at, LINE_HEIGHT * (1 + len(problem.message[:SHOWN]) // MESSAGE_WIDTH))
         sheet.write_number(at, 0, problem.row, top)
@@ -138,7 +138,7 @@ def _list_problems(
         sheet.write_string(at, 5, problem.code, top)
     for place, width in enumerate((8, 20, 9, MESSAGE_WIDTH + 8, 10, 24)):
         sheet.set_column(place, place, width)
-    sheet.autofilter(0, 0, len(told), len(headings) - 1)
+    sheet.autofilter(0, 0, len(text), len(headings) - 1)
 
 
 class _Widths:
@@ -186,7 +186,7 @@ def _notes(problems: Sequence[Problem], columns: Sequence[str]) -> dict[int, tup
     for problem in problems:
         place = columns.index(problem.column) if problem.column in columns else 0
         level, before = notes.get(place, (problem.level, ""))
-        told = f"{problem.message[:SHOWN]} [{problem.code}]"
+        text = f"{problem.message[:SHOWN]} [{problem.code}]"
         worse = Level.ERROR if Level.ERROR in {level, problem.level} else Level.WARNING
-        notes[place] = (worse, f"{before}\n{told}" if before else told)
+        notes[place] = (worse, f"{before}\n{text}" if before else text)
     return notes

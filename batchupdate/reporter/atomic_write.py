@@ -1,4 +1,4 @@
-"""Report files appear whole or not at all, and under a second name where the first is held by another program."""
+"""Report files appear whole or not at all, and under a second name where the first is open in another program."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def replacing_all(
 ) -> Iterator[list[IO[str]]]:
     """Text files for their owner alone, written beside `paths`, and moved into their places once all are on the disk.
 
-    So a disk that gets full leaves every old report as it was, and none that tells of another state than the others.
+    So a full disk leaves all old reports as they were, and no report is newer than the others.
 
     Args:
         paths: where the files belong, all in folders that this process holds.

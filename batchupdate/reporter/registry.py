@@ -20,7 +20,7 @@ def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: I
     """Writes every report of a run into its folder.
 
     Args:
-        summary: what the run came to; a file that had to take a second name is told in its `notices`.
+        summary: what the run came to; a file that had to take a second name is reported in its `notices`.
         columns: the input's headings as typed.
         width: the most cells that any row has.
         lines: every row in input order; streamed.

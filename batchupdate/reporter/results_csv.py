@@ -47,7 +47,7 @@ def write_results(
         width: the most cells that any row has; cells beyond the headings get columns of their own.
         lines: the rows in input order.
         notices: gets a sentence for each file that had to take another name.
-        labels: how rows are called; where there are several files, each row tells its own.
+        labels: how rows are called; with several files, each row names its own.
 
     Returns:
         How many rows were written to `path`.

@@ -79,7 +79,7 @@ class Summary:
 
     @property
     def advice(self) -> str:
-        """What rate to set next time, as a sentence; empty where the run was too short to tell."""
+        """What rate to set next time, as a sentence; empty if the run was too short."""
         traffic = self.sessions.traffic
         allowed = traffic.allowed_per_s
         if traffic.sent < ENOUGH:

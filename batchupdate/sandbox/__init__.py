@@ -1,4 +1,4 @@
-"""A local API server that behaves like the built-in targets, with limits and faults on demand, and tells the truth.
+"""A local API server that behaves like the built-in targets, with limits and faults on demand, and a record of it all.
 
 It is for trying the product without a key, for tests, and for benchmarks. It checks requests by its own hand-written
 reading of the API pages, so that it disagrees with the product when the product is wrong.

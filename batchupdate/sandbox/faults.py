@@ -47,7 +47,7 @@ class Kind(StrEnum):
 
 
 _AFTER = frozenset({Kind.RESET_AFTER, Kind.ERROR_500_AFTER, Kind.HANG_AFTER, Kind.GARBAGE_BODY, Kind.SLOW})
-_ROUNDING = 1e-9  # 0.7 + 0.2 + 0.1 is 1 to whoever writes it
+_ROUNDING = 1e-9  # 0.7 + 0.2 + 0.1 is meant to be 1
 _SECONDS = {Kind.SLOW: 0.25, Kind.ERROR_503_RETRY_AFTER: 1.0}
 _HELP = (
     f"known are {', '.join(Kind)}; write them as reset-before=0.02,500=0.05 with their chances, "
@@ -112,7 +112,7 @@ class Faults:
         return cls(first=tuple(fates))
 
     def chooser(self) -> Callable[[], Fault | None]:
-        """A function that tells the next request's fate; each one starts from the seed anew."""
+        """A function that returns the next request's fate; each one starts from the seed anew."""
         draw = random.Random(self.seed).random  # noqa: S311 - faults to be repeated, no secrets
         left = list(reversed(self.first))
 

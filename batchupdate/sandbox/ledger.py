@@ -27,7 +27,7 @@ class Seen:
 
     `seq` counts from 1. `api` is empty for a path that neither API has, `id` for one that names no record; else `id`
     is the text from the path, decoded. `status` is None where no HTTP answer was sent. `fault` names the fault that
-    struck, or is empty. `applied` tells whether a record was written.
+    struck, or is empty. `applied` says whether a record was written.
     """
 
     seq: int
@@ -87,5 +87,5 @@ class Ledger:
 
 
 def as_json(entry: Applied | Seen) -> dict[str, Any]:
-    """An entry as the control API tells it: times in ISO 8601."""
+    """An entry as the control API returns it: times in ISO 8601."""
     return {**asdict(entry), "at": entry.at.isoformat()}

@@ -1,7 +1,7 @@
-"""How the sandbox says "slow down": three kinds of rate limit, and the headers that tell of them. Pure but for a clock.
+"""How the sandbox says "slow down": three kinds of rate limit, and the headers that report them. Needs only a clock.
 
 A limit of `20/s` means at most 20 requests in each second, one of `600/min` at most 600 in each minute: unlike a pace,
-it lets them come all at once.
+it allows them all at once.
 """
 
 from __future__ import annotations
@@ -116,12 +116,12 @@ class SlidingWindow:
 class TokenBucket:
     """A bucket of `burst` tokens, full at first, refilled evenly by `quota.amount` in `quota.window_s` seconds.
 
-    Its replies tell `burst` as the quota, and the time to fill the bucket as the window.
+    Its replies advertise `burst` as the quota, and the time to fill the bucket as the window.
     """
 
     def __init__(self, quota: Quota, burst: int, clock: Clock) -> None:
         self._per_s = quota.amount / quota.window_s
-        self._told = Quota(burst, math.ceil(burst / self._per_s - _ROUNDING))
+        self._advertised = Quota(burst, math.ceil(burst / self._per_s - _ROUNDING))
         self._clock = clock
         self._tokens = float(burst)
         self._at = clock.monotonic()
@@ -129,13 +129,13 @@ class TokenBucket:
     def take(self) -> Turn:
         """Takes a turn now, if there is one."""
         now = self._clock.monotonic()
-        self._tokens = min(self._told.amount, self._tokens + (now - self._at) * self._per_s)
+        self._tokens = min(self._advertised.amount, self._tokens + (now - self._at) * self._per_s)
         self._at = now
         allowed = self._tokens >= 1 - _ROUNDING
         if allowed:
             self._tokens -= 1
         whole = math.floor(self._tokens + _ROUNDING)
-        return Turn(allowed, self._told, whole, (whole + 1 - self._tokens) / self._per_s)
+        return Turn(allowed, self._advertised, whole, (whole + 1 - self._tokens) / self._per_s)
 
 
 def make_limit(kind: LimitKind, quota: Quota | None, burst: int | None, clock: Clock) -> RateLimit | None:
@@ -150,11 +150,11 @@ def make_limit(kind: LimitKind, quota: Quota | None, burst: int | None, clock: C
 
 
 def limit_headers(style: HeaderStyle, turn: Turn, clock: Clock) -> dict[str, str]:
-    """What a reply tells of the limit.
+    """The headers in which a reply reports the limit.
 
     `retry-after` stands on refusals only, in whole seconds (RFC 9110, section 10.2.3). `ietf` is RateLimit and
     RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers, delta seconds); `legacy` is X-RateLimit-* with the reset
-    in epoch seconds, as GitHub has it. Times are rounded up, so that who obeys is never early.
+    in epoch seconds, as GitHub has it. Times are rounded up, so that a client which obeys is never early.
     """
     if style == "ietf":
         return {

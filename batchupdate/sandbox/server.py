@@ -28,7 +28,7 @@ STOP_WITHIN_S = 1.0  # what a request that is still being read gets when the ser
 GARBAGE = b"\x16\x03\x01 this is not HTTP\r\n\r\n\x00\xff"
 # Lingering on, for 0 seconds: closing sends RST in place of FIN. Windows has shorts in this struct.
 _RST_ON_CLOSE = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - told to users as an address they can reach
+_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - shown to users as an address they can reach
 
 
 class Sandbox(World):

@@ -1,4 +1,4 @@
-"""What a sandbox can be told."""
+"""The settings of a sandbox."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Options(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a sandbox is told, checked.
+    """The settings of a sandbox, checked.
 
     Attributes:
-        host: the address to listen on; loopback unless told otherwise, for there is no real protection.
+        host: the address to listen on; loopback by default, because there is no real protection.
         port: the TCP port; 0 takes a free one.
         langdock: how many Langdock records; see `make_records`.
         nairi: how many Nairi records.
@@ -56,7 +56,7 @@ class Settings:
         limit: a rate such as `20/s` or `600/min`, or `unlimited`; see `batchupdate.sandbox.limits`.
         limit_kind: `fixed-window`, `sliding-window` or `token-bucket`.
         burst: tokens the bucket holds; one window's amount where None.
-        headers: what replies tell of the limit: `none`, `retry-after`, `ietf` or `legacy`.
+        headers: how replies report the limit: `none`, `retry-after`, `ietf` or `legacy`.
         max_in_flight: how many requests may be worked on at once before others get 429; None for any number.
         faults: what goes wrong, as `Faults` or as its text.
         name_or_description: whether Langdock refuses a change with neither name nor description.

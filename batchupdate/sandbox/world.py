@@ -55,15 +55,15 @@ class World:
         self._begin()
 
     def _begin(self) -> None:
-        told = self._settings
-        self._langdock = Langdock(self._start.langdock, name_or_description=told.name_or_description)
+        settings = self._settings
+        self._langdock = Langdock(self._start.langdock, name_or_description=settings.name_or_description)
         self._nairi = Nairi(self._start.nairi)
         self._apis: tuple[Api, ...] = (self._langdock, self._nairi)
-        self._keys = set(told.keys)
-        self._limit = make_limit(told.limit_kind, parse_quota(told.limit), told.burst, told.clock)
-        faults = Faults.parse(told.faults, told.seed) if isinstance(told.faults, str) else told.faults
+        self._keys = set(settings.keys)
+        self._limit = make_limit(settings.limit_kind, parse_quota(settings.limit), settings.burst, settings.clock)
+        faults = Faults.parse(settings.faults, settings.seed) if isinstance(settings.faults, str) else settings.faults
         self._choose = faults.chooser()
-        self._ledger = Ledger(keep=told.keep_requests)
+        self._ledger = Ledger(keep=settings.keep_requests)
 
     def reset(self) -> None:
         """Puts everything back to how it was at the start: records, keys, limit, faults and ledger."""
@@ -217,13 +217,13 @@ class World:
         return self._langdock, None
 
     def _throttle(self, api: Api, in_flight: int) -> tuple[Answer | None, Mapping[str, str]]:
-        told = self._settings
-        if told.max_in_flight is not None and in_flight > told.max_in_flight:
-            return api.error(429), {"Retry-After": "1"} if told.headers == "retry-after" else {}
+        settings = self._settings
+        if settings.max_in_flight is not None and in_flight > settings.max_in_flight:
+            return api.error(429), {"Retry-After": "1"} if settings.headers == "retry-after" else {}
         if self._limit is None:
             return None, {}
         turn = self._limit.take()
-        return None if turn.allowed else api.error(429), limit_headers(told.headers, turn, told.clock)
+        return None if turn.allowed else api.error(429), limit_headers(settings.headers, turn, settings.clock)
 
     def _answer(self, call: Call, api: Api, place: Place | None, authorization: str, now: datetime) -> Answer:
         if place is None:

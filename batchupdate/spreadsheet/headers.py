@@ -22,10 +22,10 @@ RAGGED = "ragged_row"
 """The code of a row with more or fewer cells than there are headings."""
 
 
-_told_short = re.compile(r"the row has (\d+) cells, but the header row has \d+; is a line broken in two\?").search
+_short_row = re.compile(r"the row has (\d+) cells, but the header row has \d+; is a line broken in two\?").search
 
 
-def told_ragged(cells: int | str, headings: int, *, many: bool) -> str:
+def ragged_message(cells: int | str, headings: int, *, many: bool) -> str:
     """What to say of such a row, and the way out.
 
     Args:
@@ -37,7 +37,7 @@ def told_ragged(cells: int | str, headings: int, *, many: bool) -> str:
     return f"the row has {cells} cells, but the header row has {headings}; {way_out}"
 
 
-def told_short(told: str) -> tuple[int, str] | None:
-    """How many cells a row had that was too short, and the words of `told_ragged`, if these stand in a text."""
-    found = _told_short(told)
+def find_short_row(text: str) -> tuple[int, str] | None:
+    """How many cells a row had that was too short, and the words of `ragged_message`, if these stand in a text."""
+    found = _short_row(text)
     return (int(found[1]), found[0]) if found else None

@@ -19,7 +19,7 @@ class Clock(Protocol):
         ...
 
     def now(self) -> datetime:
-        """The date and time in UTC, as the world tells it; may jump."""
+        """The date and time in UTC; may jump."""
         ...
 
     def unix(self) -> float:

@@ -1,7 +1,7 @@
 """JSON in which a number keeps the digits that the user typed.
 
 A float has about 17 digits, and `1.10` would come out as `1.1`. RFC 8259, section 6 leaves a number's precision to
-whoever reads it, so what we write is exactly what stood in the cell. The validator makes such values, the journal
+the reader, so what is written is exactly what was in the cell. The validator makes such values, the journal
 writes and reads them; this stands below both.
 """
 

@@ -1,4 +1,4 @@
-"""Texts of the user's inside sentences of ours."""
+"""User's texts inside messages."""
 
 from __future__ import annotations
 

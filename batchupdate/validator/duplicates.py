@@ -37,7 +37,7 @@ class Sighting(NamedTuple):
 
 
 class DuplicateFinder:
-    """Remembers which row names which record, and tells which records stand in several rows. A context manager.
+    """Remembers which row names which record, and finds the records of several rows. A context manager.
 
     Args:
         held_at_most: how many sightings are kept in memory.

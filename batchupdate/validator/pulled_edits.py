@@ -32,7 +32,7 @@ _OLD_MARKERS = frozenset({OLD_NULL, OLD_EMPTY})
 
 
 class Edit(NamedTuple):
-    """One row of a pulled sheet: the cells to send, blank where nothing was edited, and what is to be told.
+    """One row of a pulled sheet: the cells to send, blank where nothing was edited, and its problems.
 
     `why_not` says why nothing of it is sent; '' where something is.
     """
@@ -46,7 +46,7 @@ class Edit(NamedTuple):
 class Edits:
     """What was edited in one batch, by row number: `cells` of rows to be checked, `untouched` rows with the reason.
 
-    `problems` are told besides. A row that is in neither is an ordinary one.
+    `problems` are reported as well. A row that is in neither is an ordinary one.
     """
 
     cells: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -108,7 +108,7 @@ class Comparison:
         return Edit(tuple(cells), "", problems)
 
     def _compared(self, row: Row, picked: Sequence[str]) -> tuple[list[str], list[Problem], list[OldColumn]]:
-        """The cells, blank where nothing was edited; what is to be told of blanked ones; where nothing was edited."""
+        """The cells, blank where nothing was edited; the problems of cleared cells; the columns without an edit."""
         cells = list(picked)
         blanked: list[Problem] = []
         unedited: list[OldColumn] = []
@@ -139,12 +139,16 @@ class Comparison:
             if old in {"", cell} or rule.key(transformed(mapped, cell)) == rule.key(was):
                 continue
             if is_retyped(cell, was):
-                told = f"was {quoted(was)} when it was pulled: a spreadsheet program took the id for a number or a date"
-                told += "; restore the id, in a column formatted as text"
-                return Problem("id_as_number", row.number, mapped.heading, cell, told)
-            told = f"the old values in this row are those of {quoted(was)}; was the id changed, or were some columns "
-            told += "sorted without the others? Undo that; or, to send the whole row, clear its _old. cells"
-            return Problem(OTHER_RECORD, row.number, mapped.heading, cell, told)
+                message = (
+                    f"was {quoted(was)} when it was pulled: a spreadsheet program took the id for a number or a date"
+                )
+                message += "; restore the id, in a column formatted as text"
+                return Problem("id_as_number", row.number, mapped.heading, cell, message)
+            message = (
+                f"the old values in this row are those of {quoted(was)}; was the id changed, or were some columns "
+            )
+            message += "sorted without the others? Undo that; or, to send the whole row, clear its _old. cells"
+            return Problem(OTHER_RECORD, row.number, mapped.heading, cell, message)
         return None
 
     def _same_value(self, cell: str, old: str, mapped: MappedColumn) -> bool:
@@ -163,8 +167,8 @@ class Comparison:
         return self._locked is not None and bool(row.cells[self._locked].strip())
 
     def _refused(self, row: Row, cells: Sequence[str], place: int) -> Problem:
-        told = f"this record must not be edited: {row.cells[self._locked or 0].strip()}; restore the old value"
-        return Problem("locked_record", row.number, self._mapped[place].heading, cells[place], told)
+        message = f"this record must not be edited: {row.cells[self._locked or 0].strip()}; restore the old value"
+        return Problem("locked_record", row.number, self._mapped[place].heading, cells[place], message)
 
     def _along(self, one: OldColumn, cell: str, old: str) -> str:
         """An unedited cell that goes along, because the API wants its field with every change."""
@@ -185,5 +189,5 @@ def _same(cell: str, old: str, mapped: MappedColumn) -> bool:
 def _blanked(row: Row, mapped: MappedColumn, rule: FieldRule) -> Problem:
     markers = [*([mapped.empty_marker] if rule.clearable else []), *([mapped.null_marker] if rule.nullable else [])]
     way_out = f"write {' or '.join(markers)} to clear it" if markers else f"{mapped.name} can't be cleared"
-    told = f"the cell was cleared since it was pulled, but a blank cell leaves {mapped.name} as it is; {way_out}"
-    return Problem("blanked_cell", row.number, mapped.heading, "", told, Level.WARNING)
+    message = f"the cell was cleared since it was pulled, but a blank cell leaves {mapped.name} as it is; {way_out}"
+    return Problem("blanked_cell", row.number, mapped.heading, "", message, Level.WARNING)

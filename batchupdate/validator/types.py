@@ -81,10 +81,10 @@ def parser(name: str, rule: FieldRule, decimal: str = ".") -> Parse | None:
 
 def _integer(name: str, rule: FieldRule, cell: str) -> int:
     if not _whole(cell):
-        told = f"{quoted(cell)} is not a whole number such as 12"
+        message = f"{quoted(cell)} is not a whole number such as 12"
         if _decimal(cell):
-            told += "; remove the decimals or the exponent"
-        raise RefusedError("not_an_integer", told)
+            message += "; remove the decimals or the exponent"
+        raise RefusedError("not_an_integer", message)
     if len(cell) > MOST_DIGITS:
         raise RefusedError("too_long", f"{name} has {len(cell):,} digits, but at most {MOST_DIGITS:,} can be sent")
     number = int(cell)
@@ -101,15 +101,15 @@ def _with_point(cell: str) -> str:
     if match:
         whole, decimals, exponent = match.groups()
         return f"{whole.replace('.', '')}{f'.{decimals}' if decimals else ''}{exponent or ''}"
-    told = f"{quoted(cell)} is not a number such as 12,5"
+    message = f"{quoted(cell)} is not a number such as 12,5"
     if cell.endswith("%"):
-        told += _PER_CENT.replace(".", ",")
+        message += _PER_CENT.replace(".", ",")
     elif _decimal(cell):
         other = f"{cell.replace('.', '')} or " if _either_way(cell) else ""
-        told += f"; with 'decimal: \",\"' the decimal separator is a comma: write {other}{cell.replace('.', ',')}"
+        message += f"; with 'decimal: \",\"' the decimal separator is a comma: write {other}{cell.replace('.', ',')}"
     else:
-        told += "; with 'decimal: \",\"' write a comma before the decimals, and points or nothing between thousands"
-    raise RefusedError("not_a_number", told)
+        message += "; with 'decimal: \",\"' write a comma before the decimals, and points or nothing between thousands"
+    raise RefusedError("not_a_number", message)
 
 
 def _number(name: str, rule: FieldRule, typed: str, cell: str | None = None) -> Any:  # noqa: ANN401 - an int, or a number with its digits
@@ -117,13 +117,13 @@ def _number(name: str, rule: FieldRule, typed: str, cell: str | None = None) -> 
     cell = typed if cell is None else cell
     match = _decimal(cell)
     if match is None:
-        told = f"{quoted(cell)} is not a number such as 12.5"
+        message = f"{quoted(cell)} is not a number such as 12.5"
         if cell.endswith("%"):
-            told += _PER_CENT
+            message += _PER_CENT
         elif _with_comma(cell):
-            told += "; write it with a point for the decimals, and nothing between thousands"
-            told += _SAY_COMMA if _comma_decimal(cell) else ""
-        raise RefusedError("not_a_number", told)
+            message += "; write it with a point for the decimals, and nothing between thousands"
+            message += _SAY_COMMA if _comma_decimal(cell) else ""
+        raise RefusedError("not_a_number", message)
     sign, whole, decimals, exponent = match.groups()
     if len(cell) > MOST_DIGITS:
         raise RefusedError("too_long", f"{name} has {len(cell):,} digits, but at most {MOST_DIGITS:,} can be sent")
@@ -152,8 +152,8 @@ def _boolean(name: str, rule: FieldRule) -> Parse:
     def parse(cell: str) -> bool:
         value = words.get(cell.casefold())
         if value is None:
-            told = f"{quoted(cell)} does not say whether {name} is true ({true}) or false ({false})"
-            raise RefusedError("not_a_boolean", told)
+            message = f"{quoted(cell)} does not say whether {name} is true ({true}) or false ({false})"
+            raise RefusedError("not_a_boolean", message)
         return value
 
     return parse
@@ -171,10 +171,10 @@ def _date(name: str, rule: FieldRule, cell: str) -> str:
             return datetime.strptime(cell, form).date().isoformat()  # noqa: DTZ007 - as above
         except ValueError:
             continue
-    told = f"{quoted(cell)} is not a date such as 2026-11-21"
+    message = f"{quoted(cell)} is not a date such as 2026-11-21"
     if _iso_time(cell):
-        told = f"{quoted(cell)} has a time of day, but {name} is a date; remove the time"
-    raise RefusedError("not_a_date", told + _also(rule))
+        message = f"{quoted(cell)} has a time of day, but {name} is a date; remove the time"
+    raise RefusedError("not_a_date", message + _also(rule))
 
 
 def _also(rule: FieldRule) -> str:
@@ -227,8 +227,8 @@ def _offset(name: str, moment: datetime, zone: ZoneInfo, cell: str) -> str:
     if early.utcoffset() != late.utcoffset():
         gap = early.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != moment
         what = "does not exist" if gap else "occurs twice"
-        told = f"{quoted(cell)} {what} in {zone.key}, where the clocks change; add the offset of {name} behind it"
-        raise RefusedError("no_time_zone", told)
+        message = f"{quoted(cell)} {what} in {zone.key}, where the clocks change; add the offset of {name} behind it"
+        raise RefusedError("no_time_zone", message)
     return early.isoformat()[-6:]
 
 
@@ -281,8 +281,8 @@ def _list(name: str, rule: FieldRule, decimal: str) -> Parse:
         if parts is None:
             parts = [part.strip() for part in cell.split(rule.separator)]
             if "" in parts:
-                told = f"item {parts.index('') + 1} of {quoted(cell)} is empty; remove one {rule.separator!r}"
-                raise RefusedError("bad_item", told)
+                message = f"item {parts.index('') + 1} of {quoted(cell)} is empty; remove one {rule.separator!r}"
+                raise RefusedError("bad_item", message)
         require_count(name, rule, len(parts))
         values = []
         for number, part in enumerate(parts, 1):

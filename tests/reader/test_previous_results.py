@@ -13,7 +13,7 @@ from batchupdate.model import Level
 from batchupdate.reader import open_table
 from batchupdate.reader.previous_results import OWN_COLUMNS
 from batchupdate.spreadsheet.csv_injection import guard, unguard
-from batchupdate.spreadsheet.headers import told_ragged, told_short
+from batchupdate.spreadsheet.headers import find_short_row, ragged_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -149,7 +149,7 @@ def test_a_part_of_an_id_is_told_too(make: Callable[..., Path]) -> None:
 
 
 BROKEN = "2,,invalid,,0,{},,,"
-TOO_SHORT = f'"{told_ragged(2, 3, many=False)}"'
+TOO_SHORT = f'"{ragged_message(2, 3, many=False)}"'
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ TOO_SHORT = f'"{told_ragged(2, 3, many=False)}"'
         ("7,Name,mended", TOO_SHORT, []),
         ("7,Name,", "", []),  # whoever empties _error says that the row is right
         ("7,Name,", "something else", []),
-        ("7,Name,", '"{}"'.format(told_ragged("more", 3, many=True)), []),
-        ("7,Name,x", f'"{told_ragged(5, 3, many=True)}"', []),
+        ("7,Name,", '"{}"'.format(ragged_message("more", 3, many=True)), []),
+        ("7,Name,x", f'"{ragged_message(5, 3, many=True)}"', []),
     ],
 )
 def test_a_row_that_broke_off_is_no_whole_one_because_a_report_filled_it_up(
@@ -173,7 +173,9 @@ def test_a_row_that_broke_off_is_no_whole_one_because_a_report_filled_it_up(
     assert all(
         one.message.startswith("C2 is blank: in the file of an earlier run, the row has 2 cells") for one in found
     )
-    assert all(told_short(one.sentence()) == told_short(error) for one in found)  # and so in the results of this one
+    assert all(
+        find_short_row(one.sentence()) == find_short_row(error) for one in found
+    )  # and so in the results of this one
 
 
 def test_a_file_that_is_no_report_has_no_copies_of_ids(make: Callable[..., Path]) -> None:

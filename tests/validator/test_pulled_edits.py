@@ -122,7 +122,7 @@ def test_a_blanked_cell_is_told_and_leaves_its_field() -> None:
     assert checked.records == [{"count": 6}]
     told = next(problem for problem in checked.problems if problem.code == "blanked_cell")
     assert (told.row, told.column, told.level) == (2, "name", Level.WARNING)
-    assert told.message.endswith("blank cell leaves name as it is; write <empty> to clear it")
+    assert told.message.endswith("a blank cell leaves name as it is; write <empty> to clear it")
 
 
 def test_a_row_with_blanked_cells_alone_is_not_sent() -> None:
@@ -133,7 +133,7 @@ def test_a_row_with_blanked_cells_alone_is_not_sent() -> None:
 
 def test_a_blanked_cell_that_can_not_be_cleared_says_so() -> None:
     told = only(check(edited(count="")))
-    assert told.message.endswith("blank cell leaves count as it is; count can't be cleared")
+    assert told.message.endswith("a blank cell leaves count as it is; count can't be cleared")
     told = only(check(edited(note="", **{"_old.note": "x"})))
     assert told.message.endswith("write <empty> or <null> to clear it")
 

@@ -184,7 +184,7 @@ def test_columns_that_are_no_list_are_refused_with_the_way_out(columns: tuple[st
         (
             ("A",),
             {"columns": {"A": "name[0]"}},
-            "The map names 'name[0]', and 'name' is not a list. Map the column to 'na",
+            "The map names 'name[0]', but 'name' is not a list. Map the column to 'na",
         ),
         (
             ("A",),

@@ -104,8 +104,8 @@ class PageClient:
         if not isinstance(answer, Reply) or verdict.outcome not in {Outcome.UPDATED, Outcome.ACCEPTED}:
             return answer, verdict, None
         if len(answer.body) >= MAX_PAGE:
-            told = f"Page {number:,} of the list has more than {MAX_PAGE >> 20} MiB."
-            raise SafetyStop(told, f"Declare a smaller page size under list.pagination. {_HINT}")
+            message = f"Page {number:,} of the list has more than {MAX_PAGE >> 20} MiB."
+            raise SafetyStop(message, f"Declare a smaller page size under list.pagination. {_HINT}")
         try:
             return answer, verdict, (json.loads(answer.body, parse_float=exact, parse_constant=_no_constant),)
         except (ValueError, RecursionError):  # also one that broke off in the middle
@@ -127,12 +127,14 @@ class PageClient:
     def _give_up(self, verdict: Verdict, number: int) -> None:
         patience = self._settings.give_up_after
         if verdict.wait_s is not None and verdict.wait_s > patience:
-            told = f"the API asks to wait {verdict.wait_s:.0f} s, longer than --give-up-after allows ({patience:.0f} s)"
+            message = (
+                f"the API asks to wait {verdict.wait_s:.0f} s, longer than --give-up-after allows ({patience:.0f} s)"
+            )
         elif self._limiter.down_for_s >= patience:
-            told = f"the API has accepted no request for {self._limiter.down_for_s:.0f} s"
+            message = f"the API has accepted no request for {self._limiter.down_for_s:.0f} s"
         else:
             return
-        raise SafetyStop(f"Page {number:,} of the list can't be read: {told}: {verdict.message}.", _HINT)
+        raise SafetyStop(f"Page {number:,} of the list can't be read: {message}: {verdict.message}.", _HINT)
 
 
 def _policy(target: Target, settings: Settings) -> Policy:

@@ -83,7 +83,7 @@ async def pull_records(
         path: the sheet to write.
         form: what it is written as.
         force: whether a file that is there is replaced.
-        on_progress: is told how many records were read, after each page.
+        on_progress: called with the number of records read, after each page.
         environ: where the API key is looked up; None for the process's own environment.
         clock: where time comes from.
 
@@ -142,8 +142,8 @@ async def _pages(
 
 
 def _unfit(page: int, why: str) -> SafetyStop:
-    told = f"Page {page:,} of the list is not as the target declares: {why}."
-    return SafetyStop(told, "Nothing was written. See 'list' in docs/targets.md.")
+    message = f"Page {page:,} of the list is not as the target declares: {why}."
+    return SafetyStop(message, "Nothing was written. See 'list' in docs/targets.md.")
 
 
 class _Writing:

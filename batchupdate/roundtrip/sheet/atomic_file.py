@@ -33,9 +33,9 @@ def atomic_file(path: Path, *, force: bool) -> Iterator[Path]:
             raise UsageError(
                 f"There is no folder {path.parent}.", "Create it, or give another name with -o."
             ) from error
-        told = f"{path} can't be written: {error.strerror or error}."
+        message = f"{path} can't be written: {error.strerror or error}."
         close = "Close it if it is open, or give" if path.exists() else "Give"
-        raise InputError(told, f"{close} another name with -o.") from error
+        raise InputError(message, f"{close} another name with -o.") from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)

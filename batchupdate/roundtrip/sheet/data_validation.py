@@ -1,7 +1,7 @@
-"""What a column's cells may hold, as a spreadsheet program is told: notes, drop-downs, bounds and formats.
+"""Data validation of a column's cells in a workbook: notes, drop-downs, bounds and formats.
 
-A spreadsheet program that refused `<null>` where it may be said would be worse than one that refuses nothing. So a
-marker stands in its list, or passes its formula, or the program only warns.
+A spreadsheet program must never refuse `<null>` where it is allowed. So a marker is in the drop-down, or passes the
+formula, or the program only warns.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def note_of_id(rule: IdRule) -> str:
 
 def note_of_field(rule: FieldRule) -> str:
     """The note at a field's heading."""
-    told = [rule.description, f"Holds {field_help(rule)}."]
-    told.append("Needed in every row." if rule.required else "Blank leaves the field as it is.")
+    texts = [rule.description, f"Holds {field_help(rule)}."]
+    texts.append("Needed in every row." if rule.required else "Blank leaves the field as it is.")
     if "<empty>" in clear_markers(rule):
-        told.append(f"<empty> sends {'an empty list' if rule.type == 'list' else 'an empty text'}.")
+        texts.append(f"<empty> sends {'an empty list' if rule.type == 'list' else 'an empty text'}.")
     if "<null>" in clear_markers(rule):
-        told.append("<null> sends null, which clears the field in most APIs.")
-    return _joined(told)
+        texts.append("<null> sends null, which clears the field in most APIs.")
+    return _joined(texts)
 
 
 def _joined(parts: Sequence[str]) -> str:
@@ -71,13 +71,13 @@ def _joined(parts: Sequence[str]) -> str:
 
 def validation_of_id(name: str, rule: IdRule) -> dict[str, Any]:
     """The data validation of an id's column: its length, as a warning, where that is known."""
-    told = _told(name, f"{rule.description}\n{rule.example}" if rule.description else rule.example)
+    texts = _texts(name, f"{rule.description}\n{rule.example}" if rule.description else rule.example)
     if rule.format == "uuid":
-        return told | _length(UUID_LENGTH, UUID_LENGTH) | {"error_type": "warning"}
+        return texts | _length(UUID_LENGTH, UUID_LENGTH) | {"error_type": "warning"}
     if rule.format == "ulid":
         least = ULID_LENGTH + (len(rule.prefix) if rule.prefix_required else 0)
-        return told | _length(least, ULID_LENGTH + len(rule.prefix)) | {"error_type": "warning"}
-    return told | {"validate": "any"}
+        return texts | _length(least, ULID_LENGTH + len(rule.prefix)) | {"error_type": "warning"}
+    return texts | {"validate": "any"}
 
 
 def choices(rule: FieldRule) -> list[str]:
@@ -101,24 +101,24 @@ def validation_of_field(name: str, rule: FieldRule, cell: str, source: object) -
         cell: the address of the column's first cell, such as `B2`.
         source: what a drop-down offers: the values, or the range that holds them.
     """
-    told = _told(name, "\n".join(filter(None, [rule.description, field_help(rule)])))
+    texts = _texts(name, "\n".join(filter(None, [rule.description, field_help(rule)])))
     if choices(rule):
         lenient = rule.ignore_case or rule.true_words or rule.false_words
-        return told | {"validate": "list", "source": source, "error_type": "warning" if lenient else "stop"}
+        return texts | {"validate": "list", "source": source, "error_type": "warning" if lenient else "stop"}
     allowed = [f'{cell}="{marker}"' for marker in clear_markers(rule)]
     if rule.type in {"integer", "number"}:
-        return told | _number(rule, cell, allowed)
+        return texts | _number(rule, cell, allowed)
     if rule.type == "date" or (rule.type == "datetime" and number_format(rule) == MOMENT):
         exact = {"validate": "date", "criteria": ">=", "value": FIRST_DAY}
         made = {"validate": "custom", "value": f"=OR({','.join([f'ISNUMBER({cell})', *allowed])})"}
         # Text can be a date too: one with a zone, or in another form that the field reads.
         strict = rule.type == "date" and not rule.input_formats
-        return told | (made if allowed else exact) | {"error_type": "stop" if strict else "warning"}
+        return texts | (made if allowed else exact) | {"error_type": "stop" if strict else "warning"}
     if rule.type == "string" and (rule.max_length or rule.min_length):
         lengths = [len(marker) for marker in clear_markers(rule)]
         odd = any(not (rule.min_length or 0) <= length <= (rule.max_length or length) for length in lengths)
-        return told | _length(rule.min_length or 0, rule.max_length) | {"error_type": "warning" if odd else "stop"}
-    return told | {"validate": "any"}
+        return texts | _length(rule.min_length or 0, rule.max_length) | {"error_type": "warning" if odd else "stop"}
+    return texts | {"validate": "any"}
 
 
 def _number(rule: FieldRule, cell: str, allowed: list[str]) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _length(least: int, most: int | None) -> dict[str, Any]:
     return {"validate": "length", "criteria": "between", "minimum": least, "maximum": most}
 
 
-def _told(name: str, message: str) -> dict[str, Any]:
+def _texts(name: str, message: str) -> dict[str, Any]:
     title, message = _cut(name, TITLE_MOST), _cut(message, MESSAGE_MOST)
     return {"input_title": title, "input_message": message, "error_title": title, "error_message": message}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.model import Level, Problem
 from batchupdate.util.text import quoted
-from batchupdate.validator.checks.suspicious_text import harmless, level_of, suspicions, told_trimmed, trimmed
+from batchupdate.validator.checks.suspicious_text import harmless, level_of, suspicions, trimmed, trimmed_suspicion
 from batchupdate.validator.columns.transforms import transformed
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class CellText:
         found = list(suspicions(kept, kind))
         if kept != cell:
             stopped = level_of("trimmed", self._strictness) is Level.ERROR
-            found.insert(0, told_trimmed(cell, kept, stopped=stopped))
+            found.insert(0, trimmed_suspicion(cell, kept, stopped=stopped))
         for code, message in found:
             level = level_of(code, self._strictness)
             problems.add(Problem(code, row.number, mapped.heading, cell, message, level))

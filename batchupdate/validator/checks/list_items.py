@@ -98,20 +98,20 @@ class _ItemColumns(NamedTuple):
         if filled is None:
             return None
         one = self.mapped[filled]
-        told = (
+        message = (
             f"{self.mapped[blank].heading!r} is blank, but {one.heading!r} after it is not, and a blank cell ends "
             "the list; fill it in, or move the items up"
         )
-        return Problem("list_gap", row.number, one.heading, cells[filled], told)
+        return Problem("list_gap", row.number, one.heading, cells[filled], message)
 
     def misplaced(self, row: Row, number: int, cell: str) -> Problem:
         """The problem of a row in which null or empty stands beside other items."""
         first, one = self.mapped[0].heading, self.mapped[number]
-        told = (
+        message = (
             f"{cell!r} is for a whole list, not for an item; write it into {first!r} and leave the other cells of "
             f"{self.field} blank, or remove it"
         )
-        return Problem("marker_in_list", row.number, one.heading, cell, told)
+        return Problem("marker_in_list", row.number, one.heading, cell, message)
 
     def miscounted(self, row: Row, cells: Sequence[str], count: int) -> Problem | None:
         """The problem of a row with too few or too many items."""

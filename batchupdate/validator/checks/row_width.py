@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchupdate.model import Problem
-from batchupdate.spreadsheet.headers import RAGGED, told_ragged
+from batchupdate.spreadsheet.headers import RAGGED, ragged_message
 
 if TYPE_CHECKING:
     from batchupdate.model import Row
@@ -33,6 +33,6 @@ class RowWidth:
         if count != width or extra:
             too_many = count > width or bool(extra)
             cell = (extra or row.cells[width:] or ("",))[0]
-            message = told_ragged("more" if extra else count, width - len(self._extra), many=too_many)
+            message = ragged_message("more" if extra else count, width - len(self._extra), many=too_many)
             problems.add_and_close_row(Problem(RAGGED, row.number, "", cell, message))
         return (*row.cells[:width], *("",) * (width - count))

@@ -1,7 +1,7 @@
-"""Cells that read well and are wrong all the same: what Excel, a wrong encoding or copy and paste have made of a text.
+"""Cells that look valid but are wrong: what Excel, a wrong encoding or copy and paste have made of a text.
 
-Such a cell is stopped, or told, as `input.strictness` has it; the table is in docs/mapping.md. Nearly every column of a
-batch is proven harmless by a few searches over its joined text, so that only odd ones cost time.
+Such a cell is an error or a warning, depending on `input.strictness`; the table is in docs/mapping.md. Nearly every
+column of a batch is proven harmless by a few searches over its joined text, so that only odd ones cost time.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LEVELS: dict[str, tuple[Level, Level, Level]] = {
 }
 """How much each weighs when strict, normal, lenient."""
 
-# Seen nowhere, and meant by nobody at the ends of a cell: blanks other than the space bar's, and characters without
+# Invisible, and never intended at the ends of a cell: blanks other than the space bar's, and characters without
 # any width (Unicode's general categories Zs and Cf).
 _UNSEEN = "\u00a0\u00ad\u1680\u2000-\u200f\u2028\u2029\u202a-\u202f\u205f-\u2064\u2066-\u2069\u3000\ufeff"
 _ends = re.compile(rf"\A *[{_UNSEEN}]|[{_UNSEEN}] *\Z").search
@@ -113,38 +113,38 @@ def suspicions(cell: str, kind: Kind) -> Iterator[Suspicion]:
     if kind == "text":
         yield from _unseen(cell)
         if _rounded(cell):
-            told = f"{quoted(cell)} looks like a number that a spreadsheet program has rounded; enter all its digits"
-            yield Suspicion("number_rounded", told)
+            message = f"{quoted(cell)} looks like a number that a spreadsheet program has rounded; enter all its digits"
+            yield Suspicion("number_rounded", message)
 
 
 def as_number(cell: str) -> Suspicion:
-    """An id that was taken for a number; what it was can't be told from what is left."""
-    told = f"{quoted(cell)} looks like an id that a spreadsheet program took for a number"
-    return Suspicion("id_as_number", f"{told}; format the column as text, and paste the ids again")
+    """An id that was taken for a number; the original can't be recovered."""
+    message = f"{quoted(cell)} looks like an id that a spreadsheet program took for a number"
+    return Suspicion("id_as_number", f"{message}; format the column as text, and paste the ids again")
 
 
 def _damaged(cell: str) -> Iterator[Suspicion]:
     if meant := read_right(cell):
-        told = f"{quoted(cell)} looks like {quoted(meant)} read in the wrong encoding"
-        yield Suspicion("mojibake", f"{told}; export the file as UTF-8 again, or correct the cell")
+        message = f"{quoted(cell)} looks like {quoted(meant)} read in the wrong encoding"
+        yield Suspicion("mojibake", f"{message}; export the file as UTF-8 again, or correct the cell")
     if "\ufffd" in cell:
-        told = f"{quoted(cell)} lost a character (shown as \ufffd) when it was saved; type it again"
-        yield Suspicion("replacement_character", told)
+        message = f"{quoted(cell)} lost a character (shown as \ufffd) when it was saved; type it again"
+        yield Suspicion("replacement_character", message)
     if _formula(cell):
-        told = f"{quoted(cell)} is a formula, not its result; paste the value, or text that is no formula"
-        yield Suspicion("formula", told)
+        message = f"{quoted(cell)} is a formula, not its result; paste the value, or text that is no formula"
+        yield Suspicion("formula", message)
 
 
 def _unseen(cell: str) -> Iterator[Suspicion]:
     if match := _control(cell):
-        told = (
+        message = (
             f"the cell contains a control character (U+{ord(match[0]):04X}) at position {match.start() + 1}; delete it"
         )
-        yield Suspicion("control_character", told)
+        yield Suspicion("control_character", message)
     match = _invisible(cell) or (None if _right_to_left(cell) else _direction(cell))
     if match:
-        told = f"the cell contains an invisible character (U+{ord(match[0]):04X}) at position {match.start() + 1}"
-        yield Suspicion("invisible_character", f"{told}; delete it, or type the text again")
+        message = f"the cell contains an invisible character (U+{ord(match[0]):04X}) at position {match.start() + 1}"
+        yield Suspicion("invisible_character", f"{message}; delete it, or type the text again")
 
 
 def read_right(cell: str) -> str:
@@ -166,7 +166,7 @@ def trimmed(cell: str) -> str:
     return _trailing.sub("", _leading.sub("", cell)) if _ends(cell) else cell
 
 
-def told_trimmed(cell: str, kept: str, *, stopped: bool) -> Suspicion:
+def trimmed_suspicion(cell: str, kept: str, *, stopped: bool) -> Suspicion:
     """A cell whose ends held something that can't be seen."""
     leading = _leading.match(cell)
     ends = (leading[0] if leading else "") + cell[len(kept) :]
@@ -187,6 +187,6 @@ def lost_zeros(cell: str, rule: IdRule) -> str:
 def explained(cell: str, rule: IdRule) -> Suspicion | None:
     """Why an id that breaks its rule may look as it does."""
     if zeros := lost_zeros(cell, rule):
-        told = f"{quoted(cell)} has lost its leading zeros and may have been {quoted(zeros)}"
-        return Suspicion("lost_zeros", f"{told}; format the column as text, and paste the ids again")
+        message = f"{quoted(cell)} has lost its leading zeros and may have been {quoted(zeros)}"
+        return Suspicion("lost_zeros", f"{message}; format the column as text, and paste the ids again")
     return as_number(cell) if _as_number(cell) else None

@@ -38,8 +38,8 @@ def parse_conditions(conditions: Mapping[str, Sequence[str]], columns: Sequence[
     for heading, values in conditions.items():
         place = index_of_column(heading, columns)
         if place is None:
-            told = f"'when' names a column {heading!r} that the file does not have."
-            raise ConfigError(told, f"The file has: {', '.join(filter(None, columns))}.")
+            message = f"'when' names a column {heading!r} that the file does not have."
+            raise ConfigError(message, f"The file has: {', '.join(filter(None, columns))}.")
         found.append(Condition(place, columns[place], frozenset(value.strip().casefold() for value in values)))
     return tuple(found)
 

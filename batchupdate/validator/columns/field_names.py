@@ -42,10 +42,10 @@ def spellings(target: Target) -> list[tuple[str, str]]:
 def hints_about(ignored: Sequence[str], target: Target, found: set[str]) -> tuple[str, ...]:
     """A sentence for every ignored heading that is nearly one of a field that no column sets."""
     free = free_spellings(target, found)
-    told = ((heading, _unusable(heading, target), closest(heading, free, target)) for heading in ignored)
+    matches = ((heading, _unusable(heading, target), closest(heading, free, target)) for heading in ignored)
     return tuple(
         why or f'The column {heading!r} looks like {name!r}, but is ignored. To use it, add: --map "{heading}={name}".'
-        for heading, why, name in told
+        for heading, why, name in matches
         if why or name
     )
 

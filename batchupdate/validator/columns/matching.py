@@ -87,7 +87,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
 
 
 def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
-    """Adds the columns whose headings say what they set, but for what the map or a template sets."""
+    """Adds the columns whose headings name what they set, except for what the map or a template sets."""
     free = {heading: i for heading, i in _places(columns).items() if i not in chosen}
     items: dict[str, dict[int, int]] = {}
     for heading, index in free.items():
@@ -102,9 +102,9 @@ def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str],
         place = free.get(heading) if name not in begun else None
         own = items.get(heading, {}) if name in target.lists else {}
         if place is not None and own:
-            told = f"The columns {columns[place]!r} and {columns[min(own.values())]!r} both set the list {name!r}"
+            message = f"The columns {columns[place]!r} and {columns[min(own.values())]!r} both set the list {name!r}"
             raise InputError(
-                f"{told}, one the whole list and one an item of it.", "Keep one way, and delete the others."
+                f"{message}, one the whole list and one an item of it.", "Keep one way, and delete the others."
             )
         if place is not None and place not in chosen:
             chosen[place] = name
@@ -152,7 +152,7 @@ def _refuse_contradictions(mapped: Sequence[MappedColumn], target: Target, optio
 
 
 def _places(columns: Sequence[str]) -> dict[str, int]:
-    """Where each heading stands, but for those that belong to what `pull` writes beside the fields."""
+    """The index of each heading, except for those of columns that `pull` adds."""
     named = ((index, heading) for index, heading in enumerate(columns) if heading and not is_pulled(heading))
     return {normalise_heading(heading): index for index, heading in named}
 
@@ -161,22 +161,25 @@ def _made(columns: Sequence[str], target: Target, options: Input) -> dict[str, T
     """The fields that are set without a column of their own."""
     names = names_of(target)
     made: dict[str, Template] = {}
-    for told, text in [*options.constants.items(), *((told, one.template) for told, one in options.computed.items())]:
-        name = names.get(normalise_heading(told))
+    for wanted, text in [
+        *options.constants.items(),
+        *((wanted, one.template) for wanted, one in options.computed.items()),
+    ]:
+        name = names.get(normalise_heading(wanted))
         if name is None or name in target.id:
-            raise ConfigError(f"There is no field {told!r} to set.", f"Known fields: {', '.join(target.fields)}.")
+            raise ConfigError(f"There is no field {wanted!r} to set.", f"Known fields: {', '.join(target.fields)}.")
         if name in made:
             raise ConfigError(f"{name!r} is both computed and constant.", "Keep one of them.")
         constant = Template((text,), (), ())
-        made[name] = constant if told in options.constants else parse_template(name, text, columns)
+        made[name] = constant if wanted in options.constants else parse_template(name, text, columns)
     return made
 
 
 def _computed_column(index: int, name: str, template: Template, target: Target, options: Input) -> MappedColumn:
     heading = f"{name} ({'computed' if template.places else 'constant'})"
     names = names_of(target)
-    told = next((one for told, one in options.computed.items() if names.get(normalise_heading(told)) == name), None)
-    transforms = told.transforms if told else ()
+    own = next((one for wanted, one in options.computed.items() if names.get(normalise_heading(wanted)) == name), None)
+    transforms = own.transforms if own else ()
     longest = _longest(heading, name, transforms, target)
     return MappedColumn(index, heading, name, options.null_marker, options.empty_marker, "leave", transforms, longest)
 
@@ -188,21 +191,21 @@ def _mapped_column(
     null_marker = (own and own.null_marker) or options.null_marker
     empty_marker = (own and own.empty_marker) or options.empty_marker
     if null_marker == empty_marker:
-        told = f"In the column {heading!r}, {null_marker!r} would mean both null and empty."
-        raise ConfigError(told, "Give the column another null_marker or empty_marker.")
+        message = f"In the column {heading!r}, {null_marker!r} would mean both null and empty."
+        raise ConfigError(message, "Give the column another null_marker or empty_marker.")
     item = field_path.item_of(name) if name not in target.fields else None
     number = item[1] if item else None
     if own is None:
         return MappedColumn(index, heading, name, null_marker, empty_marker, item=number)
     rule = target.fields.get(name)
     if item and own.blank != "leave":
-        told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: it ends the list {item[0]!r}."
+        message = f"In the column {heading!r}, a blank cell can't mean {own.blank}: it ends the list {item[0]!r}."
         raise ConfigError(
-            told, f"Use 'blank: leave', and write {null_marker} or {empty_marker} to clear the whole list."
+            message, f"Use 'blank: leave', and write {null_marker} or {empty_marker} to clear the whole list."
         )
     if own.blank != "leave" and not (rule and (rule.nullable if own.blank == "null" else rule.clearable)):
-        told = f"In the column {heading!r}, a blank cell can't mean {own.blank}: {name} can't be {own.blank}."
-        raise ConfigError(told, "Use 'blank: leave'.")
+        message = f"In the column {heading!r}, a blank cell can't mean {own.blank}: {name} can't be {own.blank}."
+        raise ConfigError(message, "Use 'blank: leave'.")
     longest = _longest(heading, name, own.transforms, target)
     return MappedColumn(index, heading, name, null_marker, empty_marker, own.blank, own.transforms, longest, number)
 
@@ -217,8 +220,8 @@ def _longest(heading: str, name: str, transforms: Sequence[str], target: Target)
     if "truncate" not in transforms or rule is None:
         return 0
     if rule.max_length is None:
-        told = f"In the column {heading!r}, 'truncate' has no length to cut to: {name} has no max_length."
-        raise ConfigError(told, "Remove it.")
+        message = f"In the column {heading!r}, 'truncate' has no length to cut to: {name} has no max_length."
+        raise ConfigError(message, "Remove it.")
     return rule.max_length
 
 
@@ -242,14 +245,14 @@ def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[in
         chosen[index] = name
     for name in chosen.values():
         if (field := field_of(name, target)) != name and field in chosen.values():
-            told = f"The map sets the list {field!r} both as a whole and item by item ({name!r})."
-            raise ConfigError(told, "Keep one way.")
+            message = f"The map sets the list {field!r} both as a whole and item by item ({name!r})."
+            raise ConfigError(message, "Keep one way.")
     return chosen
 
 
-def _mapped(told: str, names: Mapping[str, str], target: Target) -> str:
+def _mapped(wanted: str, names: Mapping[str, str], target: Target) -> str:
     """The id, field or item of a list that the map means."""
-    said = normalise_heading(told)
+    said = normalise_heading(wanted)
     if said in names:
         return names[said]
     item = field_path.item_of(said)
@@ -257,11 +260,11 @@ def _mapped(told: str, names: Mapping[str, str], target: Target) -> str:
     if item and name in target.lists:
         return f"{name}[{item[1]}]"
     if name is not None:
-        raise ConfigError(f"The map names {told!r}, and {name!r} is not a list.", f"Map the column to {name!r}.")
+        raise ConfigError(f"The map names {wanted!r}, but {name!r} is not a list.", f"Map the column to {name!r}.")
     known = {name: name for name in [*target.id, *target.fields]}
-    close = difflib.get_close_matches(told, known, n=1)
+    close = difflib.get_close_matches(wanted, known, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else f"Known fields: {', '.join(known)}."
-    raise ConfigError(f"The map names a field {told!r} that {target.name} does not have.", hint)
+    raise ConfigError(f"The map names a field {wanted!r} that {target.name} does not have.", hint)
 
 
 def _require(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
@@ -273,7 +276,7 @@ def _require(columns: Sequence[str], target: Target, chosen: dict[int, str], mad
             what = "the id" if name in target.id else "the required field"
             own = {normalise_heading(text): name for text, meant in spellings(target) if meant == name}
             alike = ((heading, closest(heading, own, target)) for heading in free)
-            if close := next((f"{heading}={told}" for heading, told in alike if told), ""):
+            if close := next((f"{heading}={name}" for heading, name in alike if name), ""):
                 heading = close.rpartition("=")[0]
                 hint = f'The column {heading!r} looks like it. To use that column, add: --map "{close}".'
             else:

@@ -39,9 +39,9 @@ def parse_template(name: str, text: str, columns: Sequence[str]) -> Template:
     try:
         parts = list(string.Formatter().parse(text))
     except ValueError as error:
-        told = f"The template of {name!r} can't be read: {error}."
+        message = f"The template of {name!r} can't be read: {error}."
         raise ConfigError(
-            told, "Put a column's name in braces, as in {team}; to get a brace itself, write it twice."
+            message, "Put a column's name in braces, as in {team}; to get a brace itself, write it twice."
         ) from error
     texts, places, headings = [""], [], []
     for literal, column, spec, conversion in parts:
@@ -50,10 +50,10 @@ def parse_template(name: str, text: str, columns: Sequence[str]) -> Template:
             continue
         place = index_of_column(column, columns)
         if spec or conversion or place is None:
-            told = f"The template of {name!r} names a column {column!r} that the file does not have."
+            message = f"The template of {name!r} names a column {column!r} that the file does not have."
             if spec or conversion:
-                told = f"The template of {name!r} can contain only columns in braces, such as {{team}}."
-            raise ConfigError(told, f"The file has: {', '.join(filter(None, columns))}.")
+                message = f"The template of {name!r} can contain only columns in braces, such as {{team}}."
+            raise ConfigError(message, f"The file has: {', '.join(filter(None, columns))}.")
         places.append(place)
         headings.append(columns[place])
         texts.append("")
