@@ -2,8 +2,8 @@
 
 Calamine gives an empty cell for both, which would mean "leave this field as it is" (ECMA-376, part 1, section 18.3.1.4:
 a cell's `t="e"`, its formula `<f>` and its value `<v>`). openpyxl gives errors, but a formula that was never calculated
-looks there like one whose result is blank, unless the file is read twice; one time takes it eight times as long as
-this pass (docs/reader.md). A sheet without such cells, as most are, is told by `size_guard` and not gone through.
+looks there like one whose result is blank, unless the file is read twice, and each time takes it ten times as long as
+this pass. Most sheets have no such cells: `size_guard` finds that by a search, and they are not gone through.
 """
 
 from __future__ import annotations
