@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pytest
-
-
-def test_an_xlsb_that_takes_for_ever_is_refused(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(*_args: object, **_options: object) -> None:
-        raise subprocess.TimeoutExpired("python", 1)
-
-    monkeypatch.setattr(subprocess, "run", run)
-    assert "can't be read within" in refused(xlsb([["id"], ["1"]]), "a.xlsb")
 
 
 def test_an_error_in_an_xlsb_refuses_it_and_all_else_of_it_is_read(
