@@ -46,7 +46,7 @@ PACKERS: dict[str, Callable[[bytes], bytes]] = {"a.csv.gz": gzip.compress, "a.cs
 BUG = 70
 SPLINTERS = [b"\0", b'"', b"\r", b"\xff\xff\xff\x7f", b"<", b"{", b"1e999", b"9" * 20, b"\\ud800"]
 FAR = '<row r="1"><c r="A1"><v>1</v></c></row><row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
-ODD_ROW = (  # what is gone through cell by cell; see `ods_marks`
+ODD_ROW = (  # what is gone through cell by cell; see `ods`
     '<table:table-row table:number-rows-repeated="2"><table:table-cell office:value-type="string">'
     '<text:p>a<text:tab/>b<text:s text:c="2"/></text:p></table:table-cell><table:table-cell table:formula="of:=1"/>'
     '<table:table-cell table:number-columns-repeated="3" office:value-type="string" office:string-value="">'
@@ -97,9 +97,10 @@ def main() -> None:
 def _load_everything() -> None:
     """Imports here what all the children need, so that each costs a few milliseconds."""
     import python_calamine  # noqa: F401 - see above
+    import xlrd  # noqa: F401 - as above
 
     from batchupdate.reader import csv, json_lines, parquet  # noqa: F401 - see above
-    from batchupdate.reader.excel import workbook  # noqa: F401 - as above
+    from batchupdate.reader.excel import ods, xls, xlsb, xlsx  # noqa: F401 - as above
 
 
 def read_apart(path: Path) -> tuple[str, int, float]:

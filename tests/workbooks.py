@@ -130,3 +130,66 @@ def _record(number: int, content: bytes) -> bytes:
 def _wide(text: str) -> bytes:
     encoded = text.encode("utf-16-le")
     return struct.pack("<I", len(encoded) // 2) + encoded
+
+
+def ole2(**streams: bytes) -> bytes:
+    """A compound file with these streams at its root ([MS-CFB], sections 2.2, 2.3 and 2.6), each of 4,096 bytes."""
+    entries = [_ole2_entry("Root Entry", 5, child=1 if streams else -1, start=-2, size=0)]
+    for number, name in enumerate(streams, 1):
+        right = number + 1 if number < len(streams) else -1
+        entries.append(_ole2_entry(name, 2, right=right, start=2 + 8 * (number - 1), size=4096))
+    content = b"".join(stream.ljust(4096, b"\0") for stream in streams.values())
+    chains = [index + 1 if index % 8 < 7 else -2 for index in range(8 * len(streams))]
+    table = [-3, -2, *[link + 2 if link >= 0 else link for link in chains]]
+    sectors = struct.pack("<128i", *table, *[-1] * (128 - len(table))) + b"".join(entries).ljust(512, b"\0") + content
+    header = struct.pack(
+        "<8s16xHHHHH6xIIiIIiIiI",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        0x3E,
+        3,
+        0xFFFE,
+        9,
+        6,
+        0,
+        1,
+        1,
+        0,
+        4096,
+        -2,
+        0,
+        -2,
+        0,
+    )
+    return header + struct.pack("<109i", 0, *[-1] * 108) + sectors
+
+
+def _ole2_entry(name: str, kind: int, *, right: int = -1, child: int = -1, start: int, size: int) -> bytes:
+    encoded = (name + "\0").encode("utf-16-le")
+    return struct.pack("<64sHBBiii16x4x16xiQ", encoded, len(encoded), kind, 1, -1, right, child, start, size)
+
+
+def xls(*cells: bytes, before: bytes = b"") -> bytes:
+    """A workbook of Excel 97 whose sheet `s` has these cells; see `xls_cell` ([MS-XLS], sections 2.1.7 and 2.4)."""
+    begin = biff(0x0809, struct.pack("<HHHHII", 0x0600, 5, 0x0DBB, 0x07CC, 0, 6)) + before
+    bound = biff(0x0085, struct.pack("<IBBBB", len(begin) + 4 + 9 + 4, 0, 0, 1, 0) + b"s")
+    sheet = biff(0x0809, struct.pack("<HHHHII", 0x0600, 0x10, 0x0DBB, 0x07CC, 0, 6))
+    return begin + bound + biff(0x000A, b"") + sheet + b"".join(cells) + biff(0x000A, b"")
+
+
+def xls_cell(row: int, column: int, value: Any, *, formula: int = 0) -> bytes:
+    """A text, a number, a truth value, or for bytes an error; the result of a formula if its record is given."""
+    place = struct.pack("<HHH", row, column, 0)
+    if isinstance(value, str):
+        encoded = value.encode("utf-16-le")
+        return biff(0x0204, place + struct.pack("<HB", len(value), 1) + encoded)
+    if formula:
+        result = b"\x02\0" + value + b"\0\0\0\xff\xff" if isinstance(value, bytes) else struct.pack("<d", value)
+        return biff(formula, place + result + bytes(6) + struct.pack("<H", 3) + b"\x1e\x01\0")
+    if isinstance(value, bool | bytes):
+        return biff(0x0205, place + (value + b"\x01" if isinstance(value, bytes) else bytes([value, 0])))
+    return biff(0x0203, place + struct.pack("<d", value))
+
+
+def biff(number: int, content: bytes) -> bytes:
+    """A record of an .xls."""
+    return struct.pack("<HH", number, len(content)) + content

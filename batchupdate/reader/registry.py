@@ -85,10 +85,10 @@ FORMATS: dict[str, Format] = {
             frozenset({"encoding"}),
             streamed=True,
         ),
-        Format("xlsx", "an Excel workbook", "excel.workbook:open_xlsx", (".xlsx", ".xlsm"), _SHEET, workbook=True),
-        Format("xlsb", "an Excel workbook", "excel.workbook:open_xlsb", (".xlsb",), _SHEET, workbook=True),
-        Format("xls", "an Excel workbook", "excel.workbook:open_xls", (".xls",), _SHEET, workbook=True),
-        Format("ods", "an OpenDocument spreadsheet", "excel.workbook:open_ods", (".ods",), _SHEET, workbook=True),
+        Format("xlsx", "an Excel workbook", "excel.xlsx:open_xlsx", (".xlsx", ".xlsm"), _SHEET, workbook=True),
+        Format("xlsb", "an Excel workbook", "excel.xlsb:open_xlsb", (".xlsb",), _SHEET, workbook=True),
+        Format("xls", "an Excel workbook", "excel.xls:open_xls", (".xls",), _SHEET, workbook=True),
+        Format("ods", "an OpenDocument spreadsheet", "excel.ods:open_ods", (".ods",), _SHEET, workbook=True),
         Format("parquet", "a Parquet file", "parquet:ParquetRecords", (".parquet",), magic=b"PAR1"),
     )
 }

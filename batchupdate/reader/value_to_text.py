@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
-_ISO_DURATION = re.compile(r"(-?)PT(\d+)H(\d+)M(\d+)(?:[.,](\d+))?S", re.ASCII)
 _PLAIN_INTEGERS_BELOW = 1e21
 
 
@@ -43,16 +41,3 @@ def _duration(value: timedelta) -> str:
     hours, minutes = divmod(minutes, 60)
     fraction = f".{value.microseconds:06}" if value.microseconds else ""
     return f"{sign}{hours:02}:{minutes:02}:{seconds:02}{fraction}"
-
-
-def time_of(text: str) -> str:
-    """A time of day or a duration from an OpenDocument sheet (`PT18H45M00S`) as `text_of` would write it.
-
-    Calamine hands these over as they stand in the file; any other text stays as it is.
-    """
-    found = _ISO_DURATION.fullmatch(text) if "PT" in text else None
-    if found is None:
-        return text
-    sign, hours, minutes, seconds, fraction = found.groups()
-    after = (fraction or "").rstrip("0")
-    return f"{sign}{hours.zfill(2)}:{minutes.zfill(2)}:{seconds.zfill(2)}{'.' if after else ''}{after}"

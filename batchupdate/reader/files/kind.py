@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import mmap
 import zipfile
+import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
+from xml.etree.ElementTree import ParseError
 
 from batchupdate.errors import InputError
 from batchupdate.reader.registry import FORMATS, Format
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 HEAD_BYTES = 4096
@@ -20,25 +23,25 @@ HEAD_BYTES = 4096
 _OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = b"PK\x03\x04"
 UNPACK = "Unpack it, and give the file inside."
-_EXPORT = "Export the table as .csv or .xlsx, and give that file."
+EXPORT = "Export the table as .csv or .xlsx, and give that file."
 _SAVE_AS = "Open it in your spreadsheet program and save it as .xlsx."
 
 _OTHERS: tuple[tuple[bytes, str, str], ...] = (
-    (b"%PDF", "a PDF document", _EXPORT),
-    (b"\x89PNG", "a PNG picture", _EXPORT),
-    (b"\xff\xd8\xff", "a JPEG picture", _EXPORT),
-    (b"GIF8", "a GIF picture", _EXPORT),
+    (b"%PDF", "a PDF document", EXPORT),
+    (b"\x89PNG", "a PNG picture", EXPORT),
+    (b"\xff\xd8\xff", "a JPEG picture", EXPORT),
+    (b"GIF8", "a GIF picture", EXPORT),
     (b"\x1f\x8b", "compressed twice (gzip)", UNPACK),
     (b"\x28\xb5\x2f\xfd", "compressed twice (Zstandard)", UNPACK),
     (b"BZh", "compressed (bzip2)", UNPACK),
     (b"\xfd7zXZ\x00", "compressed (xz)", UNPACK),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", UNPACK),
     (b"Rar!", "a RAR archive", UNPACK),
-    (b"PK\x05\x06", "an empty ZIP archive", _EXPORT),
-    (b"SQLite format 3\x00", "an SQLite database", _EXPORT),
-    (b"\x7fELF", "a program", _EXPORT),
-    (b"MZ\x90\x00", "a program", _EXPORT),
-    (b"{\\rtf", "a rich-text document", _EXPORT),
+    (b"PK\x05\x06", "an empty ZIP archive", EXPORT),
+    (b"SQLite format 3\x00", "an SQLite database", EXPORT),
+    (b"\x7fELF", "a program", EXPORT),
+    (b"MZ\x90\x00", "a program", EXPORT),
+    (b"{\\rtf", "a rich-text document", EXPORT),
 )
 _MARKUP = (
     (b"<!doctype html", "a web page (HTML)"),
@@ -75,7 +78,7 @@ def find_format(path: Path, source: str) -> Format:
 
 def _name_of_format(path: Path, head: bytes, source: str) -> str:
     if head.startswith(_OLE2):
-        return _format_of_ole2(path, source)
+        return "xls"
     if head.startswith(_ZIP):
         return _format_of_zip(path, source)
     for each in FORMATS.values():
@@ -85,16 +88,6 @@ def _name_of_format(path: Path, head: bytes, source: str) -> str:
         return "jsonl"
     _refuse_others(head, source)
     return "csv"
-
-
-def _format_of_ole2(path: Path, source: str) -> str:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        # The names of an OLE2 file's streams stand in its directory in UTF-16 ([MS-CFB], section 2.6.1).
-        if content.find("EncryptedPackage".encode("utf-16-le")) >= 0:
-            refuse_password(source)
-        if content.find("WordDocument".encode("utf-16-le")) >= 0:
-            raise InputError(f"{source} is a Word document, not a table.", _EXPORT)
-    return "xls"
 
 
 def refuse_password(source: str) -> NoReturn:
@@ -121,6 +114,31 @@ def refuse_damaged(source: str, cause: BaseException | None = None) -> NoReturn:
         f"{source} is a damaged Excel workbook: it is cut off, or was changed on the way{detail}.",
         "Open it in your spreadsheet program and save it again as .xlsx; or download it again.",
     ) from cause
+
+
+_DAMAGE = (zipfile.BadZipFile, zlib.error, ValueError, LookupError, NotImplementedError, EOFError, ParseError)
+"""What the libraries for ZIP and XML raise where a file is no sound workbook."""
+
+
+@contextmanager
+def damage_as_sentence(source: str) -> Iterator[None]:
+    """Turns what the libraries raise for a damaged workbook into a sentence.
+
+    Raises:
+        InputError: one of them raised something.
+    """
+    try:
+        yield
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        ValueError,
+        LookupError,
+        NotImplementedError,
+        EOFError,
+        ParseError,
+    ) as error:
+        refuse_damaged(source, error)
 
 
 def _names_in_zip(path: Path, source: str) -> set[str]:
@@ -155,10 +173,12 @@ def _format_of_zip(path: Path, source: str) -> str:
         return "xlsb"
     if any(name.startswith("xl/") for name in names):
         return "xlsx"
+    if "encrypted-package" in names and "mimetype" in names:  # OpenDocument 1.3, part 2, section 3.4
+        refuse_password(source)
     if "content.xml" in names and "mimetype" in names:
         return "ods"
     if any(name.startswith("word/") for name in names):
-        raise InputError(f"{source} is a Word document, not a table.", _EXPORT)
+        raise InputError(f"{source} is a Word document, not a table.", EXPORT)
     raise InputError(f"{source} is a ZIP archive.", UNPACK)
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -7,7 +9,8 @@ from workbooks import ods
 
 from batchupdate.model import Level
 from batchupdate.reader import open_table
-from batchupdate.reader.excel import ods_valueless_cells, size_guard, valueless_cells
+from batchupdate.reader.excel import ods as ods_format
+from batchupdate.reader.excel import sheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +18,33 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Problem
 
+
+@pytest.mark.slow
+def test_a_large_ods_that_is_packed_very_small_is_not_taken_for_a_damaged_one(read: Callable[..., Any]) -> None:
+    rows = [["id", "name", "note"], *[["1", "Integration", "always the same"]] * 100_000]
+    assert len(read(ods(rows), "a.ods").rows) == 100_000
+
+
+def test_typed_cells_of_an_ods_become_the_texts_that_the_guide_says(read: Callable[..., Any]) -> None:
+    cells = [
+        ('"float" office:value="123"', "123"),
+        ('"percentage" office:value="0.5"', "0.5"),
+        ('"currency" office:value="12.5" office:currency="EUR"', "12.5"),
+        ('"boolean" office:boolean-value="true"', "TRUE"),
+        ('"date" office:date-value="2026-11-21"', "2026-11-21"),
+        ('"date" office:date-value="2026-11-21T18:45:00"', "2026-11-21T18:45:00"),
+        ('"time" office:time-value="PT18H45M00S"', "18:45:00"),
+        ('"time" office:time-value="PT30H00M01.500000000S"', "30:00:01.5"),
+    ]
+    row = "".join(f"<table:table-cell office:value-type={cell}/>" for cell, _ in cells)
+    got = read(ods([[f"h{n}" for n in range(len(cells))]], f"<table:table-row>{row}</table:table-row>"), "a.ods")
+    assert got.cells == [tuple(text for _, text in cells)]
+    assert got.table.format == "ods"
+
+
 CALC = 'xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"'
+
+
 HEADER = ["id", "name", "note"]
 
 
@@ -43,17 +72,15 @@ def problems(path: Path, size: int = 500) -> list[Problem]:
 
 
 @pytest.mark.parametrize("shown", ["#DIV/0!", "#N/A", "#REF!", "#NAME?", "Err:502", "Fehler:502"])
-@pytest.mark.parametrize("size", [40, 1 << 20])
 def test_an_error_is_a_problem_of_its_row_and_never_a_blank_cell(
-    make: Callable[..., Path], read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, shown: str, size: int
+    make: Callable[..., Path], read: Callable[..., Any], shown: str
 ) -> None:
-    monkeypatch.setattr(size_guard, "_CHUNK_BYTES", size)
     path = make(ods([HEADER, ["1", "A", "x"]], row(text("2"), error(shown), text("y"))), "a.ods")
     assert read(path).cells == [("1", "A", "x"), ("2", shown, "y")]
     [problem] = problems(path)
     assert (problem.code, problem.row, problem.column, problem.cell) == ("error_cell", 3, "name", shown)
     assert problem.level is Level.ERROR
-    assert problem.message == f"s!B3 holds the error {shown!r}; mend the cell"
+    assert problem.message == f"s!B3 holds the error {shown!r}; correct the cell"
 
 
 def test_an_error_without_its_text_or_without_the_mark_of_libreoffice_is_told_too(make: Callable[..., Path]) -> None:
@@ -130,40 +157,6 @@ def test_only_the_sheet_that_is_read_counts(make: Callable[..., Path], read: Cal
     assert read(path, sheet="t").cells == [("1", "#N/A")]
 
 
-@pytest.mark.parametrize("repeated", ["1048576", "99999999999999", "x"])
-def test_marks_beyond_the_last_row_are_damage(refused: Callable[..., str], repeated: str) -> None:
-    many = row(error("#N/A"), attributes=f'table:number-rows-repeated="{repeated}"')
-    assert "damaged" in refused(ods([HEADER], many), "a.ods")
-
-
-@pytest.mark.parametrize("repeated", ["rows", "columns"])
-def test_a_mark_that_goes_on_beyond_the_sheet_ends_the_walk(make: Callable[..., Path], repeated: str) -> None:
-    far = error("#N/A")
-    attributes = ""
-    if repeated == "rows":
-        attributes = 'table:number-rows-repeated="1048577"'
-    else:
-        far = far.replace("<table:table-cell", '<table:table-cell table:number-columns-repeated="16385"')
-    path = make(ods([], row(far, attributes=attributes)), "a.ods")
-    with pytest.raises(ValueError, match="beyond row 1,048,576 or column XFD"):
-        ods_valueless_cells.find_ods_marks(path, "s", "a.ods")
-
-
-def test_xml_that_breaks_off_ends_the_walk(make: Callable[..., Path]) -> None:
-    path = make(ods([], row(error("#N/A")) + "<broken>"), "a.ods")
-    with pytest.raises(ValueError, match="mismatched tag"):
-        ods_valueless_cells.find_ods_marks(path, "s", "a.ods")
-
-
-def test_too_many_marks_are_refused_as_a_whole(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(valueless_cells, "MAX_MARKS", 5)
-    monkeypatch.setattr(ods_valueless_cells, "MOST_MARKS", 10)
-    six = row(error("#N/A"), attributes='table:number-rows-repeated="6"')
-    assert "more than 5 cells of the sheet 's' hold an error" in refused(ods([HEADER], six), "a.ods")
-    tabs = row(cell("<text:p>a<text:tab/></text:p>"), attributes='table:number-rows-repeated="11"')
-    assert "more than 10 of its cells hold tabs" in refused(ods([HEADER], tabs), "a.ods")
-
-
 def test_a_blank_cell_that_is_covered_by_a_merged_one_is_told(make: Callable[..., Path]) -> None:
     spans = 'office:value-type="string" table:number-rows-spanned="2" table:number-columns-spanned="2"'
     covered = '<table:covered-table-cell table:number-columns-repeated="2"/>'
@@ -177,8 +170,88 @@ def test_a_blank_cell_that_is_covered_by_a_merged_one_is_told(make: Callable[...
     assert found[1].message == "s!B3 is part of the merged cell B2:C3, whose text counts for B2 only"
 
 
-def test_a_sheet_without_traces_is_not_gone_through(read: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ods_valueless_cells, "_Walk", None)
-    formula = cell("<text:p>3</text:p>", 'table:formula="of:=1+2" office:value-type="float" office:value="3"')
-    note = "<office:annotation><text:p>note</text:p></office:annotation>"
-    assert read(ods([["id", "name"]], row(cell(f"{note}<text:p>a</text:p>"), formula)), "a.ods").cells == [("a", "3")]
+@pytest.mark.parametrize("cell_of", [text, error])
+@pytest.mark.parametrize(
+    ("rows", "columns"), [("1048576", "1"), ("99999999999999", "1"), ("x", "1"), ("1", "16385"), ("1", "-")]
+)
+def test_cells_beyond_the_last_row_or_column_are_damage(
+    refused: Callable[..., str], cell_of: Callable[[str], str], rows: str, columns: str
+) -> None:
+    far = cell_of("#N/A").replace("<table:table-cell", f'<table:table-cell table:number-columns-repeated="{columns}"')
+    assert "damaged" in refused(ods([HEADER], row(far, attributes=f'table:number-rows-repeated="{rows}"')), "a.ods")
+
+
+def test_a_sheet_that_spreads_too_far_is_refused(refused: Callable[..., str]) -> None:
+    far = row('<table:table-cell table:number-columns-repeated="16000"/>', text("x"))
+    blank = row(attributes='table:number-rows-repeated="900000"')
+    assert "spreads over" in refused(ods([HEADER], blank + far), "a.ods")
+
+
+def test_xml_that_breaks_off_is_damage(refused: Callable[..., str]) -> None:
+    assert "mismatched tag" in refused(ods([HEADER], row(text("1")) + "<broken>"), "a.ods")
+
+
+def test_a_cell_without_end_is_damage(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ods_format, "MAX_TEXT", 1000)
+    assert "more than 1,000 characters" in refused(ods([HEADER], row(text("x" * 1001))), "a.ods")
+    spaces = '<text:s text:c="30000"/>'
+    assert "more than 1,000 characters" in refused(ods([HEADER], row(text(spaces))), "a.ods")
+
+
+def test_too_many_errors_are_refused_as_a_whole(refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheet, "MAX_VALUELESS", 5)
+    six = row(error("#N/A"), attributes='table:number-rows-repeated="6"')
+    assert "more than 5 cells of the sheet 's' hold an error" in refused(ods([HEADER], six), "a.ods")
+
+
+def test_white_space_between_the_tags_makes_no_difference(read: Callable[..., Any]) -> None:
+    plain = ods([HEADER, ["1", "A", "x"]])
+    with zipfile.ZipFile(io.BytesIO(plain)) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    parts["content.xml"] = parts["content.xml"].replace(b"><table", b">\n  <table").replace(b"><text", b">\n    <text")
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert out.getvalue() != plain
+    assert read(out.getvalue(), "a.ods").cells == read(plain, "a.ods").cells == [("1", "A", "x")]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"content.xml": b"\x8f\x01", "META-INF/manifest.xml": b"<m:file-entry><m:encryption-data/></m:file-entry>"},
+        {"encrypted-package": b"\x8f\x01", "META-INF/manifest.xml": b"<m:manifest/>"},
+    ],
+)
+def test_a_password_is_named_as_the_reason(refused: Callable[..., str], parts: dict[str, bytes]) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
+        for name, content in parts.items():
+            archive.writestr(name, content)
+    assert "protected with a password" in refused(out.getvalue(), "a.ods")
+
+
+def test_what_a_merged_cell_covers_is_blank_whatever_the_file_still_holds(read: Callable[..., Any]) -> None:
+    wide = cell("<text:p>A</text:p>", 'office:value-type="string" table:number-columns-spanned="2"')
+    old = '<table:covered-table-cell office:value-type="string"><text:p>old</text:p></table:covered-table-cell>'
+    assert read(ods([HEADER], row(text("1"), wide, old)), "a.ods").cells == [("1", "A", "")]
+
+
+def test_a_hidden_sheet_is_read_only_if_it_is_named(read: Callable[..., Any]) -> None:
+    hidden = (
+        '<style:style xmlns:style="urn:oasis:names:tc:opendocument:xmlns:style:1.0" style:name="ta1">'
+        '<style:table-properties table:display="false"/></style:style>'
+    )
+    content = ods([], row(text("id")) + row(text("1")))
+    secret = f'<table:table table:name="secret" table:style-name="ta1">{row(text("id"))}{row(text("2"))}</table:table>'
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        parts = {name: archive.read(name).decode() for name in archive.namelist()}
+    parts["content.xml"] = parts["content.xml"].replace("<table:table ", f"{hidden}{secret}<table:table ", 1)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, part in parts.items():
+            archive.writestr(name, part)
+    assert read(out.getvalue(), "a.ods").cells == [("1",)]
+    assert read(out.getvalue(), "a.ods", sheet="secret").cells == [("2",)]

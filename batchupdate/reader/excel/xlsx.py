@@ -1,0 +1,72 @@
+"""The workbooks of Excel since 2007 (.xlsx, .xlsm): calamine's values, and what it takes for blank from `xlsx_cells`.
+
+A workbook with an error that calamine does not know, such as #SPILL!, is read by openpyxl, which takes twenty times as
+long, and knows no errors but only their texts.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from batchupdate.reader.excel.calamine import UnknownErrorValueError, open_sheet
+from batchupdate.reader.excel.sheet import Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
+from batchupdate.reader.excel.size_guard import survey_xlsx
+from batchupdate.reader.excel.xlsx_cells import SheetWalk, part_of
+from batchupdate.reader.files.kind import damage_as_sentence
+from batchupdate.reader.value_to_text import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from batchupdate.reader.records import ReadOptions
+
+
+def open_xlsx(path: Path, options: ReadOptions, source: str) -> SheetRecords:
+    """Opens a sheet; see `Format.open`.
+
+    Raises:
+        InputError: it can't be read, has a password, is too large, or has no such sheet.
+    """
+    suspicious = survey_xlsx(path, source)
+    try:
+        sheet = open_sheet(path, options.sheet, partial(_valueless, path, suspicious, source), source)
+    except UnknownErrorValueError:
+        sheet = _open_by_openpyxl(path, options.sheet, source)
+    return SheetRecords("xlsx", sheet, source)
+
+
+def _valueless(path: Path, suspicious: frozenset[str], source: str, name: str) -> Sequence[ValuelessCell]:
+    if not suspicious:
+        return ()
+    with damage_as_sentence(source), zipfile.ZipFile(path) as archive:
+        part = part_of(archive, name)
+        return _walk(archive, part).valueless if part in suspicious else ()
+
+
+def _walk(archive: zipfile.ZipFile, part: str) -> SheetWalk:
+    with archive.open(part) as file:
+        return SheetWalk(file)
+
+
+def _open_by_openpyxl(path: Path, wanted: str | None, source: str) -> Sheet:
+    import openpyxl  # noqa: PLC0415 - hardly any workbook needs it
+
+    with damage_as_sentence(source):
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        for each in book.worksheets:
+            each.reset_dimensions()
+        names = [SheetName(each.title, each.sheet_state == "visible") for each in book.worksheets]
+        name, notices = choose_sheet(names, wanted, lambda name: any(map(any, _rows(book[name], source))), source)
+        with zipfile.ZipFile(path) as archive:
+            found = _walk(archive, part_of(archive, name))
+    rows = partial(_rows, book[name], source)
+    return Sheet(name, 0, found.columns, rows, found.valueless, sorted(found.merged), notices, book.close)
+
+
+def _rows(sheet: Any, source: str) -> Iterator[list[str]]:  # noqa: ANN401 - openpyxl has no types
+    with damage_as_sentence(source):
+        for row in sheet.iter_rows(values_only=True):
+            yield ["" if cell is None else cell if type(cell) is str else text_of(cell) for cell in row]

@@ -1,0 +1,157 @@
+"""Goes through the XML of an .xlsx sheet for what calamine does not give as it is: errors, formulas without a value.
+
+Calamine gives an empty cell for both, which would mean "leave this field as it is" (ECMA-376, part 1, section 18.3.1.4:
+a cell's `t="e"`, its formula `<f>` and its value `<v>`). openpyxl gives errors, but a formula that was never calculated
+looks there like one whose result is blank, unless the file is read twice, and each time takes it ten times as long as
+this pass. Most sheets have no such cells: `size_guard` finds that by a search, and they are not gone through.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+from xml.parsers import expat
+
+from batchupdate.reader.excel.sheet import MAX_VALUELESS, ValuelessCell
+from batchupdate.reader.records import MAX_COLUMNS
+
+if TYPE_CHECKING:
+    import zipfile
+    from collections.abc import Mapping
+    from typing import IO
+
+    from batchupdate.reader.excel.sheet import Place
+
+MAX_ROW_DIGITS = 9
+MAX_TEXT = 1 << 20
+"""Characters of one formula or value."""
+
+_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
+
+
+def part_of(archive: zipfile.ZipFile, sheet: str) -> str:
+    """The part that holds a sheet, by way of the workbook's relations.
+
+    Raises:
+        KeyError: there is none. (`xml.etree.ElementTree.ParseError`, too.)
+    """
+    parts = {name.lower(): name for name in archive.namelist()}
+    book = ET.fromstring(archive.read(parts["xl/workbook.xml"]))  # noqa: S314 - bounded; so does expat entities
+    links = ET.fromstring(archive.read(parts["xl/_rels/workbook.xml.rels"]))  # noqa: S314 - as above
+    targets = {link.get("Id"): link.get("Target", "") for link in links}
+    for entry in book.iter():
+        if entry.tag.endswith("}sheet") and entry.get("name") == sheet:
+            target = targets[entry.get(_RELATION) or entry.get(_STRICT_RELATION)]
+            return parts[posixpath.normpath(posixpath.join("/xl", target)).lstrip("/").lower()]
+    raise KeyError(sheet)
+
+
+class SheetWalk:
+    """One pass over the XML of a sheet, and what it finds.
+
+    Attributes:
+        rows: the last row that has a cell, counted from 1.
+        columns: the last column that has a cell, counted from 1.
+        cells: how many cells there are.
+        valueless: errors and formulas without a value, in order; at most one more than `MAX_VALUELESS`.
+        merged: the first and the last place of each merged cell.
+
+    Raises:
+        ValueError: it is no XML, or a cell is larger than any that a spreadsheet program writes.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.rows = self.columns = self.cells = 0
+        self.valueless: list[ValuelessCell] = []
+        self.merged: list[tuple[Place, Place]] = []
+        self._row = self._column = 0
+        self._kind = ""
+        self._formula: list[str] | None = None
+        self._value: list[str] | None = None
+        self._into: list[str] | None = None
+        self._has_value = False
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.buffer_text = True
+        parser.StartElementHandler = self._begin
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        try:
+            parser.ParseFile(file)
+        except expat.ExpatError as error:
+            raise ValueError(str(error)) from error
+        self.valueless.sort()
+
+    def _begin(self, tag: str, attributes: Mapping[str, str]) -> None:
+        name = tag[tag.rfind(" ") + 1 :]
+        if name == "c":
+            self._cell_begins(attributes)
+        elif name == "v":
+            self._value = self._into = []
+            self._has_value = True
+        elif name == "f":
+            self._formula = self._into = []
+        elif name == "is":
+            self._has_value = True
+        elif name == "row":
+            self._row = bounded_int(attributes["r"].encode()) if "r" in attributes else self._row + 1
+            self._column = 0
+        elif name == "mergeCell":
+            first, _, last = attributes.get("ref", "").partition(":")
+            self.merged.append((_place(first), _place(last or first)))
+
+    def _cell_begins(self, attributes: Mapping[str, str]) -> None:
+        address = attributes.get("r")
+        if address is None:
+            self._column += 1
+        else:
+            row, column = _place(address)
+            self._row, self._column = row + 1, column + 1
+        self.cells += 1
+        self.rows, self.columns = max(self.rows, self._row), max(self.columns, self._column)
+        self._kind = attributes.get("t", "n")
+        self._formula = self._value = None
+        self._has_value = False
+
+    def _end(self, tag: str) -> None:
+        self._into = None
+        if tag.endswith(" c") and (self._kind == "e" or self._formula is not None):
+            value = "".join(self._value or ())
+            if self._kind == "e":
+                self._keep(value or "#ERROR!", "error_cell")
+            elif not value and not (self._has_value and self._kind in {"str", "inlineStr"}):
+                # An empty text (`t="str"`) is a result, such as that of =""; so is a text that stands in the cell.
+                self._keep(f"={''.join(self._formula or ())}", "formula_without_value")
+
+    def _keep(self, text: str, code: str) -> None:
+        if len(self.valueless) <= MAX_VALUELESS:
+            self.valueless.append(ValuelessCell(self._row - 1, self._column - 1, text, code))
+
+    def _text(self, text: str) -> None:
+        if self._into is not None:
+            self._into.append(text)
+            if len(text) > MAX_TEXT or len(self._into) > MAX_TEXT:
+                raise ValueError("a cell is larger than any cell can be")
+
+
+def _place(address: str) -> Place:
+    """The row and column of an address such as `B7` or `$B$7`, from 0; beyond the last where it is none."""
+    plain = address.replace("$", "").encode()
+    letters = plain.rstrip(b"0123456789")
+    return bounded_int(plain[len(letters) :]) - 1, column_number(letters) - 1
+
+
+def bounded_int(digits: bytes) -> int:
+    """A row's number, or one beyond the last where there are absurdly many digits."""
+    return int(digits) if digits.isdigit() and len(digits) <= MAX_ROW_DIGITS else 10**MAX_ROW_DIGITS
+
+
+def column_number(letters: bytes) -> int:
+    """A column's number from its letters: A is 1; one beyond the last where there are too many."""
+    if len(letters) > 3 or not letters.isalpha():  # noqa: PLR2004 - XFD is the last column
+        return MAX_COLUMNS + 1
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - 64
+    return number
