@@ -127,8 +127,7 @@ class Ingest:
         return settled.results
 
     def _tell(self, problem: Problem) -> None:
-        if problem.column in self._place_of:
-            address = self.table.address(problem.row, self._place_of[problem.column])
+        if address := self.table.address(problem.row, self._place_of.get(problem.column)):
             problem = replace(problem, address=address)
         self.checkup.codes[problem.code] += 1
         if problem.code == "shifted_row":

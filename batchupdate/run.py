@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchupdate.model import Problem
+    from batchupdate.reader.sources import Given
     from batchupdate.reporter import Summary
     from batchupdate.validator.checkup import Checkup
 
@@ -54,7 +55,7 @@ def _ignore(_: object) -> None:
 
 
 def check_file(
-    source: str | Path | Sequence[str | Path],
+    source: Given | Sequence[Given],
     settings: Settings,
     *,
     on_problem: Callable[[Problem], None] = _ignore,
@@ -94,7 +95,7 @@ def check_file(
 
 @contextmanager
 def prepare(
-    source: str | Path | Sequence[str | Path],
+    source: Given | Sequence[Given],
     settings: Settings,
     *,
     new: bool = False,
@@ -183,7 +184,7 @@ async def execute(
 
 
 async def run_file(
-    source: str | Path | Sequence[str | Path],
+    source: Given | Sequence[Given],
     settings: Settings,
     *,
     new: bool = False,
@@ -194,7 +195,8 @@ async def run_file(
     """Applies one file or several to one target, and returns what became of them; the same as the command `run --yes`.
 
     Args:
-        source: a CSV or Excel file, or `-` for standard input; or several files, in the order in which they count.
+        source: a file's path, `-` for standard input, or a pandas DataFrame; or several, in the order in which they
+            count.
         settings: the target, the rate, and everything else.
         new: start afresh even if the same run is unfinished.
         on_problem: is called with every problem of a row.

@@ -11,13 +11,13 @@ import pandas as pd
 from batchupdate.errors import InputError
 from batchupdate.model import Level
 from batchupdate.reader.column_text import column_texts
-from batchupdate.reader.table import MAX_COLUMNS, CellTrouble
+from batchupdate.reader.records import MAX_COLUMNS, CellProblem
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from batchupdate.reader.table import ReadOptions
+    from batchupdate.reader.records import ReadOptions
 
 ROWS_AT_ONCE = 5000
 
@@ -32,17 +32,20 @@ class FrameAddresses(NamedTuple):
     levels: tuple[int, ...]
     columns: tuple[Any, ...]
 
-    def of(self, row: int, column: int) -> str:
-        """Where a cell stands, by its row's number, from 1, and the place of its column, from 0."""
+    def of(self, row: int, column: int | None) -> str:
+        """Where a cell stands, by its row's number, from 1, and the place of its column, from 0; or a whole row."""
         position = row - 1
-        if column < len(self.levels):
+        if column is not None and column < len(self.levels):
             level = f".get_level_values({self.levels[column]})" if self.labels.nlevels > 1 else ""
             return f"df.index{level}[{position}]"
         label = self.labels[position]
         label = label.item() if type(label).__module__ == "numpy" else label
-        return f"df.loc[{label!r}, {self.columns[column - len(self.levels)]!r}]"
+        name = "" if column is None else f", {self.columns[column - len(self.levels)]!r}"
+        return f"df.loc[{label!r}{name}]"
 
-    at = of
+    def at(self, row: int, place: int) -> str:
+        """The same, for a frame's records have all of its columns."""
+        return self.of(row, place)
 
 
 class FrameRecords:
@@ -77,11 +80,11 @@ class FrameRecords:
         self._headings = list(headings)
         self._frames = frames
         self._close = close
-        self._troubles: list[CellTrouble] = []
+        self._problems: list[CellProblem] = []
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The headings, then one record for each row."""
-        self._troubles = []
+        self._problems = []
         yield [list(self._headings)]
         number = 1
         for frame in self._frames(size):
@@ -92,20 +95,20 @@ class FrameRecords:
 
     def _records(self, part: pd.DataFrame, first: int) -> list[list[str]]:
         columns: list[Sequence[str]] = []
-        self._troubles = []
+        self._problems = []
         for place, (_, values) in enumerate(part.items()):
             texts, refused = column_texts(values)
             columns.append(texts)
-            self._troubles += [
-                CellTrouble(first + one.position, place, one.code, one.cell, one.message, Level.ERROR)
+            self._problems += [
+                CellProblem(first + one.position, place, one.code, one.cell, one.message, Level.ERROR)
                 for one in refused
             ]
-        self._troubles.sort()
+        self._problems.sort()
         return list(map(list, zip(*columns, strict=True)))
 
-    def troubles(self, first: int, last: int) -> Sequence[CellTrouble]:
+    def problems(self, first: int, last: int) -> Sequence[CellProblem]:
         """The values without a text among the rows that were given last."""
-        return [one for one in self._troubles if first <= one.row <= last]
+        return [one for one in self._problems if first <= one.row <= last]
 
     def close(self) -> None:
         """Releases the file that the frames come from."""

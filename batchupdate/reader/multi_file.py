@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from batchupdate.errors import InputError
 from batchupdate.model import BITS, MOST_ROWS, Problem, Row, RowLabels, RowRef
-from batchupdate.reader.opening import open_table
 from batchupdate.reader.registry import FORMATS, OPTIONS, option_name
 from batchupdate.reader.table import Batch
 from batchupdate.spreadsheet.headers import RAGGED, normalise_heading, told_ragged
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from batchupdate.reader.addresses import Addresses
+    from batchupdate.reader.addresses import Addressing
     from batchupdate.reader.records import ReadOptions
     from batchupdate.reader.sources import Source
     from batchupdate.reader.table import Table
@@ -48,7 +47,7 @@ class _Part(NamedTuple):
     options: ReadOptions
     columns: tuple[str, ...]
     notices: tuple[str, ...]
-    addresses: Addresses
+    addresses: Addressing
     format: str
     table: Table | None
     order: tuple[int, ...] | None = None
@@ -56,7 +55,7 @@ class _Part(NamedTuple):
     @classmethod
     def survey(cls, source: Source, options: ReadOptions) -> Self:
         """Opens a file once, for its headings."""
-        table = open_table(source.path, options, source=source.name)
+        table = source.open(options)
         if not table.light:
             table.close()
         kept = table if table.light else None
@@ -66,7 +65,7 @@ class _Part(NamedTuple):
         """The file, opened again where it was not kept open."""
         if self.table is not None:
             return nullcontext(self.table)
-        table = open_table(self.source.path, self.options, source=self.source.name)
+        table = self.source.open(self.options)
         if table.columns != self.columns:
             table.close()
             raise InputError(f"{self.source.name} was changed while it was being read.", "Start again.")
@@ -82,9 +81,9 @@ class _Part(NamedTuple):
 
 
 def open_tables(sources: Sequence[Source], options: ReadOptions, redact: Callable[[str], str] = str) -> Table | Tables:
-    """Opens the inputs of a run as one table; see `open_table` for a single one, and `Tables` for several."""
+    """Opens the inputs of a run as one table; see `Source.open` for a single one, and `Tables` for several."""
     if len(sources) == 1:
-        return open_table(sources[0].path, options, source=sources[0].name)
+        return sources[0].open(options)
     return Tables(sources, options, redact)
 
 
@@ -146,11 +145,11 @@ class Tables:
                     if left == 0:
                         break
 
-    def address(self, row: int, column: int) -> str:
-        """Where a cell stands in its file; empty where its file has no such column."""
+    def address(self, row: int, column: int | None) -> str:
+        """Where a cell, or a row, stands in its file; empty where its file has no such column."""
         part = self._parts[RowRef.of(row).file]
-        place = part.place_of(column)
-        return "" if place is None else part.addresses.of(RowRef.of(row).number, place)
+        place = None if column is None else part.place_of(column)
+        return "" if place is None and column is not None else part.addresses.of(RowRef.of(row).number, place)
 
     def _placed(self, index: int, part: _Part, batch: Batch) -> Batch:
         """A file's rows as rows of the whole."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from batchupdate.reader.addresses import Addressing
     from batchupdate.reader.records import ReadOptions, Records
 
 MAX_BATCH_CELLS = 1_000_000
@@ -77,7 +78,9 @@ class Table:
     labels = ONE_FILE
     rows: Sequence[int] = ()
 
-    def __init__(self, records: Records, source: str, options: ReadOptions) -> None:
+    def __init__(
+        self, records: Records, source: str, options: ReadOptions, addresses: Addressing | None = None
+    ) -> None:
         self._records = records
         self._limit = options.limit
         self._opened = ExitStack()
@@ -93,7 +96,8 @@ class Table:
         self._width = len(headings)
         self._kept = previous_results.kept_columns(headings)
         self.own = self._kept is not None
-        self.addresses = Addresses(records.sheet, records.columns_before, self._width, self._kept)
+        own = Addresses(records.sheet, records.columns_before, self._width, self._kept)
+        self.addresses: Addressing = addresses or own
         self._copy_of_id = previous_results.own_place(headings, ID_COLUMN) if self.own else 0
         self._error = previous_results.own_place(headings, ERROR_COLUMN) if self.own else 0
         # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.
@@ -152,12 +156,15 @@ class Table:
     ) -> None:
         self.close()
 
-    def address(self, row: int, column: int) -> str:
+    def address(self, row: int, column: int | None) -> str:
         """Where a cell stands, as a spreadsheet program writes it: `changes!C17`, or `C17` in a file without sheets.
+
+        In a DataFrame it is as pandas has it: `df.loc['k3', 'name']`, or `df.loc['k3']` for a row.
 
         Args:
             row: the row's number.
-            column: the place of the cell in its `Row`, and of its heading in `columns`, from 0.
+            column: the place of the cell in its `Row`, and of its heading in `columns`, from 0; None for a whole row,
+                which has no address in a file.
         """
         return self.addresses.of(row, column)
 

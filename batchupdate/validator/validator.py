@@ -13,6 +13,7 @@ from batchupdate.validator.checks.clear_markers import ClearMarkers
 from batchupdate.validator.checks.computed_fields import ComputedFields
 from batchupdate.validator.checks.edited_rows import check_edits
 from batchupdate.validator.checks.field_rules import FieldRules
+from batchupdate.validator.checks.floating_point import FloatingPoint
 from batchupdate.validator.checks.list_items import ListItems
 from batchupdate.validator.checks.reader_problems import ReaderProblems
 from batchupdate.validator.checks.row_rules import RowRules
@@ -58,6 +59,7 @@ class Validator:
             RowWidth(columns),
             self._computed_fields,
             check_edits,
+            FloatingPoint(target, columns, strictness),
             self._cell_text,
             ClearMarkers(target, columns),
             TypedValues(target, columns),
