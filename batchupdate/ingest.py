@@ -129,13 +129,12 @@ class Ingest:
     def _tell(self, problem: Problem) -> None:
         if address := self.table.address(problem.row, self._place_of.get(problem.column)):
             problem = replace(problem, address=address)
-        self.checkup.codes[problem.code] += 1
         if problem.code == "shifted_row":
             self._first_shifted = min(problem.row, self._first_shifted or problem.row)
-        self.checkup.warnings += problem.level is Level.WARNING
         if self._labels.names:
             row, file = self._labels.row(problem.row), self._labels.file(problem.row)
             problem = replace(problem, row=row, file=file)
+        self.checkup.add(problem)
         self._on_problem(problem)
 
 
