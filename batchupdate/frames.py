@@ -51,7 +51,10 @@ def problem_frames(problems: Iterable[Problem], size: int = ROWS_AT_ONCE) -> Ite
     """
     start = 0
     for part in _batches(problems, size):
-        rows = [(one.code, one.level.value, one.file, one.row, one.column, one.cell, one.address, one.message) for one in part]
+        rows = [
+            (one.code, one.level.value, one.file, one.row, one.column, one.cell, one.address, one.message)
+            for one in part
+        ]
         yield _frame(dict(zip(_PROBLEM_TYPES, zip(*rows, strict=True), strict=True)), _PROBLEM_TYPES, start)
         start += len(part)
 
@@ -106,20 +109,20 @@ def joined(frames: Iterable[pd.DataFrame], empty: pd.DataFrame) -> pd.DataFrame:
 
 def no_problems() -> pd.DataFrame:
     """A frame of problems without any."""
-    return _frame({name: () for name in _PROBLEM_TYPES}, _PROBLEM_TYPES, 0)
+    return _frame(dict.fromkeys(_PROBLEM_TYPES, ()), _PROBLEM_TYPES, 0)
 
 
 def no_results(columns: Sequence[str]) -> pd.DataFrame:
     """A frame of results without rows."""
-    own = pd.DataFrame({place: () for place in range(len(columns))}, dtype="string").set_axis(list(columns), axis=1)
-    return pd.concat([own, _frame({name: () for name in RESULT_COLUMNS}, _RESULT_TYPES, 0)], axis=1)
+    own = pd.DataFrame(dict.fromkeys(range(len(columns)), ()), dtype="string").set_axis(list(columns), axis=1)
+    return pd.concat([own, _frame(dict.fromkeys(RESULT_COLUMNS, ()), _RESULT_TYPES, 0)], axis=1)
 
 
 def durations(lines: Iterable[Line]) -> pd.Series[float]:
     """How long requests took, in milliseconds: count, mean, p50, p95, p99 and max of each row's last request."""
     taken = pd.Series([line.duration_ms for line in lines if line.duration_ms is not None], dtype="float64")
     figures = {"count": float(len(taken)), "mean": taken.mean()}
-    figures |= {name: taken.quantile(share) for name, share in QUANTILES.items()}
+    figures |= {name: float(taken.quantile(share)) for name, share in QUANTILES.items()}
     return pd.Series({**figures, "max": taken.max()}, name="duration_ms")
 
 
@@ -136,10 +139,9 @@ def timeline(lines: Iterable[Line], every: str) -> pd.DataFrame:
     span = pd.Timedelta(every)
     ended = [(line.finished_at, line.outcome) for line in lines if line.finished_at is not None]
     times, outcomes = zip(*ended, strict=True) if ended else ((), ())
-    found = pd.DataFrame({"at": _times(times), "outcome": pd.Categorical(outcomes, dtype=_OUTCOMES)})
-    counted = found.groupby([pd.Grouper(key="at", freq=span), "outcome"], observed=False).size().unstack()
-    counted.columns = list(counted.columns)
-    counted.index.name = None
+    counted = pd.DataFrame({outcome: [one == outcome for one in outcomes] for outcome in _OUTCOMES.categories})
+    counted.index = pd.DatetimeIndex(_times(times))
+    counted = counted.resample(span).sum().astype("int64")
     counted["rows_per_s"] = counted.sum(axis=1) / span.total_seconds()
     return counted
 

@@ -58,20 +58,18 @@ def column_texts(values: pd.Series[Any]) -> tuple[Sequence[str], list[ValueWitho
     None and pd.NA are blank. Categories count by their values. Everything else: see `text_of`.
     """
     dtype = values.dtype
+    if isinstance(dtype, pd.SparseDtype):
+        values = pd.Series(values.to_numpy())
+        dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return _by_category(values)
-    if isinstance(dtype, pd.SparseDtype):
-        return column_texts(values.sparse.to_dense())
     if isinstance(dtype, pd.StringDtype):
-        texts = values.fillna("").tolist()
-        return (texts, []) if _is_plain(texts) else _sorted_out([_text(text) for text in texts])
+        return _sorted_out(values.fillna("").tolist())
     if dtype.kind in "iu":
         return ["" if value is pd.NA else str(value) for value in values.tolist()], []
-    if dtype.kind == "f":
-        return _sorted_out([_float(value) for value in _floats(values)])
     if isinstance(dtype, pd.DatetimeTZDtype) or (isinstance(dtype, np.dtype) and dtype.kind == "M"):
         return _moments(values), []
-    return _sorted_out([_text(value) for value in values.tolist()])
+    return _sorted_out(list(map(_float, _floats(values)) if dtype.kind == "f" else map(_text, values.tolist())))
 
 
 def _moments(values: pd.Series[Any]) -> list[str]:
@@ -129,7 +127,8 @@ def _checked(text: str) -> str:
 
 def _floats(values: pd.Series[Any]) -> list[float]:
     """A column's floating-point numbers, NaN where there is none; a short one by the shortest text that gives it."""
-    array = values.to_numpy(dtype=getattr(values.dtype, "numpy_dtype", values.dtype), na_value=math.nan)
+    dtype: Any = values.dtype
+    array = values.to_numpy(dtype=getattr(dtype, "numpy_dtype", dtype), na_value=math.nan)
     if array.dtype.itemsize >= 8:  # noqa: PLR2004 - bytes of Python's own
         return list(map(float, array.tolist()))
     return [float(str(number)) for number in array]
@@ -197,15 +196,12 @@ def _other(value: Any) -> str:  # noqa: ANN401 - anything can stand in a column 
     """A value whose very type is not in the table: one of numpy's or pandas's own, or a kind of a plain one."""
     if value is pd.NA or value is pd.NaT:
         return ""
-    if type(value).__module__ == "numpy":
-        if hasattr(value, "dtype") and value.dtype.kind == "f" and value.dtype.itemsize < 8:  # noqa: PLR2004 - as above
-            return _float(float(str(value)))
-        if hasattr(value, "dtype") and value.dtype.kind == "M":
-            return _text(pd.Timestamp(value))
-        if hasattr(value, "dtype") and value.dtype.kind == "m":
-            return _text(pd.Timedelta(value))
-        if hasattr(value, "tolist"):
-            return _text(value.tolist())
+    if isinstance(value, np.floating):
+        return _float(float(str(value)))
+    if isinstance(value, np.datetime64):
+        return _text(pd.Timestamp(value))
+    if isinstance(value, np.generic | np.ndarray):
+        return _text(value.tolist())
     for kind, text in _TEXT_OF.items():
         if isinstance(value, kind):
             return text(value)

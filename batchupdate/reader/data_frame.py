@@ -12,6 +12,7 @@ from batchupdate.errors import InputError
 from batchupdate.model import Level
 from batchupdate.reader.column_text import column_texts
 from batchupdate.reader.records import MAX_COLUMNS, CellProblem
+from batchupdate.reader.registry import OPTIONS, option_name
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -53,31 +54,34 @@ class FrameRecords:
 
     Args:
         format: what the frames were read from, "dataframe" for one of a program's own.
-        headings: the columns' names.
+        headings: the columns' names; None where they are the first row of the frames themselves.
         frames: gives the frames from the first on, anew at every call, each of at most so many rows if it can.
         notices: what was found out, as sentences for the user.
         close: releases the file.
+        sheet: which of a file's tables it is.
+        encoding: Python's name of a text file's encoding.
     """
 
-    encoding: str | None = None
     delimiter: str | None = None
     columns_before = 0
-    first_number = 0
 
     def __init__(
         self,
         format: str,  # noqa: A002 - as `Records` has it
-        headings: Sequence[str],
+        headings: Sequence[str] | None,
         frames: Callable[[int], Iterator[pd.DataFrame]],
         *,
         notices: tuple[str, ...] = (),
         close: Callable[[], object] = lambda: None,
         sheet: str | None = None,
+        encoding: str | None = None,
     ) -> None:
         self.format = format
+        self.encoding = encoding
+        self.first_number = 1 if headings is None else 0
         self.sheet = sheet
         self.notices = notices
-        self._headings = list(headings)
+        self._headings = headings
         self._frames = frames
         self._close = close
         self._problems: list[CellProblem] = []
@@ -85,7 +89,8 @@ class FrameRecords:
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The headings, then one record for each row."""
         self._problems = []
-        yield [list(self._headings)]
+        if self._headings is not None:
+            yield [list(self._headings)]
         number = 1
         for frame in self._frames(size):
             for start in range(0, len(frame), size):
@@ -115,15 +120,15 @@ class FrameRecords:
         self._close()
 
 
-def refuse_options(options: ReadOptions, source: str, *meant: str) -> None:
-    """Refuses what the user said about the input that means nothing for it.
+def refuse_options(options: ReadOptions, source: str) -> None:
+    """Refuses what the user said about how a file is written.
 
     Raises:
-        InputError: an option is set that is not among those `meant`.
+        InputError: such an option is set.
     """
-    for name in ("sheet", "encoding", "delimiter", "header_row"):
-        if getattr(options, name) is not None and name not in meant:
-            option = f"--{name.replace('_', '-')}"
+    for name in sorted(OPTIONS):
+        if getattr(options, name) is not None:
+            option = option_name(name)
             raise InputError(f"{option} means nothing for {source}.", f"Leave {option} out.")
 
 
@@ -154,8 +159,8 @@ def frame_records(frame: pd.DataFrame, source: str) -> tuple[FrameRecords, Frame
             part = frame.iloc[start : start + size]
             if levels:
                 # Whatever the levels are called, now their names are their numbers, which are no column's.
-                part = part.rename_axis(index=list(range(part.index.nlevels)))
-                part = part.reset_index(level=list(levels), allow_duplicates=True)
+                part = part.rename_axis(index=[str(level) for level in range(part.index.nlevels)])
+                part = part.reset_index(level=[str(level) for level in levels], allow_duplicates=True)
             yield part
 
     records = FrameRecords("dataframe", headings, frames, notices=_index_notices(frame.index, named))
@@ -187,10 +192,11 @@ def _index_notices(index: pd.Index[Any], named: Sequence[str]) -> tuple[str, ...
         return (f"The index levels {', '.join(map(quoted, named))} are read as columns.",)
     if isinstance(index, pd.RangeIndex) and index.start == 0 and index.step == 1:
         return ()
-    return (
+    notice = (
         "The index has no name, so it is not read as a column; its labels are only used to say where a problem is. If "
-        "it holds the ids or a field, name it (df.index.name = 'id') or make it a column (df.reset_index()).",
+        "it holds the ids or a field, name it (df.index.name = 'id') or make it a column (df.reset_index())."
     )
+    return (notice,)
 
 
 def digest_of(frame: pd.DataFrame, source: str) -> str:

@@ -26,6 +26,7 @@ class ReadOptions:
         delimiter: what separates a text file's columns: one character, or its name.
         limit: read only so many data rows, from the first on.
         header_row: number of the row with the headings.
+        widths: how many characters each column of a text file has, whose columns have fixed widths.
         mixed: ignore what means nothing for a file's format, because it is said of several files.
     """
 
@@ -34,6 +35,7 @@ class ReadOptions:
     delimiter: str | None = None
     limit: int | None = None
     header_row: int | None = None
+    widths: tuple[int, ...] | None = None
     mixed: bool = False
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pandas import DataFrame
-    from typing_extensions import TypeGuard
+    from typing_extensions import TypeIs
 
     from batchupdate.reader.records import ReadOptions
 
@@ -33,17 +33,18 @@ _FRAME = "<DataFrame"
 
 
 class Source(Protocol):
-    """One input of a run.
-
-    `name` is what to call it in a sentence; `place` where it stands, as the journal keeps it: an absolute path, '-', a
-    URL without what could be a credential, or the size of a DataFrame.
-    """
+    """One input of a run."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What to call it in a sentence."""
 
     @property
-    def place(self) -> str: ...
+    def place(self) -> str:
+        """Where it stands, as the journal keeps it.
+
+        An absolute path, '-', a URL without what could be a credential, or the size of a DataFrame.
+        """
 
     def open(self, options: ReadOptions) -> Table:
         """Opens it as a table.
@@ -84,7 +85,7 @@ class FrameSource:
     def place(self) -> str:
         """Its size, for it stands nowhere."""
         rows, columns = self.frame.shape
-        return f"{_FRAME} of {rows:,} rows × {columns:,} columns>"
+        return f"{_FRAME} of {rows} rows and {columns} columns>"
 
     def open(self, options: ReadOptions) -> Table:
         """Opens it; see `frame_records`."""
@@ -102,7 +103,7 @@ class FrameSource:
         return digest_of(self.frame, self.name)
 
 
-def is_frame(given: object) -> TypeGuard[DataFrame]:
+def is_frame(given: object) -> TypeIs[DataFrame]:
     """Whether something is a pandas DataFrame; without loading pandas, which whoever has one has loaded."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(given, pandas.DataFrame)

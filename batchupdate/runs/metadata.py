@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from batchupdate.reader.sources import Source
     from batchupdate.targets import Target
 
+
 def changed_since(kept: Mapping[str, Any]) -> list[str]:
     """The inputs that stand where they stood, and are others now."""
     return [file.get("name", file["path"]) for file in kept.get("files") or [kept] if _has_changed(file)]

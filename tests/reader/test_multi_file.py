@@ -13,8 +13,8 @@ from batchupdate.errors import InputError
 from batchupdate.model import MOST_ROWS, RowRef
 from batchupdate.reader import ReadOptions
 from batchupdate.reader import multi_file as module
-from batchupdate.reader.multi_file import Tables, open_tables
 from batchupdate.reader import sources as sources_module
+from batchupdate.reader.multi_file import Tables, open_tables
 from batchupdate.reader.sources import local_copies
 from batchupdate.reader.table import Table
 
