@@ -80,7 +80,10 @@ def check_file(
 
     target = target_of(settings)
     secrets = secrets_if_known(target, settings, environ)
-    with local_copies(source) as sources, open_tables(sources, _read_options(settings), secrets.redact) as table:
+    with (
+        local_copies(source, settings.input.query) as sources,
+        open_tables(sources, _read_options(settings), secrets.redact) as table,
+    ):
         if annotate and not isinstance(table, Table):
             message = f"--annotate writes a copy of one file, and {len(sources)} are named."
             raise UsageError(message, "Check the file that is to be copied alone.")
@@ -119,7 +122,7 @@ def prepare(
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     key = None if keyless else find_key(target.auth.env, settings, environ)
     secrets = secrets_if_known(target, settings, environ) if keyless else secrets_of(target, key)
-    with local_copies(source) as sources, ExitStack() as stack:
+    with local_copies(source, settings.input.query) as sources, ExitStack() as stack:
         facts = facts_of(sources, target, settings, base_url)
         with open_tables(sources, _read_options(settings), secrets.redact) as table:
             begun = begin(stack, facts, settings, target, clock.now(), new=new)
@@ -265,4 +268,6 @@ async def retry(
 def _read_options(settings: Settings) -> ReadOptions:
     """How to read the input."""
     options = settings.input
-    return ReadOptions(options.sheet, options.encoding, options.delimiter, settings.limit, options.header_row)
+    return ReadOptions(
+        options.sheet, options.encoding, options.delimiter, settings.limit, options.header_row, options.widths
+    )

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from batchupdate.errors import InputError
@@ -39,14 +40,20 @@ class FrameAddresses(NamedTuple):
         if column is not None and column < len(self.levels):
             level = f".get_level_values({self.levels[column]})" if self.labels.nlevels > 1 else ""
             return f"df.index{level}[{position}]"
-        label = self.labels[position]
-        label = label.item() if type(label).__module__ == "numpy" else label
+        label = _plain(self.labels[position])
         name = "" if column is None else f", {self.columns[column - len(self.levels)]!r}"
         return f"df.loc[{label!r}{name}]"
 
     def at(self, row: int, place: int) -> str:
         """The same, for a frame's records have all of its columns."""
         return self.of(row, place)
+
+
+def _plain(label: Any) -> object:  # noqa: ANN401 - anything can be a label
+    """A label without numpy's own types, as it would be typed."""
+    if isinstance(label, tuple):
+        return tuple(map(_plain, label))
+    return label.item() if isinstance(label, np.generic) else label
 
 
 class FrameRecords:

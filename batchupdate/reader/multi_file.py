@@ -261,7 +261,7 @@ def _key(heading: str) -> str:
 
 def _refuse_meaningless(parts: Sequence[_Part], options: ReadOptions) -> None:
     """Refuses an option that means something for none of the files."""
-    meant = frozenset[str]().union(*(FORMATS[part.format].options for part in parts))
+    meant = frozenset[str]().union(*(FORMATS[part.format].options for part in parts if part.format in FORMATS))
     for name in sorted(OPTIONS - meant):
         if getattr(options, name) is not None:
             option = option_name(name)

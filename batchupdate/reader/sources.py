@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, Union
 
 from batchupdate.errors import InputError
 from batchupdate.reader.files.local_copy import STDIN, local_copy, source_name
-from batchupdate.reader.files.remote import public_name, url_of
+from batchupdate.reader.files.remote import is_database, public_name, url_of
 from batchupdate.reader.opening import open_table
 from batchupdate.reader.table import Table
 
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 Given = Union[str, Path, "DataFrame"]
-"""What can be an input: a file's path, a URL, '-' for standard input, or a pandas DataFrame."""
+"""What can be an input: a file's path, a URL (a database's begins with `sql+`), '-' for standard input, or a pandas
+DataFrame."""
 
 _HASH_CHUNK = 1 << 20
 _FRAME = "<DataFrame"
@@ -124,8 +125,10 @@ def file_digest(path: Path) -> str:
 
 
 @contextmanager
-def local_copies(given: Given | Sequence[Given]) -> Iterator[list[Source]]:
+def local_copies(given: Given | Sequence[Given], query: str | None = None) -> Iterator[list[Source]]:
     """Gives the inputs of a run, one or several, in places where they can be read more than once; see `local_copy`.
+
+    `query` is what to read from a database.
 
     Raises:
         InputError: one of them can't be read, or stands there twice; or standard input stands beside others.
@@ -133,13 +136,26 @@ def local_copies(given: Given | Sequence[Given]) -> Iterator[list[Source]]:
     chosen: list[Given] = [given] if isinstance(given, str | Path) or is_frame(given) else list(given)
     _refuse_same_file_twice(chosen)
     with ExitStack() as stack:
-        yield [_source(one, stack, number, len(chosen)) for number, one in enumerate(chosen, 1)]
+        sources = [_source(one, stack, number, len(chosen), query) for number, one in enumerate(chosen, 1)]
+        if query is not None and all(isinstance(source, FileSource | FrameSource) for source in sources):
+            raise InputError("--query means nothing without a database.", "Leave it out, or name a sql+…:// URL.")
+        yield sources
 
 
-def _source(one: Given, stack: ExitStack, number: int, count: int) -> Source:
+def _source(one: Given, stack: ExitStack, number: int, count: int, query: str | None) -> Source:
     if is_frame(one):
         return FrameSource(one, "the DataFrame" if count == 1 else f"DataFrame {number}")
+    if is_database(one):
+        from batchupdate.reader.database import QuerySource  # noqa: PLC0415 - it loads pandas
+
+        return QuerySource(str(one), _database_name(str(one)), query)
     return FileSource(stack.enter_context(local_copy(one)), source_name(one), _place(one))
+
+
+def _database_name(url: str) -> str:
+    """A database's URL for use in a sentence; a file's path stands behind three slashes or more."""
+    _, _, rest = url.partition("://")
+    return url.partition("?")[0] if rest.startswith("/") else public_name(url)
 
 
 def _place(one: str | Path) -> str:

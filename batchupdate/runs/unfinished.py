@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.errors import BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
 from batchupdate.reader import STDIN
+from batchupdate.reader.files.remote import is_database
 from batchupdate.reader.sources import can_be_read_again
 from batchupdate.runs.folder import RunFolder, all_runs, create
 from batchupdate.runs.lock import one_at_a_time
@@ -157,5 +158,10 @@ def name_of(told: Mapping[str, Any]) -> str:
     """What a run is named after."""
     files = told.get("files") or [told]
     path = files[0]["path"]
-    name = Path(path).stem.replace(".", "-") if can_be_read_again(path) else "stdin" if path == STDIN else "dataframe"
+    if is_database(path):
+        name = "query"
+    elif can_be_read_again(path):
+        name = Path(path).stem.replace(".", "-")
+    else:
+        name = "stdin" if path == STDIN else "dataframe"
     return f"{name[:MAX_STEM]}-and-{len(files) - 1}-more" if len(files) > 1 else name

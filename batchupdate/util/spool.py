@@ -16,13 +16,14 @@ IN_MEMORY = 2000
 
 
 class Spool(Generic[T]):
-    """Keeps items in order, to be read any number of times; at most 2,000 of them are in memory.
+    """Keeps items in order, to be read any number of times; at most `in_memory` of them are not in the file.
 
     The file has no name (or, on Windows, none that outlives it), so only this process can read it, and it is gone when
     the spool is.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, in_memory: int = IN_MEMORY) -> None:
+        self._in_memory = in_memory
         self._latest: list[T] = []
         self._file: IO[bytes] | None = None
         self._count = 0
@@ -35,7 +36,7 @@ class Spool(Generic[T]):
         """
         self._latest.append(item)
         self._count += 1
-        if len(self._latest) >= IN_MEMORY:
+        if len(self._latest) >= self._in_memory:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="batchupdate-")  # noqa: SIM115 - closed with the spool
                 weakref.finalize(self, self._file.close)
