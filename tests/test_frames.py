@@ -108,7 +108,7 @@ def check(frame: pd.DataFrame, tmp_path: Path, **more: Any) -> pd.DataFrame:
 def test_a_floating_point_number_is_no_id_and_no_text(tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": [IDS[0], 7.0], "name": pd.Series([7.0, "x"], dtype=object)})
     problems = check(frame, tmp_path)
-    assert problems[["code", "row", "column", "cell", "address"]].values.tolist() == [
+    assert problems[["code", "row", "column", "cell", "address"]].to_numpy().tolist() == [
         ["id_as_number", 1, "name", "7", "df.loc[0, 'name']"],
         ["id_as_number", 2, "id", "7", "df.loc[1, 'id']"],
     ]
@@ -162,7 +162,10 @@ def test_the_same_goes_for_a_file_of_pandas(things: Settings, tmp_path: Path) ->
 def test_infinity_and_objects_matter_only_in_columns_that_are_used(things: Settings) -> None:
     frame = pd.DataFrame({"id": ["a"], "price": [np.inf], "note": [np.inf], "other": [object()], "label": [{1, 2}]})
     problems = check_file(frame, things).problems()
-    assert problems[["code", "column"]].values.tolist() == [["infinite_number", "price"], ["unreadable_value", "label"]]
+    assert problems[["code", "column"]].to_numpy().tolist() == [
+        ["infinite_number", "price"],
+        ["unreadable_value", "label"],
+    ]
 
 
 def test_every_problem_is_kept_also_beyond_what_memory_holds(tmp_path: Path) -> None:
@@ -197,14 +200,19 @@ def test_a_damaged_run_says_where_its_results_are(tmp_path: Path) -> None:
             replace(kept, kept=None).results()
 
 
+RUN = """
+import asyncio, batchupdate, os
+settings = batchupdate.Settings(target="langdock-integration", base_url=os.environ["URL"], rate="unlimited")
+asyncio.run(batchupdate.run_file("in.csv", settings))
+"""
+
+
 @pytest.mark.parametrize(
     "program",
     [
-        "from batchupdate.cli import app; app(['--help'], standalone_mode=False)",
-        "from batchupdate.cli import app; app(['check', 'in.csv', '-t', 'langdock-integration'], standalone_mode=False)",
-        "import asyncio, batchupdate, os\n"
-        "asyncio.run(batchupdate.run_file('in.csv', batchupdate.Settings(target='langdock-integration', "
-        "base_url=os.environ['URL'], rate='unlimited')))",
+        "from batchupdate.cli import app; app(['--help'])",
+        "from batchupdate.cli import app; app(['check', 'in.csv', '-t', 'langdock-integration'])",
+        RUN,
     ],
     ids=["help", "check", "run"],
 )

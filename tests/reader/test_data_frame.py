@@ -22,6 +22,7 @@ from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
 
 BERLIN = "Europe/Berlin"
+FIRST, LAST = (pd.Timestamp(year, 1, 1).to_pydatetime() for year in (1900, 2200))
 
 
 def texts(values: Any, dtype: Any = None) -> list[str]:
@@ -80,7 +81,7 @@ def test_times_are_iso_8601_and_keep_their_zone(unit: Any) -> None:
     assert texts(times.dt.tz_localize(BERLIN).astype(object)) == texts(times.dt.tz_localize(BERLIN))
 
 
-@given(st.lists(st.datetimes(dt.datetime(1900, 1, 1), dt.datetime(2200, 1, 1)), min_size=1), st.booleans())
+@given(st.lists(st.datetimes(FIRST, LAST), min_size=1), st.booleans())
 def test_a_column_of_times_has_the_texts_of_its_values(times: list[dt.datetime], zoned: bool) -> None:
     column = pd.Series(pd.to_datetime(pd.Series(times, dtype="datetime64[us]")))
     if zoned:
