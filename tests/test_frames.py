@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
+import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -203,30 +203,33 @@ def test_a_damaged_run_says_where_its_results_are(tmp_path: Path) -> None:
 RUN = """
 import asyncio, batchupdate, os
 settings = batchupdate.Settings(target="langdock-integration", base_url=os.environ["URL"], rate="unlimited")
-asyncio.run(batchupdate.run_file("in.csv", settings))
+print(asyncio.run(batchupdate.run_file("in.csv", settings)).counts[batchupdate.Outcome.UPDATED], "row updated")
 """
 
 
 @pytest.mark.parametrize(
-    "program",
+    ("program", "shown"),
     [
-        "from batchupdate.cli import app; app(['--help'])",
-        "from batchupdate.cli import app; app(['check', 'in.csv', '-t', 'langdock-integration'])",
-        RUN,
+        ("from batchupdate.cli import app; app(['--help'])", "check"),
+        ("from batchupdate.cli import app; app(['check', 'in.csv', '-t', 'langdock-integration'])", "1 row"),
+        (RUN, "1 row updated"),
     ],
     ids=["help", "check", "run"],
 )
-async def test_pandas_is_not_loaded_where_no_frame_is_asked_for(tmp_path: Path, program: str) -> None:
+async def test_pandas_is_not_loaded_where_no_frame_is_asked_for(tmp_path: Path, program: str, shown: str) -> None:
     (tmp_path / "in.csv").write_text(f"id,name\n{IDS[0]},Ann\n")
     guarded = f"import sys\ntry:\n  exec({program!r})\nexcept SystemExit: pass\n"
     ending = "print('LOADED', {'pandas', 'numpy', 'pyarrow', 'sqlalchemy'} & set(sys.modules))"
     async with Sandbox() as sandbox:
-        done = subprocess.run(  # noqa: ASYNC221 - the sandbox has a thread of its own
-            [sys.executable, "-c", guarded + ending],
-            capture_output=True,
-            text=True,
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            guarded + ending,
             cwd=tmp_path,
             env={"URL": sandbox.url, **KEYS, "PATH": "/usr/bin"},
-            check=False,
+            stdout=asyncio.subprocess.PIPE,
         )
-    assert done.stdout.strip().endswith("LOADED set()"), done.stderr
+        written, _ = await process.communicate()
+    text = written.decode()
+    assert shown in text
+    assert text.strip().endswith("LOADED set()")
