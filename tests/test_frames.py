@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from fakes import QuickClock
+from typer.testing import CliRunner
 
 from batchupdate.config import Settings
 from batchupdate.errors import ConfigError, InputError
@@ -99,6 +102,40 @@ async def test_the_same_frame_goes_on_with_the_run_that_it_left(tmp_path: Path) 
             assert not job.resumed
             assert not [notice for notice in job.checkup.notices if "changed" in notice]
         assert sandbox.applied == []
+
+
+async def test_a_query_is_run_and_its_password_is_nowhere(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "crm.db")) as database, database:
+        database.execute("CREATE TABLE renames (id TEXT, name TEXT)")
+        database.executemany("INSERT INTO renames VALUES (?, ?)", [(IDS[0], "One"), (IDS[1], "Two")])
+    url = f"sql+sqlite:///file:{tmp_path}/crm.db?uri=true&password=s3cret"
+    plain = f"sql+sqlite:///{tmp_path}/crm.db?timeout=7"
+    query = "SELECT id, name FROM renames ORDER BY name"
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path, input={"query": query})
+        with pytest.raises(InputError, match="no file") as caught:
+            await run_file(url, settings, environ=KEYS)
+        assert "s3cret" not in str(caught.value)
+        summary = await run_file(plain, settings, environ=KEYS)
+    assert summary.results()["_outcome"].tolist() == ["updated", "updated"]
+    assert summary.input_path == f"sql+sqlite:///{tmp_path}/crm.db: {query}"
+    assert "-query-" in summary.run_id
+    kept = b"".join(path.read_bytes() for path in summary.folder.iterdir())
+    assert b"timeout=7" not in kept
+
+
+def test_the_command_line_takes_widths_and_a_query(tmp_path: Path) -> None:
+    from batchupdate.cli import app  # noqa: PLC0415 - for this test alone
+
+    (tmp_path / "a.txt").write_text(f"{'id':36}  name\n{IDS[0]}  Ann\n")
+    (tmp_path / "a.db").touch()
+    wide = CliRunner().invoke(app, ["check", str(tmp_path / "a.txt"), "-t", "langdock-integration", "--widths", "38,9"])
+    assert (wide.exit_code, "1 row" in wide.output) == (0, True)
+    asked = ["check", f"sql+sqlite:///{tmp_path}/a.db", "-t", "langdock-integration"]
+    refused = CliRunner().invoke(app, [*asked, "--query", "DROP TABLE x"])
+    assert (refused.exit_code, "only a SELECT" in refused.output) == (2, True)
+    rows = CliRunner().invoke(app, [*asked, "--query", f"SELECT '{IDS[0]}' AS id, 'Ann' AS name"])
+    assert (rows.exit_code, "1 row" in rows.output) == (0, True)
 
 
 def check(frame: pd.DataFrame, tmp_path: Path, **more: Any) -> pd.DataFrame:

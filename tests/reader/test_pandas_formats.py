@@ -188,6 +188,14 @@ def test_such_a_file_that_is_cut_off_is_refused(
     assert "is a damaged" in refused(tmp_path / name)
 
 
+def test_a_table_that_sas_itself_wrote_is_read(read: Callable[..., Any], data: Path) -> None:
+    got = read(data / "sample.sas7bdat.gz")  # of pyreadstat's own tests (Apache License 2.0): no library writes these
+    assert got.columns == ("mychar", "mynum", "mydate", "dtime", "mylabl", "myord", "mytime")
+    assert got.cells[0] == ("a", "1.1", "2018-05-06", "2018-05-06T10:10:10", "1", "1", "10:10:10")
+    assert got.cells[4] == ("e", "1000.3", "", "", "1", "1", "")
+    assert [type(cell) is FloatText for cell in got.cells[0]] == [False, True, False, False, False, False, False]
+
+
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_a_value_with_a_label_is_its_label(read: Callable[..., Any], tmp_path: Path) -> None:
     pyreadstat.write_sav(
