@@ -61,7 +61,7 @@ class Ingest:
         _refuse_key_in_headings(table.columns, secrets)
         self._on_problem, self._on_progress = on_problem, on_progress
         self._columns: ColumnMap = _mapped_columns(table, target, options)
-        self._validator = Validator(target, self._columns, secrets, options.strictness)
+        self._validator = Validator(target, self._columns, secrets, options.strictness, typed=table.typed)
         self._finder = DuplicateFinder()
         self._first_shifted = 0
         self._labels = table.labels

@@ -270,3 +270,16 @@ async def test_pandas_is_not_loaded_where_no_frame_is_asked_for(tmp_path: Path, 
     text = written.decode()
     assert shown in text
     assert text.strip().endswith("LOADED set()")
+
+
+def test_a_computed_id_is_not_made_of_a_floating_point_number(things: Settings) -> None:
+    computed = things.input.model_validate({"computed": {"label": "no {number}"}})
+    found = check_file(pd.DataFrame({"id": ["a"], "number": [7.0]}), things.model_copy(update={"input": computed}))
+    assert found.problems()["code"].tolist() == ["id_as_number"]
+
+
+def test_a_frame_beside_a_file_has_its_floating_point_numbers_found(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"id,name\n{IDS[0]},7\n")
+    frame = pd.DataFrame({"name": [7.0], "id": IDS[1:2]})
+    problems = check_file([tmp_path / "a.csv", frame], settings_for(None, tmp_path)).problems()
+    assert problems[["code", "file", "row"]].to_numpy().tolist() == [["id_as_number", "DataFrame 2", 1]]

@@ -71,6 +71,7 @@ class FrameRecords:
 
     delimiter: str | None = None
     columns_before = 0
+    typed = True
 
     def __init__(
         self,

@@ -136,6 +136,7 @@ class _KeptRecords:
     notices: tuple[str, ...] = ()
     columns_before = 0
     first_number = 0
+    typed = True
 
     def __init__(self, headings: list[str], rows: Spool[Sequence[list[str]]], problems: Spool[CellProblem]) -> None:
         self._headings = headings

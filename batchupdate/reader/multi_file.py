@@ -49,6 +49,7 @@ class _Part(NamedTuple):
     notices: tuple[str, ...]
     addresses: Addressing
     format: str
+    typed: bool
     table: Table | None
     order: tuple[int, ...] | None = None
 
@@ -59,7 +60,7 @@ class _Part(NamedTuple):
         if not table.light:
             table.close()
         kept = table if table.light else None
-        return cls(source, options, table.columns, table.notices, table.addresses, table.format, kept)
+        return cls(source, options, table.columns, table.notices, table.addresses, table.format, table.typed, kept)
 
     def open(self) -> AbstractContextManager[Table]:
         """The file, opened again where it was not kept open."""
@@ -118,6 +119,7 @@ class Tables:
         self.columns = _all_columns(parts)
         self._parts = [part._replace(order=_order(self.columns, part.columns)) for part in parts]
         self.notices = self._joined_notices()
+        self.typed = any(part.typed for part in parts)
         self.rows = [0] * len(parts)
 
     def __enter__(self) -> Self:

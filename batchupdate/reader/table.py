@@ -64,6 +64,7 @@ class Table:
         encoding: Python's name of a text file's encoding, None for a workbook.
         delimiter: the character between a text file's columns, None for a workbook.
         sheet: name of the sheet that is read, None for a text file.
+        typed: whether its cells have types of their own, so that some can be `FloatText`.
         columns: the headings as typed, trimmed; a column without a heading is ''. Our own columns are left out.
         notices: what was found out or guessed, as sentences for the user.
         header_row: number of the header's row, 1 unless blank rows stand above it, 0 where it is
@@ -90,6 +91,7 @@ class Table:
         self.encoding = records.encoding
         self.delimiter = records.delimiter
         self.sheet = records.sheet
+        self.typed = records.typed
         header = find_header(records, source, options.header_row)
         self.header_row = header.number
         headings = [heading.strip() for heading in header.cells]

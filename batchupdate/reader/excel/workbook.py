@@ -51,6 +51,7 @@ class WorkbookRecords:
         self._source = source
         self.format = kind
         self.first_number = 1
+        self.typed = False
         self.encoding: str | None = None
         self.delimiter: str | None = None
         self.notices: tuple[str, ...] = ()
