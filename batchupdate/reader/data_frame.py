@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -28,14 +30,23 @@ class FrameAddresses(NamedTuple):
     """How the cells of a DataFrame are called: `df.loc['k3', 'name']`, with the row's own label.
 
     `labels` is the frame's index; `levels` are the numbers of its levels that are read as columns before the `columns`.
+    `kept` is as in `Addresses`: the places of the input's own columns, where the frame holds results of an earlier run.
     """
 
     labels: pd.Index[Any]
     levels: tuple[int, ...]
     columns: tuple[Any, ...]
+    kept: tuple[int, ...] | None = None
 
     def of(self, row: int, column: int | None) -> str:
         """Where a cell stands, by its row's number, from 1, and the place of its column, from 0; or a whole row."""
+        return self._address(row, self.kept[column] if self.kept and column is not None else column)
+
+    def at(self, row: int, place: int) -> str:
+        """Where a cell stands, by its row's number, from 1, and the place of its column in the frame, from 0."""
+        return self._address(row, place)
+
+    def _address(self, row: int, column: int | None) -> str:
         position = row - 1
         if column is not None and column < len(self.levels):
             level = f".get_level_values({self.levels[column]})" if self.labels.nlevels > 1 else ""
@@ -43,10 +54,6 @@ class FrameAddresses(NamedTuple):
         label = _plain(self.labels[position])
         name = "" if column is None else f", {self.columns[column - len(self.levels)]!r}"
         return f"df.loc[{label!r}{name}]"
-
-    def at(self, row: int, place: int) -> str:
-        """The same, for a frame's records have all of its columns."""
-        return self.of(row, place)
 
 
 def _plain(label: Any) -> object:  # noqa: ANN401 - anything can be a label
@@ -140,8 +147,10 @@ def refuse_options(options: ReadOptions, source: str) -> None:
             raise InputError(f"{option} means nothing for {source}.", f"Leave {option} out.")
 
 
-def frame_records(frame: pd.DataFrame, source: str) -> tuple[FrameRecords, FrameAddresses]:
-    """A DataFrame as records, and how its cells are called.
+def frame_records(
+    frame: pd.DataFrame, source: str
+) -> tuple[FrameRecords, Callable[[tuple[int, ...] | None], FrameAddresses]]:
+    """A DataFrame as records, and what says how its cells are called, given the places of its own columns.
 
     The levels of an index that have names are columns, before the frame's own.
 
@@ -152,8 +161,8 @@ def frame_records(frame: pd.DataFrame, source: str) -> tuple[FrameRecords, Frame
     named = _names([frame.index.names[level] for level in levels], source)
     columns = _columns(frame, source)
     headings = [*named, *columns]
-    twice = next((one for place, one in enumerate(headings) if one in headings[:place]), None)
-    if twice is not None:
+    if len(set(headings)) < len(headings):
+        twice = Counter(headings).most_common(1)[0][0]
         what = "the index and a column" if twice in named and twice in columns else "two columns"
         raise InputError(f"{source}: {what} are named {quoted(twice)}.", "Rename or drop one of them.")
     if len(headings) > MAX_COLUMNS:
@@ -172,7 +181,7 @@ def frame_records(frame: pd.DataFrame, source: str) -> tuple[FrameRecords, Frame
             yield part
 
     records = FrameRecords("dataframe", headings, frames, notices=_index_notices(frame.index, named))
-    return records, FrameAddresses(frame.index, levels, tuple(frame.columns))
+    return records, partial(FrameAddresses, frame.index, levels, tuple(frame.columns))
 
 
 def _columns(frame: pd.DataFrame, source: str) -> list[str]:

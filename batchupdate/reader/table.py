@@ -80,7 +80,11 @@ class Table:
     rows: Sequence[int] = ()
 
     def __init__(
-        self, records: Records, source: str, options: ReadOptions, addresses: Addressing | None = None
+        self,
+        records: Records,
+        source: str,
+        options: ReadOptions,
+        addresses: Callable[[tuple[int, ...] | None], Addressing] | None = None,
     ) -> None:
         self._records = records
         self._limit = options.limit
@@ -99,7 +103,7 @@ class Table:
         self._kept = previous_results.kept_columns(headings)
         self.own = self._kept is not None
         own = Addresses(records.sheet, records.columns_before, self._width, self._kept)
-        self.addresses: Addressing = addresses or own
+        self.addresses: Addressing = addresses(self._kept) if addresses else own
         self._copy_of_id = previous_results.own_place(headings, ID_COLUMN) if self.own else 0
         self._error = previous_results.own_place(headings, ERROR_COLUMN) if self.own else 0
         # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.

@@ -222,6 +222,24 @@ def test_problems_stand_in_their_batch_and_name_the_label() -> None:
     assert batches[1].problems[0].message.startswith("df.loc['z', 'n'] is infinite")
 
 
+def test_results_of_an_earlier_run_are_read_again_and_their_cells_found() -> None:
+    ours = (
+        "_row",
+        "_id",
+        "_outcome",
+        "_http_status",
+        "_attempts",
+        "_error",
+        "_request_id",
+        "_finished_at",
+        "_duration_ms",
+    )
+    frame = pd.DataFrame({"_row": [1], "name": ["Ann"], **dict.fromkeys(ours[1:], [""]), "id": ["007"]})
+    table = table_of(frame)
+    assert (table.columns, cells(table)) == (("name", "id"), [("Ann", "007")])
+    assert [table.address(1, 0), table.address(1, 1)] == ["df.loc[0, 'name']", "df.loc[0, 'id']"]
+
+
 def test_frames_and_files_can_stand_side_by_side(tmp_path: Any) -> None:
     (tmp_path / "a.csv").write_text("id,n\n007,1\n")
     frame = pd.DataFrame({"n": [2], "id": ["8"]})
