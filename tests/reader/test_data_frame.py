@@ -20,6 +20,7 @@ from batchupdate.reader import ReadOptions, Table
 from batchupdate.reader.column_text import column_texts
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
+from batchupdate.spreadsheet.reserved_columns import RESULT_COLUMNS
 
 BERLIN = "Europe/Berlin"
 FIRST, LAST = (pd.Timestamp(year, 1, 1).to_pydatetime() for year in (1900, 2200))
@@ -223,18 +224,8 @@ def test_problems_stand_in_their_batch_and_name_the_label() -> None:
 
 
 def test_results_of_an_earlier_run_are_read_again_and_their_cells_found() -> None:
-    ours = (
-        "_row",
-        "_id",
-        "_outcome",
-        "_http_status",
-        "_attempts",
-        "_error",
-        "_request_id",
-        "_finished_at",
-        "_duration_ms",
-    )
-    frame = pd.DataFrame({"_row": [1], "name": ["Ann"], **dict.fromkeys(ours[1:], [""]), "id": ["007"]})
+    ours = {name: [""] for name in RESULT_COLUMNS[1:]}
+    frame = pd.DataFrame({"_row": [1], "name": ["Ann"], **ours, "id": ["007"]})
     table = table_of(frame)
     assert (table.columns, cells(table)) == (("name", "id"), [("Ann", "007")])
     assert [table.address(1, 0), table.address(1, 1)] == ["df.loc[0, 'name']", "df.loc[0, 'id']"]
