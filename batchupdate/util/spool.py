@@ -49,7 +49,7 @@ class Spool(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         place, end = 0, 0
-        latest = self._latest
+        latest = list(self._latest)
         if self._file is not None:
             end = self._file.seek(0, 2)
         while self._file is not None and place < end:
@@ -57,4 +57,4 @@ class Spool(Generic[T]):
             batch: list[T] = pickle.load(self._file)  # noqa: S301 - nobody else can write there
             place = self._file.tell()
             yield from batch
-        yield from list(latest)
+        yield from latest
