@@ -61,7 +61,7 @@ class Ingest:
         _refuse_key_in_headings(table.columns, secrets)
         self._on_problem, self._on_progress = on_problem, on_progress
         self._columns: ColumnMap = _mapped_columns(table, target, options)
-        self._validator = Validator(target, self._columns, secrets, options.strictness)
+        self._validator = Validator(target, self._columns, secrets, options.strictness, typed=table.typed)
         self._finder = DuplicateFinder()
         self._first_shifted = 0
         self._labels = table.labels
@@ -127,16 +127,14 @@ class Ingest:
         return settled.results
 
     def _tell(self, problem: Problem) -> None:
-        if problem.column in self._place_of:
-            address = self.table.address(problem.row, self._place_of[problem.column])
+        if address := self.table.address(problem.row, self._place_of.get(problem.column)):
             problem = replace(problem, address=address)
-        self.checkup.codes[problem.code] += 1
         if problem.code == "shifted_row":
             self._first_shifted = min(problem.row, self._first_shifted or problem.row)
-        self.checkup.warnings += problem.level is Level.WARNING
         if self._labels.names:
             row, file = self._labels.row(problem.row), self._labels.file(problem.row)
             problem = replace(problem, row=row, file=file)
+        self.checkup.add(problem)
         self._on_problem(problem)
 
 

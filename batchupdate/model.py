@@ -55,6 +55,16 @@ class Row(NamedTuple):
     cells: tuple[str, ...]
 
 
+class FloatText(str):
+    """The text of a cell that holds a binary floating-point number in its source, and is no text there.
+
+    Such a number has lost its leading zeros, and all digits beyond the 15th or so. It may set a number; that it names a
+    record, or is a text, has to be refused (`id_as_number`). A reader marks cells so, and the validator looks.
+    """
+
+    __slots__ = ()
+
+
 class Level(StrEnum):
     """How much a problem weighs: an error keeps its row from being sent, a warning is only shown."""
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchupdate.model import Problem
+    from batchupdate.reader.sources import Given
     from batchupdate.reporter import Summary
     from batchupdate.validator.checkup import Checkup
 
@@ -54,7 +55,7 @@ def _ignore(_: object) -> None:
 
 
 def check_file(
-    source: str | Path | Sequence[str | Path],
+    source: Given | Sequence[Given],
     settings: Settings,
     *,
     on_problem: Callable[[Problem], None] = _ignore,
@@ -79,7 +80,10 @@ def check_file(
 
     target = target_of(settings)
     secrets = secrets_if_known(target, settings, environ)
-    with local_copies(source) as sources, open_tables(sources, _read_options(settings), secrets.redact) as table:
+    with (
+        local_copies(source, settings.input.query) as sources,
+        open_tables(sources, _read_options(settings), secrets.redact) as table,
+    ):
         if annotate and not isinstance(table, Table):
             message = f"--annotate writes a copy of one file, and {len(sources)} are named."
             raise UsageError(message, "Check the file that is to be copied alone.")
@@ -94,7 +98,7 @@ def check_file(
 
 @contextmanager
 def prepare(
-    source: str | Path | Sequence[str | Path],
+    source: Given | Sequence[Given],
     settings: Settings,
     *,
     new: bool = False,
@@ -118,7 +122,7 @@ def prepare(
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     key = None if keyless else find_key(target.auth.env, settings, environ)
     secrets = secrets_if_known(target, settings, environ) if keyless else secrets_of(target, key)
-    with local_copies(source) as sources, ExitStack() as stack:
+    with local_copies(source, settings.input.query) as sources, ExitStack() as stack:
         facts = facts_of(sources, target, settings, base_url)
         with open_tables(sources, _read_options(settings), secrets.redact) as table:
             begun = begin(stack, facts, settings, target, clock.now(), new=new)
@@ -183,7 +187,7 @@ async def execute(
 
 
 async def run_file(
-    source: str | Path | Sequence[str | Path],
+    source: Given | Sequence[Given],
     settings: Settings,
     *,
     new: bool = False,
@@ -194,7 +198,8 @@ async def run_file(
     """Applies one file or several to one target, and returns what became of them; the same as the command `run --yes`.
 
     Args:
-        source: a CSV or Excel file, or `-` for standard input; or several files, in the order in which they count.
+        source: a file's path, `-` for standard input, or a pandas DataFrame; or several, in the order in which they
+            count.
         settings: the target, the rate, and everything else.
         new: start afresh even if the same run is unfinished.
         on_problem: is called with every problem of a row.
@@ -263,4 +268,6 @@ async def retry(
 def _read_options(settings: Settings) -> ReadOptions:
     """How to read the input."""
     options = settings.input
-    return ReadOptions(options.sheet, options.encoding, options.delimiter, settings.limit, options.header_row)
+    return ReadOptions(
+        options.sheet, options.encoding, options.delimiter, settings.limit, options.header_row, options.widths
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from typer.main import get_command
@@ -15,7 +16,7 @@ from batchupdate.cli import app
 from batchupdate.config import Input, Secrets, Settings, load_settings
 from batchupdate.config.yaml_file import load, parse
 from batchupdate.model import Outcome, Row
-from batchupdate.sandbox import LANGDOCK_KEY, make_records
+from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
 from batchupdate.targets import Target
 from batchupdate.targets.body import Body
 from batchupdate.validator import Validator, map_columns
@@ -23,7 +24,6 @@ from batchupdate.validator import Validator, map_columns
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchupdate.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -50,6 +50,24 @@ def test_the_library_example_of_the_readme_runs(
     exec(compile(example.replace('rate="10/s"', f'rate="10/s", base_url="{sandbox.url}"'), "README.md", "exec"), {})  # noqa: S102 - our own README
     assert "1 rows updated" in capsys.readouterr().out
     assert sandbox.record("langdock", record).name == "From the README"
+
+
+async def test_the_notebook_of_the_pandas_page_runs_inside_a_running_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (notebook,) = blocks((ROOT / "docs" / "pandas.md").read_text("utf-8"), "python")
+    first, second = (record.id for record in make_records().langdock[:2])
+    notebook = re.sub(r'\["0b2f.*?"\]', f'["{first}", "{second}"]', notebook)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LANGDOCK_API_KEY", LANGDOCK_KEY)
+    async with Sandbox() as sandbox:
+        notebook = notebook.replace('integration")', f'integration", base_url="{sandbox.url}")')
+        cells: dict[str, Any] = {}
+        await eval(compile(notebook, "pandas.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), cells)  # noqa: S307 - our own page
+        assert sandbox.record("langdock", second).name == "Billing"
+    assert cells["problems"]["address"].tolist() == ["df.loc[1, 'name']"]
+    assert cells["results"]["_outcome"].tolist() == ["updated", "updated"]
+    assert "updated" in capsys.readouterr().out
 
 
 def test_the_readme_names_every_command_outcome_and_exit_code() -> None:

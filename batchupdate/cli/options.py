@@ -120,6 +120,10 @@ READING = {
     ),
     "encoding": _setting("input.encoding", str, "The text file's encoding.", rich_help_panel=INPUT),
     "delimiter": _setting("input.delimiter", str, "What separates a text file's columns.", rich_help_panel=INPUT),
+    "widths": _setting(
+        "input.widths", str, "The widths of a text file's columns, where they are fixed: 8,20,5.", rich_help_panel=INPUT
+    ),
+    "query": _setting("input.query", str, "What to read from a database: one SELECT.", rich_help_panel=INPUT),
     "map_": _setting(
         "input.columns",
         list[str],

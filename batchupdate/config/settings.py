@@ -110,18 +110,39 @@ def _one_or_more(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def parse_widths(value: object) -> object:
+    """Reads `8,20,5` as three numbers.
+
+    Raises:
+        ValueError: one of them is no number above 0.
+    """
+    widths = value.split(",") if isinstance(value, str) else value
+    if not isinstance(widths, list | tuple) or not widths:
+        raise ValueError(f"{value!r} is no list of widths such as 8,20,5")
+    texts = [str(width).strip() for width in widths]
+    if not all(text.isascii() and text.isdecimal() and 0 < int(text) < _WIDEST for text in texts):
+        raise ValueError(f"{value!r} is no list of widths such as 8,20,5")
+    return tuple(map(int, texts))
+
+
+_WIDEST = 100_000
+
+
 class Input(Strict):
     """How to read the input.
 
     `constants` and `computed` set fields without a column of their own. `when` names columns and what must stand in
-    them, so that only some rows count. `strictness` is how much a suspicious cell weighs, and `decimal` what stands
-    before the decimals of a number.
+    them, so that only some rows count. `widths` are those of a text file's columns, in characters, where no delimiter
+    separates them; `query` is what to read from a database. `strictness` is how much a suspicious cell weighs, and
+    `decimal` what stands before the decimals of a number.
     """
 
     sheet: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
     header_row: int | None = Field(default=None, ge=1)
+    widths: Annotated[tuple[int, ...], BeforeValidator(parse_widths), Field(strict=False)] | None = None
+    query: str | None = Field(default=None, min_length=1)
     columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = Field(default={})
     constants: dict[str, str] = Field(default={})
     computed: dict[str, Annotated[Computed, BeforeValidator(_computed)]] = Field(default={})
@@ -182,7 +203,11 @@ class Settings(Strict):
 
     def fingerprint(self) -> dict[str, Any]:
         """What makes two runs of one file the same run: the settings that decide what is sent, and where."""
-        return self.model_dump(mode="json", include={"base_url", "input", "limit", "strict"})
+        kept = self.model_dump(mode="json", include={"base_url", "input", "limit", "strict"})
+        for name in ("query", "widths"):  # runs of earlier versions have no such keys, and have to be found again
+            if kept["input"][name] is None:
+                del kept["input"][name]
+        return kept
 
     def kept(self) -> dict[str, Any]:
         """What a run keeps of them, so that it can go on without its file and config: how to send, and no secret."""

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 _LIKE_A_CELL = re.compile(r"[A-Z]{1,3}\d+|R\d*C\d*", re.IGNORECASE)
 """A sheet's name that needs quotes, because it could be a cell's."""
+
+
+class Addressing(Protocol):
+    """How the cells and rows of a table are called."""
+
+    def of(self, row: int, column: int | None) -> str:
+        """The address of a cell, by the index of its heading among the table's columns; or that of a whole row."""
+
+    def at(self, row: int, place: int) -> str:
+        """The address of a cell, by its index in its record, from 0."""
 
 
 class Addresses(NamedTuple):
@@ -21,8 +31,10 @@ class Addresses(NamedTuple):
     width: int
     kept: tuple[int, ...] | None
 
-    def of(self, row: int, column: int) -> str:
-        """The address of a cell, by the index of its heading among the table's columns."""
+    def of(self, row: int, column: int | None) -> str:
+        """The address of a cell, by the index of its heading among the table's columns; a whole row has none."""
+        if column is None:
+            return ""
         place = column
         if self.kept is not None:
             beyond = column - len(self.kept)

@@ -36,6 +36,7 @@ class CsvRecords:
         self.sheet: str | None = None
         self.columns_before = 0
         self.first_number = 1
+        self.typed = False
         self.notices: tuple[str, ...] = ()
         if found.guessed:
             self.notices = (encoding_notice(path, self._delimiter, self._skip),)

@@ -41,6 +41,7 @@ class JsonLinesRecords:
         self.sheet: str | None = None
         self.columns_before = 0
         self.first_number = 0
+        self.typed = False
         self._columns, nulls = self._survey()
         self.notices: tuple[str, ...] = ()
         if nulls:

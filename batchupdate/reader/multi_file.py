@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from batchupdate.errors import InputError
 from batchupdate.model import BITS, MOST_ROWS, Problem, Row, RowLabels, RowRef
-from batchupdate.reader.opening import open_table
 from batchupdate.reader.registry import FORMATS, OPTIONS, option_name
 from batchupdate.reader.table import Batch
 from batchupdate.spreadsheet.headers import RAGGED, normalise_heading, ragged_message
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
-    from batchupdate.reader.addresses import Addresses
+    from batchupdate.reader.addresses import Addressing
     from batchupdate.reader.records import ReadOptions
     from batchupdate.reader.sources import Source
     from batchupdate.reader.table import Table
@@ -48,25 +47,26 @@ class _Part(NamedTuple):
     options: ReadOptions
     columns: tuple[str, ...]
     notices: tuple[str, ...]
-    addresses: Addresses
+    addresses: Addressing
     format: str
+    typed: bool
     table: Table | None
     order: tuple[int, ...] | None = None
 
     @classmethod
     def survey(cls, source: Source, options: ReadOptions) -> Self:
         """Opens a file once, for its headings."""
-        table = open_table(source.path, options, source=source.name)
+        table = source.open(options)
         if not table.light:
             table.close()
         kept = table if table.light else None
-        return cls(source, options, table.columns, table.notices, table.addresses, table.format, kept)
+        return cls(source, options, table.columns, table.notices, table.addresses, table.format, table.typed, kept)
 
     def open(self) -> AbstractContextManager[Table]:
         """The file, opened again where it was not kept open."""
         if self.table is not None:
             return nullcontext(self.table)
-        table = open_table(self.source.path, self.options, source=self.source.name)
+        table = self.source.open(self.options)
         if table.columns != self.columns:
             table.close()
             raise InputError(f"{self.source.name} was changed while it was being read.", "Start again.")
@@ -82,9 +82,9 @@ class _Part(NamedTuple):
 
 
 def open_tables(sources: Sequence[Source], options: ReadOptions, redact: Callable[[str], str] = str) -> Table | Tables:
-    """Opens the inputs of a run as one table; see `open_table` for a single one, and `Tables` for several."""
+    """Opens the inputs of a run as one table; see `Source.open` for a single one, and `Tables` for several."""
     if len(sources) == 1:
-        return open_table(sources[0].path, options, source=sources[0].name)
+        return sources[0].open(options)
     return Tables(sources, options, redact)
 
 
@@ -119,6 +119,7 @@ class Tables:
         self.columns = _all_columns(parts)
         self._parts = [part._replace(order=_order(self.columns, part.columns)) for part in parts]
         self.notices = self._joined_notices()
+        self.typed = any(part.typed for part in parts)
         self.rows = [0] * len(parts)
 
     def __enter__(self) -> Self:
@@ -146,11 +147,11 @@ class Tables:
                     if left == 0:
                         break
 
-    def address(self, row: int, column: int) -> str:
-        """Where a cell stands in its file; empty where its file has no such column."""
+    def address(self, row: int, column: int | None) -> str:
+        """Where a cell, or a row, stands in its file; empty where its file has no such column."""
         part = self._parts[RowRef.of(row).file]
-        place = part.place_of(column)
-        return "" if place is None else part.addresses.of(RowRef.of(row).number, place)
+        place = None if column is None else part.place_of(column)
+        return "" if place is None and column is not None else part.addresses.of(RowRef.of(row).number, place)
 
     def _placed(self, index: int, part: _Part, batch: Batch) -> Batch:
         """A file's rows as rows of the whole."""
@@ -262,7 +263,7 @@ def _key(heading: str) -> str:
 
 def _refuse_meaningless(parts: Sequence[_Part], options: ReadOptions) -> None:
     """Refuses an option that means something for none of the files."""
-    meant = frozenset[str]().union(*(FORMATS[part.format].options for part in parts))
+    meant = frozenset[str]().union(*(FORMATS[part.format].options for part in parts if part.format in FORMATS))
     for name in sorted(OPTIONS - meant):
         if getattr(options, name) is not None:
             option = option_name(name)

@@ -10,6 +10,7 @@ from batchupdate.reader.files.kind import find_format
 from batchupdate.reader.files.local_copy import local_copy, source_name, unreadable
 from batchupdate.reader.files.unpack import unpacked
 from batchupdate.reader.records import ReadOptions
+from batchupdate.reader.registry import FORMATS
 from batchupdate.reader.table import Table
 
 _DEFAULT = ReadOptions()
@@ -33,6 +34,8 @@ def open_table(path: Path | str, options: ReadOptions = _DEFAULT, *, source: str
         try:
             local, name = opened.enter_context(unpacked(local, name))
             found = find_format(local, name)
+            if options.widths and found.name == "csv":
+                found = FORMATS["fwf"]
             options = found.fitting(options) if options.mixed else options
             records = found.open(local, options, name)
             opened.callback(records.close)

@@ -44,25 +44,44 @@ except (CalamineError, OSError):
     pass
 """
 
-_PARQUET = """
-import pyarrow, pyarrow.parquet
+_ARROW = """
+import pyarrow
 try:
-    with pyarrow.parquet.ParquetFile(sys.argv[1], pre_buffer=False, buffer_size=1 << 20) as file:
-        for batch in file.iter_batches(batch_size=1000, use_threads=False):
-            batch.validate(full=True)
+    if sys.argv[3] == "parquet":
+        import pyarrow.parquet
+        file = pyarrow.parquet.ParquetFile(sys.argv[1], pre_buffer=False, buffer_size=1 << 20)
+        batches = file.iter_batches(batch_size=1000, use_threads=False)
+    elif sys.argv[3] == "feather":
+        file = pyarrow.ipc.open_file(pyarrow.OSFile(sys.argv[1]))
+        batches = map(file.get_batch, range(file.num_record_batches))
+    else:
+        import pyarrow.orc
+        file = pyarrow.orc.ORCFile(sys.argv[1])
+        batches = map(file.read_stripe, range(file.nstripes))
+    for batch in batches:
+        batch.validate(full=True)
 except (pyarrow.ArrowException, OSError, ValueError):
+    pass
+"""
+
+_READSTAT = """
+import pyreadstat
+try:
+    for _ in pyreadstat.read_file_in_chunks(getattr(pyreadstat, sys.argv[3]), sys.argv[1], chunksize=50000):
+        pass
+except Exception:
     pass
 """
 
 _WORKBOOK_BYTES = 192 << 20
 """What Python and calamine need of address space, however small the workbook."""
-_PARQUET_BYTES = 2 << 30
-"""The same for pyarrow, which reserves far more than it uses."""
+_LIBRARY_BYTES = 2 << 30
+"""The same for pyarrow and pyreadstat, which reserve far more than they use."""
 _MAX_BYTES = 4 << 30
 _BYTES_FOR_EACH = 20
 """Bytes of memory for each byte of a file, unpacked."""
 _PACKED = 10
-"""How much smaller than its content a Parquet file mostly is."""
+"""How much smaller than its content a file of these formats mostly is."""
 
 
 def survives_workbook(path: Path, source: str) -> bool:
@@ -74,13 +93,22 @@ def survives_workbook(path: Path, source: str) -> bool:
     return _survives(_WORKBOOK, path, _WORKBOOK_BYTES, source)
 
 
-def survives_parquet(path: Path, source: str) -> bool:
-    """Whether pyarrow gets through a file without ending its process.
+def survives_arrow(name: str, path: Path, source: str) -> bool:
+    """Whether pyarrow gets through a file of a format (`parquet`, `feather`, `orc`) without ending its process.
 
     Raises:
         InputError: it takes too long.
     """
-    return _survives(_PARQUET, path, _PARQUET_BYTES, source)
+    return _survives(_ARROW, path, _LIBRARY_BYTES, source, name)
+
+
+def survives_readstat(function: str, path: Path, source: str) -> bool:
+    """Whether a function of pyreadstat's gets through a file without ending its process.
+
+    Raises:
+        InputError: it takes too long.
+    """
+    return _survives(_READSTAT, path, _LIBRARY_BYTES, source, function)
 
 
 def _unpacked_bytes(path: Path) -> int:
@@ -91,13 +119,13 @@ def _unpacked_bytes(path: Path) -> int:
     return path.stat().st_size * _PACKED
 
 
-def _survives(program: str, path: Path, needed: int, source: str) -> bool:
+def _survives(program: str, path: Path, needed: int, source: str, *more: str) -> bool:
     size = _unpacked_bytes(path)
     room = min(needed + _BYTES_FOR_EACH * size, _MAX_BYTES)
     seconds = min(MIN_SECONDS + size // BYTES_PER_SECOND, MAX_SECONDS)
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and program; the path is an argument, not a command
-            [sys.executable, "-P", "-c", _LIMITS + program, str(path.absolute()), str(room)],
+            [sys.executable, "-P", "-c", _LIMITS + program, str(path.absolute()), str(room), *more],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

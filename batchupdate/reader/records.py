@@ -26,6 +26,7 @@ class ReadOptions:
         delimiter: what separates a text file's columns: one character, or its name.
         limit: read only so many data rows, from the first on.
         header_row: number of the row with the headings.
+        widths: how many characters each column of a text file has, whose columns have fixed widths.
         mixed: ignore what means nothing for a file's format, because it is said of several files.
     """
 
@@ -34,6 +35,7 @@ class ReadOptions:
     delimiter: str | None = None
     limit: int | None = None
     header_row: int | None = None
+    widths: tuple[int, ...] | None = None
     mixed: bool = False
 
 
@@ -63,6 +65,7 @@ class Records(Protocol):
         notices: what was found out or guessed, as sentences for the user.
         columns_before: how many columns lie left of the first one in a record.
         first_number: number of the first record: 1, or 0 where the headings are no row of the file.
+        typed: whether its cells have types of their own, so that some can be `FloatText`.
     """
 
     format: str
@@ -72,6 +75,7 @@ class Records(Protocol):
     notices: tuple[str, ...]
     columns_before: int
     first_number: int
+    typed: bool
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The records from the first on, blank ones too, at most `size` at a time; anew at every call."""

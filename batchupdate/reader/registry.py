@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 _HEADER = frozenset({"header_row"})
 _TEXT = _HEADER | {"encoding", "delimiter"}
 _SHEET = _HEADER | {"sheet"}
-OPTIONS = _TEXT | _SHEET
+_FIXED = _HEADER | {"encoding", "widths"}
+OPTIONS = _TEXT | _SHEET | _FIXED
 """The options of `ReadOptions` that mean something for some formats only."""
+
+
+_SAS7BDAT = bytes(12) + bytes.fromhex("c2ea8160b31411cfbd92080009c7318c181f1011")
 
 
 class _Opener(Protocol):
@@ -89,7 +93,16 @@ FORMATS: dict[str, Format] = {
         Format("xlsb", "an Excel workbook", "excel.xlsb:open_xlsb", (".xlsb",), _SHEET, workbook=True),
         Format("xls", "an Excel workbook", "excel.xls:open_xls", (".xls",), _SHEET, workbook=True),
         Format("ods", "an OpenDocument spreadsheet", "excel.ods:open_ods", (".ods",), _SHEET, workbook=True),
-        Format("parquet", "a Parquet file", "parquet:ParquetRecords", (".parquet",), magic=b"PAR1"),
+        Format("fwf", "a text file with columns of fixed width", "pandas_formats:open_fixed_width", (".fwf",), _FIXED),
+        Format("parquet", "a Parquet file", "pandas_formats:open_parquet", (".parquet",), magic=b"PAR1"),
+        Format("feather", "a Feather file", "pandas_formats:open_feather", (".feather", ".arrow"), magic=b"ARROW1"),
+        Format("orc", "an ORC file", "pandas_formats:open_orc", (".orc",), magic=b"ORC"),
+        Format("stata", "a Stata file", "pandas_formats:open_stata", (".dta",), magic=b"<stata_dta>"),
+        Format("spss", "an SPSS file", "pandas_formats:open_spss", (".sav", ".zsav"), magic=b"$FL"),
+        Format("sas7bdat", "a SAS file", "pandas_formats:open_sas7bdat", (".sas7bdat",), magic=_SAS7BDAT),
+        Format("xpt", "a SAS file", "pandas_formats:open_xpt", (".xpt",), magic=b"HEADER RECORD*******"),
+        Format("html", "a web page (HTML)", "pandas_formats:open_html", (".html", ".htm"), frozenset({"sheet"})),
+        Format("xml", "an XML file", "pandas_formats:open_xml", (".xml",)),
     )
 }
 

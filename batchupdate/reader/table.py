@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
+    from batchupdate.reader.addresses import Addressing
     from batchupdate.reader.records import ReadOptions, Records
 
 MAX_BATCH_CELLS = 1_000_000
@@ -63,6 +64,7 @@ class Table:
         encoding: Python's name of a text file's encoding, None for a workbook.
         delimiter: the character between a text file's columns, None for a workbook.
         sheet: name of the sheet that is read, None for a text file.
+        typed: whether its cells have types of their own, so that some can be `FloatText`.
         columns: the headings as typed, trimmed; a column without a heading is ''. Our own columns are left out.
         notices: what was found out or guessed, as sentences for the user.
         header_row: number of the header's row, 1 unless blank rows stand above it, 0 where it is
@@ -77,7 +79,13 @@ class Table:
     labels = ONE_FILE
     rows: Sequence[int] = ()
 
-    def __init__(self, records: Records, source: str, options: ReadOptions) -> None:
+    def __init__(
+        self,
+        records: Records,
+        source: str,
+        options: ReadOptions,
+        addresses: Callable[[tuple[int, ...] | None], Addressing] | None = None,
+    ) -> None:
         self._records = records
         self._limit = options.limit
         self._opened = ExitStack()
@@ -87,13 +95,15 @@ class Table:
         self.encoding = records.encoding
         self.delimiter = records.delimiter
         self.sheet = records.sheet
+        self.typed = records.typed
         header = find_header(records, source, options.header_row)
         self.header_row = header.number
         headings = [heading.strip() for heading in header.cells]
         self._width = len(headings)
         self._kept = previous_results.kept_columns(headings)
         self.own = self._kept is not None
-        self.addresses = Addresses(records.sheet, records.columns_before, self._width, self._kept)
+        own = Addresses(records.sheet, records.columns_before, self._width, self._kept)
+        self.addresses: Addressing = addresses(self._kept) if addresses else own
         self._copy_of_id = previous_results.own_place(headings, ID_COLUMN) if self.own else 0
         self._error = previous_results.own_place(headings, ERROR_COLUMN) if self.own else 0
         # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.
@@ -152,12 +162,15 @@ class Table:
     ) -> None:
         self.close()
 
-    def address(self, row: int, column: int) -> str:
+    def address(self, row: int, column: int | None) -> str:
         """Where a cell stands, as a spreadsheet program writes it: `changes!C17`, or `C17` in a file without sheets.
+
+        In a DataFrame it is as pandas has it: `df.loc['k3', 'name']`, or `df.loc['k3']` for a row.
 
         Args:
             row: the row's number.
-            column: the place of the cell in its `Row`, and of its heading in `columns`, from 0.
+            column: the place of the cell in its `Row`, and of its heading in `columns`, from 0; None for a whole row,
+                which has no address in a file.
         """
         return self.addresses.of(row, column)
 

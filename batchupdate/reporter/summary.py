@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from batchupdate.config.rate import just_below
+from batchupdate.errors import ConfigError
 from batchupdate.model import ONE_FILE
 from batchupdate.reporter.atomic_write import replacing
 from batchupdate.reporter.results_csv import iso
 from batchupdate.util.text import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from batchupdate.model import ErrorGroup, InputFile, Outcome, RowLabels, Sessions
+    from pandas import DataFrame, Series
+
+    from batchupdate.model import ErrorGroup, InputFile, Line, Outcome, RowLabels, Sessions
 
 ENOUGH = 50
 """With fewer requests, nothing is said about what the API allows."""
@@ -37,6 +40,15 @@ class Stopped(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class RunRows:
+    """A run's rows as its journal has them: the input's headings, the most cells that a row has, and the rows."""
+
+    columns: Sequence[str]
+    width: int
+    lines: Callable[[], Iterator[Line]]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What one run came to.
 
@@ -44,7 +56,7 @@ class Summary:
     rate itself to be found out. `stopped` says why the run ended early, `left` how many rows it would send if resumed,
     and `retry_of` which run's rows these are. `files` are listed where there are several, and `labels` says how their
     rows are called. `notices` are sentences for the user about the reports themselves, such as that one had to take a
-    second name.
+    second name. `kept` are the run's rows; None where its journal is damaged.
     """
 
     run_id: str
@@ -65,6 +77,61 @@ class Summary:
     notices: list[str] = field(default_factory=list)
     files: Sequence[InputFile] = ()
     labels: RowLabels = ONE_FILE
+    kept: RunRows | None = field(default=None, repr=False, compare=False)
+
+    @overload
+    def results(self) -> DataFrame: ...
+
+    @overload
+    def results(self, chunksize: int) -> Iterator[DataFrame]: ...
+
+    def results(self, chunksize: int | None = None) -> DataFrame | Iterator[DataFrame]:
+        """Every input row with its outcome, as a pandas DataFrame with the columns of `results.csv`.
+
+        It is read from the journal, which lies in the run's folder. The input's own columns are text, as typed, and
+        `_finished_at` is UTC. In a run of a DataFrame, `_row` is the position counted from 1: `df.iloc[_row - 1]`.
+
+        Args:
+            chunksize: give an iterator over frames of at most so many rows instead, for runs that memory does not hold.
+
+        Raises:
+            ConfigError: there is no readable journal any more.
+        """
+        from batchupdate import frames  # noqa: PLC0415 - it loads pandas
+
+        kept = self._kept()
+        size = frames.ROWS_AT_ONCE if chunksize is None else chunksize
+        parts = frames.result_frames(kept.lines(), kept.columns, kept.width, self.labels, size)
+        return frames.joined(parts, frames.no_results(kept.columns)) if chunksize is None else parts
+
+    def durations(self) -> Series[float]:
+        """How long the last request of each row took, in milliseconds: count, mean, p50, p95, p99 and max.
+
+        Raises:
+            ConfigError: there is no readable journal any more.
+        """
+        from batchupdate import frames  # noqa: PLC0415 - as above
+
+        return frames.durations(self._kept().lines())
+
+    def timeline(self, every: str = "1s") -> DataFrame:
+        """For each span of time, how many rows ended in each outcome, and `rows_per_s`.
+
+        Args:
+            every: the length of a span, as pandas writes it: `1s`, `5min`.
+
+        Raises:
+            ConfigError: there is no readable journal any more.
+            ValueError: pandas does not know such a span.
+        """
+        from batchupdate import frames  # noqa: PLC0415 - as above
+
+        return frames.timeline(self._kept().lines(), every)
+
+    def _kept(self) -> RunRows:
+        if self.kept is None:
+            raise ConfigError(f"The journal of the run {self.run_id} is damaged.", "Read its results.csv instead.")
+        return self.kept
 
     @property
     def source(self) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import SUCCEEDED, files_of, labels_of
-from batchupdate.reporter import Stopped, Summary, placed, write_reports
+from batchupdate.reporter import RunRows, Stopped, Summary, placed, write_reports
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
-    from batchupdate.model import Outcome
+    from batchupdate.model import Line, Outcome
     from batchupdate.runs.folder import RunFolder
 
 
@@ -108,7 +110,14 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         meta.get("retry_of", ""),
         files=files,
         labels=labels,
+        kept=RunRows(meta["columns"], meta["width"], partial(_lines, folder.journal)),
     )
+
+
+def _lines(path: Path) -> Iterator[Line]:
+    """A run's rows, from its journal as it is by then."""
+    with Journal.open(path) as journal:
+        yield from journal.lines()
 
 
 def _all_succeeded(counts: Mapping[Outcome, int]) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from batchupdate.config.rate import rate_in_force
 from batchupdate.reader import STDIN
+from batchupdate.reader.sources import file_digest
 from batchupdate.util.text import short_names
 from batchupdate.util.version import __version__
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from batchupdate.reader.sources import Source
     from batchupdate.targets import Target
 
-HASH_CHUNK = 1 << 20
-
 
 def changed_since(kept: Mapping[str, Any]) -> list[str]:
     """The inputs that stand where they stood, and are others now."""
@@ -32,22 +31,14 @@ def changed_since(kept: Mapping[str, Any]) -> list[str]:
 def _has_changed(kept: Mapping[str, Any]) -> bool:
     path = Path(kept["path"])
     try:
-        return kept["path"] != STDIN and path.is_file() and _digest(path) != kept["sha256"]
+        return kept["path"] != STDIN and path.is_file() and file_digest(path) != kept["sha256"]
     except OSError:
         return False
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(HASH_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _input_facts(sources: Sequence[Source]) -> dict[str, Any]:
     """What the journal keeps about the input; the digest of several files is that of their digests, in order."""
-    files = [{"path": source.place, "sha256": _digest(source.path)} for source in sources]
+    files = [{"path": source.place, "sha256": source.digest()} for source in sources]
     if len(files) == 1:
         return dict(files[0])
     names = short_names([source.name for source in sources])

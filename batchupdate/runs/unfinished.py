@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.errors import BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
 from batchupdate.reader import STDIN
+from batchupdate.reader.files.remote import is_database
+from batchupdate.reader.sources import can_be_read_again
 from batchupdate.runs.folder import RunFolder, all_runs, create
 from batchupdate.runs.lock import one_at_a_time
 
@@ -121,7 +123,8 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any]) -> _Found:
                 found.otherwise.append((folder.run_id, left))
             continue
         if meta["input"]["sha256"] != facts["input"]["sha256"]:
-            if left and meta.get("sealed") and meta["input"]["path"] == facts["input"]["path"] != STDIN:
+            path = facts["input"]["path"]
+            if left and meta.get("sealed") and meta["input"]["path"] == path and can_be_read_again(path):
                 found.of_older_file.append((folder.run_id, left))
             continue
         if meta.get("sealed"):
@@ -154,5 +157,11 @@ def remove_if_unused(folder: RunFolder) -> None:
 def name_of(told: Mapping[str, Any]) -> str:
     """What a run is named after."""
     files = told.get("files") or [told]
-    name = "stdin" if files[0]["path"] == STDIN else Path(files[0]["path"]).stem.replace(".", "-")
+    path = files[0]["path"]
+    if is_database(path):
+        name = "query"
+    elif can_be_read_again(path):
+        name = Path(path).stem.replace(".", "-")
+    else:
+        name = "stdin" if path == STDIN else "dataframe"
     return f"{name[:MAX_STEM]}-and-{len(files) - 1}-more" if len(files) > 1 else name

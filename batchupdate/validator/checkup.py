@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, overload
 
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE
+from batchupdate.model import Level
+from batchupdate.util.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pandas import DataFrame
+
+    from batchupdate.model import Problem
 
 
 @dataclass(slots=True)
@@ -15,7 +25,8 @@ class Checkup:
     `rows` are the data rows, `invalid` those of them that can't be sent, `superseded` those whose place another row
     for the same record takes, `skipped` those that the conditions in `when` leave out, `untouched` those that were
     pulled and not edited. `codes` counts problems by code, warnings among them, and `cleared` by field the cells that
-    will be cleared: sent as null or empty. `files` are the data rows of each file where there are several.
+    will be cleared: sent as null or empty. `files` are the data rows of each file where there are several. `found` are
+    the problems themselves, in the order in which they were found.
     """
 
     source: str
@@ -30,6 +41,33 @@ class Checkup:
     codes: Counter[str] = field(default_factory=Counter)
     cleared: Counter[str] = field(default_factory=Counter)
     files: dict[str, int] = field(default_factory=dict)
+    found: Spool[Problem] = field(default_factory=Spool, repr=False, compare=False)
+
+    def add(self, problem: Problem) -> None:
+        """Counts and keeps a problem."""
+        self.codes[problem.code] += 1
+        self.warnings += problem.level is Level.WARNING
+        self.found.append(problem)
+
+    @overload
+    def problems(self) -> DataFrame: ...
+
+    @overload
+    def problems(self, chunksize: int) -> Iterator[DataFrame]: ...
+
+    def problems(self, chunksize: int | None = None) -> DataFrame | Iterator[DataFrame]:
+        """Every problem, as a pandas DataFrame: code, level, file, row, column, cell, address and message.
+
+        They are kept in a temporary file beyond the first thousands, and are gone with this object. There are none of a
+        run that is resumed: its file is not checked again.
+
+        Args:
+            chunksize: give an iterator over frames of at most so many rows instead.
+        """
+        from batchupdate import frames  # noqa: PLC0415 - it loads pandas
+
+        parts = frames.problem_frames(self.found, frames.ROWS_AT_ONCE if chunksize is None else chunksize)
+        return frames.joined(parts, frames.no_problems()) if chunksize is None else parts
 
     @property
     def exit_code(self) -> int:

@@ -23,9 +23,9 @@ class Problems:
     closed_rows: set[int] = field(default_factory=set)
     _closed_cells: set[tuple[int, str]] = field(default_factory=set)
 
-    def add(self, problem: Problem) -> None:
-        """Adds a problem, unless its row or cell is closed."""
-        if problem.code in _OF_THE_ID and problem.level is Level.ERROR:
+    def add(self, problem: Problem, *, of_id: bool = True) -> None:
+        """Adds a problem, unless its row or cell is closed; `of_id` is whether its code may concern the id."""
+        if of_id and problem.code in _OF_THE_ID and problem.level is Level.ERROR:
             self.unidentified_rows.add(problem.row)
         if problem.row in self.closed_rows or (
             self._closed_cells and (problem.row, problem.column) in self._closed_cells
@@ -42,7 +42,7 @@ class Problems:
 
     def add_and_close_cell(self, problem: Problem, *, of_id: bool) -> None:
         """Adds a problem; if it is an error, nothing more is reported about its cell."""
-        self.add(problem)
+        self.add(problem, of_id=of_id)
         if problem.level is Level.ERROR:
             self._closed_cells.add((problem.row, problem.column))
             if of_id:

@@ -51,6 +51,8 @@ SAID: dict[str, tuple[str, Any]] = {
     "input.encoding": ("cp1252", "cp1252"),
     "input.delimiter": (";", ";"),
     "input.header_row": ("4", 4),
+    "input.widths": ("8,20,5", (8, 20, 5)),
+    "input.query": ("SELECT 1", "SELECT 1"),
     "input.null_marker": ("NIL", "NIL"),
     "input.empty_marker": ("NONE", "NONE"),
     "input.on_duplicate": ("merge", "merge"),
@@ -136,6 +138,7 @@ OTHERS: dict[str, Any] = {
     "input.on_duplicate": "last",
     "input.strictness": "strict",
     "input.decimal": ".",
+    "input.widths": "1,2",
 }
 
 

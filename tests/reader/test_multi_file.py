@@ -13,6 +13,7 @@ from batchupdate.errors import InputError
 from batchupdate.model import MOST_ROWS, RowRef
 from batchupdate.reader import ReadOptions
 from batchupdate.reader import multi_file as module
+from batchupdate.reader import sources as sources_module
 from batchupdate.reader.multi_file import Tables, open_tables
 from batchupdate.reader.sources import local_copies
 from batchupdate.reader.table import Table
@@ -212,7 +213,7 @@ def test_a_sentence_that_goes_for_several_files_is_told_once(make: Make) -> None
 def test_one_heavy_file_is_open_at_a_time(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [make(gzip.compress(b"id,name\n1,a\n"), f"{name}.csv.gz") for name in "abc"]
     opened = most = 0
-    real_open, real_close = module.open_table, Table.close
+    real_open, real_close = sources_module.open_table, Table.close
 
     def open_table(*args: Any, **more: Any) -> Table:
         nonlocal opened, most
@@ -225,7 +226,7 @@ def test_one_heavy_file_is_open_at_a_time(make: Make, monkeypatch: pytest.Monkey
         opened -= 1
         real_close(table)
 
-    monkeypatch.setattr(module, "open_table", open_table)
+    monkeypatch.setattr(sources_module, "open_table", open_table)
     monkeypatch.setattr(Table, "close", close)
     assert len(Whole(paths).rows) == 3
     assert (opened, most) == (0, 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 import batchupdate
 
 
@@ -30,6 +32,9 @@ async def main() -> int:
     checkup: batchupdate.Checkup = batchupdate.check_file("in.csv", settings, on_problem=found)
     several: dict[str, int] = batchupdate.check_file(["a.csv", Path("b.xlsx")], settings).files
     print(several, (await batchupdate.run_file([Path("a.csv"), Path("b.csv")], settings)).files)
+    frame: pd.DataFrame = batchupdate.check_file(pd.DataFrame({"id": ["1"]}), settings).problems()
+    for chunk in (await batchupdate.run_file([frame, "b.csv"], settings)).results(chunksize=1000):
+        print(chunk["_outcome"].value_counts())
     try:
         summary: batchupdate.Summary = await batchupdate.run_file(
             Path("in.csv"), settings, new=True, on_problem=found, on_progress=told, environ={"LANGDOCK_API_KEY": "k"}
@@ -37,6 +42,8 @@ async def main() -> int:
         summary = await batchupdate.resume("latest", settings, on_progress=told)
         failed = batchupdate.Selection(outcomes=[batchupdate.Outcome.FAILED], statuses=[(500, 599)])
         summary = await batchupdate.retry(summary.run_id, failed)
+        results: pd.DataFrame = summary.results()
+        print(results.dtypes, summary.durations()["p95"], summary.timeline("1min")["rows_per_s"].max())
     except (batchupdate.UsageError, batchupdate.RunLocked) as error:
         print(error.message, error.hint)
         return error.exit_code

@@ -10,7 +10,7 @@ import re
 from pathlib import Path, PurePath
 
 from batchupdate.errors import InputError
-from batchupdate.reader.files.remote import url_of
+from batchupdate.reader.files.remote import is_database, url_of
 from batchupdate.reader.registry import SUFFIXES
 
 MAX_NEAR = 3
@@ -41,7 +41,7 @@ def natural_key(path: str) -> list[list[str | int]]:
 
 
 def _files(word: str) -> list[str]:
-    if not glob.has_magic(word) or url_of(word) is not None or os.path.lexists(word):
+    if not glob.has_magic(word) or url_of(word) is not None or is_database(word) or os.path.lexists(word):
         return [word]
     found = [
         path

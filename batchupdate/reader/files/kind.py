@@ -53,6 +53,9 @@ _CONTROL = frozenset(range(32)) - set(b"\t\n\v\f\r\x1a\x1b")
 
 _WORKBOOK_SUFFIXES = frozenset(suffix for each in FORMATS.values() if each.workbook for suffix in each.suffixes)
 _TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
+_BY_NAME_ALONE = ("html", "xml", "fwf", "stata")
+"""A page or a document is mostly no table, so that it is read as one only where its name says what it is; old Stata
+files and columns of fixed width begin with nothing that tells."""
 _FIRST_LINE_BYTES = 16 << 20
 
 
@@ -86,6 +89,9 @@ def _name_of_format(path: Path, head: bytes, source: str) -> str:
             return each.name
     if _is_json_lines(path, head):
         return "jsonl"
+    for name in _BY_NAME_ALONE:
+        if path.suffix.lower() in FORMATS[name].suffixes:
+            return name
     _refuse_others(head, source)
     return "csv"
 

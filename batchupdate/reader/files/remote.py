@@ -23,6 +23,11 @@ def url_of(path: Path | str) -> str | None:
     return f"{found[1].lower()}://{found[2]}" if found else None
 
 
+def is_database(path: Path | str) -> bool:
+    """Whether a path is the URL of a database: `sql+postgresql://…`."""
+    return str(path).startswith("sql+")
+
+
 def public_name(url: str) -> str:
     """A URL for use in a sentence: without user, password, query and fragment, each of which can be a credential."""
     scheme, _, rest = url.partition("://")

@@ -28,7 +28,7 @@ class CellText:
     """
 
     def __init__(self, target: Target, columns: ColumnMap, strictness: Strictness) -> None:
-        self._columns = [(mapped, _kind(mapped, target)) for mapped in columns.mapped]
+        self._columns = [(mapped, kind_of(mapped, target)) for mapped in columns.mapped]
         self._pick = itemgetter(*[mapped.index for mapped in columns.mapped])  # an id and a field at least
         self._strictness = strictness
 
@@ -80,7 +80,7 @@ class CellText:
         return kept
 
 
-def _kind(mapped: MappedColumn, target: Target) -> Kind:
+def kind_of(mapped: MappedColumn, target: Target) -> Kind:
     """What to expect in a column's cells."""
     if mapped.name in target.id:
         return "ruled_id" if target.id[mapped.name].regex else "id"

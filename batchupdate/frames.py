@@ -1,0 +1,169 @@
+"""pandas at the edge: results and problems as DataFrames, whole or in pieces, and figures over time.
+
+How a DataFrame is read as an input stands in `reader/data_frame.py`.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pydantic_core import from_json
+
+from batchupdate.model import Level, Outcome
+from batchupdate.spreadsheet.reserved_columns import EXTRA, FILE, RESULT_COLUMNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from batchupdate.model import Line, Problem, RowLabels
+
+ROWS_AT_ONCE = 10_000
+
+_OUTCOMES = pd.CategoricalDtype([outcome.value for outcome in Outcome])
+_LEVELS = pd.CategoricalDtype([level.value for level in Level])
+_UTC = pd.DatetimeTZDtype("ns", "UTC")
+_RESULT_TYPES = dict(
+    zip(
+        RESULT_COLUMNS,
+        ("Int64", "string", _OUTCOMES, "Int64", "Int64", "string", "string", _UTC, "Float64"),
+        strict=True,
+    )
+)
+_PROBLEM_TYPES: dict[str, Any] = {
+    "code": "string",
+    "level": _LEVELS,
+    "file": "string",
+    "row": "Int64",
+    "column": "string",
+    "cell": "string",
+    "address": "string",
+    "message": "string",
+}
+QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
+
+
+def problem_frames(problems: Iterable[Problem], size: int = ROWS_AT_ONCE) -> Iterator[pd.DataFrame]:
+    """Problems as DataFrames of at most `size` rows: code, level, file, row, column, cell, address and message.
+
+    `row` is the row's number in its file; in a DataFrame it is the position, counted from 1.
+    """
+    start = 0
+    for part in _batches(problems, size):
+        rows = [
+            (one.code, one.level.value, one.file, one.row, one.column, one.cell, one.address, one.message)
+            for one in part
+        ]
+        yield _frame(dict(zip(_PROBLEM_TYPES, zip(*rows, strict=True), strict=True)), _PROBLEM_TYPES, start)
+        start += len(part)
+
+
+def result_frames(
+    lines: Iterable[Line], columns: Sequence[str], width: int, labels: RowLabels, size: int = ROWS_AT_ONCE
+) -> Iterator[pd.DataFrame]:
+    """Rows and their outcomes as DataFrames of at most `size` rows, with the columns of `results.csv`.
+
+    Args:
+        lines: the rows in input order.
+        columns: the input's headings.
+        width: the most cells that any row has; those beyond the headings get columns of their own.
+        labels: how the rows are called; where there are several files, `_file` says which one a row is of.
+        size: the most rows of a frame.
+    """
+    own = [*columns, *(f"{EXTRA}{number + 1}" for number in range(width - len(columns)))]
+    start = 0
+    for part in _batches(lines, size):
+        cells = [from_json(line.cells) for line in part]
+        texts = list(zip(*([*row, *[""] * (len(own) - len(row))] for row in cells), strict=True))
+        frames = [pd.DataFrame(dict(enumerate(texts)), dtype="string").set_axis(own, axis=1)] if own else []
+        if labels.names:
+            files = pd.Categorical([labels.file(line.number) for line in part], categories=list(labels.names))
+            frames.append(pd.DataFrame({FILE: files}))
+        results = [
+            (
+                labels.row(line.number),
+                line.record_id,
+                line.outcome,
+                line.http_status,
+                line.attempts,
+                line.error,
+                line.request_id,
+                line.finished_at,
+                line.duration_ms,
+            )
+            for line in part
+        ]
+        frames.append(_frame(dict(zip(RESULT_COLUMNS, zip(*results, strict=True), strict=True)), _RESULT_TYPES, 0))
+        whole = pd.concat(frames, axis=1)
+        whole.index = pd.RangeIndex(start, start + len(part))
+        start += len(part)
+        yield whole
+
+
+def joined(frames: Iterable[pd.DataFrame], empty: pd.DataFrame) -> pd.DataFrame:
+    """Pieces as one frame; `empty` where there is none."""
+    parts = list(frames)
+    return pd.concat(parts) if parts else empty
+
+
+def no_problems() -> pd.DataFrame:
+    """A frame of problems without any."""
+    return _frame(dict.fromkeys(_PROBLEM_TYPES, ()), _PROBLEM_TYPES, 0)
+
+
+def no_results(columns: Sequence[str]) -> pd.DataFrame:
+    """A frame of results without rows."""
+    own = pd.DataFrame(dict.fromkeys(range(len(columns)), ()), dtype="string").set_axis(list(columns), axis=1)
+    return pd.concat([own, _frame(dict.fromkeys(RESULT_COLUMNS, ()), _RESULT_TYPES, 0)], axis=1)
+
+
+def durations(lines: Iterable[Line]) -> pd.Series[float]:
+    """How long requests took, in milliseconds: count, mean, p50, p95, p99 and max of each row's last request."""
+    taken = pd.Series([line.duration_ms for line in lines if line.duration_ms is not None], dtype="float64")
+    figures = {"count": float(len(taken)), "mean": taken.mean()}
+    figures |= {name: float(taken.quantile(share)) for name, share in QUANTILES.items()}
+    return pd.Series({**figures, "max": taken.max()}, name="duration_ms")
+
+
+def timeline(lines: Iterable[Line], every: str) -> pd.DataFrame:
+    """What a run did over time: for each span of time, how many rows ended in each outcome, and rows per second.
+
+    Args:
+        lines: the rows; those that were never sent have no time and are left out.
+        every: the length of a span, as pandas writes it: `1s`, `5min`.
+
+    Raises:
+        ValueError: pandas does not know such a span.
+    """
+    span = pd.Timedelta(every)
+    ended = [(line.finished_at, line.outcome) for line in lines if line.finished_at is not None]
+    times, outcomes = zip(*ended, strict=True) if ended else ((), ())
+    counted = pd.DataFrame({outcome: [one == outcome for one in outcomes] for outcome in _OUTCOMES.categories})
+    counted.index = pd.DatetimeIndex(_times(times))
+    counted = counted.resample(span).sum().astype("int64")
+    counted["rows_per_s"] = counted.sum(axis=1) / span.total_seconds()
+    return counted
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    rest = iter(items)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def _frame(columns: dict[str, Sequence[Any]], types: dict[str, Any], start: int) -> pd.DataFrame:
+    """A frame of columns with these types."""
+    made = {
+        name: _times(values) if types[name] is _UTC else pd.array(list(values), dtype=types[name])
+        for name, values in columns.items()
+    }
+    frame = pd.DataFrame(made)
+    frame.index = pd.RangeIndex(start, start + len(frame))
+    return frame
+
+
+def _times(seconds: Sequence[float | None]) -> pd.Series[Any]:
+    """Unix times as UTC, to the microsecond, which is what a float holds of them."""
+    whole = pd.array([None if one is None else round(one * 1e6) for one in seconds], dtype="Int64")
+    return pd.to_datetime(pd.Series(whole), unit="us", utc=True).astype(_UTC)
