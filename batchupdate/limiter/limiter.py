@@ -1,4 +1,4 @@
-"""Whose turn it is: joins the gate, the pause, the controller, the requests in flight and the breaker."""
+"""Whose turn it is: joins the bucket, the pause, the controller, the requests in flight and the breaker."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import math
 from typing import TYPE_CHECKING
 
 from batchupdate.limiter.breaker import Breaker
+from batchupdate.limiter.bucket import TokenBucket
 from batchupdate.limiter.controller import Controller
-from batchupdate.limiter.gate import CATCH_UP_S, Gate, Pace
 from batchupdate.limiter.in_flight import InFlight
+from batchupdate.limiter.pacer import CATCH_UP_S, Pacer
 from batchupdate.limiter.pause import SHORTEST_HOLD_S, Pause
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Limiter:
         self._clock = clock
         self._delay = delay
         self._max_wait_s = max_wait_s
-        self._gate = Gate(rate.per_s, burst, now)
+        self._bucket = TokenBucket(rate.per_s, burst, clock) if rate.limited else None
         self._pause = Pause(now)
         self._breaker = Breaker()
         self._in_flight = InFlight(math.inf if concurrency is None else concurrency, adaptive=adaptive)
@@ -70,7 +71,7 @@ class Limiter:
         self._ramping = False
         self._ramp_from = now
         self._blocked_at = -math.inf
-        self._pace = Pace(now)
+        self._pace = Pacer(now)
         self._controller = Controller(now, rate.per_s) if adaptive else None
         self._out: dict[float, tuple[int, int]] = {}
         self._given = 0
@@ -125,7 +126,9 @@ class Limiter:
         """When the next turn may be had, on the clock; infinite as long as one that is out must come back first."""
         if self._in_flight.count >= self._room:
             return math.inf
-        due = max(self._gate.opens_at(), self._pause.until)
+        due = self._pause.until
+        if self._bucket is not None:
+            due = max(due, self._clock.monotonic() + self._bucket.room_in_s())
         if self._controller is None:
             return due
         return max(due, self._pace.opens_at(self._controller.rate), self._controller.told.closed_until)
@@ -161,7 +164,7 @@ class Limiter:
                 self._eager_at = now
             if now < due:
                 return None
-        if not self._gate.take(now):
+        if self._bucket is not None and not self._bucket.take():
             self._eager_at = now
             return None
         in_flight.count += 1
