@@ -11,8 +11,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from typing import TYPE_CHECKING, Any
 
 from aiolimiter import AsyncLimiter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
 
 from batchupdate.config.rate import Rate
 from batchupdate.limiter import Limiter
@@ -29,14 +33,34 @@ async def alone(turns: int) -> None:
         await bucket.acquire()
 
 
-async def limited(turns: int, *, adaptive: bool) -> None:
-    """The limiter, as the pool of workers uses it."""
-    limiter = Limiter(Rate(ROOM), ROOM, SystemClock(), float, concurrency=8, adaptive=adaptive)
-    taken = 0
-    while taken < turns:
-        if (turn := limiter.try_turn()) is not None:
-            limiter.passed(turn, (), 0.001)
-            taken += 1
+async def fixed(turns: int) -> None:
+    """The limiter at a rate that is never used up, as the pool of workers uses it."""
+    limiter = Limiter(Rate(ROOM), ROOM, SystemClock(), float, concurrency=8)
+    for _ in range(turns):
+        turn = limiter.try_turn()
+        assert turn is not None
+        limiter.passed(turn)
+
+
+class DueClock(SystemClock):
+    """A clock that is set to when the next turn is due, so that only the work is measured, and not the waiting."""
+
+    time = 0.0
+
+    def monotonic(self) -> float:
+        """See `Clock`."""
+        return self.time
+
+
+async def auto(turns: int) -> None:
+    """The limiter with `--rate auto`."""
+    clock = DueClock()
+    limiter = Limiter(Rate(10_000.0), 1, clock, float, concurrency=8, adaptive=True)
+    for _ in range(turns):
+        clock.time += 1 / limiter.rate_per_s + 1e-6
+        turn = limiter.try_turn()
+        assert turn is not None
+        limiter.passed(turn)
 
 
 def main() -> None:
@@ -46,13 +70,14 @@ def main() -> None:
     turns = parser.parse_args().turns
     for name, work in (
         ("aiolimiter alone", lambda: alone(turns)),
-        ("fixed rate", lambda: limited(turns, adaptive=False)),
+        ("fixed rate", lambda: fixed(turns)),
+        ("auto", lambda: auto(turns)),
     ):
         best = min(_seconds(work) for _ in range(5))
         print(f"{name:20} {best / turns * 1e6:6.2f} µs a turn")
 
 
-def _seconds(work) -> float:
+def _seconds(work: Callable[[], Coroutine[Any, Any, None]]) -> float:
     began = time.process_time()
     asyncio.run(work())
     return time.process_time() - began
