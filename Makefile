@@ -53,6 +53,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/limiter_sim.py
+	$(BIN)/python benchmarks/limiter_turn.py
 	$(BIN)/python benchmarks/limiter_real.py
 
 clean:

@@ -97,7 +97,7 @@ class Turns(Protocol):
         """Takes a turn if one may be had at once; returns when it was given, or None."""
         ...
 
-    def passed(self, sent_at: float, allowances: Sequence[Allowance] = (), latency_s: float | None = None) -> None:
+    def passed(self, sent_at: float, allowances: Sequence[Allowance] = ()) -> None:
         """Gives a turn back: its request got through."""
         ...
 
@@ -105,7 +105,7 @@ class Turns(Protocol):
         """Gives a turn back and holds everybody; returns whether this was a new offence."""
         ...
 
-    def failed(self, sent_at: float, *, reached: bool) -> bool:
+    def failed(self, sent_at: float) -> bool:
         """Gives a turn back: the server failed, or never answered; returns whether everybody pauses for that."""
         ...
 
@@ -373,12 +373,12 @@ class WorkerPool:
                 self._throttled += 1
                 fresh = turns.hold(sent_at, verdict.wait_s, self._heard(answer))
             elif answer.status < SERVER_ERROR:
-                turns.passed(sent_at, self._heard(answer), answer.duration_s)
+                turns.passed(sent_at, self._heard(answer))
                 return False
             else:
-                fresh = turns.failed(sent_at, reached=True)
+                fresh = turns.failed(sent_at)
         else:
-            fresh = turns.failed(sent_at, reached=answer.ambiguous)
+            fresh = turns.failed(sent_at)
             self._unreached += fresh
         self._give_up_if_down(verdict)
         return fresh

@@ -1,4 +1,4 @@
-"""Whose turn it is: joins the gate, the pause, the controller, the requests in flight and the breaker."""
+"""Whose turn it is: joins the bucket, the pause, the adaptive rate, the cap on requests in flight and the breaker."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from batchupdate.limiter.adaptive_rate import AdaptiveRate
 from batchupdate.limiter.breaker import Breaker
-from batchupdate.limiter.controller import Controller
-from batchupdate.limiter.gate import CATCH_UP_S, Gate, Pace
-from batchupdate.limiter.in_flight import InFlight
+from batchupdate.limiter.bucket import TokenBucket
+from batchupdate.limiter.concurrency import Concurrency
+from batchupdate.limiter.pacer import CATCH_UP_S, Pacer
 from batchupdate.limiter.pause import SHORTEST_HOLD_S, Pause
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ LOOK_AGAIN_S = 0.5
 """The rate can rise while somebody waits for a turn at the old one; so no wait is longer than this."""
 
 LONGEST_PROBE_S = 15.0
-"""An API that keeps refusing, and says no word of when it will stop, is asked by one request after this time."""
-
-PATIENT_TRIPS = 1.5
-"""After a refusal, whatever got through comes back within this many round trips."""
+"""An API that keeps refusing, and does not say until when, is asked by one request after this time."""
 
 SHORT_TURNS = 3
 """A refusal that names no wait costs so many turns at first: most limits renew little by little."""
@@ -41,10 +39,10 @@ class Limiter:
         rate: the ceiling, never exceeded: turns per second, or unlimited.
         burst: how many turns may be taken at once after a quiet time.
         clock: where time comes from.
-        delay: seconds to hold after the n-th throttled reply or outage in a row (from 1) that names no wait itself.
+        delay: seconds to pause after the n-th throttled reply or outage in a row (from 1) that names no wait itself.
         concurrency: how many requests may be in flight; None leaves that to the caller.
         adaptive: whether to find the rate and the concurrency that the API allows, below these two.
-        max_wait_s: the longest hold that a reply may ask for, in seconds.
+        max_wait_s: the longest pause that a reply may ask for, in seconds.
     """
 
     def __init__(
@@ -59,44 +57,42 @@ class Limiter:
         max_wait_s: float = 300.0,
     ) -> None:
         now = clock.monotonic()
-        self._clock = clock
-        self._delay = delay
-        self._max_wait_s = max_wait_s
-        self._gate = Gate(rate.per_s, burst, now)
-        self._pause = Pause(now)
-        self._breaker = Breaker()
-        self._in_flight = InFlight(math.inf if concurrency is None else concurrency, adaptive=adaptive)
-        self._room = self._in_flight.learned
-        self._ramping = False
-        self._ramp_from = now
-        self._blocked_at = -math.inf
-        self._pace = Pace(now)
-        self._controller = Controller(now, rate.per_s) if adaptive else None
-        self._out: dict[float, tuple[int, int]] = {}
-        self._given = 0
-        self._last = -math.inf
-        self._eager_at = -math.inf
-        self._line = asyncio.Lock()
-        self._roomy: asyncio.Future[None] | None = None
         self.rate = rate
         self.down_since: float | None = None
         """Since when nothing got through, on the clock; None while requests do."""
+        self._clock = clock
+        self._delay = delay
+        self._max_wait_s = max_wait_s
+        self._bucket = TokenBucket(rate.per_s, burst, clock) if rate.limited else None
+        self._pause = Pause(now)
+        self._breaker = Breaker()
+        self._concurrency = Concurrency(math.inf if concurrency is None else concurrency, adaptive=adaptive)
+        self._room = self._concurrency.cap
+        self._ramp_from = math.inf  # since when the room grows one by one; infinite if it doesn't
+        self._blocked_at = -math.inf
+        self._adaptive = AdaptiveRate(now, rate.per_s) if adaptive else None
+        self._pacer = Pacer(now)
+        self._out: dict[float, tuple[int, int]] = {}  # by turn: its number, and how many were in flight with it
+        self._given = 0
+        self._last = -math.inf
+        self._limited_at = -math.inf  # when the rate last kept a request from leaving
+        self._line = asyncio.Lock()
+        self._roomy: asyncio.Future[None] | None = None
 
     @property
     def rate_per_s(self) -> float:
         """The rate in force, in requests per second; infinite for none."""
-        return self._controller.rate if self._controller else self.rate.per_s
+        return self._adaptive.per_s if self._adaptive else self.rate.per_s
 
     @property
     def allowed_per_s(self) -> float | None:
         """What the API was found to allow, in requests per second, and so what to set next time; None if unknown."""
-        if self._controller is None:
+        if self._adaptive is None:
             return None
-        told = self._controller.told.known_per_s
-        found = self._controller.found
-        if found is None:
-            return told if math.isfinite(told) else None
-        return min(found, told)
+        allowed = self._adaptive.advertised.known_per_s
+        if self._adaptive.found is not None:
+            allowed = min(allowed, self._adaptive.found)
+        return allowed if math.isfinite(allowed) else None
 
     @property
     def concurrency(self) -> float:
@@ -105,15 +101,14 @@ class Limiter:
 
     @property
     def waited_s(self) -> float:
-        """Seconds for which everybody was held so far."""
+        """Seconds for which everybody was paused so far."""
         return self._pause.waited_s(self._clock.monotonic())
 
     @property
     def holding_s(self) -> float:
-        """Seconds that everybody still has to hold, told or not; zero if nobody has to."""
+        """Seconds for which everybody is still paused, by a refusal or an empty limit; zero if nobody is."""
         now = self._clock.monotonic()
-        closed_until = -math.inf if self._controller is None else self._controller.told.closed_until
-        return max(self._pause.left_s(now), closed_until - now, 0.0)
+        return max(self._pause.left_s(now), self._closed_until - now, 0.0)
 
     @property
     def down_for_s(self) -> float:
@@ -122,23 +117,30 @@ class Limiter:
 
     @property
     def next_turn_at(self) -> float:
-        """When the next turn may be had, on the clock; infinite as long as one that is out must come back first."""
-        if self._in_flight.count >= self._room:
+        """When the next turn may be had, on the clock; infinite as long as one in flight must come back first."""
+        if self._concurrency.in_flight >= self._room:
             return math.inf
-        due = max(self._gate.opens_at(), self._pause.until)
-        if self._controller is None:
-            return due
-        return max(due, self._pace.opens_at(self._controller.rate), self._controller.told.closed_until)
+        due = max(self._pause.until, self._closed_until)
+        if self._adaptive is not None:
+            due = max(due, self._pacer.opens_at(self._adaptive.per_s))
+        if self._bucket is not None:
+            due = max(due, self._clock.monotonic() + self._bucket.room_in_s())
+        return due
+
+    @property
+    def _closed_until(self) -> float:
+        """Until when the replies say that nothing is left; the past if something is."""
+        return -math.inf if self._adaptive is None else self._adaptive.advertised.closed_until
 
     async def turn(self) -> float:
         """Waits for the caller's turn and takes it. Returns the time on the clock at which it was given."""
         async with self._line:
-            while (given := self._take()) is None:  # a hold may have come while we slept: look again
+            while (given := self._take()) is None:  # a pause may have come while we slept: look again
                 due = self.next_turn_at
                 if due == math.inf:
                     await self._until_roomy()
                     continue
-                if self._controller is not None:
+                if self._adaptive is not None:
                     due = min(due, self._clock.monotonic() + LOOK_AGAIN_S)
                 await self._clock.sleep_until(due, precise=True)
             return given
@@ -149,72 +151,60 @@ class Limiter:
 
     def _take(self) -> float | None:
         now = self._clock.monotonic()
-        in_flight = self._in_flight
-        if now < self._pause.until or in_flight.count >= self._room:
+        if now < self._pause.until or self._concurrency.in_flight >= self._room:
             return None
-        controller = self._controller
-        if controller is not None:
-            if now < controller.told.closed_until:
+        adaptive = self._adaptive
+        if adaptive is not None:
+            if now < adaptive.advertised.closed_until:
                 return None
-            due = self._pace.opens_at(controller.rate)
-            if now - due <= CATCH_UP_S:  # early, or just in time: it is the rate that keeps more from leaving
-                self._eager_at = now
+            due = self._pacer.opens_at(adaptive.per_s)
+            if now - due <= CATCH_UP_S:  # early, or just in time
+                self._limited_at = now
             if now < due:
                 return None
-        if not self._gate.take(now):
-            self._eager_at = now
+        if self._bucket is not None and not self._bucket.take():
+            self._limited_at = now
             return None
-        in_flight.count += 1
-        if controller is not None:
-            self._pace.take(now, controller.rate)
+        self._concurrency.in_flight += 1
+        if adaptive is not None:
+            self._pacer.take(now, adaptive.per_s)
             if now <= self._last:  # a turn is known by its time, so no two may share one
                 now = math.nextafter(self._last, math.inf)
             self._last = now
             self._given += 1
-            self._out[now] = (self._given, in_flight.count)
-            if now >= controller.history.next_slot:
-                controller.history.note(now, self._given)
+            self._out[now] = (self._given, self._concurrency.in_flight)
+            adaptive.log.sent(now, self._given)
         return now
 
-    def passed(self, sent_at: float, allowances: Sequence[Allowance] = (), latency_s: float | None = None) -> None:
+    def passed(self, sent_at: float, allowances: Sequence[Allowance] = ()) -> None:
         """Gives a turn back: its request was answered, by no throttle and no trouble of the server.
 
         Args:
             sent_at: the turn, as it was given.
             allowances: what the reply says of the API's limits.
-            latency_s: how long the reply took, in seconds, from the moment at which the request really left.
         """
-        if self._controller is not None:
+        number, crowd = self._back(sent_at)
+        if self._adaptive is not None:
             now = self._clock.monotonic()
-            number, crowd = self._back(sent_at)
-            controller = self._controller
-            eager = now - self._eager_at <= max(2 / controller.rate, controller.round_trip_s)
-            eager = eager and self._in_flight.count + 1 < self._room
-            controller.passed(now, sent_at, allowances, number, self._given - number, eager=eager)
+            adaptive = self._adaptive
+            used_up = now - self._limited_at <= max(2 / adaptive.per_s, adaptive.round_trip_s)
+            used_up = used_up and self._concurrency.in_flight + 1 < self._room
+            adaptive.passed(now, sent_at, allowances, number, self._given - number, used_up=used_up)
             self._bound(now)
-            self._in_flight.passed(now, crowd, latency_s)
-            if not self._ramping:
-                self._room = self._in_flight.learned
-        else:
-            self._in_flight.count -= 1
+            self._concurrency.passed(now, crowd)
+            if self._ramp_from == math.inf:
+                self._room = self._concurrency.cap
         if self._pause.strikes or self.down_since is not None or self._breaker.failures:
             self._recover(sent_at)
-        if self._ramping:
-            self._ramp(sent_at)
-        if self._roomy is not None:
-            self._wake()
-
-    def _bound(self, now: float) -> None:
-        """Whatever a reply tells of its limit, a request tries after the longest wait: it may be nonsense."""
-        told = self._controller.told if self._controller else None
-        if told is not None and told.closed_until > now + self._max_wait_s:
-            told.closed_until = now + self._max_wait_s
+        if sent_at > self._ramp_from:
+            self._ramp()
+        self._wake()
 
     def hold(self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = ()) -> bool:
-        """Gives a turn back and holds everybody: its request was told to slow down.
+        """Gives a turn back and pauses everybody: the API refused its request for coming too soon.
 
-        A reply to a request that was already in flight when the current hold began is no new offence: it can make
-        the hold longer when it says so itself, but it does not raise the backoff.
+        A reply to a request that was already in flight when the current pause began is no new refusal: it can make
+        the pause longer when it says so itself, but it does not raise the backoff.
 
         Args:
             sent_at: the turn, as it was given.
@@ -222,37 +212,32 @@ class Limiter:
             allowances: what the reply says of the API's limits.
 
         Returns:
-            Whether this was a fresh offence.
+            Whether this was a fresh refusal.
         """
         now = self._clock.monotonic()
         number, crowd = self._back(sent_at)
         self._note_down(now)
         fresh = self._pause.offends(now, sent_at)
-        if self._controller is not None:
-            self._controller.history.refuse(sent_at)
-        told_s = None if wait_s is None else min(max(0.0, wait_s), self._max_wait_s)
-        if fresh and self._pause.strikes > 1 and self._too_early(now):
-            self._pause.strikes = 1
+        if self._adaptive is not None:
+            self._adaptive.log.refuse(sent_at)
+        asked_s = None if wait_s is None else min(max(0.0, wait_s), self._max_wait_s)
         if fresh:
-            self._learn(now, sent_at, told_s, allowances, number, crowd)
-        if told_s is None or (told_s < SHORTEST_HOLD_S and self._pause.strikes > 1):
-            told_s = self._own_wait_s(now) if fresh else 0.0
-        self._pause.hold(now, told_s)
+            self._learn(now, sent_at, asked_s, allowances, number, crowd)
+        if asked_s is None or (asked_s < SHORTEST_HOLD_S and self._pause.strikes > 1):
+            asked_s = self._own_wait_s(now) if fresh else 0.0
+        self._pause.hold(now, asked_s)
         self._bound(now)
-        self._settle(now, fresh=fresh)
+        if fresh and (self._pause.strikes > 1 if self._adaptive else not self.rate.limited):
+            self._start_ramp(now)
+        self._wake()
         return fresh
 
-    def failed(self, sent_at: float, *, reached: bool) -> bool:
+    def failed(self, sent_at: float) -> bool:
         """Gives a turn back: the server failed, or there was no answer. Never speeds anything up.
-
-        Args:
-            sent_at: the turn, as it was given.
-            reached: whether the request reached the API, as far as known: a 5xx, a timeout, a lost connection.
 
         Returns:
             Whether this made everybody pause, because the API seems to be down.
         """
-        del reached  # a server that refuses connections and one that fails at every request are down alike
         now = self._clock.monotonic()
         self._back(sent_at)
         self._note_down(now)
@@ -269,81 +254,73 @@ class Limiter:
         self._wake()
 
     def _back(self, sent_at: float) -> tuple[int, int]:
-        """Takes a turn back; returns its number and how many requests were out once it had left."""
-        self._in_flight.count -= 1
+        """Takes a turn back; returns its number and how many requests were in flight once it had left."""
+        self._concurrency.in_flight -= 1
         return self._out.pop(sent_at, (self._given, 0))
 
     def _note_down(self, now: float) -> None:
         if self.down_since is None:
             self.down_since = now
 
+    def _bound(self, now: float) -> None:
+        """Whatever a reply says of its limit, a request tries after the longest wait: it may be nonsense."""
+        if self._adaptive is not None:
+            limits = self._adaptive.advertised
+            limits.closed_until = min(limits.closed_until, now + self._max_wait_s)
+
     def _learn(
         self, now: float, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance], number: int, crowd: int
     ) -> None:
         """Lets a fresh refusal teach how many at once, or else how fast."""
-        if self._pause.strikes == 1 and not self._too_early(now):
+        if self._pause.strikes == 1:
             self._blocked_at = now
-        if self._controller is None:
+        if self._adaptive is None:
             return
-        if not allowances and wait_s is None and self._in_flight.refused(now, crowd):
-            self._room = self._in_flight.learned
-            self._controller.acquit()
-            return
-        self._controller.throttled(now, sent_at, wait_s, allowances, number, self._given - number)
-
-    def _too_early(self, now: float) -> bool:
-        """Whether nothing that left since the first refusal can have come back yet: then another proves little."""
-        controller = self._controller
-        if controller is None or not controller.sure:
-            return False
-        return now - self._blocked_at < PATIENT_TRIPS * controller.round_trip_s
+        if not allowances and wait_s is None and self._concurrency.refused(now, crowd):
+            self._room = self._concurrency.cap
+            self._adaptive.search_again()
+        else:
+            self._adaptive.refused(now, sent_at, wait_s, allowances, number, self._given - number)
 
     def _own_wait_s(self, now: float) -> float:
-        """How long to hold after a refusal that names no wait (seconds)."""
+        """How long to pause after a refusal that names no wait (seconds)."""
         strikes = self._pause.strikes
         wait_s = self._delay(strikes)
-        if self._controller is None:
+        adaptive = self._adaptive
+        if adaptive is None:
             return wait_s
         if strikes == 1:
-            trip_s = 0.0 if self._controller.sure else self._controller.round_trip_s
-            return min(wait_s, max(SHORT_TURNS / self._controller.rate, trip_s))
+            trip_s = adaptive.round_trip_s if adaptive.surprised else 0.0
+            return min(wait_s, max(SHORT_TURNS / adaptive.per_s, trip_s))
         grown_s = min(LONGEST_PROBE_S, max(SHORTEST_HOLD_S * 2.0**strikes, now - self._blocked_at))
         return 0.7 * grown_s + min(wait_s, 0.3 * grown_s)
 
-    def _settle(self, now: float, *, fresh: bool) -> None:
-        """Sees to it that nobody storms out when the hold ends."""
-        if fresh and (self._pause.strikes > 1 if self._controller else not self.rate.limited):
-            self._start_ramp(now)
-        self._wake()
-
     def _start_ramp(self, now: float) -> None:
-        """From now on one request at a time, until one gets through."""
-        if math.isfinite(self._in_flight.learned):
-            self._ramping, self._ramp_from = True, now
-            self._room = 1
+        """From now on one request at a time, until one gets through, so that nobody storms out after a pause."""
+        if math.isfinite(self._concurrency.cap):
+            self._ramp_from, self._room = now, 1
 
-    def _ramp(self, sent_at: float) -> None:
-        """One got through: lets one more be out for each, which doubles them with every round trip.
+    def _ramp(self) -> None:
+        """One got through: lets one more be in flight for each, which doubles them with every round trip.
 
         Where a pace is kept anyway, that is smooth enough.
         """
-        if sent_at <= self._ramp_from:
-            return
-        learned = self._in_flight.learned
-        self._room = learned if self._controller else min(learned, self._room + 1)
-        self._ramping = self._room < learned
+        cap = self._concurrency.cap
+        self._room = cap if self._adaptive else min(cap, self._room + 1)
+        if self._room == cap:
+            self._ramp_from = math.inf
 
     def _recover(self, sent_at: float) -> None:
         """Something got through."""
         self.down_since = None
         if sent_at > self._pause.since:
             self._pause.strikes = 0
-        if self._breaker.answered(sent_at) and self._controller is not None:
-            self._controller.outage_ended(self._clock.monotonic())
+        if self._breaker.answered(sent_at) and self._adaptive is not None:
+            self._adaptive.outage_ended(self._clock.monotonic())
 
     def _wake(self) -> None:
-        """Tells whoever waits for room that there is some."""
-        if self._roomy is not None and not self._roomy.done() and self._in_flight.count < self._room:
+        """Wakes the caller that waits for room, if there is some."""
+        if self._roomy is not None and not self._roomy.done() and self._concurrency.in_flight < self._room:
             self._roomy.set_result(None)
 
     async def _until_roomy(self) -> None:

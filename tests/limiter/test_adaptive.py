@@ -95,7 +95,7 @@ class Drive:
     def _hear(self) -> None:
         _, turn, (allowed, wait_s, told) = heapq.heappop(self._out)
         if allowed:
-            self.limiter.passed(turn, told, self.latency_s)
+            self.limiter.passed(turn, told)
         else:
             self.limiter.hold(turn, wait_s, told)
 
@@ -166,7 +166,7 @@ def test_a_rate_that_is_not_used_up_does_not_grow() -> None:
     for step in range(300):  # one request a second, where many more might go
         run.clock.time = 1200.0 + step
         if (turn := run.limiter.try_turn()) is not None:
-            run.limiter.passed(turn, (), 0.01)
+            run.limiter.passed(turn)
     assert run.limiter.rate_per_s <= 10
 
 
@@ -232,7 +232,7 @@ def test_a_limit_that_somebody_else_had_used_up_at_the_start_is_sought_all_the_s
         clock.time = min(end, max(clock.time + 0.001, limiter.next_turn_at))
         if (turn := limiter.try_turn()) is not None:
             clock.time += 0.05
-            limiter.passed(turn, (), 0.05)
+            limiter.passed(turn)
     assert limiter.rate_per_s > 5
     assert limiter.allowed_per_s is None or limiter.allowed_per_s > 1
 
@@ -244,7 +244,7 @@ def test_a_reply_that_closes_the_api_for_a_day_is_tried_after_the_longest_wait_a
     clock.time = limiter.next_turn_at + TINY
     turn = limiter.try_turn()
     assert turn is not None
-    limiter.passed(turn, [Allowance(100.0, 0.0, 86_400.0)], 0.05)
+    limiter.passed(turn, [Allowance(100.0, 0.0, 86_400.0)])
     assert limiter.holding_s == pytest.approx(30.0)
     assert limiter.try_turn() is None
     clock.time = limiter.next_turn_at + TINY

@@ -33,7 +33,7 @@ def fail(limiter: Limiter, clock: FakeClock, times: int) -> list[bool]:
         clock.time += max(0.01, limiter.holding_s)
         turn = take(limiter)
         clock.time += 0.01
-        paused.append(limiter.failed(turn, reached=True))
+        paused.append(limiter.failed(turn))
     return paused
 
 
@@ -58,7 +58,7 @@ async def test_failures_that_were_in_flight_when_the_pause_began_do_not_make_it_
     limiter = limiter_of(clock)
     turns = [take(limiter) for _ in range(8)]
     clock.time += 0.1
-    assert sum(limiter.failed(turn, reached=False) for turn in turns) == 1
+    assert sum(limiter.failed(turn) for turn in turns) == 1
     assert limiter.holding_s == 2.0
 
 
@@ -111,7 +111,7 @@ async def test_fast_errors_never_speed_an_adaptive_run_up(clock: FakeClock) -> N
     rate = limiter.rate_per_s
     for _ in range(200):
         clock.time = max(clock.time + 0.01, limiter.next_turn_at)
-        limiter.failed(take(limiter), reached=True)
+        limiter.failed(take(limiter))
         assert limiter.rate_per_s <= rate
 
 

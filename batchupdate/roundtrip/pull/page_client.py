@@ -114,15 +114,15 @@ class PageClient:
     def _give_back(self, sent_at: float, answer: Reply | Fault, verdict: Verdict) -> None:
         limiter = self._limiter
         if not isinstance(answer, Reply):
-            limiter.failed(sent_at, reached=answer.ambiguous)
+            limiter.failed(sent_at)
             return
         allowances = self._policy.signals.allowances(answer.headers, self._clock.now) if self._listen else ()
         if verdict.action is Action.HOLD:
             limiter.hold(sent_at, verdict.wait_s, allowances)
         elif answer.status < _SERVER_ERROR:
-            limiter.passed(sent_at, allowances, answer.duration_s)
+            limiter.passed(sent_at, allowances)
         else:
-            limiter.failed(sent_at, reached=True)
+            limiter.failed(sent_at)
 
     def _give_up(self, verdict: Verdict, number: int) -> None:
         patience = self._settings.give_up_after

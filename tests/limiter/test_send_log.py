@@ -1,17 +1,17 @@
 from __future__ import annotations
 
-from batchupdate.limiter.history import MOST_SLOTS, History
+from batchupdate.limiter.send_log import MOST_REQUESTS, SendLog
 
 
-def history(turns: int, gap: float = 0.1) -> History:
-    noted = History(100.0)
+def log_of(turns: int, gap: float = 0.1) -> SendLog:
+    noted = SendLog(100.0)
     for number in range(1, turns + 1):
-        noted.note(100.0 + number * gap, number)
+        noted.sent(100.0 + number * gap, number)
     return noted
 
 
 def test_what_left_in_a_time_counts_as_let_in_until_it_is_refused() -> None:
-    noted = history(10)
+    noted = log_of(10)
     assert noted.let_in(100.35, 8) == 4  # turns 4 to 7
     noted.refuse(100.5)
     assert noted.let_in(100.35, 8) == 3
@@ -19,13 +19,13 @@ def test_what_left_in_a_time_counts_as_let_in_until_it_is_refused() -> None:
 
 
 def test_a_refusal_outside_the_time_asked_for_changes_nothing() -> None:
-    noted = history(10)
+    noted = log_of(10)
     noted.refuse(100.2)
     noted.refuse(100.9)
     assert noted.let_in(100.35, 8) == 4
 
 
 def test_memory_stays_bounded_and_the_latest_is_kept() -> None:
-    noted = history(3 * MOST_SLOTS)
-    last = 3 * MOST_SLOTS
+    noted = log_of(3 * MOST_REQUESTS)
+    last = 3 * MOST_REQUESTS
     assert noted.let_in(100.0 + (last - 10) * 0.1 - 0.01, last + 1) == 11

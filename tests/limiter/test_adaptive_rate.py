@@ -4,57 +4,55 @@ import math
 
 import pytest
 
-from batchupdate.limiter.controller import DEEPEST_DIP, DIP, REGROW, START_PER_S, Controller
-from batchupdate.limiter.told import Told
+from batchupdate.limiter.adaptive_rate import DEEPEST_DIP, DIP, REGROW, START_PER_S, AdaptiveRate
 from batchupdate.model import Allowance
 
 
 class Line:
-    """A controller and its turns, given at the rate in force; replies come back after `trip_s`."""
+    """An adaptive rate and its turns, given at the rate in force; replies come back after `trip_s`."""
 
     def __init__(self, ceiling: float = math.inf, trip_s: float = 0.1) -> None:
         self.now, self.number, self.trip_s = 100.0, 0, trip_s
-        self.controller = Controller(self.now, ceiling)
+        self.adaptive = AdaptiveRate(self.now, ceiling)
 
     def turn(self) -> float:
-        self.now += 1 / self.controller.rate
+        self.now += 1 / self.adaptive.per_s
         self.number += 1
-        if self.now >= self.controller.history.next_slot:
-            self.controller.history.note(self.now, self.number)
+        self.adaptive.log.sent(self.now, self.number)
         return self.now
 
-    def let_in(self, requests: int, allowance: Allowance | None = None, *, eager: bool = True) -> None:
-        told = [] if allowance is None else [allowance]
+    def let_in(self, requests: int, allowance: Allowance | None = None, *, used_up: bool = True) -> None:
+        allowances = [] if allowance is None else [allowance]
         for _ in range(requests):
             sent_at = self.turn()
-            self.controller.passed(sent_at + self.trip_s, sent_at, told, self.number, 0, eager=eager)
+            self.adaptive.passed(sent_at + self.trip_s, sent_at, allowances, self.number, 0, used_up=used_up)
 
     def refuse(self, sent_at: float, wait_s: float | None = None) -> None:
-        self.controller.history.refuse(sent_at)
-        self.controller.throttled(sent_at + self.trip_s, sent_at, wait_s, [], self.number, 0)
+        self.adaptive.log.refuse(sent_at)
+        self.adaptive.refused(sent_at + self.trip_s, sent_at, wait_s, [], self.number, 0)
 
 
 def test_a_rate_that_is_used_up_grows_and_one_that_is_not_does_not() -> None:
     line = Line()
-    line.let_in(20, eager=False)
-    assert line.controller.rate == START_PER_S
+    line.let_in(20, used_up=False)
+    assert line.adaptive.per_s == START_PER_S
     line.let_in(20)
-    assert line.controller.rate > 2 * START_PER_S
+    assert line.adaptive.per_s > 2 * START_PER_S
 
 
 def test_the_ceiling_is_never_exceeded() -> None:
     line = Line(ceiling=10.0)
     line.let_in(500)
-    assert line.controller.rate == 10.0
+    assert line.adaptive.per_s == 10.0
 
 
 def test_a_refusal_brings_the_rate_below_what_was_let_in() -> None:
     line = Line()
     line.let_in(100)
     line.refuse(line.turn())
-    limit = line.controller.limit
+    limit = line.adaptive.limit
     assert limit is not None
-    assert line.controller.rate == pytest.approx(limit * (1 - DIP))
+    assert line.adaptive.per_s == pytest.approx(limit * (1 - DIP))
 
 
 def test_a_refusal_of_what_left_before_the_cut_changes_nothing() -> None:
@@ -62,21 +60,21 @@ def test_a_refusal_of_what_left_before_the_cut_changes_nothing() -> None:
     line.let_in(100)
     early, late = line.turn(), line.turn()
     line.refuse(late)
-    rate = line.controller.rate
+    rate = line.adaptive.per_s
     line.refuse(early)
-    assert line.controller.rate == rate
+    assert line.adaptive.per_s == rate
 
 
 def test_refusals_go_on_lowering_the_rate_as_long_as_some_requests_in_between_are_let_in() -> None:
     line = Line()
     line.let_in(100)
     line.refuse(line.turn())
-    rate = line.controller.rate
+    rate = line.adaptive.per_s
     line.now += 1
     for _ in range(30):  # on their way: nothing is known of them yet, as with an API that refuses faster than it works
         sent_at = line.turn()
     line.refuse(sent_at)
-    assert line.controller.rate < rate
+    assert line.adaptive.per_s < rate
 
 
 def test_a_refusal_too_soon_after_another_to_count_what_was_let_in_between_lowers_the_rate_no_further() -> None:
@@ -86,11 +84,11 @@ def test_a_refusal_too_soon_after_another_to_count_what_was_let_in_between_lower
     on_its_way = [line.turn() for _ in range(3)]
     assert on_its_way[-1] < refused_at + line.trip_s
     line.refuse(refused_at)  # which they overtook: they are let in
-    rate = line.controller.rate
+    rate = line.adaptive.per_s
     for after_s in (0.005, 0.01, 0.015):
         line.now = refused_at + after_s
         line.refuse(line.turn())
-    assert line.controller.rate == rate
+    assert line.adaptive.per_s == rate
 
 
 def test_a_known_limit_is_tried_again_the_later_the_more_refusals_that_cost() -> None:
@@ -101,18 +99,18 @@ def test_a_known_limit_is_tried_again_the_later_the_more_refusals_that_cost() ->
             sent_at = line.turn()
             line.refuse(sent_at)
             for _ in range(refusals - 1):
-                line.controller.history.refuse(sent_at)
-    assert dear.controller._period() * dear.controller.rate > cheap.controller._period() * cheap.controller.rate
+                line.adaptive.log.refuse(sent_at)
+    assert dear.adaptive._period() * dear.adaptive.per_s > cheap.adaptive._period() * cheap.adaptive.per_s
 
 
 def found(line: Line) -> float:
-    assert line.controller.limit is not None
-    return line.controller.rate / line.controller.limit
+    assert line.adaptive.limit is not None
+    return line.adaptive.per_s / line.adaptive.limit
 
 
 def refuse_again(line: Line, after_s: float) -> None:
     line.now += 1.0  # the hold
-    line.let_in(round(after_s * line.controller.rate))
+    line.let_in(round(after_s * line.adaptive.per_s))
     line.refuse(line.turn())
 
 
@@ -130,49 +128,25 @@ def test_each_refusal_soon_after_another_brings_the_rate_further_down() -> None:
     assert found(line) == pytest.approx(1 - DIP)
 
 
-def test_a_slow_rate_that_is_refused_again_at_once_is_counted_from_refusal_to_refusal() -> None:
-    line = Line(ceiling=4.0)
-    line.let_in(20)
-    line.refuse(line.turn())
-    before = line.controller.rate
-    since, turn = line.now, line.number
-    line.now += 0.2
-    line.let_in(3)
-    line.refuse(line.turn())
-    assert line.controller.rate < before
-    assert line.controller.limit == pytest.approx((line.number - turn) / (line.now - since), rel=0.02)
-
-
 def test_a_larger_limit_is_sought_more_gently_than_the_first() -> None:
     line = Line()
     line.let_in(100)
     first = line.now - 100.0
-    start = line.controller.rate
+    start = line.adaptive.per_s
     line.refuse(line.turn())
-    while line.controller.limit is not None:
+    while line.adaptive.limit is not None:
         line.let_in(1)
-    before, since = line.controller.rate, line.now
-    while line.controller.rate < 2 * before:
+    before, since = line.adaptive.per_s, line.now
+    while line.adaptive.per_s < 2 * before:
         line.let_in(1)
     doublings = math.log2(start / START_PER_S)
     assert line.now - since > 0.8 * REGROW * first / doublings
 
 
-def test_where_replies_tell_what_remains_a_larger_limit_is_sought_less_gently() -> None:
-    line = Line()
-    line.let_in(100)
-    line.refuse(line.turn())
-    while line.controller.limit is not None:
-        line.let_in(1)
-    blind_s = line.controller._double_s()
-    line.controller.told.tank = Told()
-    assert line.controller._double_s() < 0.6 * blind_s
-
-
 def test_what_is_counted_of_a_rolling_limit_is_counted_anew_only_after_a_moment() -> None:
     line = Line()
     for request in range(400):
-        line.let_in(1, Allowance(50, 20 + request % 2, 1.0), eager=False)
-    rate, now = line.controller.rate, line.now + line.trip_s
-    line.controller.passed(now + 0.001, line.now, [Allowance(50, 49.0 - 1, 1.0)], line.number, 0, eager=False)
-    assert line.controller.rate == rate
+        line.let_in(1, Allowance(50, 20 + request % 2, 1.0), used_up=False)
+    rate, now = line.adaptive.per_s, line.now + line.trip_s
+    line.adaptive.passed(now + 0.001, line.now, [Allowance(50, 49.0 - 1, 1.0)], line.number, 0, used_up=False)
+    assert line.adaptive.per_s == rate
