@@ -125,7 +125,6 @@ def prepare(
             if not keyless:
                 hold_target(stack, settings, target, base_url)
             if begun.resumed:
-                begun.journal.examine()
                 checkup = checkup_of(begun.journal.meta())
             else:
                 with (

@@ -52,7 +52,7 @@ def begin(
         notices = found.notices()
         if found.run is not None:
             stack.enter_context(found.run.lock())
-            return Begun(found.run, stack.enter_context(Journal.open(found.run.journal)), notices, resumed=True)
+            return Begun(found.run, stack.enter_context(Journal.take_over(found.run.journal)), notices, resumed=True)
         folder = create(settings.runs_dir, name_of(facts["input"]), now)
         stack.callback(remove_if_unused, folder)
         stack.enter_context(folder.lock())
