@@ -279,12 +279,14 @@ class WorkerPool:
                 f"run is given up. Its last word: {verdict.message}."
             )
         elif silent >= patience:
-            message = f"Stopped: the API has taken no request for {silent:.0f} s. Its last word: {verdict.message}."
+            message = f"Stopped: the API has accepted no request for {silent:.0f} s. Its last word: {verdict.message}."
         elif not self._reached and self._unreached >= self._rules.max_attempts:
             message = f"Stopped: the API was never reached: {verdict.message}."
         else:
             return
-        self.stop(SafetyStop(message, "Check the base URL and the API's status, then run it again: it goes on here."))
+        self.stop(
+            SafetyStop(message, "Check the base URL and the API's status, then run it again: the run resumes here.")
+        )
 
     def _wait(self, request: Request, verdict: Verdict, answer: Reply | Fault, wait_s: float) -> None:
         stopped = replace(verdict, action=Action.DONE, message=f"{verdict.message}; the run stopped before another try")
@@ -341,4 +343,4 @@ class WorkerPool:
         await self._source.release([request.row for request in unsent])
 
 
-_STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: it goes on here."
+_STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: the run resumes here."

@@ -486,7 +486,7 @@ async def test_an_api_that_takes_nothing_for_too_long_stops_the_run(clock: FakeC
 async def test_an_api_that_never_answers_for_too_long_stops_the_run(clock: FakeClock) -> None:
     house = House(clock, 50, lambda row, _nth: OK if row < 5 else TIMEOUT, rules=Rules(give_up_after_s=60.0))
     house.api.latency = lambda: 15.0
-    with pytest.raises(SafetyStop, match="taken no request"):
+    with pytest.raises(SafetyStop, match="accepted no request"):
         await house.work(1)
     assert Outcome.FAILED not in house.rows.outcomes.values()
     house.check_conservation()

@@ -31,7 +31,7 @@ def did(what: str) -> None:
 class Watched(sqlite3.Connection):
     """Tells its transactions, before and after."""
 
-    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:  # noqa: ANN401 - as its base has it
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
         if not statement.startswith(("BEGIN", "COMMIT")):
             return super().execute(statement, *values)
         did(f"before {statement}")
