@@ -97,11 +97,12 @@ def check_file(
 
 
 @contextmanager
-def prepare(
+def prepare(  # noqa: PLR0913 - what a run begins with, by name
     source: Given | Sequence[Given],
     settings: Settings,
     *,
     new: bool = False,
+    asks: bool = False,
     keyless: bool = False,
     on_problem: Callable[[Problem], None] = _ignore,
     on_progress: Callable[[Progress], None] = _ignore,
@@ -110,8 +111,9 @@ def prepare(
 ) -> Iterator[Job]:
     """Checks one file or several and writes them to a new run's journal; or opens the same run, left unfinished.
 
-    A new run that is left before it was executed leaves nothing behind. With `keyless` no API key is asked for; such a
-    job is not to be executed.
+    A new run that is left before it was executed leaves nothing behind. `asks` is whether a person is shown the notices
+    before it is executed: without, an input that was sent a moment ago is an error where repeating is not safe. With
+    `keyless` no API key is asked for; such a job is not to be executed.
 
     Raises:
         UsageError: something can't be used, or `strict` is set and a row is invalid. Nothing was sent.
@@ -125,11 +127,10 @@ def prepare(
     with local_copies(source, settings.input.query) as sources, ExitStack() as stack:
         facts = facts_of(sources, target, settings, base_url)
         with open_tables(sources, _read_options(settings), secrets.redact) as table:
-            begun = begin(stack, facts, settings, target, clock.now(), new=new)
+            begun = begin(stack, facts, settings, target, clock.now(), new=new, asks=asks or keyless)
             if not keyless:
                 hold_target(stack, settings, target, base_url)
             if begun.resumed:
-                begun.journal.examine()
                 checkup = checkup_of(begun.journal.meta())
             else:
                 with (

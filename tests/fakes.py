@@ -113,7 +113,7 @@ class QuickClock:
 
 
 def claim(journal: Journal, after: int, count: int, results: Sequence[tuple[Result, bool]] = ()) -> list[Request]:
-    """Claims the next rows and keeps results, as the hand-over does."""
+    """Claims the next rows and keeps results, as the queue does."""
     requests = journal.upcoming(after, count) if count else []
-    journal.hand_over([request.row for request in requests], results)
+    journal.commit([request.row for request in requests], results)
     return requests

@@ -87,5 +87,5 @@ def in_flight_when_killed(summary: Summary, rows: Sequence[int]) -> None:
     """Leaves the journal as a kill would have: these rows claimed, and nothing known of them."""
     with Journal.open(summary.folder / "journal.sqlite3") as journal:
         chosen = json.dumps(rows)
-        journal._connection.execute("DELETE FROM result WHERE number IN (SELECT value FROM json_each(?))", (chosen,))
+        journal._connection.execute("DELETE FROM result WHERE key IN (SELECT value FROM json_each(?))", (chosen,))
         journal._connection.execute("UPDATE session SET exit_code = NULL")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,11 @@ class Consent:
     yes: bool
     possible: bool
     verbose: bool
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person is asked before anything is sent."""
+        return not self.yes and self.possible and sys.stdin.isatty()
 
 
 def ask_and_send(job: Job, screen: Screen, consent: Consent, report: dict[str, Any]) -> Summary | None:

@@ -61,6 +61,7 @@ def run(
 
     settings = given.settings()
     screen = Screen(quiet=quiet, as_json=as_json)
+    consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose)
     problems: list[Problem] = []
 
     def keep(problem: Problem) -> None:
@@ -70,9 +71,16 @@ def run(
     with ended_by_signals(), ExitStack() as stack:
         with screen.progress() as show:
             job = stack.enter_context(
-                prepare(expand(files), settings, new=new, keyless=dry_run, on_problem=keep, on_progress=show)
+                prepare(
+                    expand(files),
+                    settings,
+                    new=new,
+                    asks=consent.asks,
+                    keyless=dry_run,
+                    on_problem=keep,
+                    on_progress=show,
+                )
             )
         describe(job, problems, screen)
-        consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose)
         summary = ask_and_send(job, screen, consent, checkup_json(job.checkup, problems))
     finish(summary, screen)

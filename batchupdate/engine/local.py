@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.client import Client
 from batchupdate.api.verdict import Policy, judge
-from batchupdate.engine.reconcile import Doubts
+from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
 from batchupdate.journal import Session
-from batchupdate.journal.queue import HandOver
+from batchupdate.journal.queue import Queue
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Progress, Traffic, Verdict
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from batchupdate.engine.worker_pool import Sink, Source
+    from batchupdate.engine.protocols import Sink, Source
     from batchupdate.model import Allowance, Fault, Reply, Request
     from batchupdate.runs.job import Job
     from batchupdate.util.clock import Clock
@@ -84,16 +84,16 @@ async def work_off(
     def heard() -> Session:
         return Session.at(session, clock.unix(), line.traffic)
 
-    async with client, HandOver(journal, clock, heard) as hand_over:
-        if target.read is not None and journal.doubtful(0, 1):
-            doubts = Doubts(journal, hand_over, client, target)
-            reason = await line.work("looking up", doubts, doubts, doubts.look_up, None)
-            await hand_over.settle()
-            log.info("looked_up", found_applied=doubts.found, ended=str(reason or ""))
+    async with client, Queue(journal, clock, heard) as queue:
+        if target.read is not None and journal.unanswered(0, 1):
+            looked_up = Reconciliation(journal, queue, client, target)
+            reason = await line.work("looking up", looked_up, looked_up, looked_up.look_up, None)
+            await queue.settle()
+            log.info("looked_up", found_applied=looked_up.found, ended=str(reason or ""))
             if isinstance(reason, Interrupted):
                 return line.traffic, reason  # an API that can't be read may well take changes: those come next
-            total -= doubts.found
-        reason = await line.work("sending", hand_over, hand_over, _sender(client, job), total)
+            total -= looked_up.found
+        reason = await line.work("sending", queue, queue, _sender(client, job), total)
     return line.traffic, reason
 
 

@@ -1,4 +1,4 @@
-"""Rows of which nobody knows whether they were applied: looked up, where the target's records can be read.
+"""Rows whose requests were never answered: looked up, where the target's records can be read.
 
 A row that turns out to be as its change wants it is `updated`, and need not be sent again. All others stay as they are:
 to be sent again where that is safe, else `unknown`.
@@ -15,40 +15,46 @@ if TYPE_CHECKING:
 
     from batchupdate.api.client import Client
     from batchupdate.journal import Journal
-    from batchupdate.journal.queue import HandOver
+    from batchupdate.journal.queue import Queue
     from batchupdate.model import Fault, Request
     from batchupdate.targets import Target
 
-FOUND = "it was found applied when the run went on"
+FOUND = "it was found applied when the run was resumed"
 _OK = 200
 
 
-class Doubts:
-    """A source of doubtful rows, their sender and their sink, for a pool that looks them up.
+class Reconciliation:
+    """A source of unanswered rows, their sender and their sink, for a pool that looks them up.
 
     Args:
         journal: where the rows stand.
-        hand_over: where results go.
+        queue: where results go.
         client: reads records.
         target: knows where, and what a reply shows.
     """
 
-    def __init__(self, journal: Journal, hand_over: HandOver, client: Client, target: Target) -> None:
-        self._journal, self._hand_over, self._client, self._target = journal, hand_over, client, target
+    def __init__(self, journal: Journal, queue: Queue, client: Client, target: Target) -> None:
+        self._journal, self._queue, self._client, self._target = journal, queue, client, target
         self._read = 0
         self._applied: dict[int, Request] = {}
         self.found = 0
         """Rows that turned out to be applied."""
 
     async def claim(self, count: int) -> list[Request]:
-        """The next doubtful rows."""
-        requests = self._journal.doubtful(self._read, count)
+        """The next unanswered rows."""
+        requests = self._journal.unanswered(self._read, count)
         if requests:
             self._read = requests[-1].row
         return requests
 
-    async def release(self, numbers: Sequence[int]) -> None:
+    async def release(self, keys: Sequence[int]) -> None:
         """Looking up leaves no mark."""
+
+    def leaves(self, request: Request) -> None:
+        """A look-up changes nothing, so it does not matter what becomes of it."""
+
+    def waits(self, result: Result) -> None:
+        """As above."""
 
     async def look_up(self, request: Request) -> Reply | Fault:
         """Reads one record; notes whether it is as the row wants it."""
@@ -62,6 +68,6 @@ class Doubts:
         request = self._applied.pop(result.row, None)
         if request is not None and final:
             self.found += 1
-            self._hand_over.finish(
+            self._queue.finish(
                 Result(result.row, Outcome.UPDATED, None, request.sent, FOUND, finished_at=result.finished_at)
             )

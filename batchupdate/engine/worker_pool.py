@@ -1,18 +1,17 @@
 """Bounded workers: claim → turn → send → judge → wait or finish.
 
 One worker at a time stands at the head of the line: it takes the next row, waits for the limiter's turn, and leaves
-the head to send. So rows go out in order, and a turn is never taken without a row to send. Rows are claimed, and marked
-as started, no further ahead than the rate needs. A row that has to wait for its next try holds no worker.
+the head to send. So rows go out in order, and a turn is never taken without a row to send. A row that has to wait for
+its next try holds no worker.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections import deque
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from batchupdate.engine.backlog import Backlog
 from batchupdate.engine.final_outcome import settle
 from batchupdate.errors import SafetyStop
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
@@ -24,14 +23,12 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.config import MaxFailures
+    from batchupdate.engine.protocols import Sink, Source, Turns
     from batchupdate.model import Allowance, Request, RowLabels
     from batchupdate.util.clock import Clock
 
 CLAIM_BATCH = 512
-"""Rows claimed ahead at the most. After a kill, `concurrency + CLAIM_BATCH` rows at most are in doubt."""
-
-AHEAD_S = 0.1
-"""Rows are claimed this far ahead of the rate, so that a slow run has next to none in doubt."""
+"""Rows claimed ahead at the most. After a power cut, the claimed rows without a result are unanswered."""
 
 FREE_REPEATS = 100
 """Repeats after errors that every run has, whatever its retry budget: a share of few rows is next to none."""
@@ -46,81 +43,13 @@ ENOUGH_FOR_A_SHARE = 20
 """A share of failures means nothing before this many rows."""
 
 
-class Source(Protocol):
-    """Where requests come from."""
-
-    async def claim(self, count: int) -> list[Request]:
-        """The next requests, at most `count`; none at the end."""
-        ...
-
-    async def release(self, numbers: Sequence[int]) -> None:
-        """Takes back rows that were claimed but not sent."""
-        ...
-
-
-class Sink(Protocol):
-    """Where results go."""
-
-    def finish(self, result: Result, *, final: bool = True) -> None:
-        """Keeps a result; one that is not final is tried again when the run goes on."""
-        ...
-
-
-class Turns(Protocol):
-    """Whose turn it is; see `batchupdate.limiter.Limiter`."""
-
-    @property
-    def rate_per_s(self) -> float:
-        """The rate in force, in requests per second; infinite for none."""
-        ...
-
-    @property
-    def allowed_per_s(self) -> float | None:
-        """What the API was found to allow, in requests per second; None if unknown."""
-        ...
-
-    @property
-    def waited_s(self) -> float:
-        """Seconds for which everybody was held so far."""
-        ...
-
-    @property
-    def down_for_s(self) -> float:
-        """Seconds for which nothing got through; zero while requests do."""
-        ...
-
-    async def turn(self) -> float:
-        """Waits for a turn; returns when it was given."""
-        ...
-
-    def try_turn(self) -> float | None:
-        """Takes a turn if one may be had at once; returns when it was given, or None."""
-        ...
-
-    def passed(self, sent_at: float, allowances: Sequence[Allowance] = ()) -> None:
-        """Gives a turn back: its request got through."""
-        ...
-
-    def hold(self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = ()) -> bool:
-        """Gives a turn back and holds everybody; returns whether this was a new offence."""
-        ...
-
-    def failed(self, sent_at: float) -> bool:
-        """Gives a turn back: the server failed, or never answered; returns whether everybody pauses for that."""
-        ...
-
-    def cancelled(self, sent_at: float) -> None:
-        """Gives a turn back of which nothing was heard."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """When to give up, and how far to go ahead.
 
     Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
     tries, beside `FREE_REPEATS`; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows
-    are claimed ahead at the most: few where a row in doubt after a kill can't simply be sent again.
+    are claimed ahead at the most: few where an unanswered row can't simply be sent again after a power cut.
     """
 
     max_attempts: int = 5
@@ -129,15 +58,6 @@ class Rules:
     retry_budget: float = 0.2
     request_id_headers: tuple[str, ...] = ()
     claim_batch: int = CLAIM_BATCH
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class _Waiting:
-    due: float
-    order: int
-    request: Request = field(compare=False)
-    verdict: Verdict = field(compare=False)
-    answer: Reply | Fault = field(compare=False)
 
 
 class WorkerPool:
@@ -175,22 +95,14 @@ class WorkerPool:
         self._source, self._sink, self._turns = source, sink, turns
         self._send, self._judge, self._listen, self._delay = send, judge, listen, delay
         self._rules, self._clock, self._log, self._labels = rules, clock, log, labels
-        self._ready: deque[Request] = deque()
-        self._waiting: list[_Waiting] = []
-        self._in_flight = 0
-        self._exhausted = False
-        self._low_water = 0
-        self._claiming: asyncio.Task[None] | None = None
+        self._backlog = Backlog(source, turns, rules.claim_batch, clock, self.stop)
         self._head = asyncio.Lock()
         self._at_head: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
-        self._pushed = 0
         self._answered = 0
         self._overtaken: dict[int, tuple[int, int]] = {}
         self._reached = False
         self._unreached = 0
         self._sent = self._retried = self._throttled = self._repeats = 0
-        self._stopped = False
         self._reason: Exception | None = None
         self.counts = dict.fromkeys(Outcome, 0)
         """Results so far, by outcome."""
@@ -204,7 +116,7 @@ class WorkerPool:
     @property
     def in_flight(self) -> int:
         """Requests that are out and unanswered."""
-        return self._in_flight
+        return self._backlog.out
 
     async def run(self, concurrency: int) -> None:
         """Works until everything is sent, or the run is stopped; then hands back what was not sent.
@@ -226,7 +138,7 @@ class WorkerPool:
     def stop(self, reason: Exception | None = None) -> None:
         """Takes no further rows; what is in flight may finish. The first reason given is the one that counts."""
         self._reason = self._reason or reason
-        self._stopped = True
+        self._backlog.closed = True
         if self._at_head is not None:
             self._at_head.cancel()
 
@@ -243,87 +155,28 @@ class WorkerPool:
         A lock that has waiters is passed on once in a round of the event loop. Where nothing has to be waited for,
         workers must not queue for it, or a fast run would send one request a round.
         """
-        if self._head.locked() or self._stopped or not (self._ready or self._one_is_due()):
+        if self._head.locked() or self._backlog.closed or not self._backlog.has_one:
             return None
         sent_at = self._turns.try_turn()
-        return None if sent_at is None else (self._pop(), sent_at)
+        return None if sent_at is None else (self._backlog.pop(), sent_at)
 
     async def _turn_at_head(self) -> tuple[Request, float] | None:
         """Waits at the head of the line for the next request and its turn; None at the end."""
         async with self._head:
             self._at_head = asyncio.current_task()
             try:
-                if await self._one_is_there():
+                if await self._backlog.one_is_there():
                     sent_at = await self._turns.turn()
-                    return self._pop(), sent_at  # chosen now: a row that was turned away meanwhile goes first
+                    return self._backlog.pop(), sent_at  # chosen now: a row that was turned away meanwhile goes first
             except asyncio.CancelledError:
-                if not self._stopped:
+                if not self._backlog.closed:
                     raise
             finally:
                 self._at_head = None
         return None
 
-    async def _one_is_there(self) -> bool:
-        """Waits until there is a request that may leave; False at the end."""
-        while not self._stopped:
-            if self._ready or self._one_is_due():
-                return True
-            if not self._exhausted:
-                await asyncio.shield(self._claim_ahead())
-            elif self._waiting or self._in_flight:
-                await self._something_changes()
-            else:
-                return False
-        return False
-
-    def _one_is_due(self) -> bool:
-        return bool(self._waiting) and self._waiting[0].due <= self._clock.monotonic()
-
-    def _pop(self) -> Request:
-        """The next request that is there: one whose wait is over, else a new one."""
-        if self._one_is_due():
-            return heapq.heappop(self._waiting).request
-        request = self._ready.popleft()
-        if len(self._ready) < self._low_water and not self._exhausted:
-            self._claim_ahead()
-        return request
-
-    def _batch(self) -> int:
-        """How many rows to have claimed ahead."""
-        ahead = self._turns.rate_per_s * AHEAD_S
-        most = self._rules.claim_batch
-        return int(ahead) if ahead < most else most
-
-    def _claim_ahead(self) -> asyncio.Task[None]:
-        """Lets the next rows be claimed in the background; the task that does it."""
-        if self._claiming is None or self._claiming.done():
-            self._claiming = asyncio.create_task(self._claim(max(1, self._batch() // 2)))
-        return self._claiming
-
-    async def _claim(self, count: int) -> None:
-        try:
-            requests = await self._source.claim(count)
-        except Exception as error:  # noqa: BLE001 - `run` raises it; until then nothing further may leave
-            self.stop(error)
-            return
-        self._ready.extend(requests)
-        self._exhausted = len(requests) < count
-        self._low_water = self._batch() // 2
-
-    async def _something_changes(self) -> None:
-        """Waits until a row's wait is over, or a row in flight has ended."""
-        self._changed.clear()
-        tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._changed.wait())]
-        if self._waiting:
-            tasks.append(asyncio.create_task(self._clock.sleep_until(self._waiting[0].due)))
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-
     async def _exchange(self, request: Request, sent_at: float) -> None:
-        self._in_flight += 1
+        self._sink.leaves(request)
         try:
             answer = await self._send(request)
         except BaseException:
@@ -334,8 +187,7 @@ class WorkerPool:
             )
             raise
         finally:
-            self._in_flight -= 1
-            self._changed.set()
+            self._backlog.ended()
         left = isinstance(answer, Reply) or answer.ambiguous
         self._act(request, answer, self._count(request) if left else request.sent, sent_at)
 
@@ -427,25 +279,29 @@ class WorkerPool:
                 f"run is given up. Its last word: {verdict.message}."
             )
         elif silent >= patience:
-            message = f"Stopped: the API has taken no request for {silent:.0f} s. Its last word: {verdict.message}."
+            message = f"Stopped: the API has accepted no request for {silent:.0f} s. Its last word: {verdict.message}."
         elif not self._reached and self._unreached >= self._rules.max_attempts:
             message = f"Stopped: the API was never reached: {verdict.message}."
         else:
             return
-        self.stop(SafetyStop(message, "Check the base URL and the API's status, then run it again: it goes on here."))
+        self.stop(
+            SafetyStop(message, "Check the base URL and the API's status, then run it again: the run resumes here.")
+        )
 
     def _wait(self, request: Request, verdict: Verdict, answer: Reply | Fault, wait_s: float) -> None:
-        self._pushed += 1
-        due = self._clock.monotonic() + wait_s
-        heapq.heappush(self._waiting, _Waiting(due, self._pushed, request, verdict, answer))
+        stopped = replace(verdict, action=Action.DONE, message=f"{verdict.message}; the run stopped before another try")
+        result = self._result(request, stopped, answer, request.sent)
+        self._sink.waits(result)
+        self._backlog.wait(request, result, wait_s)
 
     def _finish(
         self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int, *, final: bool = True
     ) -> None:
+        self._keep(self._result(request, verdict, answer, sent), request.record_id, final=final)
+
+    def _result(self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int) -> Result:
+        """What is true of a row for which nothing further is tried."""
         outcome, message = (verdict.outcome, "") if verdict.outcome in SUCCEEDED else settle(request, verdict)
-        if self._overtaken:
-            self._overtaken.pop(request.row, None)
-        self.counts[outcome] += 1
         status = request_id = location = None
         if isinstance(answer, Reply):
             status = answer.status
@@ -453,17 +309,21 @@ class WorkerPool:
             location = answer.headers.get("location") if outcome is Outcome.ACCEPTED else None
         duration_ms = round(answer.duration_s * 1000, 1) if answer else None
         now = self._clock.unix()
-        self._sink.finish(
-            Result(request.row, outcome, status, sent, message, request_id or "", location or "", now, duration_ms),
-            final=final,
-        )
-        if outcome not in SUCCEEDED:
-            self._log.warning(outcome.value, row=request.row, id=request.record_id, status=status, why=message)
+        return Result(request.row, outcome, status, sent, message, request_id or "", location or "", now, duration_ms)
+
+    def _keep(self, result: Result, record_id: str, *, final: bool) -> None:
+        if self._overtaken:
+            self._overtaken.pop(result.row, None)
+        self.counts[result.outcome] += 1
+        self._sink.finish(result, final=final)
+        if result.outcome not in SUCCEEDED:
+            outcome, status = result.outcome.value, result.http_status
+            self._log.warning(outcome, row=result.row, id=record_id, status=status, why=result.error)
             self._stop_if_it_goes_wrong()
 
     def _stop_if_it_goes_wrong(self) -> None:
         limit = self._rules.max_failures
-        if limit is None or self._stopped:
+        if limit is None or self._backlog.closed:
             return
         failures = sum(count for outcome, count in self.counts.items() if outcome not in SUCCEEDED)
         done = sum(self.counts.values())
@@ -477,16 +337,10 @@ class WorkerPool:
 
     async def _hand_back(self) -> None:
         """Gives back what was claimed and not sent, and keeps what was waiting for another try."""
-        if self._claiming is not None:
-            await asyncio.wait([self._claiming])
-        for waiting in sorted(self._waiting):
-            request, verdict = waiting.request, waiting.verdict
-            told = f"{verdict.message}; the run stopped before another try"
-            answer = waiting.answer
-            self._finish(request, replace(verdict, action=Action.DONE, message=told), answer, request.sent, final=False)
-        self._waiting = []
-        await self._source.release([request.row for request in self._ready])
-        self._ready.clear()
+        unsent, waiting = await self._backlog.hand_back()
+        for request, result in waiting:
+            self._keep(result, request.record_id, final=False)
+        await self._source.release([request.row for request in unsent])
 
 
-_STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: it goes on here."
+_STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: the run resumes here."

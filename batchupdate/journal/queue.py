@@ -1,7 +1,8 @@
 """The journal as the workers see it: a source of requests and a sink for results, on an event loop.
 
 The journal works in a thread of its own. Results are kept with the next claim's commit, or after a short while where
-no claim comes, so that a commit is shared by many rows.
+no claim comes, so that a commit is shared by many rows. Until then they stand in the in-flight map, which a killed
+process leaves behind.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ READ_AHEAD = 512
 """Rows read at once, at the least."""
 
 
-class HandOver:
+class Queue:
     """Claims requests from a journal and hands results back to it; an async context manager.
 
     Args:
@@ -66,7 +67,7 @@ class HandOver:
             self._thread.shutdown()
 
     async def claim(self, count: int) -> list[Request]:
-        """The next rows, marked as started on the disk; fewer than `count` at the end, and then none."""
+        """The next rows, marked as claimed on the disk; fewer than `count` at the end, and then none."""
         if self._flushing is not None and self._flushing.done():
             flushed, self._flushing = self._flushing, None
             flushed.result()  # a write that failed stops the run here, before the next request leaves
@@ -91,8 +92,17 @@ class HandOver:
                 self._read = requests[-1].row
                 self._upcoming.extend(requests)
 
+    def leaves(self, request: Request) -> None:
+        """Notes that a row's request leaves now; call it for nothing that was not claimed."""
+        self._journal.in_flight.leaves(request.row, request.sent)
+
+    def waits(self, result: Result) -> None:
+        """Notes what is true of a row that waits for its next try, for the case that the process dies meanwhile."""
+        self._journal.in_flight.keep(result, final=False)
+
     def finish(self, result: Result, *, final: bool = True) -> None:
-        """Keeps what became of a row; one that is not final is tried again when the run goes on."""
+        """Keeps what became of a row; one that is not final is tried again when the run is resumed."""
+        self._journal.in_flight.keep(result, final=final)
         self._results.append((result, final))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_soon())
@@ -101,22 +111,22 @@ class HandOver:
         """Returns once every result that was handed in so far is on the disk."""
         await self._write()
 
-    async def release(self, numbers: Sequence[int]) -> None:
+    async def release(self, keys: Sequence[int]) -> None:
         """Gives back rows that were claimed but not sent."""
-        if numbers:
-            await self._in_thread(self._journal.release, numbers)
+        if keys:
+            await self._in_thread(self._journal.release, keys)
 
     async def _flush_soon(self) -> None:
         await self._clock.sleep_until(self._clock.monotonic() + FLUSH_AFTER_S)
         await self._write()
         self._flushing = None
 
-    async def _write(self, started: Sequence[int] = ()) -> None:
+    async def _write(self, claimed: Sequence[int] = ()) -> None:
         results, self._results = self._results, []
-        if not results and not started:
+        if not results and not claimed:
             return
         try:
-            await self._in_thread(self._journal.hand_over, started, results, self._session())
+            await self._in_thread(self._journal.commit, claimed, results, self._session())
         except Exception:
             self._results = results + self._results
             raise

@@ -12,15 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-VERSION = 3
+VERSION = 4
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
 
+_OF_ROWS = ("row", "started", "result", "earlier", "given")
 _STEPS: Mapping[int, Sequence[str]] = {
     1: [
         "ALTER TABLE session ADD COLUMN allowed_per_s REAL",
         "CREATE TABLE given (number INTEGER PRIMARY KEY, run TEXT NOT NULL)",
     ],
     2: [],  # rows of several files; the view alone says more than before
+    3: [
+        *(f"ALTER TABLE {table} RENAME COLUMN number TO key" for table in _OF_ROWS),
+        "ALTER TABLE row ADD COLUMN file INTEGER GENERATED ALWAYS AS (key >> 32) VIRTUAL",
+        "ALTER TABLE row ADD COLUMN number INTEGER GENERATED ALWAYS AS (key & 4294967295) VIRTUAL",
+        "ALTER TABLE started RENAME COLUMN doubt TO unanswered",
+        "ALTER TABLE started ADD COLUMN claimed INTEGER NOT NULL DEFAULT 1",
+        "UPDATE started SET claimed = unanswered <> 2, unanswered = unanswered <> 0",  # 2: not claimed by this run yet
+        "ALTER TABLE session ADD COLUMN in_flight TEXT",
+        "ALTER TABLE session ADD COLUMN commits INTEGER NOT NULL DEFAULT 0",
+    ],
 }
 """What makes the tables of the next version out of those of each one; the view is made anew after that."""
 
@@ -51,10 +62,10 @@ def bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
         return
     try:
         connection.execute("BEGIN IMMEDIATE")
+        connection.execute("DROP VIEW outcome")
         for step in range(_version(connection), VERSION):  # asked again: another process may just have done it
             for statement in _STEPS[step]:
                 connection.execute(statement)
-        connection.execute("DROP VIEW outcome")
         connection.execute(next(statement for statement in _statements() if "CREATE VIEW outcome" in statement))
         connection.execute(f"PRAGMA user_version = {VERSION}")
         connection.execute("COMMIT")

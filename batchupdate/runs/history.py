@@ -26,7 +26,7 @@ def rebuild_reports(folder: RunFolder) -> Summary:
         ConfigError: there is no readable journal.
         RunLocked: another process is working on this run.
     """
-    with folder.lock(), Journal.open(folder.journal) as journal:
+    with folder.lock(), Journal.take_over(folder.journal) as journal:
         summary = summarise(folder, journal)
         report(journal, summary)
         return summary

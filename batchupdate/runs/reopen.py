@@ -55,8 +55,7 @@ def open_earlier(
         RunLocked: another process holds it.
     """
     stack.enter_context(folder.lock())
-    journal = stack.enter_context(Journal.open(folder.journal))
-    journal.examine()
+    journal = stack.enter_context(Journal.take_over(folder.journal))
     meta = journal.meta()
     if not meta.get("sealed"):
         raise ConfigError(

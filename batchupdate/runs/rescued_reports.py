@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import EXIT_ROWS_NOT_FINE
-from batchupdate.journal.rescue import recover
+from batchupdate.journal.rescue import rescue
 from batchupdate.model import files_of
 from batchupdate.reporter import Summary, placed, write_summary
 from batchupdate.reporter.results_csv import write_results
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from batchupdate.journal.rescue import Recovered
+    from batchupdate.journal.rescue import Rescued
     from batchupdate.runs.folder import RunFolder
 
 RESULTS, FAILED, SUMMARY = "recovered-results.csv", "recovered-failed.csv", "recovered-summary.json"
@@ -33,11 +33,11 @@ def recover_reports(folder: RunFolder) -> Summary:
         RunLocked: another process is working on this run.
         SafetyStop: a report can't be written.
     """
-    with folder.lock(), recover(folder.journal, _sessions_begun(folder.log)) as found:
+    with folder.lock(), rescue(folder.journal, _sessions_begun(folder.log)) as found:
         summary = _summary(folder, found)
         columns, width = _headings(found)
         results, failed = folder.path / RESULTS, folder.path / FAILED
-        write_results(results, failed, columns, width, found.lines(), summary.notices, found.labels)
+        write_results(results, failed, columns, width, found.journal.lines(), summary.notices, found.labels)
         write_summary(folder.path / SUMMARY, summary)
         return summary
 
@@ -51,18 +51,19 @@ def _sessions_begun(log: Path) -> int:
         return 0
 
 
-def _summary(folder: RunFolder, found: Recovered) -> Summary:
+def _summary(folder: RunFolder, found: Rescued) -> Summary:
     told, rate = found.meta.get("input"), found.meta.get("rate_per_s")
+    counts = found.journal.counts()
     return Summary(
         folder.run_id,
         folder.path,
         _text(found.meta.get("target"), "name"),
         _text(told, "path"),
         _text(told, "sha256"),
-        found.listed if found.rows is None else found.rows,
-        found.counts,
-        found.sessions,
-        placed(found.errors, found.labels),
+        sum(counts.values()) if found.rows is None else found.rows,
+        counts,
+        found.journal.sessions(),
+        placed(found.journal.error_groups(), found.labels),
         float(rate) if isinstance(rate, int | float) else None,
         found.meta.get("rate_auto") is True,
         EXIT_ROWS_NOT_FINE,
@@ -78,7 +79,7 @@ def _text(facts: Mapping[str, Any] | None, name: str) -> str:
     return text if isinstance(text, str) else "(not readable)"
 
 
-def _headings(found: Recovered) -> tuple[list[str], int]:
+def _headings(found: Rescued) -> tuple[list[str], int]:
     """The input's headings, or numbers in their place, and the most cells that a row has."""
     columns = found.meta.get("columns")
     if not isinstance(columns, list) or not all(isinstance(heading, str) for heading in columns):

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 MAX_STEM = 20
 """So many characters of the first file's name, so that how many more there are stays to be seen."""
 
+JUST_ENDED_S = 15 * 60
+"""So long after its end a run is named to a person who is about to send the same again.
+
+A supervisor or a person gives the command again within minutes, when it was killed at its very end; a job that is meant
+to send an unchanged file again has rarely a shorter period.
+"""
+
 _ASK_NEW = "Look into it, then start a new run with --new: this target does not declare that sending twice is safe."
 
 
@@ -39,11 +46,18 @@ class Begun:
 
 
 def begin(
-    stack: ExitStack, facts: dict[str, Any], settings: Settings, target: Target, now: datetime, *, new: bool
+    stack: ExitStack, facts: dict[str, Any], settings: Settings, target: Target, now: datetime, *, new: bool, asks: bool
 ) -> Begun:
-    """Finds the unfinished run to go on with, or makes a new one; `stack` lets go of it at the end."""
+    """Finds the unfinished run to resume, or makes a new one; `stack` lets go of it at the end.
+
+    `asks` is whether a person is shown the notices before anything is sent.
+
+    Raises:
+        ConfigError: an earlier run stands in the way, and repeating is not safe.
+        RunLocked: another process holds the run.
+    """
     with one_at_a_time(settings.runs_dir):
-        found = _Found() if new else _unfinished(settings.runs_dir, facts)
+        found = _Found() if new else _unfinished(settings.runs_dir, facts, now)
         if found.unreadable and not target.repeatable:
             raise ConfigError(f"The run {found.unreadable[0]} can't be read, and may have sent {found.this}.", _ASK_NEW)
         if found.otherwise and found.run is None and not target.repeatable:
@@ -51,10 +65,17 @@ def begin(
             told = found.otherwise_told(name, left)
             hint = f"Go on with it by: batchupdate resume {name}; or send all rows, the done ones too, with --new."
             raise ConfigError(told, hint)
+        if found.just_ended and not target.repeatable and not asks:
+            name, _ = found.just_ended
+            hint = (
+                f"See what became of its rows with: batchupdate show {name}; send those that failed again with: "
+                f"batchupdate retry {name}; or send all rows again with --new."
+            )
+            raise ConfigError(found.just_ended_told(), hint)
         notices = found.notices()
         if found.run is not None:
             stack.enter_context(found.run.lock())
-            return Begun(found.run, stack.enter_context(Journal.open(found.run.journal)), notices, resumed=True)
+            return Begun(found.run, stack.enter_context(Journal.take_over(found.run.journal)), notices, resumed=True)
         folder = create(settings.runs_dir, name_of(facts["input"]), now)
         stack.callback(remove_if_unused, folder)
         stack.enter_context(folder.lock())
@@ -69,7 +90,7 @@ class _Found:
 
     `run` is the same one, unfinished; `unreadable` are those that can't be read; `of_older_file` are unfinished runs of
     this path, of what stood there before, and `otherwise` those of this very file for a target of this name, but with
-    other settings; with the rows that they have left.
+    other settings; with the rows that they have left. `just_ended` is the same one, finished, with the minutes since.
     """
 
     several: bool = False
@@ -77,6 +98,7 @@ class _Found:
     unreadable: list[str] = field(default_factory=list)
     of_older_file: list[tuple[str, int]] = field(default_factory=list)
     otherwise: list[tuple[str, int]] = field(default_factory=list)
+    just_ended: tuple[str, int] | None = None
 
     @property
     def this(self) -> str:
@@ -87,8 +109,16 @@ class _Found:
         """What is reported of an unfinished run with other settings."""
         return f"The run {name} of {self.this} has {left:,} rows left, but its target, address or settings were others."
 
+    def just_ended_told(self) -> str:
+        """What is reported of a run that has just sent the same."""
+        name, minutes = self.just_ended or ("", 0)
+        ago = f"{minutes} minute{'s' if minutes > 1 else ''} ago" if minutes else "less than a minute ago"
+        return f"The run {name} has sent {self.this}, and ended {ago}."
+
     def notices(self) -> list[str]:
         told = [f"The run {name} can't be read; if it sent {self.this}, rows go out again." for name in self.unreadable]
+        if self.just_ended:
+            told.append(f"{self.just_ended_told()} This is a new run, and sends all rows again.")
         if self.run is None:
             changed = "These files have" if self.several else "This file has"
             told += [
@@ -104,44 +134,64 @@ class _Found:
         return told
 
 
-def _unfinished(runs_dir: Path, facts: Mapping[str, Any]) -> _Found:
-    """Looks for the newest run of the same file, target and settings, and whether it is unfinished.
+def _unfinished(runs_dir: Path, facts: Mapping[str, Any], now: datetime) -> _Found:
+    """Looks for the run of the same file, target and settings that was worked on last, and whether it is unfinished.
 
     Raises:
         RunLocked: another process is just reading the same file for the same run.
     """
     found = _Found("files" in facts["input"])
+    worked_last: float | None = None
     for folder in all_runs(runs_dir):
         try:
             with Journal.open(folder.journal) as journal:
-                meta, left = journal.meta(), journal.to_send()
+                meta = journal.meta()
+                is_same = meta.get("same") == facts["same"] and meta["input"]["sha256"] == facts["input"]["sha256"]
+                if worked_last is not None and not is_same:
+                    continue  # what is older than the same run says nothing about it
+                left, sessions = journal.to_send(), journal.sessions()
         except BatchUpdateError:
-            found.unreadable.append(folder.run_id)
+            if worked_last is None:
+                found.unreadable.append(folder.run_id)
             continue
-        if meta.get("same") != facts["same"]:
-            if left and _is_same_work(meta, facts):
-                found.otherwise.append((folder.run_id, left))
-            continue
-        if meta["input"]["sha256"] != facts["input"]["sha256"]:
-            path = facts["input"]["path"]
-            if left and meta.get("sealed") and meta["input"]["path"] == path and can_be_read_again(path):
-                found.of_older_file.append((folder.run_id, left))
-            continue
-        if meta.get("sealed"):
-            # With nothing left to send it may still have been stopped, or have died before its reports stood: whoever
-            # says the same again wants it finished, and not everything sent once more.
-            found.run = folder if left or not meta.get("finished", True) else None
-            return found
-        with folder.lock():
-            pass  # nobody holds it: it ended while it was reading, and sent nothing
+        if not is_same:
+            _note_others(found, folder, meta, left, facts)
+        elif meta.get("sealed"):
+            # A name can lie in the future, and its run be older than others.
+            worked = sessions.finished_at or sessions.started_at or folder.journal.stat().st_mtime
+            if worked_last is None or worked > worked_last:
+                worked_last = worked
+                # With nothing left to send it may still have been stopped, or have died before its reports stood:
+                # the same command is to finish it, and not to send everything once more.
+                unfinished = left or not meta.get("finished")
+                found.run = folder if unfinished else None
+                ago_s = now.timestamp() - worked
+                just_ended = not unfinished and 0 <= ago_s < JUST_ENDED_S
+                found.just_ended = (folder.run_id, int(ago_s // 60)) if just_ended else None
+        else:
+            with folder.lock():
+                pass  # nobody holds it: it ended while it was reading, and sent nothing
     return found
+
+
+def _note_others(
+    found: _Found, folder: RunFolder, meta: Mapping[str, Any], left: int, facts: Mapping[str, Any]
+) -> None:
+    """Notes an unfinished run that is not the same and yet has to do with this input."""
+    if not left or not meta.get("sealed"):
+        return
+    if meta.get("same") != facts["same"]:
+        if _is_same_work(meta, facts):
+            found.otherwise.append((folder.run_id, left))
+    elif meta["input"]["path"] == facts["input"]["path"] and can_be_read_again(facts["input"]["path"]):
+        found.of_older_file.append((folder.run_id, left))
 
 
 def _is_same_work(meta: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     """Whether a run had this file's content, and a target of this name."""
     told, wanted = meta.get("input", {}), facts["input"]
     same_target = meta.get("target", {}).get("name") == facts["target"]["name"]
-    return bool(meta.get("sealed")) and same_target and told.get("sha256") == wanted["sha256"]
+    return bool(same_target and told.get("sha256") == wanted["sha256"])
 
 
 def remove_if_unused(folder: RunFolder) -> None:

@@ -200,7 +200,7 @@ async def test_lost_answers_are_asked_for_again_and_end_well(journal: Journal, m
 async def test_a_journal_that_fails_stops_the_run_and_nothing_leaves_that_it_does_not_know(journal: Journal) -> None:
     async with prepared(journal) as sandbox:
         journal._connection.execute(
-            "CREATE TRIGGER no BEFORE INSERT ON started WHEN NEW.number > 9 BEGIN SELECT raise(ABORT, 'disk full'); END"
+            "CREATE TRIGGER no BEFORE INSERT ON started WHEN NEW.key > 9 BEGIN SELECT raise(ABORT, 'disk full'); END"
         )
         work = Work(sandbox.url, rate="40/s")
         _, ended = await work.off(journal)

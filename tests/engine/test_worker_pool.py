@@ -44,6 +44,9 @@ class Rows:
         self.claimed: list[int] = []
         self.released: list[int] = []
         self.results: list[tuple[Result, bool]] = []
+        self.out: set[int] = set()
+        self.most_out = 0
+        self.waiting: dict[int, Result] = {}
         self.fail_after: int | None = None
 
     async def claim(self, count: int) -> list[Request]:
@@ -55,10 +58,22 @@ class Rows:
         self.claimed += [taken_one.row for taken_one in taken]
         return taken
 
-    async def release(self, numbers: Sequence[int]) -> None:
-        self.released += numbers
+    async def release(self, keys: Sequence[int]) -> None:
+        self.released += keys
+
+    def leaves(self, request: Request) -> None:
+        assert request.row in self.claimed
+        self.waiting.pop(request.row, None)
+        self.out.add(request.row)
+        self.most_out = max(self.most_out, len(self.out))
+
+    def waits(self, result: Result) -> None:
+        self.out.remove(result.row)
+        self.waiting[result.row] = result
 
     def finish(self, result: Result, *, final: bool = True) -> None:
+        self.out.discard(result.row)
+        self.waiting.pop(result.row, None)
         self.results.append((result, final))
 
     @property
@@ -166,7 +181,7 @@ class House:
         ended = [result.row for result, _ in self.rows.results]
         assert sorted(ended + self.rows.released) == sorted(self.rows.claimed)
         assert sum(self.pool.counts.values()) == len(ended)
-        assert sum(self.api.open.values()) == self.pool.in_flight == 0
+        assert sum(self.api.open.values()) == self.pool.in_flight == len(self.rows.out) == len(self.rows.waiting) == 0
         traffic = self.pool.traffic
         for row, times in self.api.times.items():
             assert row not in self.rows.released or not times
@@ -232,6 +247,40 @@ async def test_what_needs_attention_is_logged_and_what_went_well_is_not(clock: F
     await house.work()
     (event,) = house.log.entries
     assert (event["event"], event["row"], event["id"], event["status"]) == ("failed", 3, "id-3", 400)
+
+
+# What a killed process would leave behind.
+
+
+async def test_a_request_is_noted_as_out_before_it_leaves_and_no_more_than_may_be_in_flight(clock: FakeClock) -> None:
+    house = House(clock, 200, scripted({5: [BROKEN, THROTTLED, OK], 9: [LOST, OK]}))
+    send = house.api.send
+
+    async def watched(sent: Request) -> Reply | Fault:
+        assert sent.row in house.rows.out
+        return await send(sent)
+
+    house.pool._send = watched
+    await house.work(8)
+    assert house.rows.most_out == 8
+    house.check_conservation()
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "status"),
+    [(BROKEN, Outcome.FAILED, 500), (THROTTLED, Outcome.NOT_ATTEMPTED, 429), (LOST, Outcome.UNKNOWN, None)],
+)
+async def test_of_a_row_that_waits_for_its_next_try_it_is_noted_what_a_stop_would_report(
+    clock: FakeClock, answer: Reply | Fault, outcome: Outcome, status: int | None
+) -> None:
+    house = House(clock, 1, scripted({2: [answer]}))
+    running = house.start()
+    await clock.advance(LATENCY + 0.01)
+    noted = house.rows.waiting[2]
+    assert (noted.outcome, noted.http_status, noted.attempts) == (outcome, status, 1)
+    house.pool.stop()
+    await house.finish(running)
+    assert house.rows.results == [(noted, False)]
 
 
 # Rows that are claimed.
@@ -437,7 +486,7 @@ async def test_an_api_that_takes_nothing_for_too_long_stops_the_run(clock: FakeC
 async def test_an_api_that_never_answers_for_too_long_stops_the_run(clock: FakeClock) -> None:
     house = House(clock, 50, lambda row, _nth: OK if row < 5 else TIMEOUT, rules=Rules(give_up_after_s=60.0))
     house.api.latency = lambda: 15.0
-    with pytest.raises(SafetyStop, match="taken no request"):
+    with pytest.raises(SafetyStop, match="accepted no request"):
         await house.work(1)
     assert Outcome.FAILED not in house.rows.outcomes.values()
     house.check_conservation()
@@ -823,7 +872,7 @@ async def check_any_script(
     disturbing = asyncio.create_task(disturb(house, running, how, when))
     try:
         await house.finish(running)
-        stopped = house.pool._stopped
+        stopped = house.pool._backlog.closed
     except (SafetyStop, asyncio.CancelledError):
         stopped = True
     disturbing.cancel()

@@ -368,9 +368,7 @@ async def test_rows_in_flight_at_a_kill_are_looked_up_and_the_others_sent(tmp_pa
         first = await apply(sources, settings_for(sandbox, tmp_path))
         with Journal.open(first.folder / "journal.sqlite3") as journal:
             chosen = json.dumps(in_flight)
-            journal._connection.execute(
-                "DELETE FROM result WHERE number IN (SELECT value FROM json_each(?))", (chosen,)
-            )
+            journal._connection.execute("DELETE FROM result WHERE key IN (SELECT value FROM json_each(?))", (chosen,))
             journal._connection.execute("UPDATE session SET exit_code = NULL")
             journal.set_meta({"finished": False})
         # On a quick clock, a look-up that takes some tenths of a second counts as one without an answer.

@@ -238,8 +238,8 @@ def test_sessions_add_up(journal: Journal) -> None:
 def test_a_session_that_dies_leaves_the_requests_that_its_last_commit_told_of(journal: Journal) -> None:
     fill(journal)
     number = journal.begin_session(100.0, repeatable=True)
-    journal.hand_over([2, 3], [], Session.at(number, 104.0, Traffic(2, 0, 0, 0.0)))
-    journal.hand_over([], [done(2)], Session.at(number, 107.0, Traffic(3, 1, 1, 1.5)))
+    journal.commit([2, 3], [], Session.at(number, 104.0, Traffic(2, 0, 0, 0.0)))
+    journal.commit([], [done(2)], Session.at(number, 107.0, Traffic(3, 1, 1, 1.5)))
     total = journal.sessions()
     assert (total.traffic, total.duration_s, total.exit_code) == (Traffic(3, 1, 1, 1.5), 7.0, None)
 
@@ -248,7 +248,7 @@ def test_requests_of_an_earlier_session_count_when_a_row_is_tried_again(journal:
     fill(journal, 2)
     journal.begin_session(1.0, repeatable=True)
     claim(journal, 0, 2, [])
-    journal.hand_over([], [done(2, Outcome.FAILED, final=False, attempts=3), done(3, attempts=1)])
+    journal.commit([], [done(2, Outcome.FAILED, final=False, attempts=3), done(3, attempts=1)])
     journal.begin_session(2.0, repeatable=True)
     assert [(request.row, request.sent, request.unanswered) for request in claim(journal, 0, 9, [])] == [(2, 3, False)]
 
@@ -419,7 +419,7 @@ def test_a_claim_is_on_the_disk_before_it_is_handed_over(journal: Journal, path:
     fill(journal)
     claim(journal, 0, 3, [])
     with sqlite3.connect(path) as other:
-        assert other.execute("SELECT number FROM started ORDER BY 1").fetchall() == [(2,), (3,), (4,)]
+        assert other.execute("SELECT key FROM started ORDER BY 1").fetchall() == [(2,), (3,), (4,)]
     other.close()
 
 
@@ -443,7 +443,7 @@ def test_the_journal_is_for_its_owner_alone(journal: Journal, path: Path) -> Non
 
 
 @pytest.mark.parametrize("table", ["started", "result"])
-def test_a_hand_over_that_fails_halfway_leaves_nothing_behind(journal: Journal, table: str) -> None:
+def test_a_commit_that_fails_halfway_leaves_nothing_behind(journal: Journal, table: str) -> None:
     fill(journal, 3)
     claim(journal, 0, 1, [])
     no = f"CREATE TRIGGER no BEFORE INSERT ON {table} BEGIN SELECT raise(ABORT, 'full'); END"

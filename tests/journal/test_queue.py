@@ -10,7 +10,7 @@ from fakes import FakeClock, settle
 
 from batchupdate.errors import SafetyStop
 from batchupdate.journal import Journal
-from batchupdate.journal.queue import FLUSH_AFTER_S, HandOver
+from batchupdate.journal.queue import FLUSH_AFTER_S, Queue
 from batchupdate.model import Outcome, Result
 
 if TYPE_CHECKING:
@@ -43,95 +43,95 @@ def asked_from_outside(path: Path, query: str) -> list[int]:
         other.close()
 
 
-async def thread_is_done(hand_over: HandOver) -> None:
-    await asyncio.wrap_future(hand_over._thread.submit(lambda: None))
+async def thread_is_done(queue: Queue) -> None:
+    await asyncio.wrap_future(queue._thread.submit(lambda: None))
     await settle()
 
 
 async def test_rows_are_marked_on_the_disk_before_they_are_handed_over(
     journal: Journal, path: Path, clock: FakeClock
 ) -> None:
-    async with HandOver(journal, clock) as hand_over:
-        assert [request.row for request in await hand_over.claim(3)] == [2, 3, 4]
-        assert asked_from_outside(path, "SELECT number FROM started") == [2, 3, 4]
-        assert [request.row for request in await hand_over.claim(100)] == list(range(5, 12))
-        assert await hand_over.claim(5) == []
+    async with Queue(journal, clock) as queue:
+        assert [request.row for request in await queue.claim(3)] == [2, 3, 4]
+        assert asked_from_outside(path, "SELECT key FROM started") == [2, 3, 4]
+        assert [request.row for request in await queue.claim(100)] == list(range(5, 12))
+        assert await queue.claim(5) == []
 
 
 async def test_results_go_out_with_the_next_claim(journal: Journal, path: Path, clock: FakeClock) -> None:
-    async with HandOver(journal, clock) as hand_over:
-        await hand_over.claim(3)
-        hand_over.finish(updated(2))
-        hand_over.finish(updated(3))
-        assert asked_from_outside(path, "SELECT number FROM result") == []
-        await hand_over.claim(1)
-        assert asked_from_outside(path, "SELECT number FROM result") == [2, 3]
+    async with Queue(journal, clock) as queue:
+        await queue.claim(3)
+        queue.finish(updated(2))
+        queue.finish(updated(3))
+        assert asked_from_outside(path, "SELECT key FROM result") == []
+        await queue.claim(1)
+        assert asked_from_outside(path, "SELECT key FROM result") == [2, 3]
 
 
 async def test_results_are_written_soon_even_if_nothing_more_is_claimed(
     journal: Journal, path: Path, clock: FakeClock
 ) -> None:
-    async with HandOver(journal, clock) as hand_over:
-        await hand_over.claim(100)
+    async with Queue(journal, clock) as queue:
+        await queue.claim(100)
         for row in (2, 3):
-            hand_over.finish(updated(row))
+            queue.finish(updated(row))
             await clock.advance(FLUSH_AFTER_S + 0.01)
-            await thread_is_done(hand_over)
-            assert asked_from_outside(path, "SELECT max(number) FROM result") == [row]
+            await thread_is_done(queue)
+            assert asked_from_outside(path, "SELECT max(key) FROM result") == [row]
 
 
 async def test_what_is_left_is_written_at_the_end(journal: Journal, path: Path, clock: FakeClock) -> None:
-    async with HandOver(journal, clock) as hand_over:
-        await hand_over.claim(2)
-        hand_over.finish(updated(2))
-        hand_over.finish(updated(3), final=False)
-    assert asked_from_outside(path, "SELECT final FROM result ORDER BY number") == [1, 0]
+    async with Queue(journal, clock) as queue:
+        await queue.claim(2)
+        queue.finish(updated(2))
+        queue.finish(updated(3), final=False)
+    assert asked_from_outside(path, "SELECT final FROM result ORDER BY key") == [1, 0]
 
 
 async def test_released_rows_are_unmarked(journal: Journal, path: Path, clock: FakeClock) -> None:
-    async with HandOver(journal, clock) as hand_over:
-        await hand_over.claim(4)
-        await hand_over.release([3, 4])
-        await hand_over.release([])
-    assert asked_from_outside(path, "SELECT number FROM started") == [2, 5]
+    async with Queue(journal, clock) as queue:
+        await queue.claim(4)
+        await queue.release([3, 4])
+        await queue.release([])
+    assert asked_from_outside(path, "SELECT key FROM started") == [2, 5]
 
 
 async def test_a_flush_that_fails_stops_the_next_claim_and_is_tried_again_with_nothing_lost(
     journal: Journal, path: Path, clock: FakeClock
 ) -> None:
-    async with HandOver(journal, clock) as hand_over:
-        await hand_over.claim(2)
-        hand_over.finish(updated(2))
+    async with Queue(journal, clock) as queue:
+        await queue.claim(2)
+        queue.finish(updated(2))
         break_(journal)
         await clock.advance(FLUSH_AFTER_S + 0.01)
-        await thread_is_done(hand_over)
+        await thread_is_done(queue)
         with pytest.raises(SafetyStop, match="full"):
-            await hand_over.claim(1)
+            await queue.claim(1)
         mend(journal)
-    assert asked_from_outside(path, "SELECT number FROM result") == [2]
+    assert asked_from_outside(path, "SELECT key FROM result") == [2]
 
 
 async def test_a_flush_that_fails_after_the_last_claim_is_tried_again_at_the_end(
     journal: Journal, path: Path, clock: FakeClock
 ) -> None:
-    async with HandOver(journal, clock) as hand_over:
-        await hand_over.claim(100)
-        hand_over.finish(updated(2))
+    async with Queue(journal, clock) as queue:
+        await queue.claim(100)
+        queue.finish(updated(2))
         break_(journal)
         await clock.advance(FLUSH_AFTER_S + 0.01)
-        await thread_is_done(hand_over)
-        hand_over.finish(updated(3))
+        await thread_is_done(queue)
+        queue.finish(updated(3))
         mend(journal)
-    assert asked_from_outside(path, "SELECT number FROM result") == [2, 3]
+    assert asked_from_outside(path, "SELECT key FROM result") == [2, 3]
 
 
 async def test_results_that_can_not_be_written_at_all_are_told(journal: Journal, clock: FakeClock) -> None:
-    hand_over = await HandOver(journal, clock).__aenter__()
-    await hand_over.claim(100)
-    hand_over.finish(updated(2))
+    queue = await Queue(journal, clock).__aenter__()
+    await queue.claim(100)
+    queue.finish(updated(2))
     break_(journal)
     with pytest.raises(SafetyStop, match="full"):
-        await hand_over.__aexit__(None, None, None)
+        await queue.__aexit__(None, None, None)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("journal")]
 
 
@@ -140,12 +140,12 @@ async def test_a_cancellation_waits_for_the_write_that_is_under_way(
     journal: Journal, path: Path, clock: FakeClock, *, fails: bool
 ) -> None:
     go_on = threading.Event()
-    async with HandOver(journal, clock) as hand_over:
-        await hand_over.claim(2)
-        hand_over.finish(updated(2))
-        hand_over._thread.submit(go_on.wait)
-        releasing = asyncio.create_task(hand_over.release([3]))
-        claiming = asyncio.create_task(hand_over.claim(1))
+    async with Queue(journal, clock) as queue:
+        await queue.claim(2)
+        queue.finish(updated(2))
+        queue._thread.submit(go_on.wait)
+        releasing = asyncio.create_task(queue.release([3]))
+        claiming = asyncio.create_task(queue.claim(1))
         await settle()
         releasing.cancel()
         claiming.cancel()
@@ -161,8 +161,8 @@ async def test_a_cancellation_waits_for_the_write_that_is_under_way(
         if fails:
             assert isinstance(claiming.exception(), SafetyStop)
             mend(journal)
-    assert asked_from_outside(path, "SELECT number FROM result") == [2]
-    assert 3 not in asked_from_outside(path, "SELECT number FROM started")
+    assert asked_from_outside(path, "SELECT key FROM result") == [2]
+    assert 3 not in asked_from_outside(path, "SELECT key FROM started")
 
 
 def break_(journal: Journal) -> None:

@@ -31,7 +31,7 @@ def make(
         if worked is not None:
             session = journal.begin_session((NOW - began).timestamp(), repeatable=True)
             requests = claim(journal, 0, sent)
-            journal.hand_over([], [(Result(request.row, Outcome.UPDATED, 200, 1), True) for request in requests])
+            journal.commit([], [(Result(request.row, Outcome.UPDATED, 200, 1), True) for request in requests])
             journal.end_session(Session(session, (NOW - worked).timestamp()), 0)
     (folder.path / "results.csv").write_text("x" * 1000)
     return folder

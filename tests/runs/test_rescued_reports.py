@@ -39,9 +39,7 @@ def run(tmp_path: Path) -> RunFolder:
         )
         session = journal.begin_session(1.0, repeatable=True)
         claim(journal, 0, 999)
-        journal.hand_over(
-            [], [(Result(n, Outcome.UPDATED if n != 9 else Outcome.FAILED, 200, 1), True) for n in numbers]
-        )
+        journal.commit([], [(Result(n, Outcome.UPDATED if n != 9 else Outcome.FAILED, 200, 1), True) for n in numbers])
         journal.end_session(Session(session, 2.0, 200), 1)
     return folder
 

@@ -84,7 +84,7 @@ async def test_rows_in_flight_are_looked_up_and_found_applied_or_sent_again(tmp_
         summary = await go_on(first, tmp_path)
         assert [change.id for change in sandbox.applied[before:]] == [IDS[2]]
     assert outcomes(summary) == ["updated"] * 4
-    assert [line["_error"] for line in lines(summary)] == ["", "it was found applied when the run went on", "", ""]
+    assert [line["_error"] for line in lines(summary)] == ["", "it was found applied when the run was resumed", "", ""]
 
 
 async def test_where_repeating_is_not_safe_a_row_that_is_found_applied_is_updated_and_others_stay_unknown(

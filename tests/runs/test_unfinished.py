@@ -1,36 +1,100 @@
+"""Which run the same command resumes, and what it does about one that has just ended."""
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from whole_runs import (
-    KEYS,
-    ONCE,
-    apply,
-    settings_for,
-    write,
-)
+from fakes import EPOCH
 
+from batchupdate import Settings
 from batchupdate.errors import ConfigError
-from batchupdate.run import prepare
-from batchupdate.sandbox import Sandbox
+from batchupdate.journal import Journal, Session
+from batchupdate.model import Outcome, Result
+from batchupdate.runs.folder import RunFolder, create
+from batchupdate.runs.unfinished import JUST_ENDED_S, Begun, begin
+from batchupdate.targets import find_target
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
+    from batchupdate.targets import Target
 
-async def test_a_file_that_was_left_unfinished_with_other_settings_is_told(tmp_path: Path) -> None:
-    (tmp_path / "once.yaml").write_text(ONCE, "utf-8")
-    source = write(tmp_path / "in.csv", 3)
-    async with Sandbox() as sandbox:
-        sandbox.revoke()
-        settings = settings_for(sandbox, tmp_path, target=str(tmp_path / "once.yaml"))
-        stopped = await apply(source, settings)
-        (tmp_path / "once.yaml").write_text(ONCE.replace("name: {}", "name: {max_length: 80}"), "utf-8")
-        with pytest.raises(ConfigError, match=f"The run {stopped.run_id} of this file has 3 rows left"):
-            await apply(source, settings)
-        with prepare(source, settings, new=True, environ=KEYS) as prepared:
-            assert not prepared.resumed
-        (tmp_path / "once.yaml").write_text(ONCE.replace("repeatable: false", "repeatable: true\nrules: []"), "utf-8")
-        with prepare(source, settings, environ=KEYS) as prepared:
-            assert any(stopped.run_id in notice and "its target" in notice for notice in prepared.checkup.notices)
+REPEATABLE = find_target("langdock-integration")
+ONCE_ONLY = REPEATABLE.model_copy(update={"repeatable": False})
+FACTS: dict[str, Any] = {
+    "input": {"path": "/data/in.csv", "sha256": "ab"},
+    "same": {"target": "x"},
+    "target": {"name": "langdock-integration"},
+}
+
+
+def run_of(
+    folder: Path, now: datetime, *, done: bool = True, finished: bool | None = True, named: datetime | None = None
+) -> RunFolder:
+    """A run of one row that was worked on at a time."""
+    run = create(folder, "in.csv", named or now)
+    with Journal.create(run.journal) as journal:
+        journal.add_rows([(2, ["x"], "x", "/x", {})], [])
+        journal.seal(FACTS)
+        session = journal.begin_session(now.timestamp() - 1, repeatable=True)
+        if done:
+            journal.commit([2], [(Result(2, Outcome.UPDATED, 200, 1), True)])
+        journal.end_session(Session(session, now.timestamp()), 0)
+        if finished is not None:
+            journal.set_meta({"finished": finished})
+    return run
+
+
+def again(folder: Path, now: datetime, target: Target = REPEATABLE, *, new: bool = False, asks: bool = False) -> Begun:
+    with ExitStack() as stack:
+        return begin(stack, dict(FACTS), Settings(runs_dir=folder), target, now, new=new, asks=asks)
+
+
+@pytest.mark.parametrize("finished", [False, None])
+def test_a_run_with_nothing_left_that_was_not_finished_is_resumed(tmp_path: Path, *, finished: bool | None) -> None:
+    run = run_of(tmp_path, EPOCH, finished=finished)
+    begun = again(tmp_path, EPOCH, ONCE_ONLY)
+    assert (begun.folder, begun.resumed) == (run, True)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "ago"), [(3, "less than a minute ago"), (60, "1 minute ago"), (899, "14 minutes ago")]
+)
+def test_a_run_that_has_just_ended_is_named_to_a_person_and_stops_everybody_else_where_repeating_is_not_safe(
+    tmp_path: Path, seconds: int, ago: str
+) -> None:
+    run = run_of(tmp_path, EPOCH)
+    now = EPOCH + timedelta(seconds=seconds)
+    with pytest.raises(ConfigError, match=f"The run {run.run_id} has sent this file, and ended {ago}") as error:
+        again(tmp_path, now, ONCE_ONLY)
+    assert f"batchupdate retry {run.run_id}; or send all rows again with --new" in error.value.hint
+    for begun in (again(tmp_path, now, ONCE_ONLY, asks=True), again(tmp_path, now)):
+        assert not begun.resumed
+        assert begun.notices == [
+            f"The run {run.run_id} has sent this file, and ended {ago}. This is a new run, and sends all rows again."
+        ]
+    assert again(tmp_path, now, ONCE_ONLY, new=True).notices == []
+
+
+@pytest.mark.parametrize("seconds", [JUST_ENDED_S, 86_400])
+def test_a_run_that_ended_longer_ago_is_no_hindrance(tmp_path: Path, seconds: int) -> None:
+    run_of(tmp_path, EPOCH)
+    begun = again(tmp_path, EPOCH + timedelta(seconds=seconds), ONCE_ONLY)
+    assert (begun.resumed, begun.notices) == (False, [])
+
+
+def test_a_finished_run_whose_name_lies_in_the_future_does_not_hide_one_that_was_left_later(tmp_path: Path) -> None:
+    run_of(tmp_path, EPOCH, named=EPOCH + timedelta(days=400))
+    left = run_of(tmp_path, EPOCH + timedelta(hours=1), done=False, finished=False)
+    begun = again(tmp_path, EPOCH + timedelta(hours=2), ONCE_ONLY)
+    assert (begun.folder, begun.resumed) == (left, True)
+
+
+def test_a_run_that_was_left_and_done_anew_since_is_not_resumed(tmp_path: Path) -> None:
+    run_of(tmp_path, EPOCH, done=False, finished=False)
+    run_of(tmp_path, EPOCH + timedelta(hours=1))
+    assert not again(tmp_path, EPOCH + timedelta(hours=2), ONCE_ONLY).resumed

@@ -21,6 +21,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from batchupdate.journal.in_flight import NAME as IN_FLIGHT
 from batchupdate.model import RowRef
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, make_records, run_in_thread
 
@@ -77,12 +78,20 @@ class World:
     rows: int
     kills: tuple[Kill, ...]
     repeatable: bool = True
+    readable: bool = True
     faults: str = ""
     limit: str = "unlimited"
     timeout_s: float = 20.0
 
     def __str__(self) -> str:
         return f"{self.name}-{self.seed}"
+
+    @property
+    def target(self) -> str:
+        """The built-in target, or a file of one that can't be read, or whose requests must not be repeated."""
+        if self.readable and self.repeatable:
+            return "langdock-integration"
+        return f"{'readable' if self.readable else 'blind'}-{'repeatable' if self.repeatable else 'once-only'}.yaml"
 
     @property
     def files(self) -> list[str]:
@@ -139,7 +148,15 @@ def faulty(seed: int, *, repeatable: bool, rows: int | None = None) -> World:
     name = "faulty" if repeatable else "unrepeatable"
     chance = random.Random(f"{name} {seed}")  # noqa: S311 - as above
     kills, rows = _kills(chance), rows or _rows(chance)
-    return World(name, seed, rows, kills, repeatable, FAULTS, f"{max(rows // 2, 150)}/s", timeout_s=0.4)
+    return World(name, seed, rows, kills, repeatable, True, FAULTS, f"{max(rows // 2, 150)}/s", timeout_s=0.4)
+
+
+def blind(seed: int, *, repeatable: bool, rows: int | None = None) -> World:
+    """No faults, and one kill while it sends at full speed; but what was out can't be looked up."""
+    name = "blind" if repeatable else "blind-once-only"
+    chance = random.Random(f"{name} {seed}")  # noqa: S311 - as above
+    kill = Kill(Stage.SENDING, 0.9 * chance.random(), chance.random() * 0.03)
+    return World(name, seed, rows or _rows(chance), (kill,), repeatable, readable=False)
 
 
 def _rows(chance: random.Random) -> int:
@@ -187,7 +204,7 @@ def command(world: World, folder: Path, url: str) -> list[str]:
         return [sys.executable, "-m", "batchupdate", "resume", "--runs-dir", "runs", "--quiet"]
     return [
         *(sys.executable, "-m", "batchupdate", "run", "changes*.csv", "--yes", "--quiet"),
-        *("--target", "langdock-integration" if world.repeatable else "once-only.yaml"),
+        *("--target", world.target),
         *("--base-url", url, "--runs-dir", "runs", "--rate", "unlimited"),
         *("--concurrency", str(CONCURRENCY), "--timeout", str(world.timeout_s)),
     ]
@@ -220,7 +237,7 @@ def tell(world: World, folder: Path) -> Story:
 
 
 def write_input(world: World, folder: Path) -> None:
-    """Writes the files of changes, and a target that is the built-in one but for repeating."""
+    """Writes the files of changes, and a target that is the built-in one but for reading and repeating."""
     for index, name_of_file in enumerate(world.files):
         with (folder / name_of_file).open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
@@ -229,7 +246,13 @@ def write_input(world: World, folder: Path) -> None:
                 (record, name) for number, record, name in changes(world) if RowRef.of(number).file == index
             )
     built_in = resources.files("batchupdate.targets").joinpath("langdock-integration.yaml").read_text("utf-8")
-    (folder / "once-only.yaml").write_text(built_in.replace("repeatable: true", "repeatable: false"), "utf-8")
+    if not world.repeatable:
+        built_in = built_in.replace("repeatable: true", "repeatable: false")
+    if not world.readable:
+        before, _, rest = built_in.partition("\nread:")
+        built_in = before + "\n" + rest.partition("\n\n")[2]
+    if world.target.endswith(".yaml"):
+        (folder / world.target).write_text(built_in, "utf-8")
 
 
 def start(world: World, folder: Path, url: str) -> subprocess.Popen[str]:
@@ -298,12 +321,12 @@ def let_settle(sandbox: Sandbox) -> None:
 
 
 def snapshot(folder: Path, number: int, sandbox: Sandbox) -> Snapshot:
-    """Copies every journal with its log of writes, as the kill left them; looking at the originals would mend them."""
+    """Copies every journal with its log of writes and its map, as the kill left them; a look at them changes them."""
     copies = folder / f"after-kill-{number}"
     for journal in folder.glob(JOURNALS):
         copy = copies / journal.parent.name
         copy.mkdir(parents=True)
-        for file in (journal, journal.with_name("journal.sqlite3-wal")):
+        for file in (journal, *(journal.with_name(name) for name in ("journal.sqlite3-wal", IN_FLIGHT))):
             if file.exists():
                 shutil.copy(file, copy)
     return Snapshot(copies, sandbox.counts.requests)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from torture.story import LONG, World, faulty, plain
+from torture.story import LONG, World, blind, faulty, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,10 +22,18 @@ LONG_SEEDS = range(0, 34, 10)
 and short files take little more, so the other seeds spend their time on moments to be killed at, not on rows."""
 
 FAULTY_SEEDS = range(8)
+BLIND_SEEDS = range(4)
 
 
 @pytest.mark.parametrize("world", [plain(seed, LONG if seed in LONG_SEEDS else None) for seed in SEEDS], ids=str)
 def test_a_killed_run_loses_no_row_and_tells_no_lie(judged: Callable[[World], Verdict], world: World) -> None:
+    assert judged(world).broken == []
+
+
+@pytest.mark.parametrize("world", [blind(seed, repeatable=seed % 2 == 0, rows=LONG) for seed in BLIND_SEEDS], ids=str)
+def test_a_kill_leaves_no_more_rows_unanswered_than_requests_were_out(
+    judged: Callable[[World], Verdict], world: World
+) -> None:
     assert judged(world).broken == []
 
 

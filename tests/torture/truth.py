@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import sqlite3
 from collections import Counter, defaultdict
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.engine.worker_pool import CLAIM_BATCH
 from batchupdate.errors import BatchUpdateError
 from batchupdate.journal import Journal
 from batchupdate.model import SUCCEEDED, RowRef
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
     from torture.story import Story
 
 THROTTLED = 429
-TWICE_AT_MOST = CONCURRENCY + CLAIM_BATCH
-"""Rows sent twice for one kill: those in flight, and one claim batch."""
+OUT = "SELECT key FROM started WHERE claimed AND key NOT IN (SELECT key FROM result)"
+OUT_AT_MOST = CONCURRENCY
+"""Rows of which a kill leaves nobody knowing whether they were applied: those whose requests were out.
 
-UNSURE_AT_MOST = 2 * CONCURRENCY
-"""Where repeating is not safe, rows are claimed no further ahead than `concurrency`."""
+So many are sent once more at the most where repeating is safe, and so many stay `unknown` where it is not.
+"""
 
 
 @dataclass(slots=True)
@@ -37,8 +39,9 @@ class Verdict:
 
     `lost`, `false` and `again` count rows: lost ones have no outcome, or one that says that they were not sent though
     they were applied; false ones say `updated` and were not, or `failed` and were; `again` ones went out twice though
-    repeating is not safe. `twice` is, for each kill, how many rows went out once more because of it. `broken` has a
-    sentence for every rule that does not hold.
+    repeating is not safe. For each kill, `twice` is how many rows went out once more because of it, `out` how many it
+    left unanswered, and `unsure` how many of those are `unknown` at the end. `broken` has a sentence for every rule
+    that does not hold.
     """
 
     kills: Counter[Stage] = field(default_factory=Counter)
@@ -47,25 +50,33 @@ class Verdict:
     false: int = 0
     again: int = 0
     twice: list[int] = field(default_factory=list)
+    out: list[int] = field(default_factory=list)
+    unsure: list[int] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
 
 def judge(story: Story) -> Verdict:
     """Holds a story against every rule."""
     verdict = Verdict(Counter(life.killed for life in story.lives if life.killed), story.world.rows)
-    sent = _by_row(story)
+    sent, left_out = _by_row(story), list[set[int]]()
     for number, snapshot in enumerate(story.snapshots, 1):
         known = {row for row, requests in sent.items() if requests[0].seq <= snapshot.seen}
-        verdict.broken += (f"after kill {number}: {wrong}" for wrong in _journals(snapshot.folder, story, known))
-    verdict.broken += (f"at the end: {wrong}" for wrong in _journals(story.runs_dir, story, set(sent)))
+        out: set[int] = set()
+        verdict.broken += (f"after kill {number}: {wrong}" for wrong in _journals(snapshot.folder, story, known, out))
+        left_out.append(out)
+    verdict.broken += (f"at the end: {wrong}" for wrong in _journals(story.runs_dir, story, set(sent), set()))
     lines = _results(story, verdict)
     for number, record, name in changes(story.world):
         _judge_row(verdict, story, lines.get(number), (number, record, name), sent[number])
     _judge_summary(verdict, story, list(lines.values()))
     _judge_repeats(verdict, story, sent)
-    unsure = sum(line["_error"].startswith("the run ended before") for line in lines.values())
-    if unsure > len(story.snapshots) * UNSURE_AT_MOST:
-        verdict.broken.append(f"{len(story.snapshots)} kills left {unsure} rows unknown")
+    unsure = {number for number, line in lines.items() if line["_error"].startswith("the run ended before")}
+    verdict.out = [len(out) for out in left_out]
+    verdict.unsure = [len(out & unsure) for out in left_out]
+    if unsure - set().union(*left_out):
+        verdict.broken.append(f"rows are unknown that no kill left unanswered: {unsure}")
+    if max(verdict.out, default=0) > OUT_AT_MOST:
+        verdict.broken.append(f"kills left {verdict.out} rows unanswered; at most {OUT_AT_MOST} may be")
     return verdict
 
 
@@ -82,16 +93,18 @@ def _by_row(story: Story) -> defaultdict[int, list[Seen]]:
 # The journals, after each kill.
 
 
-def _journals(runs_dir: Path, story: Story, sent: set[int]) -> Iterator[str]:
-    """What is wrong with the journals that a kill left behind."""
+def _journals(runs_dir: Path, story: Story, sent: set[int], out: set[int]) -> Iterator[str]:
+    """What is wrong with the journals that a kill left behind; the rows that were out go into `out`."""
     began = []
     for run in all_runs(runs_dir):
         try:
-            with Journal.open(run.journal) as journal:
+            with Journal.take_over(run.journal) as journal:
                 if journal.sessions().started_at is None:
                     continue  # it died while it read its file, and can't have sent anything
                 began.append(run.run_id)
                 yield from _journal(journal, story.world.rows, sent)
+            with closing(sqlite3.connect(run.journal)) as connection:
+                out |= {key for (key,) in connection.execute(OUT)}
         except BatchUpdateError as error:
             yield f"the journal of {run.run_id} does not open: {error}"
     if len(began) > 1:
@@ -104,7 +117,7 @@ def _journal(journal: Journal, rows: int, sent: set[int]) -> Iterator[str]:
     counts = journal.counts()
     if not journal.rows() == sum(counts.values()) == rows:
         yield f"{rows} rows were read, the journal has {journal.rows()}, and {sum(counts.values())} with an outcome"
-    unheard = sent - {line.number for line in journal.lines() if line.outcome != "not_attempted"}
+    unheard = sent - {line.number for line in journal.lines() if line.outcome != "not_attempted" or line.attempts}
     if unheard:
         yield f"requests of rows that the journal does not know as started: {sorted(unheard)}"
 
@@ -186,8 +199,8 @@ def _judge_repeats(verdict: Verdict, story: Story, sent: Mapping[int, Sequence[S
         verdict.again = len(again)
         if again:
             verdict.broken.append(f"repeating is not safe, and rows went out again: {again}")
-    elif max(verdict.twice, default=0) > TWICE_AT_MOST:
-        verdict.broken.append(f"{verdict.twice} rows were sent twice for each kill; at most {TWICE_AT_MOST} may be")
+    elif max(verdict.twice, default=0) > OUT_AT_MOST:
+        verdict.broken.append(f"{verdict.twice} rows were sent twice for each kill; at most {OUT_AT_MOST} may be")
     if not story.world.faults:
         within = [row for row, requests in sent.items() if len({_life(story, one) for one in requests}) < len(requests)]
         if within:
@@ -205,10 +218,15 @@ def _life(story: Story, request: Seen) -> int:
 
 
 def _twice(story: Story, sent: Mapping[int, Sequence[Seen]]) -> list[int]:
-    """For each kill, the rows whose last request before it went out again after it."""
+    """For each kill, the rows whose last request before it went out again after it.
+
+    Those of which the API broke off, refused or failed that request are left out: they would have been sent again
+    without a kill.
+    """
     twice = [0] * len(story.snapshots)
     for requests in sent.values():
-        for earlier, later in pairwise(_life(story, request) for request in requests):
-            if earlier != later:
-                twice[earlier] += 1
+        for earlier, later in pairwise(requests):
+            life = _life(story, earlier)
+            if life != _life(story, later) and not earlier.fault and (earlier.status or 0) < THROTTLED:
+                twice[life] += 1
     return twice

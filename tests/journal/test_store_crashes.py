@@ -298,7 +298,7 @@ class Crashes(RuleBasedStateMachine):
             model.sent_by_session += len(results)
 
         claimed = [request.row for request in offered]
-        if self.commit(fate, share, lambda: self.journal.hand_over(claimed, results, session), change):
+        if self.commit(fate, share, lambda: self.journal.commit(claimed, results, session), change):
             self.requests |= {request.row: request for request in offered}
 
     def check_offer(self, offered: list[Request], count: int) -> None:

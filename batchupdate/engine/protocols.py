@@ -1,0 +1,86 @@
+"""What a worker pool works with: where requests come from, where results go, and whose turn it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchupdate.model import Allowance, Request, Result
+
+
+class Source(Protocol):
+    """Where requests come from."""
+
+    async def claim(self, count: int) -> list[Request]:
+        """The next requests, at most `count`; none at the end."""
+        ...
+
+    async def release(self, keys: Sequence[int]) -> None:
+        """Takes back rows that were claimed but not sent."""
+        ...
+
+
+class Sink(Protocol):
+    """Where it is noted what becomes of requests; nothing of it may wait."""
+
+    def leaves(self, request: Request) -> None:
+        """Notes that a request leaves now."""
+        ...
+
+    def waits(self, result: Result) -> None:
+        """Notes what is true of a row that waits for its next try, for the case that the process dies meanwhile."""
+        ...
+
+    def finish(self, result: Result, *, final: bool = True) -> None:
+        """Keeps a result; one that is not final is tried again when the run is resumed."""
+        ...
+
+
+class Turns(Protocol):
+    """Whose turn it is; see `batchupdate.limiter.Limiter`."""
+
+    @property
+    def rate_per_s(self) -> float:
+        """The rate in force, in requests per second; infinite for none."""
+        ...
+
+    @property
+    def allowed_per_s(self) -> float | None:
+        """What the API was found to allow, in requests per second; None if unknown."""
+        ...
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds for which everybody was held so far."""
+        ...
+
+    @property
+    def down_for_s(self) -> float:
+        """Seconds for which nothing got through; zero while requests do."""
+        ...
+
+    async def turn(self) -> float:
+        """Waits for a turn; returns when it was given."""
+        ...
+
+    def try_turn(self) -> float | None:
+        """Takes a turn if one may be had at once; returns when it was given, or None."""
+        ...
+
+    def passed(self, sent_at: float, allowances: Sequence[Allowance] = ()) -> None:
+        """Gives a turn back: its request got through."""
+        ...
+
+    def hold(self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = ()) -> bool:
+        """Gives a turn back and holds everybody; returns whether this was a new offence."""
+        ...
+
+    def failed(self, sent_at: float) -> bool:
+        """Gives a turn back: the server failed, or never answered; returns whether everybody pauses for that."""
+        ...
+
+    def cancelled(self, sent_at: float) -> None:
+        """Gives a turn back of which nothing was heard."""
+        ...

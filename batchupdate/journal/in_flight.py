@@ -1,0 +1,239 @@
+"""The rows whose requests are out, in a mapped file beside the journal: what a killed process leaves behind.
+
+The journal knows which rows were claimed, up to some hundred more than are out, and learns results in group commits. A
+slot of the map is written before a row's request leaves, takes the result as soon as there is one, and is cleared once
+that result stands in the journal. The pages of a mapped file belong to the system, not to the process: after a
+`kill -9` the map says which rows are unanswered, at most as many as requests were out, and has every result that the
+journal lacks.
+
+A power cut may lose pages, in any order. So the map counts only on the same start of the machine (`boot_id`), and only
+for the journal's newest session, which has noted the map's token. Otherwise all claimed rows without a result are
+unanswered.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from batchupdate.model import Outcome, Result
+from batchupdate.util.boot import boot_id
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+NAME = "in-flight.map"
+SLOT = 1024
+"""Bytes of a slot: a result with its sentence. A longer sentence is cut off, in what a killed process leaves alone."""
+
+SEGMENT = 256 * SLOT
+"""Bytes by which the file grows; a multiple of what every system can map."""
+
+_MAGIC = b"batchupdate in-flight 1"
+_HEAD = Struct("@23s64s64s")
+"""The file's first slot: magic, start of the machine, token; then the count of commits."""
+
+_COMMITS = Struct("@Q")  # native, so that it is written as one word, and never half
+_COMMITS_AT = 512
+_ROW = Struct("@qQqddH?")
+"""A slot behind its state: key, requests sent so far but for the one that is out, status, finished at, duration in
+ms, bytes of text, final. -1 and NaN stand for None."""
+
+_ROW_AT = 8
+_TEXT_AT = _ROW_AT + _ROW.size
+_TEXT_MOST = SLOT - _TEXT_AT
+_NAME_MOST = 200
+_FREE, _OUT, _RESULT = 0, 1, 2
+
+
+class InFlightMap:
+    """Writes the map of one session. Without a file, it takes everything and keeps nothing.
+
+    A slot's state is its first byte, and is written last: what is read after a kill is always whole.
+    """
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._file = -1
+        self._areas: list[mmap.mmap] = []
+        self._free: deque[tuple[mmap.mmap, int]] = deque()
+        self._slots: dict[int, tuple[mmap.mmap, int]] = {}
+
+    def create(self, path: Path, token: str) -> None:
+        """Makes the file, in the place of an older one. Where it can't be made, the claims have to do."""
+        boot = boot_id()
+        if not boot:
+            return
+        beside = path.with_name(f".{path.name}.new")
+        try:
+            self._file = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
+            self._grow()
+            _, first = self._free.popleft()
+            _HEAD.pack_into(self._areas[0], first, _MAGIC, boot.encode("ascii"), token.encode("ascii"))
+            beside.replace(path)
+            self._path = path
+        except OSError:
+            self._release()
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
+
+    def _grow(self) -> None:
+        """Adds slots. Their bytes are written, for a hole in a file may lack room on the disk when it is touched."""
+        size = len(self._areas) * SEGMENT
+        os.lseek(self._file, size, os.SEEK_SET)
+        left = SEGMENT
+        while left:
+            left -= os.write(self._file, bytes(left))
+        area = mmap.mmap(self._file, SEGMENT, offset=size)
+        self._areas.append(area)
+        self._free.extend((area, at) for at in range(0, SEGMENT, SLOT))
+
+    def _grown(self) -> bool:
+        """Whether there is room for more rows; where there is none, the file says that it is no map."""
+        if self._path is None:
+            return False
+        try:
+            self._grow()
+        except OSError:
+            self._areas[0][0 : len(_MAGIC)] = bytes(len(_MAGIC))
+            self._path = None
+            return False
+        return True
+
+    def _release(self) -> None:
+        for area in self._areas:
+            area.close()
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._areas = -1, []
+        self._free.clear()
+        self._slots.clear()
+
+    def leaves(self, key: int, sent: int) -> None:
+        """Notes that a row's request leaves now, the next after `sent` others."""
+        slot = self._slots.get(key)
+        if slot is None:
+            if not self._free and not self._grown():
+                return
+            slot = self._slots[key] = self._free.popleft()
+            area, at = slot
+            _ROW.pack_into(area, at + _ROW_AT, key, sent, -1, math.nan, math.nan, 0, False)  # noqa: FBT003 - a record
+        area, at = slot  # one that waited for its next try has all this
+        area[at] = _OUT
+
+    def keep(self, result: Result, *, final: bool) -> None:
+        """Notes what became of a row whose request was out; it stays noted until `clear`."""
+        slot = self._slots.get(result.row)
+        if slot is None:
+            return
+        area, at = slot
+        text = _text_of(result)
+        area[at + _TEXT_AT : at + _TEXT_AT + len(text)] = text
+        _ROW.pack_into(
+            area,
+            at + _ROW_AT,
+            result.row,
+            result.attempts,
+            -1 if result.http_status is None else result.http_status,
+            math.nan if result.finished_at is None else result.finished_at,
+            math.nan if result.duration_ms is None else result.duration_ms,
+            len(text),
+            final,
+        )
+        area[at] = _RESULT
+
+    def clear(self, keys: Iterable[int], commits: int) -> None:
+        """Frees the slots of rows whose results stand in the journal since the commit of this number."""
+        for key in keys:
+            slot = self._slots.pop(key, None)
+            if slot is not None:
+                area, at = slot
+                area[at] = _FREE
+                self._free.append(slot)
+        if self._areas:
+            _COMMITS.pack_into(self._areas[0], _COMMITS_AT, commits)
+
+    def close(self) -> None:
+        """Closes the file; it is removed if everything that it knew stands in the journal."""
+        empty = not self._slots
+        self._release()
+        if self._path is not None and empty:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+        self._path = None
+
+
+@dataclass(frozen=True, slots=True)
+class LeftInFlight:
+    """What a killed process left in its map.
+
+    `unanswered` are the rows whose requests were out, each with how many had been sent before; `results` those that the
+    journal may lack, each with whether it is final; `commits` is how many commits the process had seen done.
+    """
+
+    unanswered: Sequence[tuple[int, int]]
+    results: Sequence[tuple[Result, bool]]
+    commits: int
+
+
+def read_map(path: Path, token: str | None) -> LeftInFlight | None:
+    """Reads a map; None where there is none, or it belongs to another session or to an earlier start of the machine."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return None
+    boot = boot_id()
+    if not (token and boot and data) or len(data) % SEGMENT:
+        return None
+    wanted = _HEAD.pack(_MAGIC, boot.encode("ascii"), token.encode("ascii"))
+    if data[: len(wanted)] != wanted:
+        return None
+    unanswered: list[tuple[int, int]] = []
+    results: list[tuple[Result, bool]] = []
+    try:
+        for at in range(SLOT, len(data) - SLOT + 1, SLOT):
+            if data[at] == _OUT:
+                key, sent, *_ = _ROW.unpack_from(data, at + _ROW_AT)
+                unanswered.append((key, sent))
+            elif data[at] == _RESULT:
+                results.append(_result(data, at))
+            elif data[at] != _FREE:
+                return None
+    except (ValueError, OverflowError):  # not what we wrote
+        return None
+    return LeftInFlight(unanswered, results, _COMMITS.unpack_from(data, _COMMITS_AT)[0])
+
+
+def _text_of(result: Result) -> bytes:
+    """The result's texts; the sentence stands last, for it alone can hold anything."""
+    _, outcome, _, _, error, request_id, location, *_ = result
+    text = f"{outcome}\0{request_id}\0{location}\0{error}".encode("utf-8", "replace")
+    if len(text) > _TEXT_MOST:
+        text = f"{outcome}\0{request_id[:_NAME_MOST]}\0{location[:_NAME_MOST]}\0{error}".encode("utf-8", "replace")
+    return text[:_TEXT_MOST]
+
+
+def _result(data: bytes, at: int) -> tuple[Result, bool]:
+    """A slot's result, and whether it is final; raises ValueError if it is none of ours."""
+    key, attempts, status, finished_at, duration_ms, length, final = _ROW.unpack_from(data, at + _ROW_AT)
+    text = data[at + _TEXT_AT : at + _TEXT_AT + length].decode("utf-8", "ignore")
+    outcome, request_id, location, error = text.split("\0", 3)
+    result = Result(
+        key,
+        Outcome(outcome),
+        None if status < 0 else status,
+        attempts,
+        error,
+        request_id,
+        location,
+        None if math.isnan(finished_at) else finished_at,
+        None if math.isnan(duration_ms) else duration_ms,
+    )
+    return result, final

@@ -1,0 +1,241 @@
+"""Every SQL statement of the journal but those that make its tables (schema.sql).
+
+A question mark that a comment calls a batch takes one JSON text that holds many values: SQLite then works through them
+without taking Python's interpreter lock at every row. `key` is `RowRef.key`.
+"""
+
+from __future__ import annotations
+
+# What the run is.
+
+SET_META = """
+    INSERT OR REPLACE INTO meta SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)
+"""
+META = "SELECT name, value FROM meta"
+QUICK_CHECK = "PRAGMA quick_check(1)"
+
+# Ingest.
+
+ADD_ROWS = "INSERT INTO row (key, cells, record_id, path, fields)"
+ADD_RESULTS = (
+    "INSERT OR REPLACE INTO result (key, outcome, http_status, attempts, error, request_id, location, finished_at, "
+    "duration_ms, final)"
+)
+WITHDRAW = "UPDATE row SET path = NULL WHERE key IN (SELECT value FROM json_each(?))"
+FIELDS = """
+    SELECT CASE WHEN path IS NOT NULL THEN fields END FROM row WHERE key IN (SELECT value FROM json_each(?))
+    ORDER BY key
+"""
+CARRY = """
+    UPDATE row SET carrier = json_extract(?1, '$[0]') WHERE key IN (SELECT value FROM json_each(?1, '$[1]'))
+"""
+SET_FIELDS = "UPDATE row SET fields = json_extract(?1, '$[1]') WHERE key = json_extract(?1, '$[0]')"
+
+# Rows for a retry, which is a run of its own.
+
+SELECTED = """
+    WITH wanted AS (
+        SELECT coalesce(row.carrier, row.key) AS leader
+        FROM outcome JOIN row ON row.key = outcome.key
+        WHERE row.fields IS NOT NULL AND row.key NOT IN (SELECT key FROM given)
+          AND outcome.outcome IN (SELECT value FROM json_each(?1))
+          AND (?2 = '[]' OR EXISTS (
+              SELECT 1 FROM json_each(?2)
+              WHERE http_status BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]')))
+          AND (?3 = '[]' OR EXISTS (
+              SELECT 1 FROM json_each(?3)
+              WHERE row.key BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]')))
+    )
+    SELECT key FROM row WHERE coalesce(carrier, key) IN (SELECT leader FROM wanted) ORDER BY key
+"""  # outcomes, spans of statuses, spans of keys: each a batch
+COPIES = """
+    SELECT row.key, cells, record_id, path, fields, carrier,
+           carrier IS NULL AND (SELECT outcome FROM outcome WHERE outcome.key = row.key) = 'unknown'
+    FROM row WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key
+"""
+ADD_COPIES = "INSERT INTO row (key, cells, record_id, path, fields, carrier)"
+ADD_UNANSWERED = "INSERT INTO started (key, claimed, unanswered)"
+GIVE_AWAY = """
+    INSERT OR REPLACE INTO result
+    SELECT row.key, 1, outcome.outcome, outcome.http_status, outcome.attempts,
+           outcome.error || CASE WHEN outcome.error = '' THEN '' ELSE '; ' END || ?2,
+           outcome.request_id, outcome.location, outcome.finished_at, outcome.duration_ms
+    FROM row JOIN outcome ON outcome.key = row.key LEFT JOIN result ON result.key = row.key
+    WHERE row.key IN (SELECT value FROM json_each(?1))
+      AND row.path IS NOT NULL AND row.carrier IS NULL AND NOT coalesce(result.final, 0)
+"""
+ADD_GIVEN = "INSERT OR REPLACE INTO given SELECT value, ? FROM json_each(?)"
+GIVEN_TO = "SELECT DISTINCT run FROM given ORDER BY run DESC"
+
+# A killed session, whose in-flight map says which of the claimed rows were out.
+
+LAST_SESSION = "SELECT id, in_flight, commits FROM session ORDER BY id DESC LIMIT 1"
+ADD_LEFT_RESULTS = ADD_RESULTS.replace("REPLACE", "IGNORE")
+CLAIM_IN_FLIGHT = """
+    INSERT INTO started (key) SELECT json_extract(value, '$[0]') FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET claimed = 1
+"""
+SENT_IN_FLIGHT = """
+    INSERT OR REPLACE INTO earlier
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)
+    WHERE json_extract(value, '$[1]')
+"""
+_NEVER_LEFT = """
+    claimed AND key NOT IN (SELECT key FROM result)
+    AND key NOT IN (SELECT json_extract(value, '$[0]') FROM json_each(?))
+"""
+FORGET_UNSENT = f"DELETE FROM started WHERE NOT unanswered AND {_NEVER_LEFT}"  # noqa: S608 - our own words
+UNCLAIM_UNSENT = f"UPDATE started SET claimed = 0 WHERE {_NEVER_LEFT}"  # noqa: S608 - as above
+FORGET_MAP = "UPDATE session SET in_flight = NULL WHERE id = ?"
+
+# A session begins.
+
+DOUBT_WHAT_WAS_OUT = """
+    UPDATE started SET unanswered = 1
+    WHERE (claimed AND key NOT IN (SELECT key FROM result))
+       OR key IN (SELECT key FROM result WHERE NOT final AND outcome = 'unknown')
+"""  # what was unknown stays so until there is an answer
+KEEP_UNKNOWN = "UPDATE result SET final = 1 WHERE outcome = 'unknown'"
+CLOSE_WHAT_WAS_OUT = """
+    INSERT INTO result
+    SELECT started.key, 1, 'unknown', NULL, coalesce(sent, 0) + 1, ?, '', '', NULL, NULL
+    FROM started LEFT JOIN earlier ON earlier.key = started.key
+    WHERE claimed AND started.key NOT IN (SELECT key FROM result)
+"""
+FORGET_ANSWERED = """
+    DELETE FROM started WHERE NOT unanswered AND key IN (SELECT key FROM result WHERE NOT final)
+"""
+SUM_UP_ATTEMPTS = "INSERT OR REPLACE INTO earlier SELECT key, attempts FROM result WHERE NOT final"
+DROP_UNFINISHED = "DELETE FROM result WHERE NOT final"
+UNCLAIM_ALL = "UPDATE started SET claimed = 0 WHERE claimed AND key NOT IN (SELECT key FROM result)"
+BEGIN_SESSION = "INSERT INTO session (started_at, in_flight) VALUES (?, ?)"
+
+# The work.
+
+UPCOMING = """
+    SELECT row.key, record_id, path, fields, coalesce(sent, 0), coalesce(unanswered, 0)
+    FROM row LEFT JOIN started ON started.key = row.key LEFT JOIN earlier ON earlier.key = row.key
+    WHERE row.key > ? AND path IS NOT NULL AND carrier IS NULL
+      AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key)
+    ORDER BY row.key LIMIT ?
+"""
+UNANSWERED = """
+    SELECT row.key, record_id, path, fields, coalesce(attempts, sent, 0)
+    FROM row
+    LEFT JOIN started ON started.key = row.key
+    LEFT JOIN earlier ON earlier.key = row.key
+    LEFT JOIN result ON result.key = row.key
+    WHERE row.key > ? AND path IS NOT NULL AND carrier IS NULL
+      AND (outcome = 'unknown' OR (outcome IS NULL AND unanswered))
+    ORDER BY row.key LIMIT ?
+"""
+CLAIM = """
+    INSERT INTO started (key) SELECT value FROM json_each(?) WHERE true
+    ON CONFLICT DO UPDATE SET claimed = 1
+"""
+RELEASE = "DELETE FROM started WHERE NOT unanswered AND key IN (SELECT value FROM json_each(?))"
+UNCLAIM = "UPDATE started SET claimed = 0 WHERE key IN (SELECT value FROM json_each(?))"
+COUNT_COMMIT = """
+    UPDATE session SET commits = ?2 WHERE id = ?1 AND id = (SELECT max(id) FROM session)
+"""
+UPDATE_SESSION = """
+    UPDATE session SET finished_at = ?2, sent = ?3, retried = ?4, throttled = ?5, waited_s = ?6,
+        allowed_per_s = coalesce(?7, allowed_per_s) WHERE id = ?1
+"""
+END_SESSION = "UPDATE session SET exit_code = ? WHERE id = ?"
+
+# Reading.
+
+COUNT_ROWS = "SELECT count(*) FROM row"
+COUNT_OUTCOMES = "SELECT outcome, count(*) FROM outcome GROUP BY outcome"
+COUNT_TO_SEND = """
+    SELECT count(*) FROM row WHERE path IS NOT NULL AND carrier IS NULL
+    AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
+"""
+_LINE = "key, cells, record_id, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms"
+LINES = f"SELECT {_LINE} FROM outcome ORDER BY key"  # noqa: S608 - our own words
+LINES_WITH = f"SELECT {_LINE} FROM outcome WHERE outcome IN (SELECT value FROM json_each(?)) ORDER BY key"  # noqa: S608 - as above
+EXAMPLES = """
+    SELECT key, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL ORDER BY key LIMIT ?
+"""
+ERROR_GROUPS = """
+    SELECT CASE WHEN length(record_id) < 6 THEN error ELSE replace(error, record_id, '<id>') END AS message,
+           count(*), min(key)
+    FROM outcome WHERE outcome IN ('failed', 'unknown', 'conflict', 'invalid', 'not_attempted') AND error <> ''
+    GROUP BY message ORDER BY count(*) DESC, min(key) LIMIT ?
+"""
+SESSIONS = """
+    SELECT coalesce(sum(sent), 0), coalesce(sum(retried), 0), coalesce(sum(throttled), 0), coalesce(sum(waited_s), 0.0),
+           (SELECT allowed_per_s FROM session WHERE allowed_per_s IS NOT NULL ORDER BY id DESC LIMIT 1),
+           min(started_at), max(finished_at), coalesce(sum(finished_at - started_at), 0.0),
+           (SELECT exit_code FROM session ORDER BY id DESC LIMIT 1)
+    FROM session
+"""
+
+# Rescue: what can be read of a damaged journal, key by key, into a new one.
+
+SALVAGE_META = {
+    "forwards": "SELECT name, value FROM meta ORDER BY name",
+    "backwards": "SELECT name, value FROM meta ORDER BY name DESC",
+}
+ADD_META = "INSERT OR IGNORE INTO meta VALUES (?, ?)"
+SALVAGE = {
+    "row": """
+        SELECT key, CASE WHEN json_valid(cells) AND json_type(cells) = 'array'
+                    AND NOT EXISTS (SELECT 1 FROM json_each(cells) WHERE type <> 'text') THEN cells ELSE '[]' END,
+               record_id, path, NULL, CASE WHEN carrier > 0 THEN carrier END
+        FROM row WHERE key >= ? ORDER BY key
+    """,
+    "started": "SELECT key, claimed, unanswered FROM started WHERE key >= ? ORDER BY key",
+    "result": """
+        SELECT key, final, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms
+        FROM result WHERE key >= ? AND final = 1
+        AND outcome IN (
+            'updated', 'accepted', 'unchanged', 'invalid', 'conflict', 'failed', 'unknown', 'not_attempted'
+        )
+        AND typeof(attempts) = 'integer' AND attempts >= 0 AND typeof(http_status) IN ('integer', 'null')
+        AND typeof(error) = 'text' AND typeof(request_id) = 'text' AND typeof(location) = 'text'
+        AND typeof(finished_at) IN ('real', 'null') AND coalesce(finished_at, 0) BETWEEN 0 AND 1e11
+        AND typeof(duration_ms) IN ('real', 'null') ORDER BY key
+    """,  # one that is not final is true of a journal's newest state alone
+    "earlier": "SELECT key, sent FROM earlier WHERE key >= ? AND typeof(sent) = 'integer' ORDER BY key",
+    "session": """
+        SELECT id, started_at, finished_at, sent, retried, throttled, waited_s, exit_code, allowed_per_s
+        FROM session WHERE id >= ?
+        AND typeof(started_at) = 'real' AND started_at BETWEEN 0 AND 1e11
+        AND typeof(finished_at) IN ('real', 'null') AND coalesce(finished_at, 0) BETWEEN 0 AND 1e11
+        AND typeof(sent) = 'integer' AND typeof(retried) = 'integer' AND typeof(throttled) = 'integer'
+        AND typeof(waited_s) = 'real' AND typeof(exit_code) IN ('integer', 'null')
+        AND typeof(allowed_per_s) IN ('real', 'null') ORDER BY id
+    """,
+}
+ADD_SALVAGED = {
+    "row": "INSERT OR IGNORE INTO row (key, cells, record_id, path, fields, carrier) VALUES (?, ?, ?, ?, ?, ?)",
+    "started": "INSERT OR IGNORE INTO started (key, claimed, unanswered) VALUES (?, ?, ?)",
+    "result": "INSERT OR IGNORE INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "earlier": "INSERT OR IGNORE INTO earlier VALUES (?, ?)",
+    "session": """
+        INSERT OR IGNORE INTO session
+            (id, started_at, finished_at, sent, retried, throttled, waited_s, exit_code, allowed_per_s)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    """,
+}
+HIGHEST_KEYS = (
+    "SELECT max(key) FROM result WHERE key <= ?",
+    "SELECT max(key) FROM started WHERE key <= ?",
+    "SELECT max(key) FROM row WHERE key <= ?",
+)
+LIST_BY_RESULTS = """
+    INSERT OR IGNORE INTO row (key, cells) SELECT key, '[]' FROM result UNION SELECT key, '[]' FROM started
+"""
+LIST_ROW = "INSERT OR IGNORE INTO row (key, cells) VALUES (?, '[]')"
+COUNT_LISTED = "SELECT count(*) FROM row WHERE key BETWEEN ? AND ?"
+COUNT_BARE = "SELECT count(*) FROM row WHERE cells = '[]'"
+COUNT_UNKNOWN = "SELECT count(*) FROM outcome WHERE error = ?"
+WIDTH = "SELECT coalesce(max(json_array_length(cells)), 0) FROM row"
+CALL_THE_REST_UNKNOWN = """
+    INSERT OR IGNORE INTO result
+    SELECT row.key, 1, 'unknown', NULL, coalesce(sent, 0), ?, '', '', NULL, NULL
+    FROM (SELECT DISTINCT coalesce(carrier, key) AS key FROM row) AS row LEFT JOIN earlier ON earlier.key = row.key
+"""
+COUNT_SESSIONS = "SELECT count(*), (SELECT exit_code FROM session ORDER BY id DESC LIMIT 1) FROM session"

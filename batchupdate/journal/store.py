@@ -1,0 +1,426 @@
+"""The journal: ingest writes rows, the workers claim them and write results, the reporter reads.
+
+One process writes at a time (it holds the run's lock), and each method is one transaction. Batches go in by statements
+that hold many rows, so that SQLite works without Python's interpreter lock instead of taking it at every row.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import sqlite3
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Self
+
+from batchupdate.errors import ConfigError, SafetyStop
+from batchupdate.journal import queries, schema
+from batchupdate.journal.connection import connect, damage, explained, how_to_save, way_out
+from batchupdate.journal.in_flight import NAME, InFlightMap, read_map
+from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, Sessions, Traffic
+from batchupdate.util import json as exact_json
+from batchupdate.util.sqlite import bulk_insert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from batchupdate.journal.in_flight import LeftInFlight
+    from batchupdate.journal.records import Copy, Entry, Session
+
+COPIED_AT_ONCE = 3000
+_OUT_AT_THE_END = (
+    "the run ended before this row's answer came, or just before it was sent; repeating is not safe here, so check "
+    "this record"
+)
+
+
+class Journal:
+    """One run's journal; a context manager. Use from one thread at a time.
+
+    Raises, from every method:
+        SafetyStop: the disk is full, the folder is read-only, or the file is damaged.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self._path = path
+        self._connection = connection
+        self._reader: sqlite3.Connection | None = None
+        self._session = 0
+        self._commits = 0
+        self.in_flight = InFlightMap()
+        """The rows whose requests are out, once a session has begun."""
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """Makes a new journal, readable by its owner alone.
+
+        It appears whole or not at all: a process that dies in here leaves no journal that nobody can read.
+        """
+        beside = path.with_name(f".{path.name}.new")
+        try:
+            if path.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            with explained(path), closing(connect(beside)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                schema.create(connection)
+            beside.rename(path)
+        except OSError as error:
+            raise ConfigError(f"The journal {path} can't be made: {error.strerror or error}.") from error
+        with explained(path):
+            connection = connect(path)
+            connection.execute("PRAGMA synchronous = NORMAL")  # until the rows are in: nothing was sent yet
+        return cls(path, connection)
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Opens a run's journal to read from it.
+
+        Raises:
+            ConfigError: it is none of ours, or of a newer version of this program.
+        """
+        try:
+            connection = connect(path)
+            try:
+                schema.bring_up_to_date(connection, path)
+                connection.execute("PRAGMA synchronous = FULL")
+            except BaseException:
+                connection.close()
+                raise
+        except sqlite3.Error as error:
+            raise ConfigError(f"{path} is no readable journal: {error}.", way_out(path, error)) from error
+        return cls(path, connection)
+
+    @classmethod
+    def take_over(cls, path: Path) -> Self:
+        """Opens the journal of a run that this process holds, to send its rows or to report for good.
+
+        Every page is looked at, for nothing is sent on the word of a damaged journal; that takes about a second for a
+        million rows. What a killed process left in its in-flight map is kept.
+
+        Raises:
+            ConfigError: it is none of ours, of a newer version of this program, damaged, or lacks its last entries.
+        """
+        journal = cls.open(path)
+        try:
+            journal.examine()
+            journal.settle_in_flight()
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the file."""
+        if self._reader is not None:
+            self._reader.close()
+        self._connection.close()
+        self.in_flight.close()
+
+    def _read(self, query: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
+        """Reads through a connection of its own, so that another thread may write meanwhile."""
+        with explained(self._path):
+            if self._reader is None:
+                self._reader = connect(self._path)
+            return self._reader.execute(query, values).fetchall()
+
+    def _one(self, query: str) -> Any:  # noqa: ANN401 - whatever SQLite has
+        with explained(self._path):
+            return self._connection.execute(query).fetchone()[0]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with explained(self._path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def examine(self) -> None:
+        """Looks at every page of the file.
+
+        Raises:
+            ConfigError: one is damaged.
+        """
+        found = self._one(queries.QUICK_CHECK)
+        if found != "ok":
+            hint = f"Nothing was sent now. {how_to_save(self._path)}"
+            raise ConfigError(f"The journal {self._path} is damaged: {' '.join(found.split())}.", hint)
+
+    # What the run is.
+
+    def set_meta(self, values: Mapping[str, Any]) -> None:
+        """Keeps facts about the run; each value as JSON."""
+        with self._transaction() as connection:
+            batch = json.dumps([[name, json.dumps(value)] for name, value in values.items()])
+            connection.execute(queries.SET_META, (batch,))
+
+    def meta(self) -> dict[str, Any]:
+        """All the facts about the run."""
+        with explained(self._path):
+            try:
+                return {name: json.loads(value) for name, value in self._connection.execute(queries.META)}
+            except ValueError as error:
+                raise damage("a fact about the run is garbled") from error
+
+    # Ingest.
+
+    def add_rows(self, entries: Iterable[Entry], results: Sequence[Result]) -> None:
+        """Writes a batch of input rows, and the results of those that will never be sent."""
+        rows = [
+            (key, exact_json.dumps(cells), record_id, path, None if fields is None else exact_json.dumps(fields))
+            for key, cells, record_id, path, fields in entries
+        ]
+        with self._transaction() as connection:
+            bulk_insert(connection, queries.ADD_ROWS, rows)
+            _keep(connection, ((result, True) for result in results))
+
+    def withdraw(self, results: Sequence[Result]) -> None:
+        """Takes rows out of what is to be sent, and keeps why."""
+        with self._transaction() as connection:
+            connection.execute(queries.WITHDRAW, (json.dumps([result.row for result in results]),))
+            _keep(connection, ((result, True) for result in results))
+
+    def fields_of(self, keys: Sequence[int]) -> list[dict[str, Any] | None]:
+        """The fields of some rows, None for a row that is not to be sent; in the order of their keys."""
+        with explained(self._path):
+            found = self._connection.execute(queries.FIELDS, (json.dumps(sorted(keys)),)).fetchall()
+        return [exact_json.loads(fields) if fields else None for (fields,) in found]
+
+    def carry(self, keys: Sequence[int], carrier: int, fields: Mapping[str, Any]) -> None:
+        """Lets one row's request carry the fields of others for the same record."""
+        with self._transaction() as connection:
+            connection.execute(queries.CARRY, (json.dumps([carrier, list(keys)]),))
+            connection.execute(queries.SET_FIELDS, (exact_json.dumps([carrier, fields]),))
+
+    def seal(self, values: Mapping[str, Any]) -> None:
+        """Ends the ingest: from here on the rows stand, and every commit is on the disk before it returns."""
+        with explained(self._path):
+            self._connection.execute("PRAGMA synchronous = FULL")
+        self.set_meta({**values, "sealed": True})
+        with explained(self._path):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    # Rows for a retry, which is a run of its own.
+
+    def numbers_of(
+        self, outcomes: Sequence[Outcome], statuses: Sequence[tuple[int, int]], rows: Sequence[tuple[int, int]]
+    ) -> list[int]:
+        """The keys of the rows with one of some outcomes, statuses and keys (spans, both ends included).
+
+        No statuses or rows mean all. Rows that one request carries belong together: all come along if one does.
+        """
+        wanted = (json.dumps(outcomes), json.dumps(statuses), json.dumps(rows))
+        with explained(self._path):
+            return [key for (key,) in self._connection.execute(queries.SELECTED, wanted)]
+
+    def copies(self, keys: Sequence[int]) -> Iterator[list[Copy]]:
+        """Some rows as they stand, in batches, for another journal; each with whether it may have been applied."""
+        with explained(self._path):
+            for start in range(0, len(keys), COPIED_AT_ONCE):
+                chosen = json.dumps(keys[start : start + COPIED_AT_ONCE])
+                yield self._connection.execute(queries.COPIES, (chosen,)).fetchall()
+
+    def add_copies(self, rows: Sequence[Copy]) -> None:
+        """Writes rows of another journal; what may have been applied stays unanswered until there is an answer."""
+        with self._transaction() as connection:
+            bulk_insert(connection, queries.ADD_COPIES, [row[:-1] for row in rows])
+            bulk_insert(connection, queries.ADD_UNANSWERED, [(row[0], 0, 1) for row in rows if row[-1]])
+
+    def give_away(self, keys: Sequence[int], run_id: str) -> None:
+        """Leaves rows to another run: this one does not send them any more, and no third one may."""
+        chosen = json.dumps(keys)
+        with self._transaction() as connection:
+            connection.execute(queries.GIVE_AWAY, (chosen, f"sent again by the run {run_id}"))
+            connection.execute(queries.ADD_GIVEN, (run_id, chosen))
+
+    def given_to(self) -> list[str]:
+        """The runs that have sent rows of this one again, the latest first."""
+        with explained(self._path):
+            return [run for (run,) in self._connection.execute(queries.GIVEN_TO)]
+
+    # The work.
+
+    def settle_in_flight(self) -> None:
+        """Keeps what a killed process left in its in-flight map; whatever else it had claimed never left.
+
+        Raises:
+            ConfigError: the map knows of commits that the journal has lost.
+        """
+        path = self._path.with_name(NAME)
+        with explained(self._path):
+            last = self._connection.execute(queries.LAST_SESSION).fetchone()
+        number, token, commits = last or (0, None, 0)
+        left = read_map(path, token)
+        if left is not None and left.commits > commits:
+            raise ConfigError(
+                f"The journal {self._path} lacks its last entries: it has {commits:,} commits of {left.commits:,}.",
+                f"Put its -wal file back where it was. {how_to_save(self._path)}",
+            )
+        if left is not None:
+            with self._transaction() as connection:
+                _settle(connection, left)
+                connection.execute(queries.FORGET_MAP, (number,))
+            path.unlink(missing_ok=True)
+
+    def begin_session(self, now: float, *, repeatable: bool) -> int:
+        """Starts a process's work: what was not final is to be tried again, and returns the session's number.
+
+        A row that was in flight when the last process died is sent again where repeating is safe, and else `unknown`.
+        One that is sent again stays `unknown` until it has an answer.
+        """
+        token = secrets.token_hex(16)
+        with self._transaction() as connection:
+            if repeatable:
+                connection.execute(queries.DOUBT_WHAT_WAS_OUT)
+            else:
+                connection.execute(queries.KEEP_UNKNOWN)
+                connection.execute(queries.CLOSE_WHAT_WAS_OUT, (_OUT_AT_THE_END,))
+            connection.execute(queries.FORGET_ANSWERED)
+            connection.execute(queries.SUM_UP_ATTEMPTS)
+            connection.execute(queries.DROP_UNFINISHED)
+            connection.execute(queries.UNCLAIM_ALL)
+            cursor = connection.execute(queries.BEGIN_SESSION, (now, token))
+        self._session, self._commits = int(cursor.lastrowid or 0), 0
+        self.in_flight.create(self._path.with_name(NAME), token)
+        return self._session
+
+    def end_session(self, session: Session, exit_code: int) -> None:
+        """Keeps what a process's work came to."""
+        with self._transaction() as connection:
+            connection.execute(queries.UPDATE_SESSION, session)
+            connection.execute(queries.END_SESSION, (exit_code, session.number))
+
+    def upcoming(self, after: int, count: int) -> list[Request]:
+        """The next rows to send after the one with the key `after`, at most `count`; they are not claimed by that.
+
+        May be called while another thread commits.
+        """
+        rows = self._read(queries.UPCOMING, (after, count))
+        return [
+            Request(key, record_id, path, fields, sent=sent, unanswered=bool(unanswered))
+            for key, record_id, path, fields, sent, unanswered in rows
+        ]
+
+    def unanswered(self, after: int, count: int) -> list[Request]:
+        """The next rows after the one with the key `after` that may have been applied although no answer came.
+
+        May be called while another thread commits.
+        """
+        rows = self._read(queries.UNANSWERED, (after, count))
+        return [
+            Request(key, record_id, path, fields, sent=sent, unanswered=True)
+            for key, record_id, path, fields, sent in rows
+        ]
+
+    def commit(
+        self, claimed: Sequence[int], results: Sequence[tuple[Result, bool]], session: Session | None = None
+    ) -> None:
+        """Marks rows as claimed and keeps results, in one durable commit.
+
+        No request may leave before this has returned for its row: then none leaves that the journal does not know.
+
+        Args:
+            claimed: the keys of rows that are to be sent now.
+            results: what became of earlier rows, each with whether that is final.
+            session: how far the session is; kept too, so that a kill does not make its requests unheard of.
+
+        Raises:
+            SafetyStop: it can't be written, or another process has begun to work on this run.
+        """
+        with self._transaction() as connection:
+            if claimed:
+                connection.execute(queries.CLAIM, (json.dumps(claimed),))
+            _keep(connection, results)
+            if session is not None:
+                connection.execute(queries.UPDATE_SESSION, session)
+            if (
+                self._session
+                and not connection.execute(queries.COUNT_COMMIT, (self._session, self._commits + 1)).rowcount
+            ):
+                raise SafetyStop("Another process has begun to work on this run.", "Let it work, and look at its log.")
+        self._commits += 1
+        self.in_flight.clear((result.row for result, _ in results), self._commits)
+
+    def release(self, keys: Sequence[int]) -> None:
+        """Takes back the mark of rows that were claimed but not sent."""
+        chosen = json.dumps(keys)
+        with self._transaction() as connection:
+            connection.execute(queries.RELEASE, (chosen,))
+            connection.execute(queries.UNCLAIM, (chosen,))
+
+    # Reading.
+
+    def rows(self) -> int:
+        """How many input rows there are."""
+        return int(self._one(queries.COUNT_ROWS))
+
+    def counts(self) -> dict[Outcome, int]:
+        """How many rows ended in each outcome; every outcome is there."""
+        counts = dict.fromkeys(Outcome, 0)
+        with explained(self._path):
+            for outcome, count in self._connection.execute(queries.COUNT_OUTCOMES):
+                counts[Outcome(outcome)] = count
+        return counts
+
+    def to_send(self) -> int:
+        """How many rows are still to be sent."""
+        return int(self._one(queries.COUNT_TO_SEND))
+
+    def lines(self, *outcomes: Outcome) -> Iterator[Line]:
+        """The rows in input order, all of them or those with some outcomes; streamed."""
+        query, values = (queries.LINES_WITH, (json.dumps(outcomes),)) if outcomes else (queries.LINES, ())
+        with explained(self._path):
+            yield from map(Line._make, self._connection.execute(query, values))
+
+    def examples(self, count: int) -> list[tuple[int, str, str]]:
+        """The first rows that are to be sent: key, id, and fields as JSON."""
+        with explained(self._path):
+            return self._connection.execute(queries.EXAMPLES, (count,)).fetchall()
+
+    def error_groups(self, most: int = 20) -> list[ErrorGroup]:
+        """The sentences of rows that need attention, the most frequent first."""
+        with explained(self._path):
+            return [ErrorGroup(*group) for group in self._connection.execute(queries.ERROR_GROUPS, (most,))]
+
+    def sessions(self) -> Sessions:
+        """What all the work on this run came to."""
+        with explained(self._path):
+            *traffic, started, finished, duration, exit_code = self._connection.execute(queries.SESSIONS).fetchone()
+        return Sessions(Traffic(*traffic), started, finished, duration, exit_code)
+
+
+def _keep(
+    connection: sqlite3.Connection, results: Iterable[tuple[Result, bool]], into: str = queries.ADD_RESULTS
+) -> None:
+    """Keeps results, each with whether it is final, within the caller's transaction."""
+    # An outcome that is no plain text would be looked at twice by the sqlite3 module.
+    bulk_insert(connection, into, [(one[0], str(one[1]), *one[2:], final) for one, final in results])
+
+
+def _settle(connection: sqlite3.Connection, left: LeftInFlight) -> None:
+    """Keeps results that the journal lacks, and the marks of the rows that were out alone."""
+    _keep(connection, left.results, queries.ADD_LEFT_RESULTS)
+    out = json.dumps(left.unanswered)
+    for statement in (
+        queries.CLAIM_IN_FLIGHT,
+        queries.SENT_IN_FLIGHT,
+        queries.FORGET_UNSENT,
+        queries.UNCLAIM_UNSENT,
+    ):
+        connection.execute(statement, (out,))
