@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
 import typer
 
+from batchupdate.cli import completion
 from batchupdate.errors import ConfigError
 from batchupdate.spreadsheet.headers import normalise_heading
 
@@ -31,9 +32,14 @@ Files = Annotated[
         metavar="FILE",
     ),
 ]
-TargetName = Annotated[str, typer.Argument(help=_TARGET, metavar="TARGET")]
+TargetName = Annotated[str, typer.Argument(help=_TARGET, metavar="TARGET", autocompletion=completion.targets)]
 RunName = Annotated[
-    str, typer.Argument(help="A run's id or the beginning of it, its folder, or the word latest.", metavar="RUN")
+    str,
+    typer.Argument(
+        help="A run's id or the beginning of it, its folder, or the word latest.",
+        metavar="RUN",
+        autocompletion=completion.runs,
+    ),
 ]
 RunsDir = Annotated[Path, typer.Option(envvar="BATCHUPDATE_RUNS_DIR", help="Where runs are kept.")]
 RUNS_DIR = Path("batchupdate-runs")
@@ -110,7 +116,9 @@ def _conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
 CONFIG = {
     "config": Setting(Annotated[Path | None, typer.Option("--config", "-c", help="A YAML file with settings.")], ())
 }
-TARGET = {"target": _setting("target", str, _TARGET, "--target", "-t")}
+TARGET = {
+    "target": _setting("target", str, _TARGET, "--target", "-t", autocompletion=completion.targets),
+}
 BASE_URL = {"base_url": _setting("base_url", str, "The API's address, instead of the target's own.")}
 RUNS = {"runs_dir": _setting("runs_dir", Path, "Where runs are kept.  [default: batchupdate-runs]")}
 READING = {
@@ -136,12 +144,14 @@ READING = {
         "input.on_duplicate",
         str,
         "Two rows for one record: error, last or merge.  [default: error]",
+        autocompletion=completion.choices("error", "last", "merge"),
         rich_help_panel=INPUT,
     ),
     "strictness": _setting(
         "input.strictness",
         str,
         "How much suspicious cells weigh: strict, normal or lenient.  [default: normal]",
+        autocompletion=completion.choices("strict", "normal", "lenient"),
         rich_help_panel=INPUT,
     ),
     "when": _setting(

@@ -10,6 +10,7 @@ import typer
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import on_signals
+from batchupdate.cli.key_prompt import environ_with_key
 from batchupdate.cli.output_file import Force, Output, check_command, default_path, refuse_stdout
 from batchupdate.cli.units import many
 from batchupdate.errors import Interrupted, UsageError
@@ -98,6 +99,9 @@ def _place(target: Target, output: Path | None, form: str | None) -> tuple[Path,
 def _pulled(target: str, settings: Settings, path: Path, form: Form, screen: Screen, *, force: bool) -> Pulled:
     """Pulls until it is done, or a signal ends it; then nothing is left behind."""
     from batchupdate.roundtrip.pull import pull_records
+    from batchupdate.targets import find_target
+
+    environ = environ_with_key(find_target(target), settings)
 
     async def main() -> Pulled:
         task, asked = asyncio.current_task(), []
@@ -109,7 +113,7 @@ def _pulled(target: str, settings: Settings, path: Path, form: Form, screen: Scr
 
         with on_signals(asyncio.get_running_loop(), stop), screen.progress() as show:
             try:
-                return await pull_records(target, settings, path, form, force=force, on_progress=show)
+                return await pull_records(target, settings, path, form, force=force, on_progress=show, environ=environ)
             except asyncio.CancelledError:
                 raise Interrupted(asked[0]) from None
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from batchupdate.cli import options
 from batchupdate.cli.confirm_and_send import finish, send
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
+from batchupdate.cli.key_prompt import with_key
 
 
 @reports_errors
@@ -35,7 +38,8 @@ def resume(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     folder = find(given.settings().runs_dir, run)
-    with ended_by_signals(), resumed_job(folder, given.settings) as job:
+    with ended_by_signals(), ExitStack() as stack:
+        job = with_key(lambda environ: stack.enter_context(resumed_job(folder, given.settings, environ=environ)))
         screen.say(f"{job.checkup.source} → {job.target.name} at {job.base_url}", style="bold")
         for notice in job.checkup.notices:
             screen.say(f"  {notice}")

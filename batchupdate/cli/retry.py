@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
-from batchupdate.cli import options
+from batchupdate.cli import completion, options
 from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
+from batchupdate.cli.key_prompt import with_key
 from batchupdate.cli.summaries import checkup_json, show_first_changes
 
 Outcomes = Annotated[
-    str | None, typer.Option("--outcome", help="Only these: failed, unknown, conflict, not_attempted.", metavar="NAMES")
+    str | None,
+    typer.Option(
+        "--outcome",
+        help="Only these: failed, unknown, conflict, not_attempted.",
+        metavar="NAMES",
+        autocompletion=completion.choices("failed", "unknown", "conflict", "not_attempted"),
+    ),
 ]
 Statuses = Annotated[
     str | None, typer.Option("--status", help="Only rows that got these: 404,5xx.", metavar="STATUSES")
@@ -54,7 +62,12 @@ def retry(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     folder, selection = find(given.settings().runs_dir, run), parse_selection(outcome, status, rows)
-    with ended_by_signals(), retry_job(folder, selection, given.settings, keyless=dry_run) as job:
+    with ended_by_signals(), ExitStack() as stack:
+        job = with_key(
+            lambda environ: stack.enter_context(
+                retry_job(folder, selection, given.settings, keyless=dry_run, environ=environ)
+            )
+        )
         screen.say(f"{folder.run_id} → {job.target.name} at {job.base_url}", style="bold")
         screen.say(f"  {job.checkup.rows:,} of its rows are to be sent again.")
         show_first_changes(job, screen)

@@ -9,6 +9,7 @@ from batchupdate.cli import options
 from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
+from batchupdate.cli.key_prompt import environ_with_key
 from batchupdate.cli.summaries import checkup_json, describe
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def run(
     """
     from batchupdate.reader.files.glob import expand
     from batchupdate.run import prepare
+    from batchupdate.targets.catalogue import target_of
 
     settings = given.settings()
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -68,6 +70,7 @@ def run(
         if len(problems) < SHOWN_PROBLEMS:
             problems.append(problem)
 
+    environ = None if dry_run else environ_with_key(target_of(settings), settings)
     with ended_by_signals(), ExitStack() as stack:
         with screen.progress() as show:
             job = stack.enter_context(
@@ -79,6 +82,7 @@ def run(
                     keyless=dry_run,
                     on_problem=keep,
                     on_progress=show,
+                    environ=environ,
                 )
             )
         describe(job, problems, screen)

@@ -2,7 +2,7 @@
 
 from batchupdate.config.loading import load_settings
 from batchupdate.config.rate import Rate
-from batchupdate.config.secrets import Secrets, find_key
+from batchupdate.config.secrets import MissingKey, Secrets, find_key
 from batchupdate.config.settings import Column, Computed, Input, MaxFailures, Settings
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Computed",
     "Input",
     "MaxFailures",
+    "MissingKey",
     "Rate",
     "Secrets",
     "Settings",

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from batchupdate.config.settings import Column, Input, Settings
-from batchupdate.config.yaml_file import Strict, load, suggestion
+from batchupdate.config.yaml_file import Strict, load, plain_message, suggestion
 from batchupdate.errors import ConfigError
 from batchupdate.spreadsheet.headers import normalise_heading
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 PREFIX = "BATCHUPDATE_"
 _OF_COLUMNS = {"columns", "constants", "computed", "when"}
 """Settings of the input with names of the user's own; they have no place in the environment."""
+
+_OF_TARGETS = re.compile(r"^BATCHUPDATE_$|_(KEY|TOKEN|SECRET|PASSWORD|USER)$")
+"""Variables that a target of the user's own may name for its credentials; they need not be settings."""
 
 _FINITE = ConfigDict(allow_inf_nan=False)
 
@@ -53,7 +57,7 @@ def load_settings(
             if item["type"] == "extra_forbidden":
                 sentences.append(f"There is no setting {name!r}.{suggestion(Settings, item['loc'])}")
             else:
-                sentences.append(f"{name}: {item['msg'].removeprefix('Value error, ')}.")
+                sentences.append(f"{name}: {plain_message(item)}.")
         raise ConfigError("\n".join(sentences)) from error
 
 
@@ -121,11 +125,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     names = environment_names()
     for variable in environ:
-        if variable.startswith(PREFIX) and variable not in names:
-            # Others may use the prefix too, but a near miss is a mistake, and a setting that does nothing a trap.
-            bare = [name.removeprefix(PREFIX) for name in names]
-            if close := difflib.get_close_matches(variable.removeprefix(PREFIX), bare, n=1, cutoff=0.8):
-                raise ConfigError(f"There is no setting {variable}.", f"Did you mean {PREFIX}{close[0]}?")
+        if variable.startswith(PREFIX) and variable not in names and not _OF_TARGETS.search(variable):
+            raise ConfigError(f"There is no setting {variable}.", _near(variable, names))
     for variable, loc in names.items():
         if text := environ.get(variable):
             inner = found
@@ -133,6 +134,16 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
                 inner = inner.setdefault(part, {})
             inner[loc[-1]] = _typed(variable, loc, text)
     return found
+
+
+def _near(variable: str, names: Iterable[str]) -> str:
+    """What may have been meant by a variable that sets nothing; those of the section `input` are often cut short."""
+    of_input = f"{PREFIX}INPUT_{variable.removeprefix(PREFIX)}"
+    if of_input in names:
+        return f"Did you mean {of_input}?"
+    bare = [name.removeprefix(PREFIX) for name in names]
+    close = difflib.get_close_matches(variable.removeprefix(PREFIX), bare, n=1)
+    return f"Did you mean {PREFIX}{close[0]}?" if close else "Remove it, or correct its name; see config.example.yaml."
 
 
 def _typed(variable: str, loc: tuple[str, ...], text: str) -> object:
@@ -143,5 +154,5 @@ def _typed(variable: str, loc: tuple[str, ...], text: str) -> object:
     try:
         return TypeAdapter(wanted, config=_FINITE).validate_python(text)
     except ValidationError as error:
-        message = error.errors(include_url=False, include_input=False)[0]["msg"].removeprefix("Value error, ")
+        message = plain_message(error.errors(include_url=False, include_input=False)[0])
         raise ConfigError(f"The environment variable {variable} is invalid: {message}.") from error

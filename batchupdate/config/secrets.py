@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -11,7 +13,6 @@ from batchupdate.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from batchupdate.config.settings import Settings
 
@@ -19,6 +20,28 @@ KEY_MAX_BYTES = 16_384
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
 """A shorter text is refused as a key: redacting it would blot out harmless words."""
+
+
+class MissingKey(ConfigError):  # noqa: N818 - it says what is missing
+    """There is no API key. `variable` is the environment variable that may hold it."""
+
+    def __init__(self, variable: str, environ: Mapping[str, str]) -> None:
+        super().__init__(
+            "There is no API key.",
+            f"Type for example: {_set_variable(variable, environ)}; or name a file with 'key_file' in the config.",
+        )
+        self.variable = variable
+
+
+def _set_variable(variable: str, environ: Mapping[str, str]) -> str:
+    """The line that sets a variable in the user's shell."""
+    if Path(environ.get("SHELL", "")).name == "fish":
+        return f"set -x {variable} YOUR-KEY"
+    if sys.platform == "win32" and "SHELL" not in environ:  # PowerShell, or the old prompt
+        return (
+            f'$env:{variable} = "YOUR-KEY"' if "PSMODULEPATH" in map(str.upper, environ) else f"set {variable}=YOUR-KEY"
+        )
+    return f"export {variable}=YOUR-KEY"
 
 
 class Secrets:
@@ -61,7 +84,8 @@ def find_key(variable: str | None, settings: Settings, environ: Mapping[str, str
     None where the target names no variable, because it wants no key.
 
     Raises:
-        ConfigError: there is none, or it can't be a key.
+        MissingKey: there is none.
+        ConfigError: it can't be a key, or can't be read.
     """
     if variable is None:
         return None
@@ -72,10 +96,7 @@ def find_key(variable: str | None, settings: Settings, environ: Mapping[str, str
         return _clean_key(_read_key_file(settings.key_file), f"The key file {settings.key_file}")
     if settings.keyring:
         return _clean_key(_read_keyring(settings.keyring), f"The keyring entry {settings.keyring}")
-    raise ConfigError(
-        "There is no API key.",
-        f"Set the environment variable {variable}, or name a file with 'key_file' in the config.",
-    )
+    raise MissingKey(variable, environ)
 
 
 def _read_key_file(path: Path) -> str:
@@ -107,6 +128,10 @@ def _read_keyring(entry: str) -> str:
 
 def _clean_key(text: str, place: str) -> SecretStr:
     key = text.strip()
+    if len(key) > 1 and key[0] == key[-1] and key[0] in "\"'":
+        raise ConfigError(
+            f"{place} has quotation marks around the key.", "Remove them: they would be sent as part of it."
+        )
     if not key:
         raise ConfigError(f"{place} is empty.")
     if len(key) < SHORTEST_SECRET:

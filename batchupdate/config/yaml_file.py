@@ -137,23 +137,51 @@ def _sentences(error: ValidationError, model: type[BaseModel], node: yaml.Node |
         cause = item.get("ctx", {}).get("error")
         loc = (*item["loc"], *(cause.loc if isinstance(cause, MisplacedError) else ()))
         names, line = _where(node, loc, missing=item["type"] == "missing")
-        text = f"{'.'.join(names) or 'the file'}: {_told(item)}."
+        text = f"{'.'.join(names) or 'the file'}: {plain_message(item)}."
         if item["type"] == "extra_forbidden":
             text = f"there is no setting {'.'.join(names)!r}.{suggestion(model, loc)}"
         found.append((line, f"{place}:{line}: {text}"))
     return [text for _, text in sorted(found, key=lambda pair: pair[0])]
 
 
-def _told(item: ErrorDetails) -> str:
-    match item["type"]:
-        case "missing":
-            return "this setting is missing; add it"
-        case "string_type":
-            return "this must be text; put quotes around it"
-        case "model_type" | "dict_type":
-            return "this must be settings, such as 'name: value'"
-        case _:
-            return item["msg"].removeprefix("Value error, ")
+_PLAIN = {
+    "missing": "this setting is missing; add it",
+    "string_type": "this must be text; put quotes around it",
+    "model_type": "this must be settings, such as 'name: value'",
+    "dict_type": "this must be settings, such as 'name: value'",
+    "int_type": "this must be a whole number",
+    "int_parsing": "this must be a whole number",
+    "int_from_float": "this must be a whole number",
+    "float_type": "this must be a number",
+    "float_parsing": "this must be a number",
+    "finite_number": "this must be a finite number",
+    "bool_type": "this must be true or false",
+    "bool_parsing": "this must be true or false",
+    "tuple_type": "this must be a list, such as [one, two]",
+    "list_type": "this must be a list, such as [one, two]",
+    "path_type": "this must be the path of a file or folder",
+    "literal_error": "this must be {expected}",
+    "enum": "this must be {expected}",
+    "greater_than": "this must be more than {gt:g}",
+    "greater_than_equal": "this must be at least {ge:g}",
+    "less_than": "this must be less than {lt:g}",
+    "less_than_equal": "this must be at most {le:g}",
+    "string_too_short": "this must have at least {min_length} characters",
+    "string_pattern_mismatch": "this must match the pattern {pattern}",
+    "string_too_long": "this must have at most {max_length} characters",
+    "too_short": "this must have at least {min_length} entries",
+}
+"""Pydantic's kinds of error in plain words; its own sentences speak of tuples and parsing."""
+
+
+def plain_message(item: ErrorDetails) -> str:
+    """What is wrong with a setting, as the second half of a sentence."""
+    template, context = _PLAIN.get(item["type"]), item.get("ctx", {})
+    if template is None:
+        return item["msg"].removeprefix("Value error, ")
+    if context.get("min_length") == 1:
+        return "this must not be empty"
+    return template.format_map(context)
 
 
 def _where(node: yaml.Node | None, loc: Sequence[int | str], *, missing: bool) -> tuple[list[str], int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.errors import BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
@@ -13,6 +13,7 @@ from batchupdate.reader.files.remote import is_database
 from batchupdate.reader.sources import can_be_read_again
 from batchupdate.runs.folder import RunFolder, all_runs, create
 from batchupdate.runs.lock import one_at_a_time
+from batchupdate.util.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,17 +62,16 @@ def begin(
         if found.unreadable and not target.repeatable:
             raise ConfigError(f"The run {found.unreadable[0]} can't be read, and may have sent {found.this}.", _ASK_NEW)
         if found.otherwise and found.run is None and not target.repeatable:
-            name, left = found.otherwise[0]
-            told = found.otherwise_told(name, left)
-            hint = f"Go on with it by: batchupdate resume {name}; or send all rows, the done ones too, with --new."
-            raise ConfigError(told, hint)
+            name = found.otherwise[0].name
+            hint = f"Resume it with: batchupdate resume {name}; or send all rows, the done ones too, with --new."
+            raise ConfigError(found.otherwise_message(), hint)
         if found.just_ended and not target.repeatable and not asks:
             name, _ = found.just_ended
             hint = (
                 f"See what became of its rows with: batchupdate show {name}; send those that failed again with: "
                 f"batchupdate retry {name}; or send all rows again with --new."
             )
-            raise ConfigError(found.just_ended_told(), hint)
+            raise ConfigError(found.just_ended_message(), hint)
         notices = found.notices()
         if found.run is not None:
             stack.enter_context(found.run.lock())
@@ -84,20 +84,28 @@ def begin(
         return Begun(folder, journal, notices, resumed=False)
 
 
+class _Left(NamedTuple):
+    """An unfinished run: its id, how many rows it has left, and in what it differs from what is asked for now."""
+
+    name: str
+    left: int
+    other: str = ""
+
+
 @dataclass(slots=True)
 class _Found:
     """What a look at the earlier runs of a file, or of several, found.
 
     `run` is the same one, unfinished; `unreadable` are those that can't be read; `of_older_file` are unfinished runs of
     this path, of what stood there before, and `otherwise` those of this very file for a target of this name, but with
-    other settings; with the rows that they have left. `just_ended` is the same one, finished, with the minutes since.
+    other settings; `just_ended` is the same one, finished, with the minutes since.
     """
 
     several: bool = False
     run: RunFolder | None = None
     unreadable: list[str] = field(default_factory=list)
-    of_older_file: list[tuple[str, int]] = field(default_factory=list)
-    otherwise: list[tuple[str, int]] = field(default_factory=list)
+    of_older_file: list[_Left] = field(default_factory=list)
+    otherwise: list[_Left] = field(default_factory=list)
     just_ended: tuple[str, int] | None = None
 
     @property
@@ -105,33 +113,42 @@ class _Found:
         """What to call the input."""
         return "these files" if self.several else "this file"
 
-    def otherwise_told(self, name: str, left: int) -> str:
-        """What is reported of an unfinished run with other settings."""
-        return f"The run {name} of {self.this} has {left:,} rows left, but its target, address or settings were others."
+    def otherwise_message(self) -> str:
+        """What to say of the newest unfinished run with other settings."""
+        newest = self.otherwise[0]
+        return f"The run {newest.name} of {self.this} has {newest.left:,} rows left, but {newest.other}."
 
-    def just_ended_told(self) -> str:
-        """What is reported of a run that has just sent the same."""
+    def just_ended_message(self) -> str:
+        """What to say of a run that has just sent the same."""
         name, minutes = self.just_ended or ("", 0)
         ago = f"{minutes} minute{'s' if minutes > 1 else ''} ago" if minutes else "less than a minute ago"
         return f"The run {name} has sent {self.this}, and ended {ago}."
 
     def notices(self) -> list[str]:
-        told = [f"The run {name} can't be read; if it sent {self.this}, rows go out again." for name in self.unreadable]
+        """One sentence for each kind of run that was found; of several, the newest is named."""
+        said = []
+        if self.unreadable:
+            more = _and_more(len(self.unreadable))
+            said.append(f"The run {self.unreadable[0]}{more} can't be read; if it sent {self.this}, rows go out again.")
         if self.just_ended:
-            told.append(f"{self.just_ended_told()} This is a new run, and sends all rows again.")
-        if self.run is None:
-            changed = "These files have" if self.several else "This file has"
-            told += [
-                f"{changed} changed since the run {name}, which has {left:,} rows left. This is a new run; the old one "
-                f"could be gone on with by: batchupdate resume {name}"
-                for name, left in self.of_older_file
-            ]
-            told += [
-                f"{self.otherwise_told(name, left)} This is a new run, and sends all rows; the old one is gone on with "
-                f"by: batchupdate resume {name}"
-                for name, left in self.otherwise
-            ]
-        return told
+            said.append(f"{self.just_ended_message()} This is a new run, and sends all rows again.")
+        if self.run is None and self.of_older_file:
+            newest, have = self.of_older_file[0], "These files have" if self.several else "This file has"
+            said.append(
+                f"{have} changed since the run {newest.name}{_and_more(len(self.of_older_file))}, which has "
+                f"{newest.left:,} rows left. This is a new run; to resume the old one: batchupdate resume {newest.name}"
+            )
+        if self.run is None and self.otherwise:
+            newest = self.otherwise[0]
+            said.append(
+                f"{self.otherwise_message()} This is a new run, and sends all rows; to resume the old one: "
+                f"batchupdate resume {newest.name}{_and_more(len(self.otherwise))}"
+            )
+        return said
+
+
+def _and_more(count: int) -> str:
+    return f" (and {count - 1} older)" if count > 1 else ""
 
 
 def _unfinished(runs_dir: Path, facts: Mapping[str, Any], now: datetime) -> _Found:
@@ -182,9 +199,24 @@ def _note_others(
         return
     if meta.get("same") != facts["same"]:
         if _is_same_work(meta, facts):
-            found.otherwise.append((folder.run_id, left))
+            found.otherwise.append(_Left(folder.run_id, left, _what_differs(meta.get("same", {}), facts["same"])))
     elif meta["input"]["path"] == facts["input"]["path"] and can_be_read_again(facts["input"]["path"]):
-        found.of_older_file.append((folder.run_id, left))
+        found.of_older_file.append(_Left(folder.run_id, left))
+
+
+_NAMES = {
+    "base_url": "the base URL",
+    "input": "how the file is read",
+    "limit": "--limit",
+    "strict": "--strict",
+    "target": "the target's declaration",
+}
+
+
+def _what_differs(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In what two runs of one file differ, as the second half of a sentence."""
+    names = [name for key, name in _NAMES.items() if before.get(key) != now.get(key)] or ["its settings"]
+    return f"{listed(names)} {'was' if len(names) == 1 else 'were'} different"
 
 
 def _is_same_work(meta: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:

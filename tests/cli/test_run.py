@@ -46,7 +46,7 @@ def results(folder: Path) -> list[dict[str, str]]:
         (["check", "renames.csv", *TARGET, "--map", "name"], "is not of the form COLUMN=field"),
         (["check", "renames.csv", *TARGET, "--map", "Nmae=name"], "does not have"),
         (["check", "renames.csv", *TARGET, "--config", "no.yaml"], "no.yaml"),
-        (["check", "renames.csv", *TARGET, "--on-duplicate", "first"], "on-duplicate: Input should be"),
+        (["check", "renames.csv", *TARGET, "--on-duplicate", "first"], "on-duplicate: this must be"),
         (["run", "renames.csv", *TARGET, "--yes", "--rate", "fast"], "is not a rate; write it as 5/s"),
         (["run", "renames.csv", *TARGET, "--yes", "--max-failures", "some"], "neither a number of rows"),
         (["run", "renames.csv", *TARGET, "--yes", "--base-url", "http://api.example.com"], "unencrypted"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from batchupdate.config import Column, Input, MaxFailures, Secrets, Settings, find_key, load_settings
+from batchupdate.config import Column, Input, MaxFailures, MissingKey, Secrets, Settings, find_key, load_settings
 from batchupdate.config.loading import PREFIX, environment_names
 from batchupdate.config.rate import Rate
 from batchupdate.config.secrets import KEY_MAX_BYTES, REDACTED
@@ -211,17 +211,17 @@ def test_what_nobody_sets_is_left_to_the_target() -> None:
         ("input:\n  shet: x\n", "config.yaml:2: there is no setting 'input.shet'. Did you mean 'sheet'?"),
         ("input:\n  columns:\n    A: {feild: x}\n", "config.yaml:3: there is no setting 'input.columns.A.feild'."),
         ("input:\n  columns:\n    A: 5\n", "config.yaml:3: input.columns.A: this must be settings, such as 'name: val"),
-        ("input:\n  columns: {A: {null_marker: ''}}\n", "input.columns.A.null_marker: String should have at least 1"),
+        ("input:\n  columns: {A: {null_marker: ''}}\n", "input.columns.A.null_marker: this must not be empty"),
         ("rate: 5\n", "config.yaml:1: rate: 5 is not a rate; write it as 5/s, 600/min, 1000/h, auto or unlimited."),
         ("max_rate: auto\n", "max_rate: 'auto' is not a ceiling; write it as 50/s"),
         ("retry_budget: 0.2.\n", "retry_budget: '0.2.' is not a percentage such as 20%."),
-        ("timeout: '5'\n", "config.yaml:1: timeout: Input should be a valid number."),
-        ("timeout: 0\n", "config.yaml:1: timeout: Input should be greater than 0."),
-        ("timeout: .inf\n", "config.yaml:1: timeout: Input should be a finite number."),
-        ("burst: 0\n", "config.yaml:1: burst: Input should be greater than or equal to 1."),
-        ("concurrency: 1001\n", "config.yaml:1: concurrency: Input should be less than or equal to 1000."),
+        ("timeout: '5'\n", "config.yaml:1: timeout: this must be a number."),
+        ("timeout: 0\n", "config.yaml:1: timeout: this must be more than 0."),
+        ("timeout: .inf\n", "config.yaml:1: timeout: this must be a finite number."),
+        ("burst: 0\n", "config.yaml:1: burst: this must be at least 1."),
+        ("concurrency: 1001\n", "config.yaml:1: concurrency: this must be at most 1000."),
         ("max_failures: many\n", "config.yaml:1: max_failures: 'many' is neither a number of rows (25) nor a perc"),
-        ("input: {on_duplicate: first}\n", "input.on_duplicate: Input should be 'error', 'last' or 'merge'."),
+        ("input: {on_duplicate: first}\n", "input.on_duplicate: this must be 'error', 'last' or 'merge'."),
         (
             "input: {null_marker: '-', empty_marker: '-'}\n",
             "config.yaml:1: input: null_marker and empty_marker must dif",
@@ -240,15 +240,15 @@ def test_a_mistake_in_the_file_is_told_with_its_line(text: str, said: str, tmp_p
     [
         (
             {"BATCHUPDATE_CONCURRENCY": "many"},
-            "The environment variable BATCHUPDATE_CONCURRENCY is invalid: Input should",
+            "The environment variable BATCHUPDATE_CONCURRENCY is invalid: this must be a whole number.",
         ),
         (
             {"BATCHUPDATE_TIMEOUT": "inf"},
-            "The environment variable BATCHUPDATE_TIMEOUT is invalid: Input should be a fin",
+            "The environment variable BATCHUPDATE_TIMEOUT is invalid: this must be a finite number.",
         ),
         (
             {"BATCHUPDATE_TIMEOUT": "0"},
-            "The environment variable BATCHUPDATE_TIMEOUT is invalid: Input should be greater",
+            "The environment variable BATCHUPDATE_TIMEOUT is invalid: this must be more than 0",
         ),
         (
             {"BATCHUPDATE_RATE": "fast"},
@@ -256,13 +256,15 @@ def test_a_mistake_in_the_file_is_told_with_its_line(text: str, said: str, tmp_p
         ),
         (
             {"BATCHUPDATE_STRICT": "perhaps"},
-            "The environment variable BATCHUPDATE_STRICT is invalid: Input should be a v",
+            "The environment variable BATCHUPDATE_STRICT is invalid: this must be true or false.",
         ),
         (
             {"BATCHUPDATE_MAX_FAILURE": "5"},
             "no setting BATCHUPDATE_MAX_FAILURE. Did you mean BATCHUPDATE_MAX_FAILURES?",
         ),
-        ({"BATCHUPDATE_SHEET": "x", "BATCHUPDATE_INPUT_SHET": "x"}, "Did you mean BATCHUPDATE_INPUT_SHEET?"),
+        ({"BATCHUPDATE_SHEET": "x"}, "There is no setting BATCHUPDATE_SHEET. Did you mean BATCHUPDATE_INPUT_SHEET?"),
+        ({"BATCHUPDATE_INPUT_SHET": "x"}, "Did you mean BATCHUPDATE_INPUT_SHEET?"),
+        ({"BATCHUPDATE_DRY_RUN": "1"}, "There is no setting BATCHUPDATE_DRY_RUN."),
         ({"BATCHUPDATE_INPUT_NULL_MARKER": "<empty>"}, "input: null_marker and empty_marker must differ."),
     ],
 )
@@ -283,7 +285,7 @@ def test_markers_are_compared_only_once_all_sources_have_spoken() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"max_attempts": 0}, "max-attempts: Input should be greater than or equal to 1."),
+        ({"max_attempts": 0}, "max-attempts: this must be at least 1."),
         ({"rtae": 1}, "There is no setting 'rtae'. Did you mean 'rate'?"),
         ({"input": {"shet": "x"}}, "There is no setting 'input.shet'. Did you mean 'sheet'?"),
         ({"rate": "fast"}, "rate: 'fast' is not a rate; write it as"),
@@ -561,10 +563,25 @@ input:
     [
         ("  when: {action: yes}", "config.yaml:2: input.when.action"),
         ("  constants: {seats: 12}", "input.constants.seats: this must be text; put quotes around it"),
-        ("  columns: {Name: {transforms: [eval]}}", "Input should be 'trim', 'collapse_spaces', 'title'"),
-        ("  columns: {Name: {blank: nothing}}", "Input should be 'leave', 'null' or 'empty'"),
-        ("  strictness: harsh", "Input should be 'strict', 'normal' or 'lenient'"),
+        ("  columns: {Name: {transforms: [eval]}}", "this must be 'trim', 'collapse_spaces', 'title'"),
+        ("  columns: {Name: {blank: nothing}}", "this must be 'leave', 'null' or 'empty'"),
+        ("  strictness: harsh", "this must be 'strict', 'normal' or 'lenient'"),
     ],
 )
 def test_a_wrong_mapping_is_told_with_file_and_line(tmp_path: Path, text: str, said: str) -> None:
     assert said in complaint(config=file(tmp_path, f"input:\n{text}\n"))
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quotation_marks_around_a_key_are_noticed(quote: str) -> None:
+    with pytest.raises(ConfigError, match=r"quotation marks around the key\. Remove them"):
+        find_key("MY_KEY", Settings(), {"MY_KEY": f"{quote}{KEY}{quote}"})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has shells of its own")
+@pytest.mark.parametrize(("shell", "line"), [("/bin/bash", "export MY_KEY="), ("/usr/bin/fish", "set -x MY_KEY ")])
+def test_a_missing_key_says_the_line_to_type_for_the_shell(shell: str, line: str) -> None:
+    with pytest.raises(MissingKey) as caught:
+        find_key("MY_KEY", Settings(), {"SHELL": shell})
+    assert line in caught.value.hint
+    assert caught.value.variable == "MY_KEY"

@@ -67,14 +67,14 @@ def test_a_byte_order_mark_is_skipped() -> None:
         ("", "t.yaml:1: name: this setting is missing; add it."),
         ("height: 1.0\n", "t.yaml:1: name: this setting is missing; add it."),
         ("name: 007\n", "t.yaml:1: name: this must be text; put quotes around it."),
-        ("name: x\n\nheight: tall\n", "t.yaml:3: height: Input should be a valid number."),
-        ("name: x\nheight: .nan\n", "t.yaml:2: height: Input should be a finite number."),
-        ("name: x\nheight: .inf\n", "t.yaml:2: height: Input should be a finite number."),
-        ("name: x\ntall: 1\n", "t.yaml:2: tall: Input should be a valid boolean."),
-        ("name: x\nleaf:\n  size: big\n", "t.yaml:3: leaf.size: Input should be a valid integer."),
+        ("name: x\n\nheight: tall\n", "t.yaml:3: height: this must be a number."),
+        ("name: x\nheight: .nan\n", "t.yaml:2: height: this must be a finite number."),
+        ("name: x\nheight: .inf\n", "t.yaml:2: height: this must be a finite number."),
+        ("name: x\ntall: 1\n", "t.yaml:2: tall: this must be true or false."),
+        ("name: x\nleaf:\n  size: big\n", "t.yaml:3: leaf.size: this must be a whole number."),
         ("name: x\nleaf: 5\n", "t.yaml:2: leaf: this must be settings, such as 'name: value'."),
         ("name: x\nleaves: 5\n", "t.yaml:2: leaves: this must be settings, such as 'name: value'."),
-        ("name: x\nrow:\n  - size: 1\n  - size: b\n", "t.yaml:4: row.1.size: Input should be a valid integer."),
+        ("name: x\nrow:\n  - size: 1\n  - size: b\n", "t.yaml:4: row.1.size: this must be a whole number."),
         ("name: Tree\n", "t.yaml:1: the file: call it something else."),
         ("name: x\nleaves:\n  ok: {}\n  bad: {}\n", "t.yaml:4: leaves.bad: there are no bad leaves."),
         ("name: x\n7: y\n", "t.yaml:2: 7: Keys should be strings."),
@@ -96,7 +96,7 @@ def test_a_mistake_is_told_with_file_line_name_and_way_out(text: str, said: str)
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
     assert complaint("hight: 1.0\nleaf: {size: b}\nname: 5\n").splitlines() == [
         "t.yaml:1: there is no setting 'hight'. Did you mean 'height'?",
-        "t.yaml:2: leaf.size: Input should be a valid integer.",
+        "t.yaml:2: leaf.size: this must be a whole number.",
         "t.yaml:3: name: this must be text; put quotes around it.",
     ]
 

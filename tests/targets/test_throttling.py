@@ -149,17 +149,17 @@ def test_the_apis_that_are_said_to_need_nothing_do(headers: dict[str, str], foun
     ("text", "said"),
     [
         ("throttle: [{}]", "t.yaml:7: throttle.0.status: this setting is missing; add it."),
-        ("throttle: [{status: 200}]", "t.yaml:7: throttle.0.status: Input should be greater than or equal to 400."),
+        ("throttle: [{status: 200}]", "t.yaml:7: throttle.0.status: this must be at least 400."),
         ("throttle: [{status: []}]", "t.yaml:7: throttle.0.status: name at least one status."),
-        ("throttle: [{status: yes}]", "t.yaml:7: throttle.0.status: Input should be a valid integer."),
+        ("throttle: [{status: yes}]", "t.yaml:7: throttle.0.status: this must be a whole number."),
         ("throttle: [{status: '403'}]", "t.yaml:7: throttle.0.status: "),
         (
             "throttle:\n  - status: 403\n    body: '(?=a)b'",
             "t.yaml:9: throttle.0.body: '(?=a)b' can't be used as a pattern: look-around",
         ),
         ("throttle: [{status: 403, body: '['}]", "can't be used as a pattern: unclosed character class."),
-        ("throttle: [{status: 403, wait_s: 0}]", "throttle.0.wait_s: Input should be greater than 0."),
-        ("throttle: [{status: 403, wait_s: .inf}]", "throttle.0.wait_s: Input should be a finite number."),
+        ("throttle: [{status: 403, wait_s: 0}]", "throttle.0.wait_s: this must be more than 0."),
+        ("throttle: [{status: 403, wait_s: .inf}]", "throttle.0.wait_s: this must be a finite number."),
         ("throttle: [{status: 403, headers: {A: 0}}]", "throttle.0.headers.A: this must be text; put quotes around it"),
         ("throttle: [{status: 403, headers: {'A b': x}}]", "'A b' is not a header name."),
         (
@@ -170,13 +170,13 @@ def test_the_apis_that_are_said_to_need_nothing_do(headers: dict[str, str], foun
         ("limits: {headers: [{window_s: 3}]}", "name at least one header: limit, remaining or reset."),
         (
             "limits: {headers: [{limit: A, reset_unit: min}]}",
-            "reset_unit: Input should be 'auto', 's', 'ms', 'epoch_s'",
+            "reset_unit: this must be 'auto', 's', 'ms', 'epoch_s'",
         ),
         (
             "limits:\n  headers:\n    - limit: A\n      window: B\n      window_s: 3",
             "t.yaml:11: limits.headers.0.window_s: window already names the header with the window's length; remove wi",
         ),
-        ("limits: {headers: [{limit: A, window_s: -1}]}", "limits.headers.0.window_s: Input should be greater than 0."),
+        ("limits: {headers: [{limit: A, window_s: -1}]}", "limits.headers.0.window_s: this must be more than 0."),
         (
             "limits:\n  headers: [{limit: A, reset: B}]\n  ignore: [b]",
             "t.yaml:8: limits.headers.0.reset: this header is under ignore, too; keep one.",
@@ -185,7 +185,7 @@ def test_the_apis_that_are_said_to_need_nothing_do(headers: dict[str, str], foun
             "limits: {wait: {name: Retry-After}, ignore: [retry-after]}",
             "limits.wait.name: this header is under ignore, too; keep one.",
         ),
-        ("limits: {wait: {name: Retry-After, unit: min}}", "limits.wait.unit: Input should be 'auto', 's', 'ms'"),
+        ("limits: {wait: {name: Retry-After, unit: min}}", "limits.wait.unit: this must be 'auto', 's', 'ms'"),
         (
             "idempotency_header: Idempotency Key",
             "t.yaml:7: idempotency_header: 'Idempotency Key' is not a header name.",
