@@ -183,7 +183,7 @@ def test_a_refused_key_stops_with_exit_3(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["pull", "nairi-llm-integration"], "say: batchupdate template nairi-llm-integration"),
+        (["pull", "nairi-llm-integration"], "run: batchupdate template nairi-llm-integration"),
         (["pull", "langdok-integration"], "Did you mean langdock-integration?"),
         (["pull", TARGET, "-o", "there.xlsx"], "there.xlsx already exists."),
         (["pull", TARGET, "-o", "x.txt"], "The name of x.txt is none of: xlsx, csv, jsonl."),
