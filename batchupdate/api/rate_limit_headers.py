@@ -67,7 +67,7 @@ _USUAL = (
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """Where the signals stand among headers of certain names, by the names as they are spelled there.
+    """Which headers report limits, among headers of certain names, by the names as they are spelled there.
 
     `own` are the limits that the target declares. `count` is how many names there are.
     """

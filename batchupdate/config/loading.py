@@ -94,7 +94,7 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merge_columns(under: Mapping[str, Column], over: Mapping[str, Any]) -> dict[str, Any]:
-    """The columns of both; what `over` says about a column or a field stands."""
+    """The columns of both; what `over` says about a column or a field wins."""
     old = {normalise_heading(heading): column for heading, column in under.items()}
     new = {normalise_heading(heading) for heading in over}
     taken = {normalise_heading(mapped) for mapped in over.values() if isinstance(mapped, str)}

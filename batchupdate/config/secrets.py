@@ -71,7 +71,7 @@ class Secrets:
         return data
 
     def within(self, text: str) -> bool:
-        """Whether a secret stands in the text."""
+        """Whether the text contains a secret."""
         for secret in self._texts:  # noqa: SIM110 - asked for every reply, and half as dear as `any`
             if secret in text:
                 return True

@@ -79,7 +79,7 @@ Transforms = Annotated[tuple[Transform, ...], Field(strict=False)]
 
 
 class Column(Strict):
-    """What one column of the input stands for, and how it says null and empty if not as the other columns do.
+    """What one column of the input sets, and its own markers for null and empty, if it has any.
 
     `blank` is what a blank cell means, and `transforms` change a cell's text, in this order.
     """
@@ -131,10 +131,10 @@ _WIDEST = 100_000
 class Input(Strict):
     """How to read the input.
 
-    `constants` and `computed` set fields without a column of their own. `when` names columns and what must stand in
-    them, so that only some rows count. `widths` are those of a text file's columns, in characters, where no delimiter
-    separates them; `query` is what to read from a database. `strictness` is how much a suspicious cell weighs, and
-    `decimal` what stands before the decimals of a number.
+    `constants` and `computed` set fields without a column of their own. `when` limits the run to rows with certain
+    values in the named columns. `widths` are those of a text file's columns, in characters, where no delimiter
+    separates them; `query` is what to read from a database. `strictness` is how severe a suspicious cell is, and
+    `decimal` the decimal separator of numbers.
     """
 
     sheet: str | None = None

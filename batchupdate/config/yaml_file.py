@@ -41,7 +41,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML's safe loader, stricter: a key may stand once, and there are no aliases (few unfold to gigabytes)."""
+    """YAML's safe loader, stricter: a key must be unique, and there are no aliases (a few unfold to gigabytes)."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -216,7 +216,7 @@ def suggestion(model: type[BaseModel], loc: Sequence[int | str]) -> str:
 
 
 def _below(annotation: object, part: int | str) -> object:
-    """The type of what stands under a name or number in a model, dictionary or tuple."""
+    """The type under a name or number in a model, dictionary or tuple."""
     if _is_model(annotation):
         info = annotation.model_fields.get(str(part))
         below: object = info.annotation if info else None

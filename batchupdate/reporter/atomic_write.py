@@ -102,7 +102,7 @@ def _move(beside: Path, path: Path, notices: list[str]) -> None:
 
 
 def _in_the_way(path: Path, error: OSError) -> bool:
-    """Whether something that stands at `path` won't give way: for Windows, a permission is missing then."""
+    """Whether something at `path` can't be replaced; on Windows, that is a missing permission."""
     return isinstance(error, PermissionError | IsADirectoryError) or path.is_dir()
 
 

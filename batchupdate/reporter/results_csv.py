@@ -71,7 +71,7 @@ def write_results(
 
 
 def _placer(labels: RowLabels) -> Callable[[int], object]:
-    """What writes where a row stands: its number, or its file and its number there."""
+    """Writes where a row is: its number, or its file and its number there."""
     if not labels.names:
         return int
     names = [_cell(name) for name in labels.names]

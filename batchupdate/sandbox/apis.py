@@ -51,7 +51,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a path names at one API: `one` record, its `icon`, or `all`; and the id as it stands there, decoded."""
+    """What a path names at one API: `one` record, its `icon`, or `all`; and the id in it, decoded."""
 
     what: str
     id: str = ""

@@ -152,7 +152,7 @@ def make_limit(kind: LimitKind, quota: Quota | None, burst: int | None, clock: C
 def limit_headers(style: HeaderStyle, turn: Turn, clock: Clock) -> dict[str, str]:
     """The headers in which a reply reports the limit.
 
-    `retry-after` stands on refusals only, in whole seconds (RFC 9110, section 10.2.3). `ietf` is RateLimit and
+    `retry-after` is on refusals only, in whole seconds (RFC 9110, section 10.2.3). `ietf` is RateLimit and
     RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers, delta seconds); `legacy` is X-RateLimit-* with the reset
     in epoch seconds, as GitHub has it. Times are rounded up, so that a client which obeys is never early.
     """

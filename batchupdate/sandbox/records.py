@@ -77,7 +77,7 @@ def make_records(*, langdock: int = 60, nairi: int = 40, seed: int = 1) -> Recor
     """Makes the records of a sandbox.
 
     Args:
-        langdock: how many integrations a customer may rename. Behind them stand three of Langdock's own and one that
+        langdock: how many integrations a customer may rename. After them come three of Langdock's own and one that
             is forbidden, unless it is 0.
         nairi: how many LLM integrations.
         seed: another seed gives other ids; the names stay.

@@ -83,7 +83,7 @@ class World:
             self._keys |= set(keys or self._settings.keys)
 
     def put(self, api: str, record: LangdockRecord | NairiRecord) -> None:
-        """Somebody else's change: sets a record as a whole. It stands in no ledger.
+        """Somebody else's change: sets a record as a whole. It is not in the ledger.
 
         Raises:
             KeyError: there is no such API or record.
@@ -252,7 +252,7 @@ def api_name(name: str) -> str:
 
 
 def _instead(api: Api, fault: Fault) -> Answer | None:
-    """What stands in for the API's answer when a fault comes before it; None for no HTTP answer."""
+    """What replaces the API's answer when a fault comes before it; None for no HTTP answer."""
     if fault.kind is Kind.ERROR_500:
         return api.error(500)
     if fault.kind is Kind.ERROR_502:

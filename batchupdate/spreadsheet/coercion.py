@@ -27,7 +27,7 @@ _retyped = re.compile(
 ).fullmatch
 _stays = re.compile(rf"0|-?[1-9]\d{{0,{DIGITS_KEPT - 1}}}|TRUE|FALSE", re.ASCII).fullmatch
 _of_date = re.compile(rf"\d{_BETWEEN}{_MONTH}|{_MONTH}{_BETWEEN}\d|\d[./:-]\d", re.IGNORECASE | re.ASCII).search
-# How dates and times stand in a cell afterwards: as we read them from a workbook, or as Excel writes them to a CSV.
+# How dates and times look in a cell afterwards: as we read them from a workbook, or as Excel writes them to a CSV.
 _date = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ][\d:.]+)?|\d{1,2}[-. ][^\W\d_]{3,4}\.?(?:[- ]\d{2,4})?|[^\W\d_]{3,4}\.?[- ]\d{2,4}"
     r"|\d{1,2}[/.]\d{1,2}[/.]\d{2,4}|\d+:\d\d(?::\d\d(?:\.\d+)?)?(?: [AP]M)?"

@@ -1,6 +1,6 @@
 """Keeps a cell of a report from being run as a formula, and takes that mark off again when the report is read.
 
-The reporter guards and the reader takes the guard off, so both rules stand here, side by side. The list of dangerous
+The reporter adds the guard and the reader removes it, so both rules are here, side by side. The list of dangerous
 first characters is OWASP's (https://owasp.org/www-community/attacks/CSV_Injection).
 """
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 GUARD = "'"
 
-# White space and apostrophes may stand before the dangerous character: spreadsheet programs skip the first, and a
+# White space and apostrophes may precede the dangerous character: spreadsheet programs skip the first, and a
 # text that looks guarded already must get one guard more, or it would come back changed.
 _risky = re.compile(r"[\s']*[=+\-@\t\r\n＝＋－＠]").match  # noqa: RUF001 - the full-width forms are meant
 _suspicious = re.compile(r"[\s'=+\-@＝＋－＠]").search  # noqa: RUF001 - as above
@@ -43,7 +43,7 @@ def unguard(text: str) -> str:
 def guard_id(text: str) -> str:
     """An id as it is written to the column `_id`: guarded also if a spreadsheet program would make another id of it.
 
-    The input's own columns stand in a report as typed, `007` too. By the copy that survives, the reader knows an id
+    The input's own columns are in a report as typed, `007` too. By the copy that survives, the reader knows an id
     that did not.
     """
     return GUARD + text if _is_fragile(text) else text

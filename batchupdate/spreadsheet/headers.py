@@ -1,6 +1,6 @@
 """When two headings mean the same column, and what to say of a row that does not fit the headings.
 
-The reader and the validator must agree on both, so they stand below them.
+The reader and the validator must agree on both.
 """
 
 from __future__ import annotations
@@ -38,6 +38,6 @@ def ragged_message(cells: int | str, headings: int, *, many: bool) -> str:
 
 
 def find_short_row(text: str) -> tuple[int, str] | None:
-    """How many cells a row had that was too short, and the words of `ragged_message`, if these stand in a text."""
+    """How many cells a row had that was too short, and the words of `ragged_message`, if a text contains them."""
     found = _short_row(text)
     return (int(found[1]), found[0]) if found else None

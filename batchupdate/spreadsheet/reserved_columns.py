@@ -17,7 +17,7 @@ RESULT_COLUMNS = (
 )
 
 FILE = "_file"
-"""In the reports of several files, what a row's file is called; it stands directly before its number there."""
+"""In the reports of several files, the name of a row's file; it is directly before the row's number."""
 
 EXTRA = "_extra_"
 """Cells that stood beyond the heading row come into columns with this prefix and a number from 1."""

@@ -20,7 +20,7 @@ def split(name: str) -> tuple[str, ...]:
     """The members that a name leads through, the outermost first.
 
     Raises:
-        ValueError: a member's name is empty, or a backslash stands before something else.
+        ValueError: a member's name is empty, or a backslash is followed by something else.
     """
     parts = [""]
     letters = iter(name)

@@ -30,7 +30,7 @@ TimeUnit = Literal["auto", "s", "ms", "epoch_s", "epoch_ms"]
 
 
 def _several(value: object) -> object:
-    """One status stands for a list of one."""
+    """A single status is a list of one."""
     if value in ([], ()):
         raise ValueError("name at least one status")
     return (value,) if isinstance(value, int) else value

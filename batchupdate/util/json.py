@@ -1,8 +1,8 @@
 """JSON in which a number keeps the digits that the user typed.
 
 A float has about 17 digits, and `1.10` would come out as `1.1`. RFC 8259, section 6 leaves a number's precision to
-the reader, so what is written is exactly what was in the cell. The validator makes such values, the journal
-writes and reads them; this stands below both.
+the reader, so what is written is exactly what was in the cell. The validator makes such values; the journal
+writes and reads them.
 """
 
 from __future__ import annotations

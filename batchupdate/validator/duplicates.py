@@ -1,4 +1,4 @@
-"""Finds ids that stand in more than one row, in constant memory; and says what becomes of such rows.
+"""Finds ids that are in more than one row, in constant memory, and decides what becomes of such rows.
 
 Up to a bound, keys are kept in memory. Beyond it they go to a private, temporary SQLite database that spills to disk
 and vanishes with its connection; its sorter then brings equal keys together. The statements run in a thread of their
@@ -76,7 +76,7 @@ class DuplicateFinder:
         self._background.call(bulk_insert, self._connection, "INSERT INTO seen", rows)
 
     def groups(self) -> Iterator[list[Sighting]]:
-        """The rows of every record that stands in several, in the order of their numbers."""
+        """The rows of every record that is in several, in the order of their numbers."""
         if self._spilled:
             return self._groups_on_disk()
         return self._groups_in_memory()
@@ -101,7 +101,7 @@ class DuplicateFinder:
 
 
 def duplicate_problem(row: int, group: Sequence[Sighting], heading: str, labels: RowLabels = ONE_FILE) -> Problem:
-    """The problem of a row whose record stands in other rows too."""
+    """The problem of a row whose record is in other rows too."""
     others = [sighting.row for sighting in group if sighting.row != row]
     rows = labels.label_all(others[:NAMED_AT_MOST])
     rows += f" and {len(others) - NAMED_AT_MOST} more" if len(others) > NAMED_AT_MOST else ""
@@ -155,7 +155,7 @@ def _invalid(rows: Iterable[tuple[int, str]], problems: Sequence[Problem] = ()) 
 
 
 def merged(fields: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """The fields of several rows for one record; what a later row sets stands."""
+    """The fields of several rows for one record; a later row wins."""
     joined: dict[str, Any] = {}
     for each in fields:
         joined.update(each or {})

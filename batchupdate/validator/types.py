@@ -64,7 +64,7 @@ def parser(name: str, rule: FieldRule, decimal: str = ".") -> Parse | None:
     Args:
         name: of the field, for a sentence.
         rule: what the field may hold.
-        decimal: what stands before the decimals of a number: a point or a comma.
+        decimal: the decimal separator of numbers: a point or a comma.
 
     The parser raises `RefusedError`.
     """
@@ -136,7 +136,7 @@ def _number(name: str, rule: FieldRule, typed: str, cell: str | None = None) -> 
 
 
 def _within(name: str, rule: FieldRule, number: int | Decimal, cell: str) -> None:
-    # A float's shortest text is what stands in the declaration; its binary value is not.
+    # A float's shortest text is what the declaration says; its binary value is not.
     if rule.minimum is not None and number < Decimal(str(rule.minimum)):
         raise RefusedError("too_small", f"{name} is {quoted(cell)}, but must be at least {rule.minimum}")
     if rule.maximum is not None and number > Decimal(str(rule.maximum)):

@@ -185,7 +185,7 @@ def with_query(path: str, parameters: Mapping[str, str]) -> str:
 
 
 def header_values(headers: Mapping[str, str], name: str) -> Sequence[str]:
-    """All values of a header, which may stand there several times."""
+    """All values of a header, which may occur several times."""
     getall = getattr(headers, "getall", None)
     if getall is not None:
         return list(getall(name, []))

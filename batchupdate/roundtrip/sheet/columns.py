@@ -25,8 +25,8 @@ class PulledRow(NamedTuple):
 class Columns:
     """The columns of a sheet in their order: ids, fields, maybe why a record is locked, and old values.
 
-    `called` is how the user names the target, and `old` are the fields whose old values are known. The ids stand among
-    the old values once more, so that a row whose old values are another record's is known.
+    `called` is how the user names the target, and `old` are the fields whose old values are known. The ids are
+    repeated among the old values, so that a row with another record's old values is recognised.
     """
 
     target: Target
@@ -57,7 +57,7 @@ class Columns:
 
     @property
     def old_ids(self) -> tuple[str, ...]:
-        """The ids that stand among the old values."""
+        """The ids that are repeated among the old values."""
         return self.ids if self.old else ()
 
     @property

@@ -105,7 +105,7 @@ class _ItemColumns(NamedTuple):
         return Problem("list_gap", row.number, one.heading, cells[filled], message)
 
     def misplaced(self, row: Row, number: int, cell: str) -> Problem:
-        """The problem of a row in which null or empty stands beside other items."""
+        """The problem of a row in which a marker for null or empty is beside other items."""
         first, one = self.mapped[0].heading, self.mapped[number]
         message = (
             f"{cell!r} is for a whole list, not for an item; write it into {first!r} and leave the other cells of "

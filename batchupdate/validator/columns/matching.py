@@ -1,4 +1,4 @@
-"""Which column of the input stands for which id or field of the target."""
+"""Finds out which column of the input sets which id or field of the target."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Template(NamedTuple):
-    """A text with gaps for cells: `texts` stand around the cells at `places`; a constant has no gaps.
+    """A text with gaps for cells: `texts` are around the cells at `places`; a constant has no gaps.
 
     `headings` are those of the cells.
     """
