@@ -26,6 +26,9 @@ LOOK_AGAIN_S = 0.5
 LONGEST_PROBE_S = 15.0
 """An API that keeps refusing, and does not say until when, is asked by one request after this time."""
 
+HEARD_TRIPS = 1.5
+"""After a refusal, whatever got through comes back within this many round trips."""
+
 SHORT_TURNS = 3
 """A refusal that names no wait costs so many turns at first: most limits renew little by little."""
 
@@ -221,6 +224,8 @@ class Limiter:
         if self._adaptive is not None:
             self._adaptive.log.refuse(sent_at)
         asked_s = None if wait_s is None else min(max(0.0, wait_s), self._max_wait_s)
+        if fresh and self._pause.strikes > 1 and self._too_early(now):
+            self._pause.strikes = 1
         if fresh:
             self._learn(now, sent_at, asked_s, allowances, number, crowd)
         if asked_s is None or (asked_s < SHORTEST_HOLD_S and self._pause.strikes > 1):
@@ -272,7 +277,7 @@ class Limiter:
         self, now: float, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance], number: int, crowd: int
     ) -> None:
         """Lets a fresh refusal teach how many at once, or else how fast."""
-        if self._pause.strikes == 1:
+        if self._pause.strikes == 1 and not self._too_early(now):
             self._blocked_at = now
         if self._adaptive is None:
             return
@@ -281,6 +286,13 @@ class Limiter:
             self._adaptive.search_again()
         else:
             self._adaptive.refused(now, sent_at, wait_s, allowances, number, self._given - number)
+
+    def _too_early(self, now: float) -> bool:
+        """Whether nothing that left since the first refusal can have come back yet: then another proves little."""
+        adaptive = self._adaptive
+        if adaptive is None or adaptive.surprised:
+            return False
+        return now - self._blocked_at < HEARD_TRIPS * adaptive.round_trip_s
 
     def _own_wait_s(self, now: float) -> float:
         """How long to pause after a refusal that names no wait (seconds)."""
