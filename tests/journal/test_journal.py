@@ -280,7 +280,7 @@ def test_what_was_not_final_is_handed_over_again_and_what_was_is_not(journal: Jo
     assert [(request.row, request.unanswered) for request in again] == [(3, False), (5, False)]
 
 
-def test_a_row_unsure_stays_unknown_until_it_has_an_answer_even_if_it_is_released(journal: Journal) -> None:
+def test_an_unanswered_row_stays_unknown_until_it_has_an_answer_even_if_it_is_released(journal: Journal) -> None:
     fill(journal, 3)
     journal.begin_session(1.0, repeatable=True)
     claim(journal, 0, 2, [done(3, Outcome.UNKNOWN, final=False, attempts=2)])  # row 2 was in flight at the kill
