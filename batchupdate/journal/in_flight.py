@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import mmap
 import os
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
 from struct import Struct
@@ -63,7 +62,7 @@ class InFlightMap:
         self._path: Path | None = None
         self._file = -1
         self._areas: list[mmap.mmap] = []
-        self._free: deque[tuple[mmap.mmap, int]] = deque()
+        self._free: list[tuple[mmap.mmap, int]] = []  # the last one freed is taken first: its page is at hand
         self._slots: dict[int, tuple[mmap.mmap, int]] = {}
 
     def create(self, path: Path, token: str) -> None:
@@ -75,7 +74,7 @@ class InFlightMap:
         try:
             self._file = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
             self._grow()
-            _, first = self._free.popleft()
+            _, first = self._free.pop()
             _HEAD.pack_into(self._areas[0], first, _MAGIC, boot.encode("ascii"), token.encode("ascii"))
             beside.replace(path)
             self._path = path
@@ -93,7 +92,7 @@ class InFlightMap:
             left -= os.write(self._file, bytes(left))
         area = mmap.mmap(self._file, SEGMENT, offset=size)
         self._areas.append(area)
-        self._free.extend((area, at) for at in range(0, SEGMENT, SLOT))
+        self._free.extend((area, at) for at in range(SEGMENT - SLOT, -1, -SLOT))
 
     def _grown(self) -> bool:
         """Whether there is room for more rows; where there is none, the file says that it is no map."""
@@ -122,7 +121,7 @@ class InFlightMap:
         if slot is None:
             if not self._free and not self._grown():
                 return
-            slot = self._slots[key] = self._free.popleft()
+            slot = self._slots[key] = self._free.pop()
             area, at = slot
             _ROW.pack_into(area, at + _ROW_AT, key, sent, -1, math.nan, math.nan, 0, False)  # noqa: FBT003 - a record
         area, at = slot  # one that waited for its next try has all this

@@ -90,7 +90,7 @@ FORGET_MAP = "UPDATE session SET in_flight = NULL WHERE id = ?"
 
 # A session begins.
 
-DOUBT_WHAT_WAS_OUT = """
+MARK_UNANSWERED = """
     UPDATE started SET unanswered = 1
     WHERE (claimed AND key NOT IN (SELECT key FROM result))
        OR key IN (SELECT key FROM result WHERE NOT final AND outcome = 'unknown')

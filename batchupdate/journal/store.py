@@ -11,7 +11,7 @@ import json
 import os
 import secrets
 import sqlite3
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.errors import ConfigError, SafetyStop
@@ -276,7 +276,8 @@ class Journal:
             with self._transaction() as connection:
                 _settle(connection, left)
                 connection.execute(queries.FORGET_MAP, (number,))
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # it belongs to no session any more
+                path.unlink(missing_ok=True)
 
     def begin_session(self, now: float, *, repeatable: bool) -> int:
         """Starts a process's work: what was not final is to be tried again, and returns the session's number.
@@ -287,7 +288,7 @@ class Journal:
         token = secrets.token_hex(16)
         with self._transaction() as connection:
             if repeatable:
-                connection.execute(queries.DOUBT_WHAT_WAS_OUT)
+                connection.execute(queries.MARK_UNANSWERED)
             else:
                 connection.execute(queries.KEEP_UNKNOWN)
                 connection.execute(queries.CLOSE_WHAT_WAS_OUT, (_OUT_AT_THE_END,))

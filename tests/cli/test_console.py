@@ -6,6 +6,7 @@ import select
 import subprocess
 import sys
 import time
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
@@ -70,6 +71,29 @@ def test_on_a_terminal_run_asks_before_it_sends(
     if not applied:
         assert "Nothing was sent." in shown
         assert not list((tmp_path / "batchupdate-runs").glob("2*"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
+def test_an_input_that_was_just_sent_is_named_in_the_question_and_refused_where_nobody_is_asked(
+    renames: Callable[..., Path], batchupdate_sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    built_in = resources.files("batchupdate.targets").joinpath("langdock-integration.yaml").read_text("utf-8")
+    (tmp_path / "once.yaml").write_text(built_in.replace("repeatable: true", "repeatable: false"), "utf-8")
+    sandbox = batchupdate_sandbox()
+    command = [
+        sys.executable, "-m", "batchupdate", "run", str(renames(3)), "-t", "once.yaml", "--base-url", sandbox.url,
+        "--rate", "20/s",
+    ]  # fmt: skip
+    assert subprocess.run([*command, "--yes", "-q"], cwd=tmp_path, check=False).returncode == 0
+    refused = subprocess.run([*command, "--yes"], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "has sent this file, and ended less than a minute ago" in " ".join(refused.stderr.split())
+    _, shown = in_a_terminal(command, tmp_path, "n\r", b"Go ahead?")
+    assert "This is a new run, and sends all rows again." in " ".join(shown.split())
+    assert len(sandbox.applied) == 3
+    assert subprocess.run([*command, "--yes", "-q", "--new"], cwd=tmp_path, check=False).returncode == 0
+    assert len(sandbox.applied) == 6
 
 
 @pytest.mark.slow

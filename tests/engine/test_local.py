@@ -289,7 +289,7 @@ async def test_the_progress_tells_the_rate_of_the_last_seconds_and_the_time_left
 
 
 @pytest.mark.parametrize(("repeatable", "at_most"), [(False, 8), (True, 40)])
-async def test_where_repeating_is_not_safe_few_rows_are_in_doubt_at_a_time(
+async def test_where_repeating_is_not_safe_few_rows_are_claimed_at_a_time(
     journal: Journal, repeatable: bool, at_most: int
 ) -> None:
     async with prepared(journal, rows=40, faults="hang=1") as sandbox:

@@ -811,7 +811,7 @@ async def test_a_release_that_fails_is_told_even_when_cancelled(clock: FakeClock
         await house.finish(running)
 
 
-async def test_a_row_in_doubt_from_an_earlier_session_stays_unknown_when_it_is_refused(clock: FakeClock) -> None:
+async def test_an_unanswered_row_of_an_earlier_session_stays_unknown_when_it_is_refused(clock: FakeClock) -> None:
     house = House(clock, 1, lambda _row, _nth: REFUSED)
     house.rows.left = deque([Request(2, "id-2", "/things/2", "{}", sent=2, unanswered=True)])
     await house.work()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.journal import Journal, in_flight
-from batchupdate.journal.in_flight import SEGMENT, SLOT
+from batchupdate.journal.in_flight import SEGMENT, SLOT, LeftInFlight, read_map
 from batchupdate.model import Outcome, Request, Result
 
 if TYPE_CHECKING:
@@ -159,6 +159,36 @@ def test_a_row_of_an_earlier_run_that_was_claimed_and_never_left_may_still_be_se
         assert set(outcomes(killed).values()) == {"unknown"}
         journal.begin_session(2.0, repeatable=False)
         assert [(request.row, request.unanswered) for request in journal.upcoming(0, 9)] == [(3, True)]
+
+
+def test_a_row_of_an_earlier_run_that_was_claimed_and_given_back_may_still_be_sent(tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "journal.sqlite3") as journal:
+        journal.add_copies([(2, "[]", "a", "/2", "{}", None, 1)])
+        journal.seal({})
+        journal.begin_session(1.0, repeatable=False)
+        journal.commit([2], [])
+        journal.release([2])
+    with Journal.take_over(tmp_path / "journal.sqlite3") as journal:
+        journal.begin_session(2.0, repeatable=False)
+        assert [request.row for request in journal.upcoming(0, 9)] == [2]
+
+
+def test_a_new_session_has_claimed_nothing_yet(run: Run) -> None:
+    run.claim(3)
+    run.leave(2, 3)
+    with Journal.take_over(run.kill()) as journal:
+        journal.begin_session(2.0, repeatable=True)
+        claimed = journal._connection.execute("SELECT key FROM started WHERE claimed").fetchall()
+    assert claimed == []
+
+
+def test_a_slot_is_free_once_its_result_stands_in_the_journal(run: Run) -> None:
+    run.claim(3)
+    run.leave(2, 3, 4)
+    run.journal.commit([], run.answered(2, 3))
+    (_, token, _) = run.journal._connection.execute("SELECT id, in_flight, commits FROM session").fetchone()
+    left = read_map(run.folder / in_flight.NAME, token)
+    assert left == LeftInFlight([(4, 0)], [], 2)
 
 
 def test_what_the_map_says_is_taken_over_once_whenever_the_next_process_dies(run: Run) -> None:

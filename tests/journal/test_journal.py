@@ -280,7 +280,7 @@ def test_what_was_not_final_is_handed_over_again_and_what_was_is_not(journal: Jo
     assert [(request.row, request.unanswered) for request in again] == [(3, False), (5, False)]
 
 
-def test_a_row_in_doubt_stays_unknown_until_it_has_an_answer_even_if_it_is_released(journal: Journal) -> None:
+def test_an_unanswered_row_stays_unknown_until_it_has_an_answer_even_if_it_is_released(journal: Journal) -> None:
     fill(journal, 3)
     journal.begin_session(1.0, repeatable=True)
     claim(journal, 0, 2, [done(3, Outcome.UNKNOWN, final=False, attempts=2)])  # row 2 was in flight at the kill
@@ -339,17 +339,17 @@ class Story(RuleBasedStateMachine):
         self.hurry()
         self.final: dict[int, Outcome] = {}
         self.loose: dict[int, Outcome] = {}
-        self.doubt: set[int] = set()
+        self.unanswered: set[int] = set()
         self.claimed: set[int] = set()
         self.begin()
 
     def begin(self) -> None:
         self.journal.begin_session(1.0, repeatable=self.repeatable)
-        in_doubt = self.claimed | {row for row, outcome in self.loose.items() if outcome is Outcome.UNKNOWN}
+        unsure = self.claimed | {row for row, outcome in self.loose.items() if outcome is Outcome.UNKNOWN}
         if self.repeatable:
-            self.doubt |= in_doubt
+            self.unanswered |= unsure
         else:
-            self.final |= dict.fromkeys(in_doubt, Outcome.UNKNOWN)
+            self.final |= dict.fromkeys(unsure, Outcome.UNKNOWN)
         self.loose, self.claimed, self.after = {}, set(), 0
 
     @rule(count=st.integers(1, 5))
@@ -358,7 +358,7 @@ class Story(RuleBasedStateMachine):
         got = claim(self.journal, self.after, count, [])
         assert [request.row for request in got] == left[:count]
         assert [request.row for request in got if request.unanswered] == [
-            row for row in left[:count] if row in self.doubt
+            row for row in left[:count] if row in self.unanswered
         ]
         self.claimed |= {request.row for request in got}
         self.after = got[-1].row if got else self.after
@@ -367,7 +367,7 @@ class Story(RuleBasedStateMachine):
     @rule(data=st.data(), outcome=st.sampled_from([UPDATED, Outcome.FAILED, Outcome.UNKNOWN]), final=st.booleans())
     def finish(self, data: st.DataObject, outcome: Outcome, final: bool) -> None:
         row = data.draw(st.sampled_from(sorted(self.claimed)))
-        if row in self.doubt and not final:
+        if row in self.unanswered and not final:
             outcome = Outcome.UNKNOWN  # as the workers settle it
         claim(self.journal, self.after, 0, [(Result(row, outcome), final)])
         (self.final if final else self.loose)[row] = outcome
@@ -395,7 +395,7 @@ class Story(RuleBasedStateMachine):
         if not hasattr(self, "journal"):
             return
         expected = dict.fromkeys(rows(self.count), Outcome.NOT_ATTEMPTED)
-        expected |= dict.fromkeys(self.doubt | self.claimed, Outcome.UNKNOWN) | self.loose | self.final
+        expected |= dict.fromkeys(self.unanswered | self.claimed, Outcome.UNKNOWN) | self.loose | self.final
         assert outcomes(self.journal) == expected
         counts = self.journal.counts()
         assert sum(counts.values()) == self.count == self.journal.rows()

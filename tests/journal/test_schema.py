@@ -9,7 +9,7 @@ import pytest
 
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal, schema
-from batchupdate.model import Outcome, Traffic
+from batchupdate.model import Outcome, RowRef, Traffic
 
 VERSIONS = Path(__file__).parent / "versions"
 OLD = sorted(int(path.stem) for path in VERSIONS.glob("*.sql"))
@@ -35,7 +35,7 @@ def columns(path: Path) -> dict[str, set[tuple[str, str]]]:
     with closing(sqlite3.connect(path)) as connection:
         tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return {
-            table: {(name, kind) for _, name, kind, *_ in connection.execute(f"PRAGMA table_info({table})")}
+            table: {(name, kind) for _, name, kind, *_ in connection.execute(f"PRAGMA table_xinfo({table})")}
             for table in tables
         }
 
@@ -77,3 +77,25 @@ def test_a_change_of_tables_that_fails_changes_nothing(
     with pytest.raises(ConfigError, match=re.escape(f"{path} can't be brought up to date")):
         Journal.open(path)
     assert columns(path) == before
+
+
+def test_rows_of_a_retry_that_were_never_claimed_stay_so_in_a_journal_of_version_3(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    old_journal(path, 3)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DELETE FROM result; INSERT INTO started VALUES (3, 2);")  # 2 is claimed, 3 is not
+    with Journal.open(path) as journal:
+        journal.begin_session(1.0, repeatable=False)
+        assert [(request.row, request.unanswered) for request in journal.upcoming(0, 9)] == [(3, True)]
+        assert [line.number for line in journal.lines(Outcome.UNKNOWN)] == [2, 3]
+
+
+def test_whoever_reads_the_journal_sees_a_rows_file_and_number(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite3"
+    old_journal(path, 3)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE row SET number = ? WHERE number = 3", (RowRef(2, 7).key,))
+    Journal.open(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        for table in ("row", "outcome"):
+            assert connection.execute(f"SELECT file, number FROM {table} ORDER BY key").fetchall() == [(0, 2), (2, 7)]  # noqa: S608 - our own words

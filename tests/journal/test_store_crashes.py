@@ -54,7 +54,7 @@ class Model:
     """What must be true of a run, in plain words.
 
     `rows` are the rows that were read. `settled` have an outcome for good; `loose` one for this session. `claimed`
-    are those of which a request may be out. `doubted` may have been applied by an earlier process that nobody heard
+    are those of which a request may be out. `unanswered` may have been applied by an earlier process that nobody heard
     of again. `carried` maps a row to the one whose request sets its fields too.
     """
 
@@ -62,7 +62,7 @@ class Model:
     settled: dict[int, Outcome] = field(default_factory=dict)
     loose: dict[int, Outcome] = field(default_factory=dict)
     claimed: set[int] = field(default_factory=set)
-    doubted: set[int] = field(default_factory=set)
+    unanswered: set[int] = field(default_factory=set)
     carried: dict[int, int] = field(default_factory=dict)
     sealed: bool = False
     in_session: bool = False
@@ -76,17 +76,17 @@ class Model:
         for known in (self.settled, self.loose):
             if row in known:
                 return known[row]
-        return Outcome.UNKNOWN if row in self.claimed | self.doubted else Outcome.NOT_ATTEMPTED
+        return Outcome.UNKNOWN if row in self.claimed | self.unanswered else Outcome.NOT_ATTEMPTED
 
     def left(self) -> list[int]:
         """The rows that are still to be sent."""
         return sorted(self.rows - self.settled.keys() - self.carried.keys())
 
     def begin(self, *, repeatable: bool) -> None:
-        """A process starts: what was in flight, or stayed unknown, is doubted; or is unknown for good."""
+        """A process starts: what was in flight, or stayed unknown, is unanswered; or is unknown for good."""
         unsure = self.claimed | {row for row, outcome in self.loose.items() if outcome is Outcome.UNKNOWN}
         if repeatable:
-            self.doubted |= unsure
+            self.unanswered |= unsure
         else:
             self.settled |= dict.fromkeys(unsure, Outcome.UNKNOWN)
         self.loose, self.claimed = {}, set()
@@ -282,7 +282,7 @@ class Crashes(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.in_session)
     @rule(fate=fates, share=st.floats(0, 1), count=st.sampled_from([3, 1, 5, 0]), data=st.data())
-    def hand_over(self, fate: Fate, share: float, count: int, data: st.DataObject) -> None:
+    def commit_some(self, fate: Fate, share: float, count: int, data: st.DataObject) -> None:
         offered = self.journal.upcoming(self.model.after, count) if count else []
         self.check_offer(offered, count)
         results = self.answers(data)
@@ -308,9 +308,9 @@ class Crashes(RuleBasedStateMachine):
         assert rows == [row for row in model.left() if row > model.after and row not in model.loose][:count]
         assert not set(rows) & (model.settled.keys() | model.claimed | model.carried.keys())
         assert [request.row for request in offered if request.unanswered] == [
-            row for row in rows if row in model.doubted
+            row for row in rows if row in model.unanswered
         ]
-        assert self.repeatable or not set(rows) & model.doubted
+        assert self.repeatable or not set(rows) & model.unanswered
 
     def answers(self, data: st.DataObject) -> list[tuple[Result, bool]]:
         """What became of some of the rows that are out, as the workers settle it."""
@@ -360,7 +360,7 @@ class Crashes(RuleBasedStateMachine):
     @invariant()
     def what_may_have_been_applied_is_never_said_to_be_unsent_or_failed(self) -> None:
         told = {line.number: Outcome(line.outcome) for line in self.journal.lines()}
-        for row in self.model.claimed | self.model.doubted:
+        for row in self.model.claimed | self.model.unanswered:
             assert told[row] not in UNSENT | {Outcome.FAILED, Outcome.CONFLICT}
 
     def teardown(self) -> None:

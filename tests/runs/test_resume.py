@@ -102,7 +102,7 @@ async def test_where_repeating_is_not_safe_a_row_that_is_found_applied_is_update
     assert outcomes(summary) == ["updated", "unknown", "updated"]
 
 
-async def test_an_api_that_refuses_to_be_read_leaves_rows_in_doubt_to_be_sent_again(tmp_path: Path) -> None:
+async def test_an_api_that_refuses_to_be_read_leaves_unanswered_rows_to_be_sent_again(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", 3)
     async with Sandbox(faults=Faults.in_order(*["ok"] * 3, "500", "500", "500", "ok", "ok")) as sandbox:
         first = await apply(source, settings_for(sandbox, tmp_path, max_attempts=3))

@@ -104,7 +104,7 @@ async def test_a_retry_that_was_only_looked_at_changes_nothing(tmp_path: Path) -
     assert len(list(all_runs(tmp_path / "runs"))) == 1
 
 
-async def test_where_repeating_is_not_safe_a_row_in_doubt_is_sent_again_only_if_that_is_said(tmp_path: Path) -> None:
+async def test_where_repeating_is_not_safe_an_unknown_row_is_sent_again_only_if_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "once.yaml").write_text(ONCE + "statuses: {502: {outcome: failed}}\n", "utf-8")
     source = write(tmp_path / "in.csv", 4)
     async with Sandbox(faults=Faults.in_order("ok", "reset-after", "500-after", "502")) as sandbox:
@@ -130,7 +130,7 @@ async def test_no_row_is_sent_again_by_two_retries_of_one_run(tmp_path: Path) ->
             await again(first, tmp_path)
 
 
-async def test_rows_in_doubt_keep_the_keys_by_which_the_api_knows_them(tmp_path: Path) -> None:
+async def test_unknown_rows_keep_the_keys_by_which_the_api_knows_them(tmp_path: Path) -> None:
     (tmp_path / "keyed.yaml").write_text(
         ONCE.replace("repeatable: false", "repeatable: true") + "idempotency_header: Idempotency-Key\n", "utf-8"
     )
