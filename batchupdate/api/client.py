@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-import urllib.request
-from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -17,7 +15,7 @@ from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from batchupdate.errors import ConfigError
+from batchupdate.api.proxy import checked_proxy, proxy_from_environment
 from batchupdate.model import Fault, FaultKind, Reply
 from batchupdate.util.version import __version__
 
@@ -52,7 +50,6 @@ _HEADERS = {
     "Accept-Encoding": "identity",  # replies are small, and a packed one could unfold to anything
     "Content-Type": "application/json",
 }
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _REPEATED_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
@@ -102,7 +99,7 @@ class Client:
             sock_read=settings.read_timeout,
         )
         self._concurrency = concurrency
-        self._proxy = _checked_proxy(settings.proxy or proxy_from_environment(base_url))
+        self._proxy = checked_proxy(settings.proxy or proxy_from_environment(base_url))
         self._session: aiohttp.ClientSession | None = None
         self._old: list[tuple[float, aiohttp.ClientSession]] = []
         self._renewed_at = clock.monotonic()
@@ -352,26 +349,3 @@ def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return f"no TLS ({(error.reason or 'unknown').replace('_', ' ').lower()})"
     return os.strerror(error.errno).lower() if error.errno else str(error)
-
-
-def proxy_from_environment(base_url: str) -> str | None:
-    """The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) for this URL.
-
-    Read here, not by aiohttp's `trust_env`, which would also put a password from ~/.netrc in the key's place.
-    """
-    parts = urlsplit(base_url)
-    if parts.hostname in _LOOPBACK or urllib.request.proxy_bypass(parts.netloc):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)
-
-
-def _checked_proxy(proxy: str | None) -> str | None:
-    if proxy is None:
-        return None
-    with suppress(ValueError):
-        parts = urlsplit(proxy)
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
-            return proxy
-    # Not a word of what it is: it may hold a password.
-    hint = "It stands in the setting 'proxy' or in the environment; write it as http://host:port."
-    raise ConfigError("The proxy can't be used.", hint)

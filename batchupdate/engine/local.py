@@ -8,7 +8,6 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from batchupdate.api.client import Client
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from batchupdate.api.client import Client
     from batchupdate.engine.protocols import Sink, Source
     from batchupdate.model import Allowance, Fault, Reply, Request
     from batchupdate.runs.job import Job
@@ -68,6 +68,8 @@ async def work_off(
     Returns:
         The requests it took, and why it ended early, or None.
     """
+    from batchupdate.api.client import Client  # noqa: PLC0415 - `check` does not wait for aiohttp to be loaded
+
     journal, target, settings, clock = job.journal, job.target, job.settings, job.clock
     total = job.to_send
     line = _Line(job, log, stop, on_progress)
