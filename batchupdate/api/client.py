@@ -20,7 +20,7 @@ from batchupdate.model import Fault, FaultKind, Reply
 from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
     from types import TracebackType
 
     from aiohttp.connector import Connection
@@ -132,7 +132,9 @@ class Client:
             if session is not None:
                 await session.close()
 
-    async def send(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply | Fault:
+    def send(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> Coroutine[None, None, Reply | Fault]:
         """Sends one request and waits for its reply, or for the reason why there is none.
 
         Args:
@@ -140,9 +142,7 @@ class Client:
             body: the request body, as it goes out.
             headers: of this request alone, beside those that all have.
         """
-        return await self._exchange(
-            self._method, path, body, {**self._headers, **headers} if headers else self._headers
-        )
+        return self._exchange(self._method, path, body, {**self._headers, **headers} if headers else self._headers)
 
     async def read(self, path: str, most: int = MAX_RECORD) -> Reply | Fault:
         """Asks for a record as it is now, or for a list of them (GET); the reply has its body, up to `most` bytes."""

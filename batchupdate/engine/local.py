@@ -54,13 +54,14 @@ class Stop:
 
 
 async def work_off(
-    job: Job, session: int, log: FilteringBoundLogger, stop: Stop, on_progress: Callable[[Progress], None]
+    job: Job, session: int, total: int, log: FilteringBoundLogger, stop: Stop, on_progress: Callable[[Progress], None]
 ) -> tuple[Traffic, BatchUpdateError | None]:
     """Sends what the job's journal still has to send.
 
     Args:
         job: what to send, where, and how; its session has begun.
         session: the session's number in the journal.
+        total: how many rows that are, for the progress; to count them takes a while where there are many.
         log: where noteworthy events go.
         stop: asks for a clean end.
         on_progress: is called with how far the run is, a few times a second.
@@ -71,7 +72,6 @@ async def work_off(
     from batchupdate.api.client import Client  # noqa: PLC0415 - `check` does not wait for aiohttp to be loaded
 
     journal, target, settings, clock = job.journal, job.target, job.settings, job.clock
-    total = job.to_send
     line = _Line(job, log, stop, on_progress)
     client = Client(
         job.base_url,
