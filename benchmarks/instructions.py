@@ -1,11 +1,12 @@
-"""How many processor instructions a row costs: of a whole run, of a bare aiohttp loop, and without what is clever.
+"""How many processor instructions a row costs: in a whole run, in a bare aiohttp loop, in `check`, and in plainer code.
 
     python benchmarks/instructions.py [--rows 300 2300] [--loops asyncio] [--without one_write --without sweeper]
 
-Needs valgrind. A count does not depend on how busy the machine is, as times do, so that a few percent show in one
-measurement. Each is made with two numbers of rows; their difference has no start-up in it. Counted are all threads of
-the process, but not the system's work for it. `--without` takes the plain form of something that was written for speed
-(see `plain.py`), each in a measurement of its own; `--without all` does so for all of them.
+Needs valgrind. A count does not depend on how busy the machine is, as times do, so that one percent shows in one
+measurement. Each is made with two numbers of rows (for `check`, ten times as many); their difference has no start-up
+in it. All threads of the process are counted, but not what the system does for it, nor that one thread waits for
+another. `--without` takes the plain form of something that was written for speed (see `plain.py`), each in a
+measurement of its own; `--without all` does so for all of them.
 
 Valgrind makes a program about 50 times slower. What happens every so many seconds is made rarer in the same measure,
 or its share in a row would be 50 times too large.
@@ -29,6 +30,7 @@ from rows import write_rows
 from throughput import bare, ours
 
 SLOWER = 50
+TIMES_FOR_CHECK = 10
 
 
 def one(which: str, path: Path, url: str, loop: str, without: str | None) -> None:
@@ -43,7 +45,10 @@ def one(which: str, path: Path, url: str, loop: str, without: str | None) -> Non
     batchupdate.journal.queue.FLUSH_AFTER_S *= SLOWER
     if without:
         plain.FORMS[without]()
-    loops.run(loop, ours(path, url) if which == "ours" else bare(path, url))
+    if which == "check":
+        batchupdate.check_file(path, batchupdate.Settings(target="langdock-integration"))
+    else:
+        loops.run(loop, ours(path, url) if which == "ours" else bare(path, url))
 
 
 def count(which: str, path: Path, url: str, loop: str, without: str | None = None) -> int:
@@ -64,7 +69,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs=2, default=[300, 2300])
     parser.add_argument("--loops", choices=loops.LOOPS, nargs="+", default=["asyncio"])
     parser.add_argument("--without", action="append", choices=[*plain.FORMS, "all"], default=[])
-    parser.add_argument("--one", choices=["ours", "bare"], help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=["ours", "bare", "check"], help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -74,24 +79,26 @@ def main() -> None:
     if shutil.which("valgrind") is None:
         sys.exit("This benchmark needs valgrind, for example: apt-get install valgrind")
     without = [*plain.FORMS] if "all" in options.without else options.without
-    few, many = options.rows
     with tempfile.TemporaryDirectory() as folder, nginx() as url:
-        paths = [Path(folder) / f"{rows}.csv" for rows in options.rows]
-        for path, rows in zip(paths, options.rows, strict=True):
-            write_rows(path, rows)
 
         def a_row(which: str, loop: str, form: str | None = None) -> float:
-            least, most = (count(which, path, url, loop, form) for path in paths)
-            return (most - least) / (many - few)
+            few, many = (rows * (TIMES_FOR_CHECK if which == "check" else 1) for rows in options.rows)
+            counts = []
+            for rows in (few, many):
+                path = Path(folder) / f"{rows}.csv"
+                write_rows(path, rows)
+                counts.append(count(which, path, url, loop, form))
+            return (counts[1] - counts[0]) / (many - few)
 
         for loop in options.loops:
-            bare_row, whole = a_row("bare", loop), a_row("ours", loop)
-            print(f"{loop}: instructions a row")
-            print(f"  {'bare loop':24}{bare_row:10,.0f}")
-            print(f"  {'whole run':24}{whole:10,.0f}   bare loop / whole run = {bare_row / whole:.3f}", flush=True)
+            bare_row, whole, check = (a_row(which, loop) for which in ("bare", "ours", "check"))
+            print(f"instructions a row on {loop:12}{'whole run':>10}{'':10}{'check':>10}")
+            print(f"  {'':32}{whole:10,.0f}{'':10}{check:10,.0f}")
+            print(f"  {'bare loop':32}{bare_row:10,.0f}   bare loop / whole run = {bare_row / whole:.3f}", flush=True)
             for form in without:
-                took = a_row("ours", loop, form)
-                print(f"  {'without ' + form:24}{took:10,.0f}   {took / whole - 1:+.1%}", flush=True)
+                run, checked = a_row("ours", loop, form), a_row("check", loop, form)
+                gains = f"{run:10,.0f}{run / whole - 1:+9.1%} {checked:10,.0f}{checked / check - 1:+9.1%}"
+                print(f"  {'without ' + form:32}{gains}", flush=True)
 
 
 if __name__ == "__main__":

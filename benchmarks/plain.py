@@ -1,42 +1,55 @@
-"""The plain form of everything that was written for speed: what `--without` takes in its place.
+"""The plain form of everything that was written for speed, for `--without` of `instructions.py` and `throughput.py`.
 
-What gains less than 3 % of a whole run does not stay; docs/design.md has the figures ("What speed costs").
+What gains less than 3 % of a whole command does not stay; docs/design.md has the figures ("What speed costs").
 """
+
+# ruff: noqa: SLF001 - it is the inside of modules that is put in place here
 
 from __future__ import annotations
 
 import csv
+import io
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+
+    from batchupdate.model import Fault, Reply
 
 
 def one_write() -> None:
-    """aiohttp's own request, whose body is wrapped in a payload."""
+    """A request as aiohttp makes it, its body wrapped in a payload."""
     import aiohttp
 
     from batchupdate.api import client
 
-    client._OneWrite = aiohttp.ClientRequest
+    client._OneWrite = aiohttp.ClientRequest  # type: ignore[misc, assignment]
 
 
 def sweeper() -> None:
-    """A timer of aiohttp for each request."""
+    """A timer of aiohttp's own for each request."""
     import aiohttp
 
     from batchupdate.api import client
 
     made = client.Client.__init__
 
-    def init(self, base_url, method, headers, settings, **others):
-        made(self, base_url, method, headers, settings, **others)
-        self._timeout = aiohttp.ClientTimeout(
-            total=settings.timeout, connect=self._timeout.connect, sock_read=settings.read_timeout
-        )
+    def init(self: client.Client, *args: Any, **others: Any) -> None:  # noqa: ANN401 - as the original
+        made(self, *args, **others)
+        before = self._timeout
+        self._timeout = aiohttp.ClientTimeout(total=self._patience, connect=before.connect, sock_read=before.sock_read)
 
-    async def _exchange(self, method, path, body, headers, most=client.MAX_BODY):
+    async def exchange(
+        self: client.Client,
+        method: str,
+        path: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        most: int = client.MAX_BODY,
+    ) -> Reply | Fault:
+        assert self._session is not None
         started = self._clock.monotonic()
         try:
             response = await self._session.request(
@@ -52,87 +65,41 @@ def sweeper() -> None:
             return self._fault(error, self._clock.monotonic() - started)
         return client.Reply(response.status, self._clean(response.headers), content, self._clock.monotonic() - started)
 
-    client.Client.__init__ = init
-    client.Client._exchange = _exchange
+    client.Client.__init__ = init  # type: ignore[method-assign]
+    client.Client._exchange = exchange  # type: ignore[method-assign]
 
 
-def row_new() -> None:
-    from batchupdate.model import Row
-    from batchupdate.reader import multi_file, table
+def joined_lines() -> None:
+    """Every line of results.csv written by the csv module."""
+    from batchupdate.reporter import results_csv
 
-    table._to_row = multi_file._to_row = Row._make
+    def csv_line(cells: Sequence[str]) -> str:
+        out = io.StringIO(newline="")
+        csv.writer(out).writerow(cells)
+        return out.getvalue()
 
+    results_csv._csv_line = csv_line
 
-def enum_hash() -> None:
-    import enum
-
-    from batchupdate.model import Outcome
-
-    Outcome.__hash__ = enum.Enum.__hash__
-
-
-def csv_writer() -> None:
-    from pydantic_core import from_json
-
-    from batchupdate.model import SUCCEEDED, ONE_FILE
-    from batchupdate.reporter import results_csv as r
-
-    def write_results(path, failed_path, columns, width, lines, notices=None, labels=ONE_FILE):
-        extra = [f"{r.EXTRA}{number + 1}" for number in range(width - len(columns))]
-        header = [*r.guard_all(columns), *extra, *([r.FILE] if labels.names else []), *r.RESULT_COLUMNS]
-        count = 0
-        whole = len(columns) + len(extra)
-        with r.replacing_all([path, failed_path], notices) as (file, failed_file):
-            file.write(r.BYTE_ORDER_MARK)
-            failed_file.write(r.BYTE_ORDER_MARK)
-            all_rows, failed = csv.writer(file), csv.writer(failed_file)
-            all_rows.writerow(header)
-            failed.writerow(header)
-            for count, line in enumerate(lines, 1):
-                cells = from_json(line.cells)
-                cells += [""] * (whole - len(cells))
-                if r._may_begin_a_formula(line.cells):
-                    cells = r.guard_all(cells)
-                place = [labels.file(line.number), labels.row(line.number)] if labels.names else [line.number]
-                record = [
-                    *cells, *place, r.guard_id(line.record_id), line.outcome, line.http_status, line.attempts,
-                    r.guard(line.error), r.guard(line.request_id), r.iso(line.finished_at), line.duration_ms,
-                ]
-                all_rows.writerow(record)
-                if line.outcome not in SUCCEEDED:
-                    failed.writerow(record)
-        return count
-
-    import batchupdate.reporter as reporter
-    import sys
-    for module in list(sys.modules.values()):
-        if getattr(module, "write_results", None) is r.write_results and module is not r:
-            module.write_results = write_results
-    r.write_results = write_results
-
-
-def iso_cache() -> None:
-    from batchupdate.reporter import results_csv as r
-    r._to_the_second = r._to_the_second.__wrapped__
 
 def collections() -> None:
+    """Cyclic garbage looked for as often as Python likes to."""
     import batchupdate.run
-    import batchupdate.runs.begin
 
-    batchupdate.run.fewer_collections = batchupdate.runs.begin.fewer_collections = nullcontext
+    batchupdate.run.fewer_collections = nullcontext
 
 
 def bulk_insert() -> None:
-    import batchupdate.journal
-    import batchupdate.validator.duplicates
+    """Rows given to SQLite one by one."""
+    from batchupdate.journal import store
+    from batchupdate.validator import duplicates
 
-    def plain(connection, into, rows):
+    def one_by_one(connection: sqlite3.Connection, into: str, rows: Sequence[Sequence[object]]) -> None:
         if rows:
             connection.executemany(f"{into} VALUES ({','.join('?' * len(rows[0]))})", rows)
 
-    batchupdate.journal.bulk_insert = batchupdate.validator.duplicates.bulk_insert = plain
+    store.bulk_insert = duplicates.bulk_insert = one_by_one
 
 
 FORMS: dict[str, Callable[[], None]] = {
-    f.__name__: f for f in (one_write, sweeper, row_new, enum_hash, csv_writer, iso_cache, collections, bulk_insert)
+    form.__name__: form for form in (one_write, sweeper, joined_lines, collections, bulk_insert)
 }

@@ -93,7 +93,9 @@ class Client:
         self._open: dict[_Exchange, None] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._timeout = aiohttp.ClientTimeout(
-            total=None,  # the sweeper's work: a timer for each request costs more than all else we do for it
+            # The sweeper ends what takes too long: with a timer for each request, `benchmarks/instructions.py
+            # --without sweeper` counts 4 % more for a whole run.
+            total=None,
             # Below the total, so that a host that is not there counts as one that was not reached.
             connect=min(settings.connect_timeout, CONNECT_SHARE * settings.timeout),
             sock_read=settings.read_timeout,
@@ -267,9 +269,10 @@ class _Exchange:
 class _OneWrite(aiohttp.ClientRequest):
     """A request whose small body leaves together with its head.
 
-    aiohttp wraps the body in a payload and, up to Python 3.11, gives it a task of its own. For the few hundred bytes
-    of a change that is a fifth of a request's whole cost. It leans on how aiohttp makes its responses, and is used with
-    the versions that it was tried with only.
+    aiohttp wraps the body in a payload and, up to Python 3.11, gives it a task of its own. That costs more
+    than all else that a change of a few hundred bytes needs from us: `benchmarks/instructions.py --without one_write`
+    counts 10 % more for a whole run. It leans on how aiohttp makes its responses, and is used with the versions that it
+    was tried with only.
     """
 
     def __init__(self, method: str, url: URL, *, data: bytes, **others: Any) -> None:  # noqa: ANN401 - aiohttp's own

@@ -21,7 +21,7 @@ from batchupdate.spreadsheet.reserved_columns import ERROR_COLUMN, ID_COLUMN, OL
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from batchupdate.reader.addresses import Addressing
