@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 class Outcome(StrEnum):
     """What became of one row. Every input row ends in exactly one."""
 
-    __hash__ = str.__hash__  # an enum's own is written in Python, and each row's outcome is looked up several times
-
     UPDATED = "updated"
     """The API confirmed the change: any 2xx but 202 and 207."""
     ACCEPTED = "accepted"

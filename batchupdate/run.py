@@ -173,8 +173,7 @@ async def execute(
         total = job.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
-        with fewer_collections():
-            traffic, ended = await work_off(job, session, log, stop or Stop(), on_progress)
+        traffic, ended = await work_off(job, session, total, log, stop or Stop(), on_progress)
         counts = journal.counts()
         exit_code = exit_code_of(counts, ended)
         if ended:

@@ -1,7 +1,17 @@
+"""What all tests share, and the event loop that they run on.
+
+`TEST_LOOP=uvloop` runs everything on uvloop, tests and commands; without it uvloop is hidden, whether it
+is installed or not.
+"""
+
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import sys
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +21,17 @@ import pytest
 from fakes import FakeClock
 from hypothesis import settings
 
+from batchupdate.util import event_loop
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 settings.register_profile("untimed", settings.get_profile(settings.get_current_profile_name()), deadline=None)
 settings.load_profile("untimed")  # what takes long belongs into a benchmark; a busy machine must not fail a test
 
 pytest_plugins = ["batchupdate.sandbox.pytest_plugin"]
+
+LOOP = os.environ.get("TEST_LOOP", "asyncio")
 
 PROGRAMS = {
     "libreoffice": (("soffice", "libreoffice"), "libreoffice-calc-nogui"),
@@ -37,6 +51,24 @@ class _ResponseOfOldSignature(aiohttp.ClientResponse):
 
 
 aioresponses.core.ClientResponse = _ResponseOfOldSignature  # type: ignore[misc]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if LOOP != "asyncio":
+        if getattr(event_loop.loop_factory(), "__module__", None) != LOOP:
+            raise pytest.UsageError(f"TEST_LOOP={LOOP}, and that is not what a command would run on here")
+        return
+    hidden = tempfile.TemporaryDirectory()
+    config.add_cleanup(hidden.cleanup)
+    for name in event_loop.FASTER:
+        sys.modules[name] = None  # type: ignore[assignment]  # makes its import fail
+        Path(hidden.name, f"{name}.py").write_text("raise ImportError", encoding="utf-8")  # in commands, too
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [hidden.name, os.environ.get("PYTHONPATH")]))
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    del config
+    return {LOOP: event_loop.loop_factory() or asyncio.new_event_loop}
 
 
 @pytest.fixture

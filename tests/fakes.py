@@ -20,6 +20,8 @@ T = TypeVar("T")
 EPOCH = datetime(2026, 11, 21, 18, 45, tzinfo=UTC)
 SETTLE_ROUNDS = 10_000
 """So many rounds of the event loop mean that something is spinning."""
+QUIET_ROUNDS = 10
+"""After so many in which every task waits, no callback is left that could wake one."""
 
 
 class FakeClock:
@@ -85,10 +87,21 @@ class FakeClock:
 async def settle() -> None:
     """Lets everything happen that can happen without time passing."""
     ready = getattr(asyncio.get_running_loop(), "_ready", None)
+    quiet = 0
     for _ in range(SETTLE_ROUNDS):
         await asyncio.sleep(0)
-        if ready is not None and not ready:  # nothing but this task wants to run
-            return
+        if ready is not None:
+            if not ready:  # nothing but this task wants to run
+                return
+        else:  # uvloop keeps that to itself
+            quiet = quiet + 1 if _all_others_wait() else 0
+            if quiet == QUIET_ROUNDS:
+                return
+
+
+def _all_others_wait() -> bool:
+    waits_for = [task._fut_waiter for task in asyncio.all_tasks() - {asyncio.current_task()}]  # type: ignore[attr-defined]
+    return all(future is not None and not future.done() for future in waits_for)
 
 
 class QuickClock:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-import urllib.request
-from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -17,12 +15,12 @@ from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
-from batchupdate.errors import ConfigError
+from batchupdate.api.proxy import checked_proxy, proxy_from_environment
 from batchupdate.model import Fault, FaultKind, Reply
 from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
     from types import TracebackType
 
     from aiohttp.connector import Connection
@@ -52,7 +50,6 @@ _HEADERS = {
     "Accept-Encoding": "identity",  # replies are small, and a packed one could unfold to anything
     "Content-Type": "application/json",
 }
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _REPEATED_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
@@ -96,13 +93,15 @@ class Client:
         self._open: dict[_Exchange, None] = {}
         self._sweeper: asyncio.Task[None] | None = None
         self._timeout = aiohttp.ClientTimeout(
-            total=None,  # the sweeper's work: a timer for each request costs more than all else we do for it
+            # The sweeper ends what takes too long: with a timer for each request, `benchmarks/instructions.py
+            # --without sweeper` counts 4 % more for a whole run.
+            total=None,
             # Below the total, so that a host that is not there counts as one that was not reached.
             connect=min(settings.connect_timeout, CONNECT_SHARE * settings.timeout),
             sock_read=settings.read_timeout,
         )
         self._concurrency = concurrency
-        self._proxy = _checked_proxy(settings.proxy or proxy_from_environment(base_url))
+        self._proxy = checked_proxy(settings.proxy or proxy_from_environment(base_url))
         self._session: aiohttp.ClientSession | None = None
         self._old: list[tuple[float, aiohttp.ClientSession]] = []
         self._renewed_at = clock.monotonic()
@@ -135,7 +134,9 @@ class Client:
             if session is not None:
                 await session.close()
 
-    async def send(self, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> Reply | Fault:
+    def send(
+        self, path: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> Coroutine[None, None, Reply | Fault]:
         """Sends one request and waits for its reply, or for the reason why there is none.
 
         Args:
@@ -143,9 +144,7 @@ class Client:
             body: the request body, as it goes out.
             headers: of this request alone, beside those that all have.
         """
-        return await self._exchange(
-            self._method, path, body, {**self._headers, **headers} if headers else self._headers
-        )
+        return self._exchange(self._method, path, body, {**self._headers, **headers} if headers else self._headers)
 
     async def read(self, path: str, most: int = MAX_RECORD) -> Reply | Fault:
         """Asks for a record as it is now, or for a list of them (GET); the reply has its body, up to `most` bytes."""
@@ -270,9 +269,10 @@ class _Exchange:
 class _OneWrite(aiohttp.ClientRequest):
     """A request whose small body leaves together with its head.
 
-    aiohttp wraps the body in a payload and, up to Python 3.11, gives it a task of its own. For the few hundred bytes
-    of a change that is a fifth of a request's whole cost. It leans on how aiohttp makes its responses, and is used with
-    the versions that it was tried with only.
+    aiohttp wraps the body in a payload and, up to Python 3.11, gives it a task of its own. That costs more
+    than all else that a change of a few hundred bytes needs from us: `benchmarks/instructions.py --without one_write`
+    counts 10 % more for a whole run. It leans on how aiohttp makes its responses, and is used with the versions that it
+    was tried with only.
     """
 
     def __init__(self, method: str, url: URL, *, data: bytes, **others: Any) -> None:  # noqa: ANN401 - aiohttp's own
@@ -352,26 +352,3 @@ def _reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLError):
         return f"no TLS ({(error.reason or 'unknown').replace('_', ' ').lower()})"
     return os.strerror(error.errno).lower() if error.errno else str(error)
-
-
-def proxy_from_environment(base_url: str) -> str | None:
-    """The proxy of the environment (`HTTPS_PROXY`, `NO_PROXY`) for this URL.
-
-    Read here, not by aiohttp's `trust_env`, which would also put a password from ~/.netrc in the key's place.
-    """
-    parts = urlsplit(base_url)
-    if parts.hostname in _LOOPBACK or urllib.request.proxy_bypass(parts.netloc):
-        return None
-    return urllib.request.getproxies().get(parts.scheme)
-
-
-def _checked_proxy(proxy: str | None) -> str | None:
-    if proxy is None:
-        return None
-    with suppress(ValueError):
-        parts = urlsplit(proxy)
-        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
-            return proxy
-    # Not a word of what it is: it may hold a password.
-    hint = "It stands in the setting 'proxy' or in the environment; write it as http://host:port."
-    raise ConfigError("The proxy can't be used.", hint)

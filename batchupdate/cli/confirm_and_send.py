@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 import sys
 from dataclasses import dataclass
@@ -58,7 +57,10 @@ def finish(summary: Summary | None, screen: Screen) -> None:
 
 def send(job: Job, screen: Screen, *, verbose: bool = False) -> Summary:
     """Executes a job; the first signal to stop drains it, the second ends it at once."""
+    import asyncio
+
     from batchupdate.run import Stop, execute
+    from batchupdate.util import event_loop
 
     async def main() -> Summary:
         stop, task, loop = Stop(), asyncio.current_task(), asyncio.get_running_loop()
@@ -80,4 +82,4 @@ def send(job: Job, screen: Screen, *, verbose: bool = False) -> Summary:
                 screen.say(f"Quit. The journal has every row; to resume: batchupdate resume {job.folder.run_id}")
                 raise typer.Exit(128 + (stop.signal_number or signal.SIGINT)) from None
 
-    return asyncio.run(main())
+    return event_loop.run(main())

@@ -7,8 +7,6 @@ import io
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from batchupdate.spreadsheet.csv_injection import guard
-
 if TYPE_CHECKING:
     from batchupdate.cli.console import Screen
     from batchupdate.model import Problem
@@ -46,6 +44,8 @@ def csv_columns(*, several: bool) -> tuple[str, ...]:
 
 def csv_line(*cells: object) -> str:
     """One line of CSV (RFC 4180) without its end; what a spreadsheet program would run is guarded."""
+    from batchupdate.spreadsheet.csv_injection import guard
+
     out = io.StringIO()
     csv.writer(out, lineterminator="").writerow([guard(str(cell)) for cell in cells])
     return out.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -98,8 +97,11 @@ def _place(target: Target, output: Path | None, form: str | None) -> tuple[Path,
 
 def _pulled(target: str, settings: Settings, path: Path, form: Form, screen: Screen, *, force: bool) -> Pulled:
     """Pulls until it is done, or a signal ends it; then nothing is left behind."""
+    import asyncio
+
     from batchupdate.roundtrip.pull import pull_records
     from batchupdate.targets import find_target
+    from batchupdate.util import event_loop
 
     environ = environ_with_key(find_target(target), settings)
 
@@ -117,4 +119,4 @@ def _pulled(target: str, settings: Settings, path: Path, form: Form, screen: Scr
             except asyncio.CancelledError:
                 raise Interrupted(asked[0]) from None
 
-    return asyncio.run(main())
+    return event_loop.run(main())

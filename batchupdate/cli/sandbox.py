@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Literal
 
 import typer
@@ -37,6 +36,7 @@ def sandbox(
     """
     from batchupdate.errors import ConfigError
     from batchupdate.sandbox import LANGDOCK_KEY, NAIRI_KEY, serve
+    from batchupdate.util import event_loop
 
     screen = Screen()
 
@@ -47,7 +47,7 @@ def sandbox(
         screen.say(f"  What it has applied: {url}/_sandbox/applied")
 
     try:
-        asyncio.run(
+        event_loop.run(
             serve(
                 ready,
                 port=port,

@@ -9,7 +9,6 @@ from batchupdate.cli.options import RUNS_DIR
 from batchupdate.cli.problem_output import line_of
 from batchupdate.cli.units import many, span, times
 from batchupdate.model import Outcome
-from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
     from batchupdate.cli.console import Screen
@@ -51,6 +50,8 @@ def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
 
 def show_first_changes(job: Job, screen: Screen) -> None:
     """The first changes, and how long it will take."""
+    from batchupdate.util import json as exact_json
+
     count = job.to_send
     for place, record_id, fields in job.examples():
         values = ", ".join(f"{name} = {exact_json.dumps(value)}" for name, value in exact_json.loads(fields).items())

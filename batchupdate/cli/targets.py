@@ -8,7 +8,6 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
     from batchupdate.targets import Target
@@ -102,6 +101,8 @@ def _about_headings(target: Target) -> list[str]:
 
 
 def _quoted(text: str) -> str:
+    from batchupdate.util import json as exact_json
+
     return exact_json.dumps(text)
 
 

@@ -8,7 +8,6 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from batchupdate.api.client import Client
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from batchupdate.api.client import Client
     from batchupdate.engine.protocols import Sink, Source
     from batchupdate.model import Allowance, Fault, Reply, Request
     from batchupdate.runs.job import Job
@@ -54,13 +54,14 @@ class Stop:
 
 
 async def work_off(
-    job: Job, session: int, log: FilteringBoundLogger, stop: Stop, on_progress: Callable[[Progress], None]
+    job: Job, session: int, total: int, log: FilteringBoundLogger, stop: Stop, on_progress: Callable[[Progress], None]
 ) -> tuple[Traffic, BatchUpdateError | None]:
     """Sends what the job's journal still has to send.
 
     Args:
         job: what to send, where, and how; its session has begun.
         session: the session's number in the journal.
+        total: how many rows that are, for the progress; to count them takes a while where there are many.
         log: where noteworthy events go.
         stop: asks for a clean end.
         on_progress: is called with how far the run is, a few times a second.
@@ -68,8 +69,9 @@ async def work_off(
     Returns:
         The requests it took, and why it ended early, or None.
     """
+    from batchupdate.api.client import Client  # noqa: PLC0415 - `check` does not wait for aiohttp to be loaded
+
     journal, target, settings, clock = job.journal, job.target, job.settings, job.clock
-    total = job.to_send
     line = _Line(job, log, stop, on_progress)
     client = Client(
         job.base_url,

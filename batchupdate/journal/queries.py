@@ -121,14 +121,14 @@ UPCOMING = """
 """
 UNANSWERED = """
     SELECT row.key, record_id, path, fields, coalesce(attempts, sent, 0)
-    FROM row
-    LEFT JOIN started ON started.key = row.key
-    LEFT JOIN earlier ON earlier.key = row.key
-    LEFT JOIN result ON result.key = row.key
-    WHERE row.key > ? AND path IS NOT NULL AND carrier IS NULL
+    FROM started
+    JOIN row ON row.key = started.key
+    LEFT JOIN earlier ON earlier.key = started.key
+    LEFT JOIN result ON result.key = started.key
+    WHERE started.key > ? AND path IS NOT NULL AND carrier IS NULL
       AND (outcome = 'unknown' OR (outcome IS NULL AND unanswered))
-    ORDER BY row.key LIMIT ?
-"""
+    ORDER BY started.key LIMIT ?
+"""  # from `started`, where whatever may have been applied stands: a new run has none, and need not look at its rows
 CLAIM = """
     INSERT INTO started (key) SELECT value FROM json_each(?) WHERE true
     ON CONFLICT DO UPDATE SET claimed = 1

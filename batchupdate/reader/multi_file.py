@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 NAMED_AT_MOST = 3
 _SAME_HEADINGS = "All files of a run need the same headings, in any order."
-_to_row: Callable[[tuple[int, tuple[str, ...]]], Row] = partial(tuple.__new__, Row)  # as in `table`
 
 
 class _Part(NamedTuple):
@@ -165,19 +163,19 @@ class Tables:
             return batch
         problems = self._problems(base, batch.problems)
         if part.order is None:
-            return Batch([_to_row((base + number, cells)) for number, cells in batch], problems)
+            return Batch([Row(base + number, cells) for number, cells in batch], problems)
         pick, width = itemgetter(*part.order), len(part.columns)
         rows = []
         for number, cells in batch:
             if len(cells) == width:
-                rows.append(_to_row((base + number, pick((*cells, "")))))
+                rows.append(Row(base + number, pick((*cells, ""))))
                 continue
             # Once its cells stand in another order, how many there were can't be seen any more.
             many = len(cells) > width
             message = ragged_message(len(cells), width, many=many)
             problems.append(Problem(RAGGED, base + number, "", cells[width] if many else "", message))
             squared = (*cells[:width], *("",) * (width - len(cells)), "")
-            rows.append(_to_row((base + number, (*pick(squared), *cells[width:]))))
+            rows.append(Row(base + number, (*pick(squared), *cells[width:])))
         return Batch(rows, problems)
 
     def _problems(self, base: int, problems: Sequence[Problem]) -> list[Problem]:

@@ -6,8 +6,6 @@ A format turns bytes into records (see `records`); everything that is the same f
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from functools import partial
-from itertools import count
 from operator import itemgetter
 from typing import TYPE_CHECKING, Self
 
@@ -35,7 +33,6 @@ MAX_NAMED = 3
 """At most so many cells of a header are named one by one."""
 
 _first_cell = itemgetter(0)
-_to_row: Callable[[tuple[int, tuple[str, ...]]], Row] = partial(tuple.__new__, Row)  # `Row._make`, without its Python
 
 
 class Batch(list[Row]):
@@ -240,7 +237,7 @@ class Table:
             self._refuse_endless_rows(chunk, first)
         # An id in the first column, as in nearly every file, proves the whole batch free of blank rows.
         if all(chunk) and all(map(str.strip, map(_first_cell, chunk))):
-            return list(map(_to_row, zip(count(first), map(tuple, chunk), strict=False)))
+            return [Row(number, tuple(cells)) for number, cells in enumerate(chunk, first)]
         return [Row(number, tuple(cells)) for number, cells in enumerate(chunk, first) if not is_blank(cells)]
 
     def _refuse_endless_rows(self, chunk: list[list[str]], first: int) -> None:

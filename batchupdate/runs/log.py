@@ -7,8 +7,6 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
-import structlog
-
 from batchupdate.errors import ConfigError
 from batchupdate.model import ONE_FILE
 
@@ -35,6 +33,7 @@ def run_log(
     Raises:
         ConfigError: it can't be opened.
     """
+    import structlog  # noqa: PLC0415 - `check` keeps no log, and does not wait for it to be loaded
 
     def stamp(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {"at": clock.now().isoformat(timespec="milliseconds").replace("+00:00", "Z"), **event}

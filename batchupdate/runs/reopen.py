@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.api.client import proxy_from_environment
+from batchupdate.api.proxy import proxy_from_environment
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import files_of

@@ -17,6 +17,7 @@ from batchupdate.sandbox.apis import Answer, Call
 from batchupdate.sandbox.faults import Fault, Kind
 from batchupdate.sandbox.settings import Options, Settings
 from batchupdate.sandbox.world import CONTROL, World, api_name
+from batchupdate.util import event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,7 +171,7 @@ def run_in_thread(**options: Unpack[Options]) -> Iterator[Sandbox]:
     ready: Future[asyncio.AbstractEventLoop] = Future()
     enough = asyncio.Event()
     thread = threading.Thread(
-        target=lambda: asyncio.run(_live(sandbox, ready, enough)), name="batchupdate-sandbox", daemon=True
+        target=lambda: event_loop.run(_live(sandbox, ready, enough)), name="batchupdate-sandbox", daemon=True
     )
     thread.start()
     try:

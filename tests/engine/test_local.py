@@ -86,7 +86,7 @@ class Work:
     async def off(self, journal: Journal) -> tuple[Traffic, BatchUpdateError | None]:
         job = replace(self.job, journal=journal)
         log = structlog.wrap_logger(None, processors=[self.log])
-        return await work_off(job, 1, log, self.stop, self.on_progress)
+        return await work_off(job, 1, job.to_send, log, self.stop, self.on_progress)
 
 
 @asynccontextmanager
