@@ -47,7 +47,8 @@ def test_the_library_example_of_the_readme_runs(
     monkeypatch.setenv("LANGDOCK_API_KEY", LANGDOCK_KEY)
     record = make_records().langdock[0].id
     Path("renames.csv").write_text(f"id,name\n{record},From the README\n", "utf-8")
-    exec(compile(example.replace('rate="10/s"', f'rate="10/s", base_url="{sandbox.url}"'), "README.md", "exec"), {})  # noqa: S102 - our own README
+    here = example.replace('"rate": "10/s"', f'"rate": "10/s", "base_url": "{sandbox.url}"')
+    exec(compile(here, "README.md", "exec"), {})  # noqa: S102 - our own README
     assert "1 rows updated" in capsys.readouterr().out
     assert sandbox.record("langdock", record).name == "From the README"
 
@@ -68,6 +69,11 @@ async def test_the_notebook_of_the_pandas_page_runs_inside_a_running_loop(
     assert cells["problems"]["address"].tolist() == ["df.loc[1, 'name']"]
     assert cells["results"]["_outcome"].tolist() == ["updated", "updated"]
     assert "updated" in capsys.readouterr().out
+
+
+def test_the_library_example_of_the_readme_is_the_one_that_mypy_checks() -> None:
+    (example,) = blocks(README, "python")
+    assert example == (ROOT / "tests" / "typing" / "readme.py").read_text("utf-8")
 
 
 def test_the_readme_names_every_command_outcome_and_exit_code() -> None:
