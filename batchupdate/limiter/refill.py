@@ -14,6 +14,9 @@ MEASURE_S = 1.0
 MEASURE_REQUESTS = 12
 """or over so many requests, where that takes longer."""
 
+REFILL_REQUESTS = 8
+"""The same for a refill, of which what remains tells more."""
+
 
 class Refill(NamedTuple):
     """What was counted, in requests per second."""
@@ -39,7 +42,7 @@ def count_refill(
     """
     if limit.remaining is None or limit.limit is None:
         return None
-    over_s = max(MEASURE_S, min(MEASURE_S, 1 / rate) * MEASURE_REQUESTS)
+    over_s = max(MEASURE_S, min(MEASURE_S, 1 / rate) * REFILL_REQUESTS)
     since, remained, most = limit.remained(sent_at - over_s)
     span_s = sent_at - since
     if span_s < over_s / 2:

@@ -249,3 +249,15 @@ def test_a_reply_that_closes_the_api_for_a_day_is_tried_after_the_longest_wait_a
     assert limiter.try_turn() is None
     clock.time = limiter.next_turn_at + TINY
     assert limiter.try_turn() is not None
+
+
+def test_a_second_refusal_before_anything_can_have_come_back_does_not_leave_one_request_at_a_time() -> None:
+    run = drive(Bucket(50.0))
+    run.until(1320.0)
+    limiter, clock = run.limiter, run.clock
+    for _ in range(2):  # the second leaves after the first one's pause, which is shorter than a round trip
+        clock.time = max(clock.time, limiter.next_turn_at) + TINY
+        turn = limiter.try_turn()
+        assert turn is not None
+        limiter.hold(turn, None)
+    assert limiter.concurrency > 1
