@@ -159,11 +159,11 @@ class InFlightMap:
         if self._areas:
             _COMMITS.pack_into(self._areas[0], _COMMITS_AT, commits)
 
-    def close(self) -> None:
-        """Closes the file; it is removed if everything that it knew stands in the journal."""
-        empty = not self._slots
+    def close(self, *, remove: bool) -> None:
+        """Closes the file; removes it if the session has ended well, for then the journal has all that it knew."""
+        remove = remove and not self._slots
         self._release()
-        if self._path is not None and empty:
+        if self._path is not None and remove:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
         self._path = None

@@ -50,6 +50,7 @@ class Journal:
         self._reader: sqlite3.Connection | None = None
         self._session = 0
         self._commits = 0
+        self._failed = self._ended_well = False
         self.in_flight = InFlightMap()
         """The rows whose requests are out, once a session has begun."""
 
@@ -126,7 +127,7 @@ class Journal:
         if self._reader is not None:
             self._reader.close()
         self._connection.close()
-        self.in_flight.close()
+        self.in_flight.close(remove=self._ended_well)
 
     def _read(self, query: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
         """Reads through a connection of its own, so that another thread may write meanwhile."""
@@ -147,6 +148,7 @@ class Journal:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
+                self._failed = True
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
@@ -306,6 +308,7 @@ class Journal:
         with self._transaction() as connection:
             connection.execute(queries.UPDATE_SESSION, session)
             connection.execute(queries.END_SESSION, (exit_code, session.number))
+        self._ended_well = not self._failed
 
     def upcoming(self, after: int, count: int) -> list[Request]:
         """The next rows to send after the one with the key `after`, at most `count`; they are not claimed by that.

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchupdate.errors import ConfigError, SafetyStop
-from batchupdate.journal import Journal, in_flight
+from batchupdate.journal import Journal, Session, in_flight
 from batchupdate.journal.in_flight import SEGMENT, SLOT, LeftInFlight, read_map
 from batchupdate.model import Outcome, Request, Result
 
@@ -224,6 +224,7 @@ def test_a_row_is_cleared_with_the_commit_that_holds_its_result_and_at_the_end_t
             journal.in_flight.keep(result, final=final)
         assert (tmp_path / in_flight.NAME).exists()
         journal.commit([], results)
+        journal.end_session(Session(1, 2.0), 0)
     assert [path.name for path in tmp_path.iterdir()] == ["journal.sqlite3"]
 
 
@@ -237,6 +238,17 @@ def test_results_that_could_not_be_committed_outlive_the_process_in_the_map(run:
     run.journal._connection.execute("DROP TRIGGER no")
     run.close()
     assert of("updated", outcomes(run.folder / "journal.sqlite3")) == [2, 3]
+
+
+def test_rows_that_could_not_be_given_back_never_left_all_the_same(run: Run) -> None:
+    run.claim(4)
+    run.journal._connection.execute("CREATE TRIGGER no BEFORE DELETE ON started BEGIN SELECT raise(ABORT, 'full'); END")
+    with pytest.raises(SafetyStop, match="full"):
+        run.journal.release([2, 3, 4, 5])
+    run.journal._connection.execute("DROP TRIGGER no")
+    run.journal.end_session(Session(1, 2.0), 3)
+    run.close()
+    assert of("unknown", outcomes(run.folder / "journal.sqlite3")) == []
 
 
 def test_only_its_owner_can_read_it(run: Run) -> None:

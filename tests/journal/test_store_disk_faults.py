@@ -209,7 +209,7 @@ async def apply(
 ) -> Summary:
     """Runs in this process; with a commit that goes wrong if one is named."""
     chosen = Settings(
-        target="langdock-integration" if world.repeatable else str(folder / "once-only.yaml"),
+        target="langdock-integration" if world.repeatable else str(folder / world.target),
         base_url=sandbox.url,
         runs_dir=folder / "runs",
         rate=parse_rate("unlimited"),
