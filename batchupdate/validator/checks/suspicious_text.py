@@ -31,6 +31,9 @@ LEVELS: dict[str, tuple[Level, Level, Level]] = {
     "formula": (Level.ERROR, Level.ERROR, Level.WARNING),
     "number_rounded": (Level.ERROR, Level.WARNING, Level.WARNING),
     "trimmed": (Level.ERROR, Level.WARNING, Level.WARNING),
+    "repeated_header": (Level.ERROR, Level.ERROR, Level.WARNING),
+    "total_row": (Level.ERROR, Level.WARNING, Level.WARNING),
+    "ruled_line": (Level.ERROR, Level.WARNING, Level.WARNING),
 }
 """How much each weighs when strict, normal, lenient."""
 

@@ -108,8 +108,10 @@ def test_strictness_decides_what_stops_a_row(code: str) -> None:
         "number_rounded": "1.2E+18",
         "trimmed": "a\u00a0",
     }.get(code)
+    ids = {"repeated_header": "id", "total_row": "Total", "ruled_line": "---"}
+    rows = {"id_as_number": ("1E+5", "x"), **{each: (text, "name") for each, text in ids.items()}}
     for strictness, level in zip(("strict", "normal", "lenient"), LEVELS[code], strict=True):
-        checked = check(("1", cell) if cell else ("1E+5", "x"), strictness=strictness)
+        checked = check(("1", cell) if cell else rows[code], strictness=strictness)
         (problem,) = checked.problems
         assert (problem.code, problem.level) == (code, level)
         assert (checked.records == [None]) == (level is Level.ERROR)
