@@ -50,3 +50,8 @@ def test_error_texts_stop_their_rows_once_each_and_name_no_record(check: Callabl
 def test_a_row_is_not_left_out_by_a_condition_on_an_error_text(check: Callable[..., Checkup]) -> None:
     checkup = check("key,name,state\nk1,A,open\nk2,B,#REF!\nk3,C,done\n", when={"state": "open"})
     assert (found(checkup), checkup.skipped) == ([("error_cell", 3)], 1)
+
+
+def test_two_spellings_of_an_id_that_differ_in_a_blank_at_its_end_are_duplicates(check: Callable[..., Checkup]) -> None:
+    checkup = check("key,name\nann@example.com ,A\nbob@example.com,B\nann@example.com,C\n")
+    assert found(checkup) == [("trimmed", 2), ("duplicate_id", 2), ("duplicate_id", 4)]
