@@ -39,7 +39,7 @@ class CsvRecords:
         self.typed = False
         self.notices: tuple[str, ...] = ()
         if found.guessed:
-            self.notices = (encoding_notice(path, self._delimiter, self._skip),)
+            self.notices = (encoding_notice(path, found, self._delimiter, self._skip),)
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The records from the first on; a record is a row, however many lines it has."""
