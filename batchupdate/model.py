@@ -63,6 +63,15 @@ class FloatText(str):
     __slots__ = ()
 
 
+class UncertainNotice(str):
+    """A notice about an input that a person has to read before anything is sent: a guess that is not plausible.
+
+    A reader marks it so, and a run that nobody is asked about is refused.
+    """
+
+    __slots__ = ()
+
+
 class Level(StrEnum):
     """How much a problem weighs: an error keeps its row from being sent, a warning is only shown."""
 

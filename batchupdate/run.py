@@ -17,7 +17,7 @@ from batchupdate.engine import Stop, work_off
 from batchupdate.errors import InputError, UsageError
 from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
-from batchupdate.model import Progress
+from batchupdate.model import Progress, UncertainNotice
 from batchupdate.reader import ReadOptions, Table
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
@@ -133,6 +133,8 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
             if begun.resumed:
                 checkup = checkup_of(begun.journal.meta())
             else:
+                if not (asks or keyless):
+                    _refuse_uncertain(table.notices)
                 with (
                     fewer_collections(),
                     Ingest(table, target, settings.input, secrets, on_problem, on_progress) as ingest,
@@ -184,6 +186,13 @@ async def execute(
     summary = summarise(folder, journal, counts)
     report(journal, summary)
     return summary
+
+
+def _refuse_uncertain(notices: Sequence[str]) -> None:
+    """Refuses an input with a guess that is not plausible, where nobody is asked whether it is right."""
+    for notice in notices:
+        if isinstance(notice, UncertainNotice):
+            raise InputError(notice, "Nothing was sent, because nobody is asked whether the guess is right.")
 
 
 async def run_file(

@@ -330,3 +330,30 @@ async def test_the_library_resumes_and_retries_as_the_commands_do(tmp_path: Path
             )
     assert [line["_outcome"] for line in lines(resumed)] == ["updated"] * 4 + ["failed"]
     assert (again.retry_of, again.rows, again.exit_code) == (resumed.run_id, 1, 1)
+
+
+def test_an_encoding_that_is_an_implausible_guess_stops_a_run_that_nobody_is_asked_about(tmp_path: Path) -> None:
+    source = tmp_path / "a.csv"
+    source.write_bytes(f"integrationId,name\n{IDS[0]},Отдел продаж\n".encode("cp1251"))
+    with (
+        pytest.raises(InputError, match=r"read as cp1251, which is a guess.*Nothing was sent"),
+        prepare(source, settings_for(None, tmp_path), environ=KEYS),
+    ):
+        pass
+    assert list(all_runs(tmp_path / "runs")) == []
+    with prepare(source, settings_for(None, tmp_path), asks=True, environ=KEYS) as job:
+        assert "which is a guess" in " ".join(job.checkup.notices)
+    said = settings_for(None, tmp_path, input={"encoding": "cp1251"})
+    with prepare(source, said, environ=KEYS) as job:
+        assert job.to_send == 1
+
+
+def test_one_of_several_files_with_an_implausible_guess_stops_the_run_too(tmp_path: Path) -> None:
+    one = write(tmp_path / "a.csv", ("integrationId", "name"), (IDS[0], "A"))
+    other = tmp_path / "b.csv"
+    other.write_bytes(f"integrationId,name\n{IDS[1]},Отдел продаж\n".encode("cp1251"))
+    with (
+        pytest.raises(InputError, match=r"b.csv: The file is not UTF-8.*Nothing was sent"),
+        prepare([one, other], settings_for(None, tmp_path), environ=KEYS),
+    ):
+        pass

@@ -19,6 +19,7 @@ DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 _WORDS = {**DELIMITERS, r"\t": "\t"}
 _NOTHING = "".join(DELIMITERS.values()) + " \r\n"
 _COLUMNS_OF_TEXTS = 2
+_BLANKS = (" ", "\t", "\u00a0")
 _SEP_LINE = re.compile(r'\ufeff?"?sep=([^\w\s"]|\t)"?(?:\r\n|\r|\n|$)', re.IGNORECASE)
 
 
@@ -67,6 +68,33 @@ def find_delimiter(sample: str, header_row: int = 1) -> tuple[str, int]:
         wide = [delimiter for delimiter in DELIMITERS.values() if _usual_width(sample, delimiter) > _COLUMNS_OF_TEXTS]
         found = max(wide, key=lambda delimiter: _usual_width(sample, delimiter), default=found)
     return found, 0
+
+
+def has_blanks_before_quotes(sample: str, delimiter: str) -> bool:
+    """Whether cells are written `k1, "Ann"`: a blank between the delimiter and the quote of a cell.
+
+    A blank inside the quotes looks the same once it is read, but stays there when blanks before a cell are skipped.
+    """
+    kept, skipped = (_blank_before_quote(sample, delimiter, skip=skip) for skip in (False, True))
+    return skipped < kept
+
+
+def _blank_before_quote(sample: str, delimiter: str, *, skip: bool) -> int:
+    """How many cells begin with a blank and a quote."""
+    found = 0
+    try:
+        for cells in csv.reader(
+            io.StringIO(sample, newline=""), delimiter=delimiter, skipinitialspace=skip, strict=skip
+        ):
+            found += sum(map(begins_before_quote, cells))
+    except csv.Error:
+        pass  # the sample may end inside a quoted cell
+    return found
+
+
+def begins_before_quote(cell: str) -> bool:
+    """Whether a cell begins with a blank and a quote, so that the quote counts as text."""
+    return cell[:1] in _BLANKS and cell.lstrip().startswith('"')
 
 
 def _widths(sample: str, delimiter: str, header_row: int = 1) -> list[int]:

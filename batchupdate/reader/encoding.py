@@ -10,7 +10,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, NoReturn
 
 from batchupdate.errors import InputError
+from batchupdate.model import UncertainNotice
 from batchupdate.reader.csv_dialect import SAMPLE_CHARACTERS, count_records, find_delimiter
+from batchupdate.reader.encoding_guess import beyond_ascii, is_plausible, likely_encoding
 from batchupdate.reader.files.kind import HEAD_BYTES, looks_binary, refuse_binary
 from batchupdate.util.text import quoted
 
@@ -40,10 +42,14 @@ SAY_ENCODING = "Say how it is written with --encoding, or save it as 'CSV UTF-8'
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How a text file is encoded. `guessed` is true where the bytes alone do not prove it."""
+    """How a text file is encoded. `guessed` is true where the bytes alone do not prove it.
+
+    `plausible` is false for a guess whose text does not look like one of a Western language.
+    """
 
     name: str
     guessed: bool = False
+    plausible: bool = True
 
 
 class _NotText(Exception):  # noqa: N818 - it never leaves this file
@@ -67,7 +73,8 @@ def find_encoding(path: Path, given: str | None, source: str) -> Encoding:
     """Finds out a text file's encoding, or proves that the given one fits. Reads the whole file once or twice.
 
     A byte order mark decides; then the NULs that UTF-16 has between Latin letters; then whether everything is valid
-    UTF-8; what is left is taken for Windows-1252, which Excel writes in Western Europe and America.
+    UTF-8; what is left is taken for Windows-1252, which Excel writes in Western Europe and America. Where that is no
+    plausible text, it is taken for what charset-normalizer finds most likely.
 
     Raises:
         InputError: the encoding is unknown or does not fit, or the file is no text.
@@ -192,7 +199,21 @@ def _not_utf8(path: Path, offset: int, source: str) -> Encoding:
         ) from None
     except _NotText as problem:
         _refuse_not_text(path, "cp1252", problem, source)
-    return Encoding("cp1252", guessed=True)
+    sample = beyond_ascii(path)
+    if is_plausible(sample.decode("cp1252", "replace")):
+        return Encoding("cp1252", guessed=True)
+    likely = likely_encoding(sample)
+    name = likely if likely is not None and _fits(path, likely) else "cp1252"
+    return Encoding(name, guessed=True, plausible=False)
+
+
+def _fits(path: Path, encoding: str) -> bool:
+    """Whether the whole file is text in this encoding."""
+    try:
+        _scan(path, encoding)
+    except (_NotText, _Undecodable):
+        return False
+    return True
 
 
 def _mostly_utf8(path: Path) -> bool:
@@ -267,11 +288,16 @@ def first_beyond_ascii(path: Path, encoding: str, delimiter: str, skip: int) -> 
     return None
 
 
-def encoding_notice(path: Path, delimiter: str, skip: int) -> str:
-    """Tells that Windows-1252 is a guess, and shows what it made of the first cell where it matters."""
-    found = first_beyond_ascii(path, "cp1252", delimiter, skip)
-    shown = f" Row {found[0]:,} then reads {quoted(found[1])}." if found else ""
-    return (
-        "The file is not UTF-8, so it is read as Windows-1252 (Western European)."
-        f"{shown} If that looks wrong, say how it is written with --encoding."
+def encoding_notice(path: Path, found: Encoding, delimiter: str, skip: int) -> str:
+    """Says that the encoding is a guess, and shows what it made of the first cell where it matters."""
+    cell = first_beyond_ascii(path, found.name, delimiter, skip)
+    shown = f" Row {cell[0]:,} then reads {quoted(cell[1])}." if cell else ""
+    if found.plausible:
+        return (
+            "The file is not UTF-8, so it is read as Windows-1252 (Western European)."
+            f"{shown} If that looks wrong, say how it is written with --encoding."
+        )
+    return UncertainNotice(
+        f"The file is not UTF-8, and no plausible text in Windows-1252; it is read as {found.name}, which is a guess."
+        f"{shown} Say how it is written with --encoding, or save it as 'CSV UTF-8'."
     )

@@ -191,7 +191,8 @@ class Tables:
         for name, part in zip(self.labels.names, self._parts, strict=True):
             for notice in part.notices:
                 files_of[notice].append(name)
-        return tuple(f"{listed(names)}: {notice}" for notice, names in files_of.items())
+        # A notice keeps its class, which can be `UncertainNotice`.
+        return tuple(type(notice)(f"{listed(names)}: {notice}") for notice, names in files_of.items())
 
     def _refuse_others(self, part: _Part, first: _Part) -> None:
         """Refuses a file whose headings are not those of the first."""

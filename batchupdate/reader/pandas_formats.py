@@ -16,7 +16,7 @@ import pandas as pd
 
 from batchupdate.errors import InputError
 from batchupdate.reader.data_frame import FrameRecords
-from batchupdate.reader.encoding import find_encoding
+from batchupdate.reader.encoding import encoding_notice, find_encoding
 from batchupdate.reader.probe import survives_arrow, survives_readstat
 from batchupdate.reader.records import MAX_COLUMNS
 from batchupdate.targets.field_path import escaped
@@ -293,7 +293,8 @@ def open_fixed_width(path: Path, options: ReadOptions, source: str) -> FrameReco
         ) as pieces:
             yield from pieces
 
-    return FrameRecords("fwf", None, frames, encoding=encoding.name)
+    notices = (encoding_notice(path, encoding, "\x1f", 0),) if encoding.guessed else ()  # a line counts as a cell
+    return FrameRecords("fwf", None, frames, encoding=encoding.name, notices=notices)
 
 
 # pandas and lxml: HTML.

@@ -16,6 +16,7 @@ from batchupdate.reader.addresses import Addresses, column_letters
 from batchupdate.reader.header import find_header
 from batchupdate.reader.records import MAX_COLUMNS, CellProblem, is_blank, read_chunks
 from batchupdate.spreadsheet.csv_injection import unguard
+from batchupdate.spreadsheet.error_values import error_values
 from batchupdate.spreadsheet.headers import RAGGED, normalise_heading
 from batchupdate.spreadsheet.reserved_columns import ERROR_COLUMN, ID_COLUMN, OLD, is_pulled
 from batchupdate.util.text import quoted
@@ -31,6 +32,8 @@ MAX_BATCH_CELLS = 1_000_000
 """A batch of a very wide table has fewer rows, so that its memory stays bounded."""
 MAX_NAMED = 3
 """At most so many cells of a header are named one by one."""
+_WORKBOOKS = frozenset({"xlsx", "xls", "xlsb", "ods"})
+"""These keep errors and texts apart, and their readers know which is which."""
 
 _first_cell = itemgetter(0)
 
@@ -132,13 +135,14 @@ class Table:
                     del chunk[: self.header_row - first + 1]
                     first = number - len(chunk)
                 known = [*self._retyped_ids(chunk, first), *self._short_rows(chunk, first)]
+                known += self._records.problems(first, number - 1)
+                known += _error_values(chunk, first) if self.format not in _WORKBOOKS else ()
                 rows = self._rows(chunk, first)
                 if left is not None:
                     rows = rows[:left]
                     left -= len(rows)
                 if rows:
-                    found = sorted([*self._records.problems(first, number - 1), *known])
-                    yield Batch(rows, self._problems(rows, found))
+                    yield Batch(rows, self._problems(rows, sorted(known)))
                 if left == 0:
                     return
 
@@ -285,6 +289,22 @@ class Table:
             f"({quoted(names[0])} and {quoted(names[1])}; case, spaces, '_' and '-' make no difference).",
             "Rename or delete one of them.",
         )
+
+
+def _error_values(chunk: list[list[str]], first: int) -> list[CellProblem]:
+    """Texts that are the error of a formula."""
+    return [
+        CellProblem(
+            first + at,
+            place,
+            "error_cell",
+            chunk[at][place],
+            f"holds {quoted(chunk[at][place])}, which a spreadsheet program writes where it has no value to show; "
+            "correct the cell",
+            Level.ERROR,
+        )
+        for at, place in error_values(chunk)
+    ]
 
 
 def _cut_empty_ends(chunk: list[list[str]], width: int) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from batchupdate.model import Level, Problem
 
-_OF_THE_ID = {"bad_id", "ragged_row", "id_as_number", "lost_zeros", "shifted_row"}
+_OF_THE_ID = {"bad_id", "ragged_row", "id_as_number", "lost_zeros", "shifted_row", "repeated_header"}
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from batchupdate.validator.checks.list_items import ListItems
 from batchupdate.validator.checks.reader_problems import ReaderProblems
 from batchupdate.validator.checks.row_rules import RowRules
 from batchupdate.validator.checks.row_width import RowWidth
+from batchupdate.validator.checks.rows_without_record import RowsWithoutRecord
 from batchupdate.validator.checks.secrets_in_cells import SecretsInCells
 from batchupdate.validator.checks.typed_values import TypedValues
 from batchupdate.validator.checks.whole_or_parts import WholeOrParts
@@ -68,6 +69,7 @@ class Validator:
             RowWidth(columns),
             self._computed_fields,
             check_edits,
+            RowsWithoutRecord(target, columns, strictness),
             *([FloatingPoint(target, columns, strictness)] if typed else []),
             self._cell_text,
             ClearMarkers(target, columns),

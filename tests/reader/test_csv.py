@@ -58,6 +58,30 @@ def test_a_stray_carriage_return_ends_a_row_and_not_the_file(read: Callable[...,
     assert got.numbers == [2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("header", ["id,name,note", "id, name, note", ' "id", "name", "note"'])
+def test_quotes_after_a_blank_are_quotes_and_a_notice_says_so(read: Callable[..., Any], header: str) -> None:
+    got = read(header + '\n1, "Ann, the 1st", "two\nlines"\n2,  "B ""x""", plain\n')
+    assert got.columns == ("id", "name", "note")
+    assert got.cells == [("1", "Ann, the 1st", "two\nlines"), ("2", 'B "x"', "plain")]
+    assert "Blanks before a cell are left out" in got.notices
+
+
+def test_a_blank_and_a_quote_inside_quotes_are_text(read: Callable[..., Any], make: Callable[..., Path]) -> None:
+    content = 'id,name\n1," ""Ann"""\n2, padded\n3,"x, ""y"""\n'
+    got = read(content)
+    assert got.cells == [("1", ' "Ann"'), ("2", " padded"), ("3", 'x, "y"')]
+    assert got.notices == ""
+    with open_table(make(content)) as table:
+        assert [problem for batch in table.batches() for problem in batch.problems] == []
+
+
+def test_a_quote_after_a_blank_far_down_is_a_problem_of_its_row(make: Callable[..., Path]) -> None:
+    path = make("id,name\n" + "1,A\n" * 20_000 + '2, "B"\n3,C\n')
+    with open_table(path) as table:
+        (problem,) = [problem for batch in table.batches() for problem in batch.problems]
+    assert (problem.code, problem.row, problem.column, problem.cell) == ("blank_before_quote", 20_002, "name", ' "B"')
+
+
 def test_an_unclosed_quote_is_refused_with_the_row_where_it_began(refused: Callable[..., str]) -> None:
     text = refused('id,name\n1,A\n2,"B\n3,C\n')
     assert "row 3: a quoted cell begins here and never ends" in text

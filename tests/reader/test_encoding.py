@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+GUESS = encoding.Encoding("cp1252", guessed=True)
 TABLE = "id,name\n1,Zürich “Büro”\n2,naïve\n"
 
 
@@ -49,8 +50,8 @@ def test_a_guess_is_told_with_the_first_cell_where_it_matters(read: Callable[...
 
 def test_a_guess_is_told_without_a_cell_where_quotes_are_broken_before(make: Callable[..., Path]) -> None:
     path = make(f"id,name\n1,{'x' * 140_000}\n2,Zürich\n".encode("cp1252"))
-    assert "reads" not in encoding.encoding_notice(path, ",", 0)
-    assert "reads" not in encoding.encoding_notice(make("id\n1\n"), ",", 0)
+    assert "reads" not in encoding.encoding_notice(path, GUESS, ",", 0)
+    assert "reads" not in encoding.encoding_notice(make("id\n1\n"), GUESS, ",", 0)
 
 
 def test_a_character_beyond_ascii_late_in_the_file_is_found(read: Callable[..., Any]) -> None:

@@ -51,6 +51,25 @@ def test_a_file_with_nothing_in_it_is_refused(refused: Callable[..., str], conte
     assert "empty" in refused(content)
 
 
+def test_error_texts_are_problems_of_their_rows_in_every_batch(make: Callable[..., Path]) -> None:
+    path = make("title,,\nid,name,note\n#REF!,A,\n\nk2,Err:502,#fff\nk3,NA,####\n")
+    with open_table(path) as table:
+        found = [problem for batch in table.batches(2) for problem in batch.problems]
+    assert [(one.code, one.row, one.column, one.cell) for one in found] == [
+        ("error_cell", 3, "id", "#REF!"),
+        ("error_cell", 5, "name", "Err:502"),
+        ("error_cell", 6, "note", "####"),
+    ]
+    assert found[0].message.startswith("A3 holds '#REF!', which a spreadsheet program writes")
+
+
+def test_an_error_text_in_results_that_are_run_again_is_named_by_its_own_column(make: Callable[..., Path]) -> None:
+    columns = "_row,_id,_outcome,_http_status,_attempts,_error,_request_id,_finished_at,_duration_ms"
+    with open_table(make(f"id,name,{columns}\nk1,#N/A,2,k1,failed,400,1,#REF!,,,\n")) as table:
+        (batch,) = table.batches()
+    assert [(one.column, one.cell) for one in batch.problems] == [("name", "#N/A")]
+
+
 def test_limit_reads_the_first_data_rows_only(read: Callable[..., Any]) -> None:
     content = "id\n" + "".join(f"{n}\n\n" for n in range(50))
     assert read(content, limit=3).cells == [("0",), ("1",), ("2",)]

@@ -65,7 +65,7 @@ class CellText:
 
     def _inspected(self, row: Row, mapped: MappedColumn, cell: str, kind: Kind, problems: Problems) -> str:
         """Reports what is suspicious about a cell, and returns it without invisible ends."""
-        kept = trimmed(cell)
+        kept = trimmed(cell, kind)
         if not kept:
             message = "the cell contains only invisible characters; clear it"
             problems.add(Problem("white_space", row.number, mapped.heading, cell, message))

@@ -31,6 +31,9 @@ LEVELS: dict[str, tuple[Level, Level, Level]] = {
     "formula": (Level.ERROR, Level.ERROR, Level.WARNING),
     "number_rounded": (Level.ERROR, Level.WARNING, Level.WARNING),
     "trimmed": (Level.ERROR, Level.WARNING, Level.WARNING),
+    "repeated_header": (Level.ERROR, Level.ERROR, Level.WARNING),
+    "total_row": (Level.ERROR, Level.WARNING, Level.WARNING),
+    "ruled_line": (Level.ERROR, Level.WARNING, Level.WARNING),
 }
 """How much each weighs when strict, normal, lenient."""
 
@@ -40,6 +43,11 @@ _UNSEEN = "\u00a0\u00ad\u1680\u2000-\u200f\u2028\u2029\u202a-\u202f\u205f-\u2064
 _ends = re.compile(rf"\A *[{_UNSEEN}]|[{_UNSEEN}] *\Z").search
 _leading = re.compile(rf"\A[ {_UNSEEN}]+")
 _trailing = re.compile(rf"[ {_UNSEEN}]+\Z")
+# No id begins or ends with white space of any kind, so there it counts as unseen, too; in a text it may be meant.
+_id_ends = re.compile(rf"\A[\s{_UNSEEN}]|[\s{_UNSEEN}]\Z").search
+_id_leading = re.compile(rf"\A[\s{_UNSEEN}]+")
+_id_trailing = re.compile(rf"[\s{_UNSEEN}]+\Z")
+_id_ends_within = re.compile(r"(?:\A|\|)\s|\s(?:\||\Z)").search
 # Inside a text, blanks are typography, joiners (U+200C, U+200D) shape emoji and Persian, and marks of direction
 # belong to Hebrew and Arabic.
 _invisible = re.compile(
@@ -88,6 +96,8 @@ def harmless(column: Sequence[str], kind: Kind) -> bool:
         if len(data.translate(None, _CONTROL)) < len(data):  # a third of what `isprintable` or a pattern would cost
             return False
     elif _odd(text):
+        return False
+    if kind in {"id", "ruled_id"} and any(map(text.__contains__, " \t\n\r")) and _id_ends_within(text):
         return False
     if kind == "id":
         return not _as_number_within(text) and not _formula_within(text)
@@ -161,18 +171,25 @@ def _bytes_of(text: str) -> bytes:
     return b"".join(bytes([ord(one)]) if ord(one) < 0x100 else one.encode("cp1252") for one in text)  # noqa: PLR2004 - one byte
 
 
-def trimmed(cell: str) -> str:
-    """The cell without invisible characters at its ends; a cell that has none keeps its ordinary spaces."""
+def trimmed(cell: str, kind: Kind = "text") -> str:
+    """The cell without invisible characters at its ends, or an id without any white space there.
+
+    A text that has no invisible characters at its ends keeps its ordinary spaces.
+    """
+    if kind in {"id", "ruled_id"}:
+        return _id_trailing.sub("", _id_leading.sub("", cell)) if _id_ends(cell) else cell
     return _trailing.sub("", _leading.sub("", cell)) if _ends(cell) else cell
 
 
 def trimmed_suspicion(cell: str, kept: str, *, stopped: bool) -> Suspicion:
     """A cell whose ends held something that can't be seen."""
-    leading = _leading.match(cell)
-    ends = (leading[0] if leading else "") + cell[len(kept) :]
-    codes = sorted({f"U+{ord(one):04X}" for one in ends if one != " " and one not in kept})
-    unseen = f"starts or ends with invisible characters ({', '.join(codes) or 'U+00A0'})"
-    return Suspicion("trimmed", f"the cell {unseen}; {'remove them' if stopped else 'they are not sent'}")
+    begin = cell.index(kept)
+    ends = cell[:begin] + cell[begin + len(kept) :]
+    codes = sorted({f"U+{ord(one):04X}" for one in ends if one != " "})
+    unseen = f"invisible characters ({', '.join(codes)})" if codes else "blanks"
+    return Suspicion(
+        "trimmed", f"the cell starts or ends with {unseen}; {'remove them' if stopped else 'they are not sent'}"
+    )
 
 
 def lost_zeros(cell: str, rule: IdRule) -> str:

@@ -108,8 +108,10 @@ def test_strictness_decides_what_stops_a_row(code: str) -> None:
         "number_rounded": "1.2E+18",
         "trimmed": "a\u00a0",
     }.get(code)
+    ids = {"repeated_header": "id", "total_row": "Total", "ruled_line": "---"}
+    rows = {"id_as_number": ("1E+5", "x"), **{each: (text, "name") for each, text in ids.items()}}
     for strictness, level in zip(("strict", "normal", "lenient"), LEVELS[code], strict=True):
-        checked = check(("1", cell) if cell else ("1E+5", "x"), strictness=strictness)
+        checked = check(("1", cell) if cell else rows[code], strictness=strictness)
         (problem,) = checked.problems
         assert (problem.code, problem.level) == (code, level)
         assert (checked.records == [None]) == (level is Level.ERROR)
@@ -216,7 +218,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
 def test_a_column_that_is_proven_harmless_holds_nothing_odd(column: list[str], kind: Kind) -> None:
     if harmless(column, kind):
         for cell in column:
-            assert trimmed(cell) == cell
+            assert trimmed(cell, kind) == cell
             if kind == "id":  # a character of an id that can't be seen is found by the rule for ids
                 assert [one.code for one in suspicions(cell, kind)] == []
             assert list(suspicions(cell, kind)) == []
@@ -233,9 +235,25 @@ def test_latin_text_read_in_the_wrong_encoding_is_found(text: str) -> None:
     assert read_right(spoiled) or not any("\u00a0" <= one <= "\u017f" for one in text)
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_trimming_twice_is_trimming_once(cell: str) -> None:
-    assert trimmed(trimmed(cell)) == trimmed(cell)
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(["id", "text"]))
+def test_trimming_twice_is_trimming_once(cell: str, kind: Kind) -> None:
+    assert trimmed(trimmed(cell, kind), kind) == trimmed(cell, kind)
+
+
+@pytest.mark.parametrize("cell", ["k1 ", " k1", "  k1\t", "k1\r\n", "\u00a0 k1"])
+@pytest.mark.parametrize("rule", [None, {"pattern": "^k[0-9]$"}])
+def test_white_space_at_the_ends_of_an_id_is_reported_and_not_sent(cell: str, rule: dict[str, Any] | None) -> None:
+    checked = check((cell, "x"), ("k2", "y "), rule=rule)
+    assert [(problem.code, problem.row, problem.level) for problem in checked.problems] == [
+        ("trimmed", 2, Level.WARNING)
+    ]
+    assert checked.ids == [("k1",), ("k2",)]
+    assert checked.records == [{"name": "x"}, {"name": "y "}]
+    assert check((cell, "x"), rule=rule, strictness="strict").records == [None]
+
+
+def test_blanks_are_called_blanks() -> None:
+    assert check(("a b ", "x")).problems[0].message == "the cell starts or ends with blanks; they are not sent"
 
 
 # ---- what the reader knows ----
