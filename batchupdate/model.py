@@ -53,12 +53,38 @@ class Row(NamedTuple):
     cells: tuple[str, ...]
 
 
-class FloatText(str):
-    """The text of a cell that holds a binary floating-point number in its source, and is no text there.
+class TypedText(str):
+    """The text of a cell that is no text in its source, so that an id that once stood there may be lost.
 
-    Such a number has lost its leading zeros, and all digits beyond the 15th or so. It may set a number; that it names a
-    record, or is a text, has to be refused (`id_as_number`). A reader marks cells so, and the validator looks.
+    A reader marks cells so, by the classes below, and the validator decides: it depends on what the column sets.
     """
+
+    __slots__ = ()
+
+
+class FloatText(TypedText):
+    """A binary floating-point number, which has lost its leading zeros, and all digits beyond the 15th or so.
+
+    It may set a number; that it names a record, or is a text, has to be refused (`id_as_number`).
+    """
+
+    __slots__ = ()
+
+
+class LongNumberText(TypedText):
+    """A number of a workbook that needs more than the 15 digits that spreadsheet programs keep."""
+
+    __slots__ = ()
+
+
+class DateText(TypedText):
+    """A date, a time or a duration of a workbook."""
+
+    __slots__ = ()
+
+
+class TruthText(TypedText):
+    """A truth value of a workbook."""
 
     __slots__ = ()
 

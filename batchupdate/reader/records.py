@@ -65,7 +65,7 @@ class Records(Protocol):
         notices: what was found out or guessed, as sentences for the user.
         columns_before: how many columns lie left of the first one in a record.
         first_number: number of the first record: 1, or 0 where the headings are no row of the file.
-        typed: whether its cells have types of their own, so that some can be `FloatText`.
+        typed: whether its cells have types of their own, so that some can be `TypedText`.
     """
 
     format: str

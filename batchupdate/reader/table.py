@@ -61,7 +61,7 @@ class Table:
         encoding: Python's name of a text file's encoding, None for a workbook.
         delimiter: the character between a text file's columns, None for a workbook.
         sheet: name of the sheet that is read, None for a text file.
-        typed: whether its cells have types of their own, so that some can be `FloatText`.
+        typed: whether its cells have types of their own, so that some can be `TypedText`.
         columns: the headings as typed, trimmed; a column without a heading is ''. Our own columns are left out.
         notices: what was found out or guessed, as sentences for the user.
         header_row: number of the header's row, 1 unless blank rows stand above it, 0 where it is

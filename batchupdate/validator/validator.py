@@ -9,11 +9,11 @@ from batchupdate.spreadsheet.headers import RAGGED
 from batchupdate.validator.batch import Batch
 from batchupdate.validator.checked_rows import CheckedRows, collect
 from batchupdate.validator.checks.cell_text import CellText
+from batchupdate.validator.checks.cell_types import CellTypes
 from batchupdate.validator.checks.clear_markers import ClearMarkers
 from batchupdate.validator.checks.computed_fields import ComputedFields
 from batchupdate.validator.checks.edited_rows import check_edits
 from batchupdate.validator.checks.field_rules import FieldRules
-from batchupdate.validator.checks.floating_point import FloatingPoint
 from batchupdate.validator.checks.list_items import ListItems
 from batchupdate.validator.checks.reader_problems import ReaderProblems
 from batchupdate.validator.checks.row_rules import RowRules
@@ -43,7 +43,7 @@ class Validator:
         columns: which column sets which id or field.
         secrets: a row that contains one of them is refused.
         strictness: how severe suspicious text is; see `checks.suspicious_text`.
-        typed: whether cells can be `FloatText`: to look for it in the texts of a CSV takes a tenth of its time.
+        typed: whether cells can be `TypedText`: to look for it in the texts of a CSV takes a tenth of its time.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Validator:
             RowWidth(columns),
             self._computed_fields,
             check_edits,
-            *([FloatingPoint(target, columns, strictness)] if typed else []),
+            *([CellTypes(target, columns, strictness)] if typed else []),
             self._cell_text,
             ClearMarkers(target, columns),
             TypedValues(target, columns),

@@ -8,9 +8,9 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError
+from batchupdate.reader.excel.cell_text import cell_text
 from batchupdate.reader.excel.sheet import Sheet, SheetName, choose_sheet
 from batchupdate.reader.files.kind import refuse_damaged, refuse_password
-from batchupdate.reader.value_to_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,7 +80,7 @@ def _rows(sheet: CalamineSheet, left: int, height: int, source: str) -> Iterator
     below = repeat(before, height - (sheet.end or (-1, 0))[0] - 1)
     with _errors_as_sentences(source):
         for row in sheet.iter_rows():
-            cells = [cell if type(cell) is str else text_of(cell) for cell in row]
+            cells = [cell if type(cell) is str else cell_text(cell) for cell in row]
             yield before + cells if left else cells
     yield from map(list, below)
 

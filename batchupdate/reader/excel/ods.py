@@ -14,6 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
+from batchupdate.model import DateText
+from batchupdate.reader.excel.cell_text import cell_text
 from batchupdate.reader.excel.sheet import MAX_VALUELESS, Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
 from batchupdate.reader.excel.size_guard import (
     MAX_CELLS,
@@ -24,7 +26,6 @@ from batchupdate.reader.excel.size_guard import (
 )
 from batchupdate.reader.files.kind import damage_as_sentence, refuse_password
 from batchupdate.reader.records import MAX_COLUMNS
-from batchupdate.reader.value_to_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -273,12 +274,12 @@ class _Cell:
 def _typed(kind: str, attributes: Mapping[str, str]) -> str:
     """The text of a value that stands in an attribute of its own."""
     if kind == "date":
-        return attributes.get(f"{_OFFICE}date-value", "").removesuffix("T00:00:00")
+        return DateText(attributes.get(f"{_OFFICE}date-value", "").removesuffix("T00:00:00"))
     if kind == "time":
-        return _time(attributes.get(f"{_OFFICE}time-value", ""))
+        return DateText(_time(attributes.get(f"{_OFFICE}time-value", "")))
     if kind == "boolean":
-        return text_of(attributes.get(f"{_OFFICE}boolean-value") == "true")
-    return text_of(float(attributes.get(f"{_OFFICE}value", "nan")))
+        return cell_text(attributes.get(f"{_OFFICE}boolean-value") == "true")
+    return cell_text(float(attributes.get(f"{_OFFICE}value", "nan")))
 
 
 def _time(text: str) -> str:

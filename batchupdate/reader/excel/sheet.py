@@ -90,7 +90,7 @@ class SheetRecords:
         self.notices = sheet.notices
         self.columns_before = sheet.first_column
         self.first_number = 1
-        self.typed = False
+        self.typed = True
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The sheet's rows from its first on, as text."""

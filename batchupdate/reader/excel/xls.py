@@ -14,9 +14,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchupdate.errors import InputError
+from batchupdate.reader.excel.cell_text import cell_text
 from batchupdate.reader.excel.sheet import Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
 from batchupdate.reader.files.kind import EXPORT, refuse_damaged, refuse_password
-from batchupdate.reader.value_to_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +133,7 @@ def _rows(book: xlrd.Book, sheet: XlrdSheet, left: int) -> Iterator[list[str]]:
                     values[at] = _moment(values[at], _format(book, sheet, row, left + at), book.datemode)
                 elif kind == _BOOLEAN:
                     values[at] = bool(values[at])
-        yield [value if type(value) is str else text_of(value) for value in values]
+        yield [value if type(value) is str else cell_text(value) for value in values]
 
 
 def _format(book: xlrd.Book, sheet: XlrdSheet, row: int, column: int) -> str:

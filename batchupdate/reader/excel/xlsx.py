@@ -11,11 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.reader.excel.calamine import UnknownErrorValueError, open_sheet
+from batchupdate.reader.excel.cell_text import cell_text
 from batchupdate.reader.excel.sheet import Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
 from batchupdate.reader.excel.size_guard import survey_xlsx
 from batchupdate.reader.excel.xlsx_cells import SheetWalk, part_of
 from batchupdate.reader.files.kind import damage_as_sentence
-from batchupdate.reader.value_to_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,4 +69,4 @@ def _open_by_openpyxl(path: Path, wanted: str | None, source: str) -> Sheet:
 def _rows(sheet: Any, source: str) -> Iterator[list[str]]:  # noqa: ANN401 - openpyxl has no types
     with damage_as_sentence(source):
         for row in sheet.iter_rows(values_only=True):
-            yield ["" if cell is None else cell if type(cell) is str else text_of(cell) for cell in row]
+            yield ["" if cell is None else cell if type(cell) is str else cell_text(cell) for cell in row]
