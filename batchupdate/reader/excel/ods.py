@@ -16,7 +16,16 @@ from xml.parsers import expat
 
 from batchupdate.model import DateText
 from batchupdate.reader.excel.cell_text import cell_text
-from batchupdate.reader.excel.sheet import MAX_VALUELESS, Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
+from batchupdate.reader.excel.sheet import (
+    MAX_VALUELESS,
+    Found,
+    Sheet,
+    SheetName,
+    SheetRecords,
+    ValuelessCell,
+    add_to_blocks,
+    choose_sheet,
+)
 from batchupdate.reader.excel.size_guard import (
     MAX_CELLS,
     MAX_ROWS,
@@ -32,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import IO
 
-    from batchupdate.reader.excel.sheet import Place
+    from batchupdate.reader.excel.sheet import Block, Place
     from batchupdate.reader.records import ReadOptions
 
 _MANIFEST = "META-INF/manifest.xml"
@@ -53,6 +62,10 @@ _ROWS_REPEATED = f"{_TABLE}number-rows-repeated"
 _COLUMNS_REPEATED = f"{_TABLE}number-columns-repeated"
 _ROWS_SPANNED = f"{_TABLE}number-rows-spanned"
 _COLUMNS_SPANNED = f"{_TABLE}number-columns-spanned"
+_COLUMN_TAG = f"{_TABLE}table-column"
+_GROUPS = frozenset({f"{_TABLE}table-row-group", f"{_TABLE}table-column-group"})
+_VISIBILITY = f"{_TABLE}visibility"
+_DISPLAY = f"{_TABLE}display"
 _FORMULA = f"{_TABLE}formula"
 _VALUE_TYPE = f"{_OFFICE}value-type"
 _STRING_VALUE = f"{_OFFICE}string-value"
@@ -85,7 +98,7 @@ def open_ods(path: Path, options: ReadOptions, source: str) -> SheetRecords:
     left = sheet.first_column or 0
     rows = partial(_rows, sheet.rows, left)
     return SheetRecords(
-        "ods", Sheet(name, left, sheet.columns - left, rows, sheet.valueless, sheet.merged, notices), source
+        "ods", Sheet(name, left, sheet.columns - left, rows, sheet.found(), sheet.merged, notices), source
     )
 
 
@@ -111,6 +124,12 @@ class _OdsSheet:
         self.rows: list[tuple[int, list[str]]] = []
         self.valueless: list[ValuelessCell] = []
         self.merged: list[tuple[Place, Place]] = []
+        self.hidden_rows: list[Block] = []
+        self.hidden_columns: list[Block] = []
+
+    def found(self) -> Found:
+        """What is odd about it."""
+        return Found(self.valueless, self.hidden_rows, self.hidden_columns)
 
 
 class _Content:
@@ -122,7 +141,8 @@ class _Content:
         self._sheet = _OdsSheet("", False)  # noqa: FBT003 - see there
         self._style = ""
         self._hidden_styles: set[str] = set()
-        self._row = self._repeated = self._column = 0
+        self._row = self._repeated = self._column = self._columns = 0
+        self._hidden_groups: list[str] = []
         self._texts: list[str] = []
         self._places = self._filled = 0
         self._cell: _Cell | None = None
@@ -154,14 +174,20 @@ class _Content:
             self._repeated = int(attributes.get(_ROWS_REPEATED, "1"))
             self._column = 0
             self._texts = []
+            if self._hidden_groups or attributes.get(_VISIBILITY, "visible") != "visible":
+                add_to_blocks(self._sheet.hidden_rows, self._row, self._row + self._repeated - 1)
+        elif tag == _COLUMN_TAG:
+            self._keep_column(attributes)
+        elif tag in _GROUPS:
+            self._hidden_groups += [tag] if self._hidden_groups or attributes.get(_DISPLAY) == "false" else []
         elif tag == _SHEET_TAG:
-            self._row = 0
+            self._row = self._columns = 0
             visible = attributes.get(_STYLE_NAME, "") not in self._hidden_styles
             self._sheet = _OdsSheet(attributes.get(_NAME, ""), visible)
             self._sheets.append(self._sheet)
         elif tag == f"{_STYLE}style":
             self._style = attributes.get(f"{_STYLE}name", "")
-        elif tag == f"{_STYLE}table-properties" and attributes.get(f"{_TABLE}display") == "false":
+        elif tag == f"{_STYLE}table-properties" and attributes.get(_DISPLAY) == "false":
             self._hidden_styles.add(self._style)
 
     def _text(self, text: str) -> None:
@@ -180,6 +206,14 @@ class _Content:
                 self._sheet.rows += [(blank, []), (self._repeated, self._texts)]
                 self._sheet.height = self._row + self._repeated
             self._row += self._repeated
+        elif tag in _GROUPS and self._hidden_groups:
+            self._hidden_groups.pop()
+
+    def _keep_column(self, attributes: Mapping[str, str]) -> None:
+        begin = self._columns
+        self._columns += int(attributes.get(_COLUMNS_REPEATED, "1"))
+        if self._hidden_groups or attributes.get(_VISIBILITY, "visible") != "visible":
+            add_to_blocks(self._sheet.hidden_columns, begin, self._columns - 1)
 
     def _bound_memory(self) -> None:
         """Refuses a file whose rows, with the blank cells before the last of each, would fill the memory."""

@@ -12,6 +12,7 @@ from batchupdate.errors import InputError
 from batchupdate.model import Level
 from batchupdate.reader.addresses import column_letters
 from batchupdate.reader.records import CellProblem
+from batchupdate.spreadsheet.headers import HIDDEN_ROW
 from batchupdate.spreadsheet.reserved_columns import CHANGES_SHEET, HOW_TO_SHEET
 from batchupdate.util.text import quoted
 
@@ -23,6 +24,9 @@ MAX_VALUELESS = 100_000
 
 Place = tuple[int, int]
 """The row and the column of a cell, from 0."""
+
+Block = tuple[int, int]
+"""The first and the last of some rows or columns side by side, from 0."""
 
 
 class ValuelessCell(NamedTuple):
@@ -38,6 +42,21 @@ class ValuelessCell(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What is odd about a sheet's cells, rows and columns.
+
+    Attributes:
+        valueless: the cells without a value, in the order of rows.
+        hidden_rows: the rows that are hidden or filtered out: the first and the last of each block, from 0, in order.
+        hidden_columns: the columns that are hidden, likewise.
+    """
+
+    valueless: Sequence[ValuelessCell] = ()
+    hidden_rows: Sequence[Block] = ()
+    hidden_columns: Sequence[Block] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Sheet:
     """An open sheet.
 
@@ -47,7 +66,7 @@ class Sheet:
         width: how many columns a row has from there on; shorter rows are filled up, because a sheet has no short ones.
         rows: gives its rows as text, from row 1 of the sheet on, blank ones too; anew at every call. What it has in
             the place of a valueless or a covered cell makes no difference.
-        valueless: the cells without a value, in the order of rows.
+        found: what is odd about it.
         merged: the first and the last place of each merged cell, in order.
         notices: what was found out or guessed, as sentences for the user.
         close: releases the file.
@@ -57,7 +76,7 @@ class Sheet:
     first_column: int
     width: int
     rows: Callable[[], Iterator[list[str]]]
-    valueless: Sequence[ValuelessCell] = ()
+    found: Found = Found()
     merged: Sequence[tuple[Place, Place]] = ()
     notices: tuple[str, ...] = ()
     close: Callable[[], None] = lambda: None
@@ -76,7 +95,7 @@ class SheetRecords:
     """
 
     def __init__(self, kind: str, sheet: Sheet, source: str) -> None:
-        if len(sheet.valueless) > MAX_VALUELESS:
+        if len(sheet.found.valueless) > MAX_VALUELESS:
             raise InputError(
                 f"{source}: more than {MAX_VALUELESS:,} cells of the sheet {sheet.name!r} hold an error, or a formula "
                 "without a result.",
@@ -91,6 +110,11 @@ class SheetRecords:
         self.columns_before = sheet.first_column
         self.first_number = 1
         self.typed = True
+        self.hidden_columns = frozenset(
+            place
+            for place in range(sheet.width)
+            if any(first <= place + sheet.first_column <= last for first, last in sheet.found.hidden_columns)
+        )
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The sheet's rows from its first on, as text."""
@@ -109,7 +133,7 @@ class SheetRecords:
             yield chunk
 
     def problems(self, first: int, last: int) -> list[CellProblem]:
-        """Errors, formulas that were never calculated, and cells that are covered by a merged one."""
+        """Errors, formulas that were never calculated, cells that are covered by a merged one, and hidden rows."""
         found = [
             CellProblem(
                 cell.row + 1,
@@ -123,7 +147,8 @@ class SheetRecords:
             )
             for cell in self._valueless(first - 1, last - 1)
         ]
-        return sorted(found + self._covered(first - 1, last - 1)) if self._sheet.merged else found
+        found += self._hidden(first - 1, last - 1) + self._covered(first - 1, last - 1)
+        return sorted(found)
 
     def close(self) -> None:
         """Releases the workbook."""
@@ -131,7 +156,7 @@ class SheetRecords:
 
     def _valueless(self, first: int, last: int) -> Sequence[ValuelessCell]:
         """The cells without a value of some rows, counted from 0."""
-        cells = self._sheet.valueless
+        cells = self._sheet.found.valueless
         begin = bisect_left(cells, first, key=itemgetter(0))
         return cells[begin : bisect_right(cells, last, lo=begin, key=itemgetter(0))]
 
@@ -144,6 +169,15 @@ class SheetRecords:
                 end = min(right + 1 - self.columns_before, len(cells))
                 if begin < end:
                     cells[begin:end] = [""] * (end - begin)
+
+    def _hidden(self, first: int, last: int) -> list[CellProblem]:
+        """The hidden ones among some rows, counted from 0."""
+        message = "is in a row that is hidden or filtered out in the spreadsheet"
+        return [
+            CellProblem(row + 1, 0, HIDDEN_ROW, "", message, Level.WARNING)
+            for top, bottom in self._sheet.found.hidden_rows
+            for row in range(max(first, top), min(last, bottom) + 1)
+        ]
 
     def _covered(self, first: int, last: int) -> list[CellProblem]:
         """For each row of a merged cell, the first place that it covers; rows are counted from 0."""
@@ -189,7 +223,8 @@ def choose_sheet(
         ]
         if not found:
             raise InputError(f"{source} has no sheet named {wanted!r}.", f"Its sheets: {_listed(names)}.")
-        return found[0], ()
+        hidden = [sheet.name for sheet in sheets if not sheet.visible]
+        return found[0], (f"The sheet {found[0]!r} is hidden in the spreadsheet.",) if found[0] in hidden else ()
     visible = [sheet.name for sheet in sheets if sheet.visible]
     if HOW_TO_SHEET in visible:  # wherever `changes` was moved to
         visible.sort(key=lambda name: name != CHANGES_SHEET)
@@ -206,3 +241,11 @@ def choose_sheet(
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names)) or "none"
+
+
+def add_to_blocks(blocks: list[Block], first: int, last: int) -> None:
+    """Adds some rows or columns, which are not before those that are there already."""
+    if blocks and blocks[-1][1] >= first - 1:
+        blocks[-1] = (blocks[-1][0], max(blocks[-1][1], last))
+    else:
+        blocks.append((first, last))

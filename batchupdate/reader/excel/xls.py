@@ -15,11 +15,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchupdate.errors import InputError
 from batchupdate.reader.excel.cell_text import cell_text
-from batchupdate.reader.excel.sheet import Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
+from batchupdate.reader.excel.sheet import (
+    Block,
+    Found,
+    Sheet,
+    SheetName,
+    SheetRecords,
+    ValuelessCell,
+    add_to_blocks,
+    choose_sheet,
+)
 from batchupdate.reader.files.kind import EXPORT, refuse_damaged, refuse_password
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import xlrd
@@ -56,7 +65,7 @@ def open_xls(path: Path, options: ReadOptions, source: str) -> SheetRecords:
             left,
             sheet.ncols - left,
             partial(_rows, book, sheet, left),
-            [*_errors(sheet)],
+            Found([*_errors(sheet)], _hidden(sheet.rowinfo_map), _hidden(sheet.colinfo_map)),
             sorted(((top, first), (bottom - 1, last - 1)) for top, bottom, first, last in sheet.merged_cells),
             notices,
             book.release_resources,
@@ -110,6 +119,15 @@ def _first_column(sheet: XlrdSheet) -> int | None:
         if first == 0:
             break
     return first
+
+
+def _hidden(infos: Mapping[int, Any]) -> list[Block]:
+    """The hidden ones of rows or columns, of which xlrd gives what the file says about them."""
+    blocks: list[Block] = []
+    for number in sorted(infos):
+        if infos[number].hidden:
+            add_to_blocks(blocks, number, number)
+    return blocks
 
 
 def _errors(sheet: XlrdSheet) -> Iterator[ValuelessCell]:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.reader.excel.calamine import UnknownErrorValueError, open_sheet
 from batchupdate.reader.excel.cell_text import cell_text
-from batchupdate.reader.excel.sheet import Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
+from batchupdate.reader.excel.sheet import Found, Sheet, SheetName, SheetRecords, choose_sheet
 from batchupdate.reader.excel.size_guard import survey_xlsx
 from batchupdate.reader.excel.xlsx_cells import SheetWalk, part_of
 from batchupdate.reader.files.kind import damage_as_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from batchupdate.reader.records import ReadOptions
@@ -32,18 +32,18 @@ def open_xlsx(path: Path, options: ReadOptions, source: str) -> SheetRecords:
     """
     suspicious = survey_xlsx(path, source)
     try:
-        sheet = open_sheet(path, options.sheet, partial(_valueless, path, suspicious, source), source)
+        sheet = open_sheet(path, options.sheet, partial(_find, path, suspicious, source), source)
     except UnknownErrorValueError:
         sheet = _open_by_openpyxl(path, options.sheet, source)
     return SheetRecords("xlsx", sheet, source)
 
 
-def _valueless(path: Path, suspicious: frozenset[str], source: str, name: str) -> Sequence[ValuelessCell]:
+def _find(path: Path, suspicious: frozenset[str], source: str, name: str) -> Found:
     if not suspicious:
-        return ()
+        return Found()
     with damage_as_sentence(source), zipfile.ZipFile(path) as archive:
         part = part_of(archive, name)
-        return _walk(archive, part).valueless if part in suspicious else ()
+        return _walk(archive, part).found() if part in suspicious else Found()
 
 
 def _walk(archive: zipfile.ZipFile, part: str) -> SheetWalk:
@@ -63,7 +63,7 @@ def _open_by_openpyxl(path: Path, wanted: str | None, source: str) -> Sheet:
         with zipfile.ZipFile(path) as archive:
             found = _walk(archive, part_of(archive, name))
     rows = partial(_rows, book[name], source)
-    return Sheet(name, 0, found.columns, rows, found.valueless, sorted(found.merged), notices, book.close)
+    return Sheet(name, 0, found.columns, rows, found.found(), sorted(found.merged), notices, book.close)
 
 
 def _rows(sheet: Any, source: str) -> Iterator[list[str]]:  # noqa: ANN401 - openpyxl has no types

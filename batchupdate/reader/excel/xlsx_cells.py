@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from batchupdate.reader.excel.sheet import MAX_VALUELESS, ValuelessCell
+from batchupdate.reader.excel.sheet import MAX_VALUELESS, Found, ValuelessCell, add_to_blocks
 from batchupdate.reader.records import MAX_COLUMNS
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO
 
-    from batchupdate.reader.excel.sheet import Place
+    from batchupdate.reader.excel.sheet import Block, Place
 
 MAX_ROW_DIGITS = 9
 MAX_TEXT = 1 << 20
@@ -29,6 +29,7 @@ MAX_TEXT = 1 << 20
 
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
+_TRUE = frozenset({"1", "true"})
 
 
 def part_of(archive: zipfile.ZipFile, sheet: str) -> str:
@@ -57,6 +58,8 @@ class SheetWalk:
         cells: how many cells there are.
         valueless: errors and formulas without a value, in order; at most one more than `MAX_VALUELESS`.
         merged: the first and the last place of each merged cell.
+        hidden_rows: the rows that are hidden or filtered out; so is a row without any height (see `Found`).
+        hidden_columns: the columns that are hidden, or without any width.
 
     Raises:
         ValueError: it is no XML, or a cell is larger than any that a spreadsheet program writes.
@@ -66,6 +69,8 @@ class SheetWalk:
         self.rows = self.columns = self.cells = 0
         self.valueless: list[ValuelessCell] = []
         self.merged: list[tuple[Place, Place]] = []
+        self.hidden_rows: list[Block] = []
+        self.hidden_columns: list[Block] = []
         self._row = self._column = 0
         self._kind = ""
         self._formula: list[str] | None = None
@@ -83,6 +88,10 @@ class SheetWalk:
             raise ValueError(str(error)) from error
         self.valueless.sort()
 
+    def found(self) -> Found:
+        """What it has found of interest to a reader."""
+        return Found(self.valueless, self.hidden_rows, self.hidden_columns)
+
     def _begin(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = tag[tag.rfind(" ") + 1 :]
         if name == "c":
@@ -97,6 +106,12 @@ class SheetWalk:
         elif name == "row":
             self._row = bounded_int(attributes["r"].encode()) if "r" in attributes else self._row + 1
             self._column = 0
+            if _is_hidden(attributes, "ht"):
+                add_to_blocks(self.hidden_rows, self._row - 1, self._row - 1)
+        elif name == "col":
+            if _is_hidden(attributes, "width"):
+                begin, end = (bounded_int(attributes.get(one, "").encode()) for one in ("min", "max"))
+                add_to_blocks(self.hidden_columns, begin - 1, min(end, MAX_COLUMNS) - 1)
         elif name == "mergeCell":
             first, _, last = attributes.get("ref", "").partition(":")
             self.merged.append((_place(first), _place(last or first)))
@@ -133,6 +148,11 @@ class SheetWalk:
             self._into.append(text)
             if len(text) > MAX_TEXT or len(self._into) > MAX_TEXT:
                 raise ValueError("a cell is larger than any cell can be")
+
+
+def _is_hidden(attributes: Mapping[str, str], size: str) -> bool:
+    """Whether a row or column is hidden: it says so, or has no height or width (ECMA-376-1, 18.3.1.13 and .73)."""
+    return attributes.get("hidden") in _TRUE or not attributes.get(size, "1").strip("0.")
 
 
 def _place(address: str) -> Place:
