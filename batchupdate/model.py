@@ -77,6 +77,30 @@ class LongNumberText(TypedText):
     __slots__ = ()
 
 
+class ShownText(TypedText):
+    """What a workbook shows of a number, where its format makes an id or a text of it: `00501` of 501.
+
+    `number` is the number's own text, for a column that sets a number.
+    """
+
+    __slots__ = ("number",)
+
+    number: str
+
+    @classmethod
+    def of(cls, shown: str, number: str) -> ShownText:
+        """The text that is shown of a number."""
+        text = cls(shown)
+        text.number = number
+        return text
+
+
+class FormattedText(TypedText):
+    """A number that a workbook shows in some other way than by its digits: `1,50 €`, `50 %`."""
+
+    __slots__ = ()
+
+
 class DateText(TypedText):
     """A date, a time or a duration of a workbook."""
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from batchupdate.model import DateText
+from batchupdate.model import DateText, FormattedText, ShownText
 from batchupdate.reader.excel.cell_text import cell_text
 from batchupdate.reader.excel.sheet import (
     MAX_VALUELESS,
@@ -75,6 +75,7 @@ _ASIDE = frozenset({f"{_TEXT}note", f"{_TEXT}ruby-text"})
 _TYPED = frozenset({"float", "percentage", "currency", "date", "time", "boolean"})
 _LANGUAGE = re.compile(r"\w+:(?==)")
 _SHOWN_ERROR = re.compile(r"#(?:N/A|[A-Z0-9/]+[!?])|Err:\d+", re.ASCII)
+_GROUPED = re.compile(r"(?<!\d)[1-9]\d{0,2}([.,'\u2019\u00a0\u202f ])\d{3}(?:\1\d{3})*(?!\d)")
 _DURATION = re.compile(r"(-?)PT(\d+)H(\d+)M(\d+)(?:[.,](\d+))?S", re.ASCII)
 
 
@@ -296,10 +297,21 @@ class _Cell:
         if attributes.get(_CALC_TYPE) == "error" or (string == "" and _SHOWN_ERROR.fullmatch(self._shown())):
             return self._shown() or "#ERROR!", "error_cell"
         if kind in _TYPED:
-            return _typed(kind, attributes), ""
+            return self._formatted(kind, _typed(kind, attributes)), ""
         if kind is None and not self._paragraphs and _FORMULA in attributes:
             return _LANGUAGE.sub("", attributes[_FORMULA], count=1), "formula_without_value"
         return self._shown() if string is None else string, ""
+
+    def _formatted(self, kind: str, value: str) -> str:
+        """A number as its format shows it, which stands in the cell."""
+        shown = self._shown().strip()
+        if type(value) is not str or not shown or shown.replace(",", ".") == value:
+            return value
+        digits = "".join(filter(str.isdecimal, shown))
+        written = "\t" not in shown and "\n" not in shown  # else no format has made it
+        if written and kind == "float" and digits.lstrip("0") == value.lstrip("0") and not _GROUPED.search(shown):
+            return ShownText.of(shown, value)
+        return FormattedText(value)
 
     def _shown(self) -> str:
         return "\n".join(map("".join, self._paragraphs))

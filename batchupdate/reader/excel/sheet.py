@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchupdate.errors import InputError
 from batchupdate.model import Level
 from batchupdate.reader.addresses import column_letters
+from batchupdate.reader.excel.cell_text import formatted
 from batchupdate.reader.records import CellProblem
 from batchupdate.spreadsheet.headers import HIDDEN_ROW
 from batchupdate.spreadsheet.reserved_columns import CHANGES_SHEET, HOW_TO_SHEET
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 MAX_VALUELESS = 100_000
 """A sheet with more cells without a value is broken as a whole, and its list of problems would have no end."""
@@ -27,6 +28,9 @@ Place = tuple[int, int]
 
 Block = tuple[int, int]
 """The first and the last of some rows or columns side by side, from 0."""
+
+FormatBlock = tuple[int, int, str]
+"""The first and the last of some rows, and the number format that the cells of one column have there."""
 
 
 class ValuelessCell(NamedTuple):
@@ -49,11 +53,13 @@ class Found:
         valueless: the cells without a value, in the order of rows.
         hidden_rows: the rows that are hidden or filtered out: the first and the last of each block, from 0, in order.
         hidden_columns: the columns that are hidden, likewise.
+        formats: by column, from 0, the blocks of rows whose cells are numbers with the same format, in order.
     """
 
     valueless: Sequence[ValuelessCell] = ()
     hidden_rows: Sequence[Block] = ()
     hidden_columns: Sequence[Block] = ()
+    formats: Mapping[int, Sequence[FormatBlock]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +130,7 @@ class SheetRecords:
             for cells in chunk:
                 if len(cells) < self._sheet.width:
                     cells.extend([""] * (self._sheet.width - len(cells)))
+            self._format_numbers(chunk, before)
             self._blank_covered_cells(chunk, before)
             for cell in self._valueless(before, before + len(chunk) - 1):
                 cells, place = chunk[cell.row - before], cell.column - self.columns_before
@@ -159,6 +166,17 @@ class SheetRecords:
         cells = self._sheet.found.valueless
         begin = bisect_left(cells, first, key=itemgetter(0))
         return cells[begin : bisect_right(cells, last, lo=begin, key=itemgetter(0))]
+
+    def _format_numbers(self, chunk: list[list[str]], before: int) -> None:
+        """Gives numbers the text that people see of them."""
+        for column, blocks in self._sheet.found.formats.items():
+            place = column - self.columns_before
+            for first, last, code in blocks[bisect_left(blocks, before, key=itemgetter(1)) :]:
+                if first >= before + len(chunk):
+                    break
+                for cells in chunk[max(first - before, 0) : last - before + 1]:
+                    if type(cells[place]) is str:
+                        cells[place] = formatted(cells[place], code)
 
     def _blank_covered_cells(self, chunk: list[list[str]], before: int) -> None:
         """Empties the cells under a merged one: a file can still hold what they once were, and nobody sees that."""
@@ -241,6 +259,15 @@ def choose_sheet(
 
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(map(repr, names)) or "none"
+
+
+def add_format(formats: dict[int, list[FormatBlock]], row: int, column: int, code: str) -> None:
+    """Adds the format of a cell; those of a column come in the order of rows."""
+    blocks = formats.setdefault(column, [])
+    if blocks and blocks[-1][1] == row - 1 and blocks[-1][2] == code:
+        blocks[-1] = (blocks[-1][0], row, code)
+    else:
+        blocks.append((row, row, code))
 
 
 def add_to_blocks(blocks: list[Block], first: int, last: int) -> None:

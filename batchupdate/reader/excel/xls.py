@@ -15,13 +15,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchupdate.errors import InputError
 from batchupdate.reader.excel.cell_text import cell_text
+from batchupdate.reader.excel.number_format import matters
 from batchupdate.reader.excel.sheet import (
     Block,
+    FormatBlock,
     Found,
     Sheet,
     SheetName,
     SheetRecords,
     ValuelessCell,
+    add_format,
     add_to_blocks,
     choose_sheet,
 )
@@ -65,7 +68,7 @@ def open_xls(path: Path, options: ReadOptions, source: str) -> SheetRecords:
             left,
             sheet.ncols - left,
             partial(_rows, book, sheet, left),
-            Found([*_errors(sheet)], _hidden(sheet.rowinfo_map), _hidden(sheet.colinfo_map)),
+            Found([*_errors(sheet)], _hidden(sheet.rowinfo_map), _hidden(sheet.colinfo_map), _formats(book, sheet)),
             sorted(((top, first), (bottom - 1, last - 1)) for top, bottom, first, last in sheet.merged_cells),
             notices,
             book.release_resources,
@@ -128,6 +131,20 @@ def _hidden(infos: Mapping[int, Any]) -> list[Block]:
         if infos[number].hidden:
             add_to_blocks(blocks, number, number)
     return blocks
+
+
+def _formats(book: xlrd.Book, sheet: XlrdSheet) -> dict[int, list[FormatBlock]]:
+    """Where numbers have a format that can make another text of them."""
+    found: dict[int, list[FormatBlock]] = {}
+    if not book.formatting_info:
+        return found
+    codes = [str(book.format_map[style.format_key].format_str) for style in book.xf_list]
+    wanted = {at for at, code in enumerate(codes) if matters(code)}
+    for row in range(sheet.nrows if wanted else 0):
+        for column, kind in enumerate(sheet.row_types(row)):
+            if kind == _NUMBER and (style := sheet.cell_xf_index(row, column)) in wanted:
+                add_format(found, row, column, codes[style])
+    return found
 
 
 def _errors(sheet: XlrdSheet) -> Iterator[ValuelessCell]:

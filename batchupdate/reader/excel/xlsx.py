@@ -14,11 +14,11 @@ from batchupdate.reader.excel.calamine import UnknownErrorValueError, open_sheet
 from batchupdate.reader.excel.cell_text import cell_text
 from batchupdate.reader.excel.sheet import Found, Sheet, SheetName, SheetRecords, choose_sheet
 from batchupdate.reader.excel.size_guard import survey_xlsx
-from batchupdate.reader.excel.xlsx_cells import SheetWalk, part_of
+from batchupdate.reader.excel.xlsx_cells import SheetWalk, formats_of, part_of
 from batchupdate.reader.files.kind import damage_as_sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from batchupdate.reader.records import ReadOptions
@@ -39,16 +39,17 @@ def open_xlsx(path: Path, options: ReadOptions, source: str) -> SheetRecords:
 
 
 def _find(path: Path, suspicious: frozenset[str], source: str, name: str) -> Found:
-    if not suspicious:
-        return Found()
     with damage_as_sentence(source), zipfile.ZipFile(path) as archive:
+        formats = formats_of(archive)
+        if not suspicious and not formats:
+            return Found()
         part = part_of(archive, name)
-        return _walk(archive, part).found() if part in suspicious else Found()
+        return _walk(archive, part, formats).found() if formats or part in suspicious else Found()
 
 
-def _walk(archive: zipfile.ZipFile, part: str) -> SheetWalk:
+def _walk(archive: zipfile.ZipFile, part: str, formats: Mapping[str, str]) -> SheetWalk:
     with archive.open(part) as file:
-        return SheetWalk(file)
+        return SheetWalk(file, formats)
 
 
 def _open_by_openpyxl(path: Path, wanted: str | None, source: str) -> Sheet:
@@ -61,7 +62,7 @@ def _open_by_openpyxl(path: Path, wanted: str | None, source: str) -> Sheet:
         names = [SheetName(each.title, each.sheet_state == "visible") for each in book.worksheets]
         name, notices = choose_sheet(names, wanted, lambda name: any(map(any, _rows(book[name], source))), source)
         with zipfile.ZipFile(path) as archive:
-            found = _walk(archive, part_of(archive, name))
+            found = _walk(archive, part_of(archive, name), formats_of(archive))
     rows = partial(_rows, book[name], source)
     return Sheet(name, 0, found.columns, rows, found.found(), sorted(found.merged), notices, book.close)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from batchupdate.model import DateText, FloatText, LongNumberText, Problem, TruthText
+from batchupdate.model import DateText, FloatText, FormattedText, LongNumberText, Problem, TruthText
 from batchupdate.util.text import quoted
 from batchupdate.validator.checks.cell_text import kind_of
 from batchupdate.validator.checks.suspicious_text import level_of
@@ -22,18 +22,24 @@ _FLOAT = (
     "text, or as whole numbers"
 )
 _LOST = f"is a number of more than 15 digits, and a workbook keeps no more than 15; {_AS_TEXT}"
+_FORMATTED = (
+    "is a number that the workbook shows in another way, and is sent as it stands here; to send what you see, format "
+    "the column as text, and type it again"
+)
 _DATE = f"is a date or a time in the workbook, and may have been an id: 3-1 becomes 1 March; {_AS_TEXT}"
 
 # By the type of a cell, what is wrong with it as an id, and as a text; no entry where nothing is.
 _AS_ID: dict[type[str], tuple[str, str]] = {
     FloatText: ("id_as_number", _FLOAT.format("an id")),
     LongNumberText: ("id_as_number", _LOST),
+    FormattedText: ("number_format", _FORMATTED),
     DateText: ("id_as_number", _DATE),
     TruthText: ("id_as_number", f"is a truth value in the workbook, and no id; {_AS_TEXT}"),
 }
 _AS_FIELD: dict[type[str], tuple[str, str]] = {
     FloatText: ("id_as_number", _FLOAT.format("a text")),
     LongNumberText: ("number_rounded", _LOST),
+    FormattedText: ("number_format", _FORMATTED),
 }
 _AS_NUMBER: dict[type[str], tuple[str, str]] = {LongNumberText: ("number_rounded", _LOST)}
 

@@ -115,7 +115,7 @@ def test_dates_are_those_that_excel_shows_in_both_date_systems(
         (12.5, "#,##0.00 [$€-407]", "12.5"),
         (1234567.0, "[Red]#,##0", "1234567"),
         (45000, "@", "45000"),
-        (3, '0 "days"', "3"),
+        (3, '0 "days"', "3 days"),
     ]
     with xlsxwriter.Workbook(out, {"date_1904": date_1904}) as made:
         sheet = made.add_worksheet()
