@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.errors import InputError, UsageError
 from batchupdate.model import Level, Outcome, Problem, Progress, Result, with_rows
+from batchupdate.spreadsheet.headers import HIDDEN_ROW
 from batchupdate.util.background import BackgroundThread
 from batchupdate.validator import DuplicateFinder, Validator, map_columns
 from batchupdate.validator.checkup import Checkup
 from batchupdate.validator.duplicates import merged, settle
+from batchupdate.validator.validator import LEFT_OUT_HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,7 +63,9 @@ class Ingest:
         _refuse_key_in_headings(table.columns, secrets)
         self._on_problem, self._on_progress = on_problem, on_progress
         self._columns: ColumnMap = _mapped_columns(table, target, options)
-        self._validator = Validator(target, self._columns, secrets, options.strictness, typed=table.typed)
+        self._validator = Validator(
+            target, self._columns, secrets, options.strictness, typed=table.typed, hidden_rows=options.hidden_rows
+        )
         self._finder = DuplicateFinder()
         self._first_shifted = 0
         self._labels = table.labels
@@ -73,6 +77,11 @@ class Ingest:
             self.checkup.notices.append(
                 f"These columns match no field and are ignored: {', '.join(self._columns.ignored)}. "
                 'To use one, say which field it sets: --map "COLUMN=field".'
+            )
+        used = [one.heading for one in self._columns.mapped if one.heading in table.hidden_columns]
+        if used:
+            self.checkup.notices.append(
+                f"These columns are hidden in the spreadsheet, and are used all the same: {', '.join(used)}."
             )
 
     def __enter__(self) -> Self:
@@ -94,17 +103,27 @@ class Ingest:
             checkup.rows += len(rows)
             checkup.skipped += len(checked.skipped) - checked.untouched
             checkup.untouched += checked.untouched
+            checkup.hidden += sum(why is LEFT_OUT_HIDDEN for why in checked.skipped.values())
             checkup.invalid += sum(record is None for record in checked.records) - len(checked.skipped)
             checkup.cleared.update(checked.cleared)
             for problem in checked.problems:
                 self._tell(problem)
             self._on_progress(Progress("reading", checkup.rows))
         checkup.files = self.rows_by_file
+        self._report_hidden_rows()
         if (count := checkup.codes["shifted_row"]) >= SHIFTED_TOLD_FROM:
             checkup.notices.append(
                 f"{count:,} rows, from {self._labels.label(self._first_shifted)} on, have their id in the column "
                 "beside it: cells were probably inserted or deleted there. Shift them back in your spreadsheet "
                 'program; or, if only the headings are shifted, use --map "COLUMN=field".'
+            )
+
+    def _report_hidden_rows(self) -> None:
+        if count := self.checkup.hidden:
+            self.checkup.notices.append(f"{_hidden(count)}, and left out.")
+        elif self.options.hidden_rows == "send" and (count := self.checkup.codes[HIDDEN_ROW]):
+            self.checkup.notices.append(
+                f"{_hidden(count)}, and sent like the others. To leave hidden rows out, use --hidden-rows skip."
             )
 
     @property
@@ -136,6 +155,10 @@ class Ingest:
             problem = replace(problem, row=row, file=file)
         self.checkup.add(problem)
         self._on_problem(problem)
+
+
+def _hidden(count: int) -> str:
+    return f"{count:,} {'row is' if count == 1 else 'rows are'} hidden or filtered out in the spreadsheet"
 
 
 def _mapped_columns(table: Table | Tables, target: Target, options: Input) -> ColumnMap:

@@ -154,6 +154,12 @@ READING = {
         autocompletion=completion.choices("strict", "normal", "lenient"),
         rich_help_panel=INPUT,
     ),
+    "hidden_rows": _setting(
+        "input.hidden_rows",
+        str,
+        "Rows that the spreadsheet hides or filters out: send, skip or error.  [default: send]",
+        rich_help_panel=INPUT,
+    ),
     "when": _setting(
         "input.when",
         list[str],

@@ -39,7 +39,7 @@ def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
         return
     invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
     doubles = f", {checkup.superseded:,} are superseded by a later row" if checkup.superseded else ""
-    skipped = f", {checkup.skipped:,} left out by the conditions (when)" if checkup.skipped else ""
+    skipped = _left_out(checkup)
     pulled = f", {_untouched(checkup)}" if checkup.untouched else ""
     rows = f"{many(checkup.rows, 'row')}{_of_files(checkup)}"
     screen.say(f"  {rows}: {count:,} to send{invalid}{doubles}{skipped}{pulled}.")
@@ -71,11 +71,16 @@ def verdict(checkup: Checkup) -> str:
         text += f", {many(checkup.warnings, 'warning')}"
     if checkup.superseded:
         text += f", {checkup.superseded:,} are superseded by a later row"
-    if checkup.skipped:
-        text += f", {checkup.skipped:,} left out by the conditions (when)"
+    text += _left_out(checkup)
     if checkup.untouched:
         text += f", {_untouched(checkup)}"
     return text + "." + (f" {_cleared(checkup)}" if checkup.cleared else "")
+
+
+def _left_out(checkup: Checkup) -> str:
+    by_conditions = checkup.skipped - checkup.hidden
+    text = f", {by_conditions:,} left out by the conditions (when)" if by_conditions else ""
+    return text + (f", {checkup.hidden:,} hidden and left out" if checkup.hidden else "")
 
 
 def show_outcomes(screen: Screen, summary: Summary) -> None:

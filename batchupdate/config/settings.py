@@ -134,7 +134,8 @@ class Input(Strict):
     `constants` and `computed` set fields without a column of their own. `when` limits the run to rows with certain
     values in the named columns. `widths` are those of a text file's columns, in characters, where no delimiter
     separates them; `query` is what to read from a database. `strictness` is how severe a suspicious cell is, and
-    `decimal` the decimal separator of numbers.
+    `decimal` the decimal separator of numbers. `hidden_rows` is what becomes of rows that their spreadsheet does not
+    show.
     """
 
     sheet: str | None = None
@@ -152,6 +153,7 @@ class Input(Strict):
     on_duplicate: Literal["error", "last", "merge"] = "error"
     strictness: Literal["strict", "normal", "lenient"] = "normal"
     decimal: Literal[".", ","] = "."
+    hidden_rows: Literal["send", "skip", "error"] = "send"
 
     @model_validator(mode="after")
     def _markers_differ(self) -> Self:
@@ -207,6 +209,8 @@ class Settings(Strict):
         for name in ("query", "widths"):  # runs of earlier versions have no such keys, and have to be found again
             if kept["input"][name] is None:
                 del kept["input"][name]
+        if kept["input"]["hidden_rows"] == "send":  # likewise
+            del kept["input"]["hidden_rows"]
         return kept
 
     def kept(self) -> dict[str, Any]:

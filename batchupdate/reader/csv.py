@@ -15,7 +15,7 @@ from batchupdate.reader.encoding import encoding_notice, find_encoding, open_tex
 from batchupdate.reader.records import CellProblem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from batchupdate.reader.records import ReadOptions
@@ -40,6 +40,7 @@ class CsvRecords:
         self.columns_before = 0
         self.first_number = 1
         self.typed = False
+        self.hidden_columns: Collection[int] = ()
         self.notices: tuple[str, ...] = ()
         if found.guessed:
             self.notices = (encoding_notice(path, found, self._delimiter, self._skip),)

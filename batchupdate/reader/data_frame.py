@@ -19,7 +19,7 @@ from batchupdate.reader.registry import OPTIONS, option_name
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from batchupdate.reader.records import ReadOptions
 
@@ -79,6 +79,7 @@ class FrameRecords:
     delimiter: str | None = None
     columns_before = 0
     typed = True
+    hidden_columns: Collection[int] = ()
 
     def __init__(
         self,

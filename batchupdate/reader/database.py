@@ -22,7 +22,7 @@ from batchupdate.reader.table import Table
 from batchupdate.util.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from batchupdate.reader.records import CellProblem, ReadOptions
 
@@ -137,6 +137,7 @@ class _KeptRecords:
     columns_before = 0
     first_number = 0
     typed = True
+    hidden_columns: Collection[int] = ()
 
     def __init__(self, headings: list[str], rows: Spool[Sequence[list[str]]], problems: Spool[CellProblem]) -> None:
         self._headings = headings

@@ -13,7 +13,7 @@ from batchupdate.targets.field_path import escaped
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from batchupdate.reader.records import CellProblem, ReadOptions
@@ -42,6 +42,7 @@ class JsonLinesRecords:
         self.columns_before = 0
         self.first_number = 0
         self.typed = False
+        self.hidden_columns: Collection[int] = ()
         self._columns, nulls = self._survey()
         self.notices: tuple[str, ...] = ()
         if nulls:

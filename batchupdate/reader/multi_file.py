@@ -48,6 +48,7 @@ class _Part(NamedTuple):
     addresses: Addressing
     format: str
     typed: bool
+    hidden_columns: frozenset[str]
     table: Table | None
     order: tuple[int, ...] | None = None
 
@@ -58,7 +59,17 @@ class _Part(NamedTuple):
         if not table.light:
             table.close()
         kept = table if table.light else None
-        return cls(source, options, table.columns, table.notices, table.addresses, table.format, table.typed, kept)
+        return cls(
+            source,
+            options,
+            table.columns,
+            table.notices,
+            table.addresses,
+            table.format,
+            table.typed,
+            table.hidden_columns,
+            kept,
+        )
 
     def open(self) -> AbstractContextManager[Table]:
         """The file, opened again where it was not kept open."""
@@ -118,6 +129,8 @@ class Tables:
         self._parts = [part._replace(order=_order(self.columns, part.columns)) for part in parts]
         self.notices = self._joined_notices()
         self.typed = any(part.typed for part in parts)
+        hidden = {_key(heading) for part in parts for heading in part.hidden_columns}
+        self.hidden_columns = frozenset(heading for heading in self.columns if _key(heading) in hidden)
         self.rows = [0] * len(parts)
 
     def __enter__(self) -> Self:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from batchupdate.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Sequence
 
     from batchupdate.model import Level
 
@@ -65,7 +65,8 @@ class Records(Protocol):
         notices: what was found out or guessed, as sentences for the user.
         columns_before: how many columns lie left of the first one in a record.
         first_number: number of the first record: 1, or 0 where the headings are no row of the file.
-        typed: whether its cells have types of their own, so that some can be `FloatText`.
+        typed: whether its cells have types of their own, so that some can be `TypedText`.
+        hidden_columns: the places of those columns that a spreadsheet program does not show.
     """
 
     format: str
@@ -76,6 +77,7 @@ class Records(Protocol):
     columns_before: int
     first_number: int
     typed: bool
+    hidden_columns: Collection[int]
 
     def chunks(self, size: int) -> Iterator[list[list[str]]]:
         """The records from the first on, blank ones too, at most `size` at a time; anew at every call."""

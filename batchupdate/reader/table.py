@@ -43,7 +43,8 @@ class Batch(list[Row]):
 
     Codes: `error_cell` and `formula_without_value` (errors; the cell's text is the error or the formula, and must not
     be sent), `id_as_number` (an error; the id of an earlier run came back changed), `ragged_row` (an error; the row
-    was too short in the file of an earlier run), `merged_cell` (a warning; the cell is blank, and does not look so).
+    was too short in the file of an earlier run), `merged_cell` (a warning; the cell is blank, and does not look so),
+    `hidden_row` (a warning; the whole row is meant).
     """
 
     __slots__ = ("problems",)
@@ -64,7 +65,8 @@ class Table:
         encoding: Python's name of a text file's encoding, None for a workbook.
         delimiter: the character between a text file's columns, None for a workbook.
         sheet: name of the sheet that is read, None for a text file.
-        typed: whether its cells have types of their own, so that some can be `FloatText`.
+        typed: whether its cells have types of their own, so that some can be `TypedText`.
+        hidden_columns: the headings of those columns that a spreadsheet program does not show.
         columns: the headings as typed, trimmed; a column without a heading is ''. Our own columns are left out.
         notices: what was found out or guessed, as sentences for the user.
         header_row: number of the header's row, 1 unless blank rows stand above it, 0 where it is
@@ -98,6 +100,7 @@ class Table:
         self.typed = records.typed
         header = find_header(records, source, options.header_row)
         self.header_row = header.number
+        hidden = records.hidden_columns
         headings = [heading.strip() for heading in header.cells]
         self._width = len(headings)
         self._kept = previous_results.kept_columns(headings)
@@ -113,6 +116,8 @@ class Table:
         elif self._guarded:
             headings = list(map(unguard, headings))
         self.columns = tuple(headings)
+        places = self._kept if self._kept is not None else range(self._width)
+        self.hidden_columns = frozenset(one for place, one in zip(places, headings, strict=True) if place in hidden)
         self.notices = records.notices + header.notices + self._own_notices() + self._header_notices()
         self._refuse_duplicate_headings()
 

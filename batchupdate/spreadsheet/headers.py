@@ -1,6 +1,6 @@
 """When two headings mean the same column, and what to say of a row that does not fit the headings.
 
-The reader and the validator must agree on both.
+The reader and the validator must agree on both, and on the codes of whole rows.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ def normalise_heading(text: str) -> str:
 
 RAGGED = "ragged_row"
 """The code of a row with more or fewer cells than there are headings."""
+HIDDEN_ROW = "hidden_row"
+"""The code of a row that its spreadsheet does not show: hidden, filtered out, or in a folded group."""
 
 
 _short_row = re.compile(r"the row has (\d+) cells, but the header row has \d+; is a line broken in two\?").search

@@ -23,7 +23,8 @@ class Checkup:
     """What checking one input found.
 
     `rows` are the data rows, `invalid` those of them that can't be sent, `superseded` those whose place another row
-    for the same record takes, `skipped` those that the conditions in `when` leave out, `untouched` those that were
+    for the same record takes, `skipped` those that the conditions in `when` leave out or that their
+    spreadsheet does not show, `hidden` the latter alone, `untouched` those that were
     pulled and not edited. `codes` counts problems by code, warnings among them, and `cleared` by field the cells that
     will be cleared: sent as null or empty. `files` are the data rows of each file where there are several. `found` are
     the problems themselves, in the order in which they were found.
@@ -36,6 +37,7 @@ class Checkup:
     invalid: int = 0
     superseded: int = 0
     skipped: int = 0
+    hidden: int = 0
     untouched: int = 0
     warnings: int = 0
     codes: Counter[str] = field(default_factory=Counter)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchupdate.model import Level
-from batchupdate.spreadsheet.headers import RAGGED
+from batchupdate.spreadsheet.headers import HIDDEN_ROW, RAGGED
 from batchupdate.validator.batch import Batch
 from batchupdate.validator.checked_rows import CheckedRows, collect
 from batchupdate.validator.checks.cell_text import CellText
+from batchupdate.validator.checks.cell_types import CellTypes
 from batchupdate.validator.checks.clear_markers import ClearMarkers
 from batchupdate.validator.checks.computed_fields import ComputedFields
 from batchupdate.validator.checks.edited_rows import check_edits
 from batchupdate.validator.checks.field_rules import FieldRules
-from batchupdate.validator.checks.floating_point import FloatingPoint
 from batchupdate.validator.checks.list_items import ListItems
 from batchupdate.validator.checks.reader_problems import ReaderProblems
 from batchupdate.validator.checks.row_rules import RowRules
@@ -32,8 +32,11 @@ if TYPE_CHECKING:
     from batchupdate.model import Problem, Row
     from batchupdate.targets import Target
     from batchupdate.validator.batch import Check
+    from batchupdate.validator.checks.reader_problems import HiddenRows
     from batchupdate.validator.checks.suspicious_text import Strictness
     from batchupdate.validator.columns.column_map import ColumnMap
+
+LEFT_OUT_HIDDEN = "skipped by 'hidden_rows': the row is hidden or filtered out in the spreadsheet"
 
 
 class Validator:
@@ -44,7 +47,8 @@ class Validator:
         columns: which column sets which id or field.
         secrets: a row that contains one of them is refused.
         strictness: how severe suspicious text is; see `checks.suspicious_text`.
-        typed: whether cells can be `FloatText`: to look for it in the texts of a CSV takes a tenth of its time.
+        typed: whether cells can be `TypedText`: to look for it in the texts of a CSV takes a tenth of its time.
+        hidden_rows: what becomes of rows that their spreadsheet does not show.
     """
 
     def __init__(
@@ -55,22 +59,24 @@ class Validator:
         strictness: Strictness = "normal",
         *,
         typed: bool = False,
+        hidden_rows: HiddenRows = "send",
     ) -> None:
         self._target = target
         self._columns = columns
         self._secrets = secrets
+        self._leaves_out_hidden = hidden_rows == "skip"
         self._fields = tuple(dict.fromkeys(mapped.field for mapped in columns.mapped))
         self._comparison = Comparison(columns, target) if columns.old else None
         self._computed_fields = ComputedFields(columns)
         self._cell_text = CellText(target, columns, strictness)
         self._checks: tuple[Check, ...] = (
             SecretsInCells(target, columns, secrets),
-            ReaderProblems(target, columns),
+            ReaderProblems(target, columns, hidden_rows),
             RowWidth(columns),
             self._computed_fields,
             check_edits,
             RowsWithoutRecord(target, columns, strictness),
-            *([FloatingPoint(target, columns, strictness)] if typed else []),
+            *([CellTypes(target, columns, strictness)] if typed else []),
             self._cell_text,
             ClearMarkers(target, columns),
             TypedValues(target, columns),
@@ -87,7 +93,8 @@ class Validator:
             rows: of the batch.
             known: the problems that the reader found in these rows.
         """
-        if not self._columns.when and self._comparison is None:
+        left_out = self._leaves_out_hidden and any(problem.code == HIDDEN_ROW for problem in known)
+        if not self._columns.when and self._comparison is None and not left_out:
             return self._check(Batch(rows, known))
         skipped = self._skipped(rows, known)
         ragged = {problem.row for problem in known if problem.code == RAGGED}
@@ -110,11 +117,12 @@ class Validator:
         return collect(batch, self._target, self._fields)
 
     def _skipped(self, rows: Sequence[Row], known: Sequence[Problem]) -> dict[int, str]:
-        """The reason why conditions skip a row, by the numbers of these rows."""
+        """The reason why conditions, or `hidden_rows`, skip a row, by the numbers of these rows."""
         errors = [problem for problem in known if problem.level is Level.ERROR and problem.code != "id_as_number"]
         unreadable = {(problem.row, problem.column) for problem in errors}
         reasons = ((row, skip_reason(self._columns.when, row, unreadable, self._secrets)) for row in rows)
-        return {row.number: reason for row, reason in reasons if reason}
+        hidden = {problem.row for problem in known if self._leaves_out_hidden and problem.code == HIDDEN_ROW}
+        return {row.number: reason for row, reason in reasons if reason} | dict.fromkeys(hidden, LEFT_OUT_HIDDEN)
 
     def _edits(self, rows: Sequence[Row]) -> Edits:
         """What was edited in a pulled sheet; rows of another width are not compared."""

@@ -58,6 +58,7 @@ SAID: dict[str, tuple[str, Any]] = {
     "input.on_duplicate": ("merge", "merge"),
     "input.strictness": ("lenient", "lenient"),
     "input.decimal": (",", ","),
+    "input.hidden_rows": ("skip", "skip"),
 }
 
 
@@ -138,6 +139,7 @@ OTHERS: dict[str, Any] = {
     "input.on_duplicate": "last",
     "input.strictness": "strict",
     "input.decimal": ".",
+    "input.hidden_rows": "error",
     "input.widths": "1,2",
 }
 

@@ -8,32 +8,30 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError
+from batchupdate.reader.excel.cell_text import cell_text
 from batchupdate.reader.excel.sheet import Sheet, SheetName, choose_sheet
 from batchupdate.reader.files.kind import refuse_damaged, refuse_password
-from batchupdate.reader.value_to_text import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from python_calamine import CalamineSheet, CalamineWorkbook
 
-    from batchupdate.reader.excel.sheet import ValuelessCell
+    from batchupdate.reader.excel.sheet import Found
 
 
 class UnknownErrorValueError(Exception):
     """Calamine refuses the whole workbook because of an error in a cell that is younger than its list of them."""
 
 
-def open_sheet(
-    path: Path, wanted: str | None, find_valueless: Callable[[str], Sequence[ValuelessCell]], source: str
-) -> Sheet:
+def open_sheet(path: Path, wanted: str | None, find: Callable[[str], Found], source: str) -> Sheet:
     """Opens a sheet.
 
     Args:
         path: a workbook whose size is bounded; see `size_guard`.
         wanted: the name of the sheet that the user says, None for the first.
-        find_valueless: gives the cells of a sheet that calamine takes for blank ones.
+        find: gives what is odd about a sheet, and calamine does not say.
         source: what to call the file in a sentence.
 
     Raises:
@@ -51,13 +49,14 @@ def open_sheet(
         sheet = book.get_sheet_by_name(name)
         merged = sorted(sheet.merged_cell_ranges or ())
         loaded_from = (sheet.start or (0, 0))[1]
-    valueless = find_valueless(name)
+    found = find(name)
+    valueless = found.valueless
     # Calamine's rectangle leaves out cells without a value that stand beyond all others.
     first_column = min([loaded_from, *(cell.column for cell in valueless)])
     height = valueless[-1].row + 1 if valueless else 0
     rows = partial(_rows, sheet, loaded_from - first_column, height, source)
     width = sheet.width + loaded_from - first_column
-    return Sheet(name, first_column, width, rows, valueless, merged, notices, partial(_close, book, source))
+    return Sheet(name, first_column, width, rows, found, merged, notices, partial(_close, book, source))
 
 
 def _worksheets(book: CalamineWorkbook) -> list[SheetName]:
@@ -80,7 +79,7 @@ def _rows(sheet: CalamineSheet, left: int, height: int, source: str) -> Iterator
     below = repeat(before, height - (sheet.end or (-1, 0))[0] - 1)
     with _errors_as_sentences(source):
         for row in sheet.iter_rows():
-            cells = [cell if type(cell) is str else text_of(cell) for cell in row]
+            cells = [cell if type(cell) is str else cell_text(cell) for cell in row]
             yield before + cells if left else cells
     yield from map(list, below)
 

@@ -14,7 +14,18 @@ from functools import partial
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from batchupdate.reader.excel.sheet import MAX_VALUELESS, Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
+from batchupdate.model import DateText, FormattedText, ShownText
+from batchupdate.reader.excel.cell_text import cell_text
+from batchupdate.reader.excel.sheet import (
+    MAX_VALUELESS,
+    Found,
+    Sheet,
+    SheetName,
+    SheetRecords,
+    ValuelessCell,
+    add_to_blocks,
+    choose_sheet,
+)
 from batchupdate.reader.excel.size_guard import (
     MAX_CELLS,
     MAX_ROWS,
@@ -24,14 +35,13 @@ from batchupdate.reader.excel.size_guard import (
 )
 from batchupdate.reader.files.kind import damage_as_sentence, refuse_password
 from batchupdate.reader.records import MAX_COLUMNS
-from batchupdate.reader.value_to_text import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import IO
 
-    from batchupdate.reader.excel.sheet import Place
+    from batchupdate.reader.excel.sheet import Block, Place
     from batchupdate.reader.records import ReadOptions
 
 _MANIFEST = "META-INF/manifest.xml"
@@ -52,6 +62,10 @@ _ROWS_REPEATED = f"{_TABLE}number-rows-repeated"
 _COLUMNS_REPEATED = f"{_TABLE}number-columns-repeated"
 _ROWS_SPANNED = f"{_TABLE}number-rows-spanned"
 _COLUMNS_SPANNED = f"{_TABLE}number-columns-spanned"
+_COLUMN_TAG = f"{_TABLE}table-column"
+_GROUPS = frozenset({f"{_TABLE}table-row-group", f"{_TABLE}table-column-group"})
+_VISIBILITY = f"{_TABLE}visibility"
+_DISPLAY = f"{_TABLE}display"
 _FORMULA = f"{_TABLE}formula"
 _VALUE_TYPE = f"{_OFFICE}value-type"
 _STRING_VALUE = f"{_OFFICE}string-value"
@@ -61,6 +75,7 @@ _ASIDE = frozenset({f"{_TEXT}note", f"{_TEXT}ruby-text"})
 _TYPED = frozenset({"float", "percentage", "currency", "date", "time", "boolean"})
 _LANGUAGE = re.compile(r"\w+:(?==)")
 _SHOWN_ERROR = re.compile(r"#(?:N/A|[A-Z0-9/]+[!?])|Err:\d+", re.ASCII)
+_GROUPED = re.compile(r"(?<!\d)[1-9]\d{0,2}([.,'\u2019\u00a0\u202f ])\d{3}(?:\1\d{3})*(?!\d)")
 _DURATION = re.compile(r"(-?)PT(\d+)H(\d+)M(\d+)(?:[.,](\d+))?S", re.ASCII)
 
 
@@ -84,7 +99,7 @@ def open_ods(path: Path, options: ReadOptions, source: str) -> SheetRecords:
     left = sheet.first_column or 0
     rows = partial(_rows, sheet.rows, left)
     return SheetRecords(
-        "ods", Sheet(name, left, sheet.columns - left, rows, sheet.valueless, sheet.merged, notices), source
+        "ods", Sheet(name, left, sheet.columns - left, rows, sheet.found(), sheet.merged, notices), source
     )
 
 
@@ -110,6 +125,12 @@ class _OdsSheet:
         self.rows: list[tuple[int, list[str]]] = []
         self.valueless: list[ValuelessCell] = []
         self.merged: list[tuple[Place, Place]] = []
+        self.hidden_rows: list[Block] = []
+        self.hidden_columns: list[Block] = []
+
+    def found(self) -> Found:
+        """What is odd about it."""
+        return Found(self.valueless, self.hidden_rows, self.hidden_columns)
 
 
 class _Content:
@@ -121,7 +142,8 @@ class _Content:
         self._sheet = _OdsSheet("", False)  # noqa: FBT003 - see there
         self._style = ""
         self._hidden_styles: set[str] = set()
-        self._row = self._repeated = self._column = 0
+        self._row = self._repeated = self._column = self._columns = 0
+        self._hidden_groups: list[str] = []
         self._texts: list[str] = []
         self._places = self._filled = 0
         self._cell: _Cell | None = None
@@ -153,14 +175,20 @@ class _Content:
             self._repeated = int(attributes.get(_ROWS_REPEATED, "1"))
             self._column = 0
             self._texts = []
+            if self._hidden_groups or attributes.get(_VISIBILITY, "visible") != "visible":
+                add_to_blocks(self._sheet.hidden_rows, self._row, self._row + self._repeated - 1)
+        elif tag == _COLUMN_TAG:
+            self._keep_column(attributes)
+        elif tag in _GROUPS:
+            self._hidden_groups += [tag] if self._hidden_groups or attributes.get(_DISPLAY) == "false" else []
         elif tag == _SHEET_TAG:
-            self._row = 0
+            self._row = self._columns = 0
             visible = attributes.get(_STYLE_NAME, "") not in self._hidden_styles
             self._sheet = _OdsSheet(attributes.get(_NAME, ""), visible)
             self._sheets.append(self._sheet)
         elif tag == f"{_STYLE}style":
             self._style = attributes.get(f"{_STYLE}name", "")
-        elif tag == f"{_STYLE}table-properties" and attributes.get(f"{_TABLE}display") == "false":
+        elif tag == f"{_STYLE}table-properties" and attributes.get(_DISPLAY) == "false":
             self._hidden_styles.add(self._style)
 
     def _text(self, text: str) -> None:
@@ -179,6 +207,14 @@ class _Content:
                 self._sheet.rows += [(blank, []), (self._repeated, self._texts)]
                 self._sheet.height = self._row + self._repeated
             self._row += self._repeated
+        elif tag in _GROUPS and self._hidden_groups:
+            self._hidden_groups.pop()
+
+    def _keep_column(self, attributes: Mapping[str, str]) -> None:
+        begin = self._columns
+        self._columns += int(attributes.get(_COLUMNS_REPEATED, "1"))
+        if self._hidden_groups or attributes.get(_VISIBILITY, "visible") != "visible":
+            add_to_blocks(self._sheet.hidden_columns, begin, self._columns - 1)
 
     def _bound_memory(self) -> None:
         """Refuses a file whose rows, with the blank cells before the last of each, would fill the memory."""
@@ -261,10 +297,21 @@ class _Cell:
         if attributes.get(_CALC_TYPE) == "error" or (string == "" and _SHOWN_ERROR.fullmatch(self._shown())):
             return self._shown() or "#ERROR!", "error_cell"
         if kind in _TYPED:
-            return _typed(kind, attributes), ""
+            return self._formatted(kind, _typed(kind, attributes)), ""
         if kind is None and not self._paragraphs and _FORMULA in attributes:
             return _LANGUAGE.sub("", attributes[_FORMULA], count=1), "formula_without_value"
         return self._shown() if string is None else string, ""
+
+    def _formatted(self, kind: str, value: str) -> str:
+        """A number as its format shows it, which stands in the cell."""
+        shown = self._shown().strip()
+        if type(value) is not str or not shown or shown.replace(",", ".") == value:
+            return value
+        digits = "".join(filter(str.isdecimal, shown))
+        written = "\t" not in shown and "\n" not in shown  # else no format has made it
+        if written and kind == "float" and digits.lstrip("0") == value.lstrip("0") and not _GROUPED.search(shown):
+            return ShownText.of(shown, value)
+        return FormattedText(value)
 
     def _shown(self) -> str:
         return "\n".join(map("".join, self._paragraphs))
@@ -273,12 +320,12 @@ class _Cell:
 def _typed(kind: str, attributes: Mapping[str, str]) -> str:
     """The text of a value that stands in an attribute of its own."""
     if kind == "date":
-        return attributes.get(f"{_OFFICE}date-value", "").removesuffix("T00:00:00")
+        return DateText(attributes.get(f"{_OFFICE}date-value", "").removesuffix("T00:00:00"))
     if kind == "time":
-        return _time(attributes.get(f"{_OFFICE}time-value", ""))
+        return DateText(_time(attributes.get(f"{_OFFICE}time-value", "")))
     if kind == "boolean":
-        return text_of(attributes.get(f"{_OFFICE}boolean-value") == "true")
-    return text_of(float(attributes.get(f"{_OFFICE}value", "nan")))
+        return cell_text(attributes.get(f"{_OFFICE}boolean-value") == "true")
+    return cell_text(float(attributes.get(f"{_OFFICE}value", "nan")))
 
 
 def _time(text: str) -> str:

@@ -33,6 +33,7 @@ CHUNK_BYTES = 1 << 20
 _SHEET_PART = re.compile(r"xl/.*sheets/.*\.xml", re.IGNORECASE)
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _PLAIN_CELL = re.compile(rb'<c r="([A-Z]+\d+)"')
+_no_size = re.compile(rb" (?:ht|width)=[\"']0").search
 _SHARED_WITH_VALUE = re.compile(rb"<f(?:\s[^<>]*)?/><v>")
 
 
@@ -47,7 +48,7 @@ def survey_xlsx(path: Path, source: str) -> frozenset[str]:
         source: what to call it in a sentence.
 
     Returns:
-        The parts with sheets that may hold cells without a value; see `xlsx_cells`.
+        The parts with sheets that may hold cells without a value, or hidden rows or columns; see `xlsx_cells`.
 
     Raises:
         InputError: it is damaged, protected, or too large.
@@ -93,7 +94,7 @@ def refuse_large_sheet(name: str, rows: int, columns: int, cells: int, source: s
 
 
 def _survey_sheet(archive: zipfile.ZipFile, part: zipfile.ZipInfo, source: str) -> bool:
-    """Refuses a sheet that is too large; whether some of its cells may have no value.
+    """Refuses a sheet that is too large; whether something may be odd about it that only `SheetWalk` finds.
 
     Nearly every program writes cells that begin with `<c r="`, for which searches in the text are enough: five times
     as fast as going through the XML (benchmarks/reader.py).
@@ -106,7 +107,7 @@ def _survey_sheet(archive: zipfile.ZipFile, part: zipfile.ZipInfo, source: str) 
             places = _PLAIN_CELL.findall(data)
             if not _is_plain(data, len(places)):
                 break
-            suspicious = suspicious or _may_lack_values(data)
+            suspicious = suspicious or _may_lack_values(data) or _may_hide(data)
             cells += len(places)
             joined = b" ".join(places)
             columns.update(joined.translate(None, b"0123456789").split())
@@ -146,6 +147,13 @@ def _may_lack_values(data: bytes) -> bool:
     if with_value != formulas:
         with_value += len(_SHARED_WITH_VALUE.findall(data))
     return with_value != formulas or b"<v><" in data
+
+
+def _may_hide(data: bytes) -> bool:
+    """Whether some of a sheet's XML can hold a hidden row or column; LibreOffice says of each that it is not."""
+    if b"hidden=" in data and (b'hidden="1' in data or b'hidden="t' in data or b"hidden='" in data):
+        return True
+    return _no_size(data) is not None
 
 
 def pieces(file: IO[bytes]) -> Iterator[bytes]:

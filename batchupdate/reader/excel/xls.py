@@ -14,12 +14,24 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchupdate.errors import InputError
-from batchupdate.reader.excel.sheet import Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
+from batchupdate.reader.excel.cell_text import cell_text
+from batchupdate.reader.excel.number_format import matters
+from batchupdate.reader.excel.sheet import (
+    Block,
+    FormatBlock,
+    Found,
+    Sheet,
+    SheetName,
+    SheetRecords,
+    ValuelessCell,
+    add_format,
+    add_to_blocks,
+    choose_sheet,
+)
 from batchupdate.reader.files.kind import EXPORT, refuse_damaged, refuse_password
-from batchupdate.reader.value_to_text import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import xlrd
@@ -56,7 +68,7 @@ def open_xls(path: Path, options: ReadOptions, source: str) -> SheetRecords:
             left,
             sheet.ncols - left,
             partial(_rows, book, sheet, left),
-            [*_errors(sheet)],
+            Found([*_errors(sheet)], _hidden(sheet.rowinfo_map), _hidden(sheet.colinfo_map), _formats(book, sheet)),
             sorted(((top, first), (bottom - 1, last - 1)) for top, bottom, first, last in sheet.merged_cells),
             notices,
             book.release_resources,
@@ -112,6 +124,29 @@ def _first_column(sheet: XlrdSheet) -> int | None:
     return first
 
 
+def _hidden(infos: Mapping[int, Any]) -> list[Block]:
+    """The hidden ones of rows or columns, of which xlrd gives what the file says about them."""
+    blocks: list[Block] = []
+    for number in sorted(infos):
+        if infos[number].hidden:
+            add_to_blocks(blocks, number, number)
+    return blocks
+
+
+def _formats(book: xlrd.Book, sheet: XlrdSheet) -> dict[int, list[FormatBlock]]:
+    """Where numbers have a format that can make another text of them."""
+    found: dict[int, list[FormatBlock]] = {}
+    if not book.formatting_info:
+        return found
+    codes = [str(book.format_map[style.format_key].format_str) for style in book.xf_list]
+    wanted = {at for at, code in enumerate(codes) if matters(code)}
+    for row in range(sheet.nrows if wanted else 0):
+        for column, kind in enumerate(sheet.row_types(row)):
+            if kind == _NUMBER and (style := sheet.cell_xf_index(row, column)) in wanted:
+                add_format(found, row, column, codes[style])
+    return found
+
+
 def _errors(sheet: XlrdSheet) -> Iterator[ValuelessCell]:
     from xlrd import error_text_from_code  # noqa: PLC0415 - as above
 
@@ -133,7 +168,7 @@ def _rows(book: xlrd.Book, sheet: XlrdSheet, left: int) -> Iterator[list[str]]:
                     values[at] = _moment(values[at], _format(book, sheet, row, left + at), book.datemode)
                 elif kind == _BOOLEAN:
                     values[at] = bool(values[at])
-        yield [value if type(value) is str else text_of(value) for value in values]
+        yield [value if type(value) is str else cell_text(value) for value in values]
 
 
 def _format(book: xlrd.Book, sheet: XlrdSheet, row: int, column: int) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batchupdate.errors import InputError
 from batchupdate.reader.addresses import column_letters
 from batchupdate.reader.excel.calamine import open_sheet
-from batchupdate.reader.excel.sheet import SheetRecords
+from batchupdate.reader.excel.sheet import Found, SheetRecords
 from batchupdate.reader.excel.size_guard import refuse_large_parts
 from batchupdate.reader.files.kind import damage_as_sentence, refuse_damaged
 from batchupdate.reader.probe import survives_workbook
@@ -47,7 +47,7 @@ def open_xlsb(path: Path, options: ReadOptions, source: str) -> SheetRecords:
         for part in archive.infolist():
             if _SHEET_PART.fullmatch(part.filename):
                 _refuse_errors(archive, part, source)
-    return SheetRecords("xlsb", open_sheet(path, options.sheet, lambda _name: (), source), source)
+    return SheetRecords("xlsb", open_sheet(path, options.sheet, lambda _name: Found(), source), source)
 
 
 def _refuse_errors(archive: zipfile.ZipFile, part: zipfile.ZipInfo, source: str) -> None:

@@ -11,14 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.reader.excel.calamine import UnknownErrorValueError, open_sheet
-from batchupdate.reader.excel.sheet import Sheet, SheetName, SheetRecords, ValuelessCell, choose_sheet
+from batchupdate.reader.excel.cell_text import cell_text
+from batchupdate.reader.excel.sheet import Found, Sheet, SheetName, SheetRecords, choose_sheet
 from batchupdate.reader.excel.size_guard import survey_xlsx
-from batchupdate.reader.excel.xlsx_cells import SheetWalk, part_of
+from batchupdate.reader.excel.xlsx_cells import SheetWalk, formats_of, part_of
 from batchupdate.reader.files.kind import damage_as_sentence
-from batchupdate.reader.value_to_text import text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from batchupdate.reader.records import ReadOptions
@@ -32,23 +32,24 @@ def open_xlsx(path: Path, options: ReadOptions, source: str) -> SheetRecords:
     """
     suspicious = survey_xlsx(path, source)
     try:
-        sheet = open_sheet(path, options.sheet, partial(_valueless, path, suspicious, source), source)
+        sheet = open_sheet(path, options.sheet, partial(_find, path, suspicious, source), source)
     except UnknownErrorValueError:
         sheet = _open_by_openpyxl(path, options.sheet, source)
     return SheetRecords("xlsx", sheet, source)
 
 
-def _valueless(path: Path, suspicious: frozenset[str], source: str, name: str) -> Sequence[ValuelessCell]:
-    if not suspicious:
-        return ()
+def _find(path: Path, suspicious: frozenset[str], source: str, name: str) -> Found:
     with damage_as_sentence(source), zipfile.ZipFile(path) as archive:
+        formats = formats_of(archive)
+        if not suspicious and not formats:
+            return Found()
         part = part_of(archive, name)
-        return _walk(archive, part).valueless if part in suspicious else ()
+        return _walk(archive, part, formats).found() if formats or part in suspicious else Found()
 
 
-def _walk(archive: zipfile.ZipFile, part: str) -> SheetWalk:
+def _walk(archive: zipfile.ZipFile, part: str, formats: Mapping[str, str]) -> SheetWalk:
     with archive.open(part) as file:
-        return SheetWalk(file)
+        return SheetWalk(file, formats)
 
 
 def _open_by_openpyxl(path: Path, wanted: str | None, source: str) -> Sheet:
@@ -61,12 +62,12 @@ def _open_by_openpyxl(path: Path, wanted: str | None, source: str) -> Sheet:
         names = [SheetName(each.title, each.sheet_state == "visible") for each in book.worksheets]
         name, notices = choose_sheet(names, wanted, lambda name: any(map(any, _rows(book[name], source))), source)
         with zipfile.ZipFile(path) as archive:
-            found = _walk(archive, part_of(archive, name))
+            found = _walk(archive, part_of(archive, name), formats_of(archive))
     rows = partial(_rows, book[name], source)
-    return Sheet(name, 0, found.columns, rows, found.valueless, sorted(found.merged), notices, book.close)
+    return Sheet(name, 0, found.columns, rows, found.found(), sorted(found.merged), notices, book.close)
 
 
 def _rows(sheet: Any, source: str) -> Iterator[list[str]]:  # noqa: ANN401 - openpyxl has no types
     with damage_as_sentence(source):
         for row in sheet.iter_rows(values_only=True):
-            yield ["" if cell is None else cell if type(cell) is str else text_of(cell) for cell in row]
+            yield ["" if cell is None else cell if type(cell) is str else cell_text(cell) for cell in row]

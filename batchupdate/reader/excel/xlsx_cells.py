@@ -9,11 +9,13 @@ this pass. Most sheets have no such cells: `size_guard` finds that by a search, 
 from __future__ import annotations
 
 import posixpath
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from batchupdate.reader.excel.sheet import MAX_VALUELESS, ValuelessCell
+from batchupdate.reader.excel.number_format import matters
+from batchupdate.reader.excel.sheet import MAX_VALUELESS, Found, ValuelessCell, add_format, add_to_blocks
 from batchupdate.reader.records import MAX_COLUMNS
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO
 
-    from batchupdate.reader.excel.sheet import Place
+    from batchupdate.reader.excel.sheet import Block, FormatBlock, Place
 
 MAX_ROW_DIGITS = 9
 MAX_TEXT = 1 << 20
@@ -29,6 +31,21 @@ MAX_TEXT = 1 << 20
 
 _RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
+# ECMA-376, part 1, section 18.8.30, without those of dates.
+_BUILT_IN = {
+    "2": "0.00",
+    "3": "#,##0",
+    "4": "#,##0.00",
+    "9": "0%",
+    "10": "0.00%",
+    "11": "0.00E+00",
+    "12": "# ?/?",
+    "13": "# ??/??",
+    **dict.fromkeys(("37", "38", "41", "42"), "#,##0;(#,##0)"),
+    **dict.fromkeys(("39", "40", "43", "44"), "#,##0.00;(#,##0.00)"),
+    "48": "##0.0E+0",
+}
+_TRUE = frozenset({"1", "true"})
 
 
 def part_of(archive: zipfile.ZipFile, sheet: str) -> str:
@@ -48,8 +65,32 @@ def part_of(archive: zipfile.ZipFile, sheet: str) -> str:
     raise KeyError(sheet)
 
 
+def formats_of(archive: zipfile.ZipFile) -> dict[str, str]:
+    """The number formats that can make another text of a number, by the number of the style that has them.
+
+    Raises:
+        xml.etree.ElementTree.ParseError: the part with the styles is no XML.
+    """
+    name = next((name for name in archive.namelist() if name.lower() == "xl/styles.xml"), None)
+    if name is None:
+        return {}
+    codes = dict(_BUILT_IN)
+    styles: list[str] = []
+    for _, tag in ET.iterparse(archive.open(name)):  # noqa: S314 - bounded; so does expat entities
+        local = tag.tag.rpartition("}")[2]
+        if local == "numFmt":
+            codes[tag.get("numFmtId", "")] = tag.get("formatCode", "")
+        elif local == "cellXfs":
+            styles = [style.get("numFmtId", "") for style in tag]
+    return {str(at): code for at, number in enumerate(styles) if matters(code := codes.get(number, "General"))}
+
+
 class SheetWalk:
     """One pass over the XML of a sheet, and what it finds.
+
+    Args:
+        file: the sheet's part.
+        formats: the number formats to look for, by what cells say in `s`; see `formats_of`.
 
     Attributes:
         rows: the last row that has a cell, counted from 1.
@@ -57,15 +98,23 @@ class SheetWalk:
         cells: how many cells there are.
         valueless: errors and formulas without a value, in order; at most one more than `MAX_VALUELESS`.
         merged: the first and the last place of each merged cell.
+        hidden_rows: the rows that are hidden or filtered out; so is a row without any height (see `Found`).
+        hidden_columns: the columns that are hidden, or without any width.
+        formats: where numbers have one of the formats that were given.
 
     Raises:
         ValueError: it is no XML, or a cell is larger than any that a spreadsheet program writes.
     """
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: IO[bytes], formats: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._format_of = formats
+        self._format = ""
+        self.formats: dict[int, list[FormatBlock]] = {}
         self.rows = self.columns = self.cells = 0
         self.valueless: list[ValuelessCell] = []
         self.merged: list[tuple[Place, Place]] = []
+        self.hidden_rows: list[Block] = []
+        self.hidden_columns: list[Block] = []
         self._row = self._column = 0
         self._kind = ""
         self._formula: list[str] | None = None
@@ -83,6 +132,10 @@ class SheetWalk:
             raise ValueError(str(error)) from error
         self.valueless.sort()
 
+    def found(self) -> Found:
+        """What it has found of interest to a reader."""
+        return Found(self.valueless, self.hidden_rows, self.hidden_columns, self.formats)
+
     def _begin(self, tag: str, attributes: Mapping[str, str]) -> None:
         name = tag[tag.rfind(" ") + 1 :]
         if name == "c":
@@ -97,6 +150,12 @@ class SheetWalk:
         elif name == "row":
             self._row = bounded_int(attributes["r"].encode()) if "r" in attributes else self._row + 1
             self._column = 0
+            if _is_hidden(attributes, "ht"):
+                add_to_blocks(self.hidden_rows, self._row - 1, self._row - 1)
+        elif name == "col":
+            if _is_hidden(attributes, "width"):
+                begin, end = (bounded_int(attributes.get(one, "").encode()) for one in ("min", "max"))
+                add_to_blocks(self.hidden_columns, begin - 1, min(end, MAX_COLUMNS) - 1)
         elif name == "mergeCell":
             first, _, last = attributes.get("ref", "").partition(":")
             self.merged.append((_place(first), _place(last or first)))
@@ -111,11 +170,14 @@ class SheetWalk:
         self.cells += 1
         self.rows, self.columns = max(self.rows, self._row), max(self.columns, self._column)
         self._kind = attributes.get("t", "n")
+        self._format = self._format_of.get(attributes.get("s", ""), "") if self._format_of else ""
         self._formula = self._value = None
         self._has_value = False
 
     def _end(self, tag: str) -> None:
         self._into = None
+        if self._format and self._kind == "n" and self._value and tag.endswith(" c"):
+            add_format(self.formats, self._row - 1, self._column - 1, self._format)
         if tag.endswith(" c") and (self._kind == "e" or self._formula is not None):
             value = "".join(self._value or ())
             if self._kind == "e":
@@ -133,6 +195,11 @@ class SheetWalk:
             self._into.append(text)
             if len(text) > MAX_TEXT or len(self._into) > MAX_TEXT:
                 raise ValueError("a cell is larger than any cell can be")
+
+
+def _is_hidden(attributes: Mapping[str, str], size: str) -> bool:
+    """Whether a row or column is hidden: it says so, or has no height or width (ECMA-376-1, 18.3.1.13 and .73)."""
+    return attributes.get("hidden") in _TRUE or not attributes.get(size, "1").strip("0.")
 
 
 def _place(address: str) -> Place:

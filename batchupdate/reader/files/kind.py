@@ -104,7 +104,8 @@ def refuse_password(source: str) -> NoReturn:
     """
     raise InputError(
         f"{source} is protected with a password, so it can't be read.",
-        "Open it in Excel, take the password off (File > Info > Protect Workbook) and save it.",
+        "Open it in your spreadsheet program and save it without a password. In Excel: File > Info > Protect Workbook; "
+        "in LibreOffice: File > Save As, without 'Save with password'.",
     )
 
 
@@ -117,7 +118,7 @@ def refuse_damaged(source: str, cause: BaseException | None = None) -> NoReturn:
     reason = str(cause).strip().rstrip(".") if cause is not None else ""
     detail = f" ({quoted(reason, 120)})" if reason else ""
     raise InputError(
-        f"{source} is a damaged Excel workbook: it is cut off, or was changed on the way{detail}.",
+        f"{source} is a damaged workbook: it is cut off, or was changed on the way{detail}.",
         "Open it in your spreadsheet program and save it again as .xlsx; or download it again.",
     ) from cause
 

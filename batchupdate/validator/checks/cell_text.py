@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from batchupdate.model import Level, Problem
+from batchupdate.model import Level, Problem, ShownText
 from batchupdate.util.text import quoted
 from batchupdate.validator.checks.suspicious_text import harmless, level_of, suspicions, trimmed, trimmed_suspicion
 from batchupdate.validator.columns.transforms import transformed
@@ -52,6 +52,8 @@ class CellText:
 
     def _checked(self, batch: Batch, mapped: MappedColumn, column: Sequence[str], kind: Kind) -> Sequence[str]:
         """One column's cells as they are to be checked; the same object if nothing changed."""
+        if kind == "other" and ShownText in set(map(type, column)):
+            column = [cell.number if isinstance(cell, ShownText) else cell for cell in column]
         if mapped.transforms:
             cells = zip(batch.rows, column, strict=True)
             column = [_transformed(row, mapped, cell, batch.problems) for row, cell in cells]

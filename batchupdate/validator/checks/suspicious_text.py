@@ -30,6 +30,7 @@ LEVELS: dict[str, tuple[Level, Level, Level]] = {
     "invisible_character": (Level.ERROR, Level.ERROR, Level.WARNING),
     "formula": (Level.ERROR, Level.ERROR, Level.WARNING),
     "number_rounded": (Level.ERROR, Level.WARNING, Level.WARNING),
+    "number_format": (Level.ERROR, Level.WARNING, Level.WARNING),
     "trimmed": (Level.ERROR, Level.WARNING, Level.WARNING),
     "repeated_header": (Level.ERROR, Level.ERROR, Level.WARNING),
     "total_row": (Level.ERROR, Level.WARNING, Level.WARNING),

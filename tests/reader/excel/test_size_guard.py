@@ -46,7 +46,7 @@ def test_a_part_that_is_larger_than_it_says_is_refused(refused: Callable[..., st
     content = bytearray(out.getvalue())
     at = content.rindex(b"xl/sharedStrings.xml") - 46
     content[at + 24 : at + 28] = (500).to_bytes(4, "little")
-    assert "damaged Excel workbook" in refused(bytes(content), "a.xlsx")
+    assert "damaged workbook" in refused(bytes(content), "a.xlsx")
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,11 @@ def test_a_workbook_that_is_cut_off_is_refused(refused: Callable[..., str], shar
 
 
 def test_a_workbook_with_a_changed_part_is_refused(refused: Callable[..., str]) -> None:
-    assert "damaged Excel workbook" in refused(with_sheet('<row r="1"><c r="A1"><v>1</v></d></row>'), "a.xlsx")
+    assert "damaged workbook" in refused(with_sheet('<row r="1"><c r="A1"><v>1</v></d></row>'), "a.xlsx")
     content = bytearray(book(("s", TABLE)))
     at = content.index(b"xl/worksheets/sheet1.xml") + 60
     content[at : at + 9] = b"\xff" * 9
-    assert "damaged Excel workbook" in refused(bytes(content), "a.xlsx")
+    assert "damaged workbook" in refused(bytes(content), "a.xlsx")
 
 
 def test_cells_without_addresses_are_read_in_their_order(read: Callable[..., Any]) -> None:
@@ -115,7 +115,7 @@ def test_dates_are_those_that_excel_shows_in_both_date_systems(
         (12.5, "#,##0.00 [$€-407]", "12.5"),
         (1234567.0, "[Red]#,##0", "1234567"),
         (45000, "@", "45000"),
-        (3, '0 "days"', "3"),
+        (3, '0 "days"', "3 days"),
     ]
     with xlsxwriter.Workbook(out, {"date_1904": date_1904}) as made:
         sheet = made.add_worksheet()

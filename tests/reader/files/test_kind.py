@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from workbooks import book, ole2
 
+from batchupdate.errors import InputError
+from batchupdate.reader.files.kind import refuse_password
+
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable
@@ -46,14 +49,14 @@ OLE2 = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
         (zipped("a.csv", "b.csv"), "a.zip", "a ZIP archive with 2 files (a.csv, b.csv); exactly one table can be read"),
         (zipped(), "a.zip", "an empty ZIP archive"),
         (zipped("word/document.xml"), "a.docx", "a Word document"),
-        (zipped("mimetype", "content.xml"), "a.ods", "damaged Excel workbook"),
-        (zipped("xl/workbook.bin"), "a.xlsb", "damaged Excel workbook"),
+        (zipped("mimetype", "content.xml"), "a.ods", "damaged workbook"),
+        (zipped("xl/workbook.bin"), "a.xlsb", "damaged workbook"),
         (zipped("xl/workbook.xml"), "a.csv", "is an Excel workbook, although its name ends in .csv"),
-        (zipped("xl/workbook.xml"), "a.xlsx", "damaged Excel workbook"),
+        (zipped("xl/workbook.xml"), "a.xlsx", "damaged workbook"),
         (b"PK\x03\x04 and then nothing", "a.csv", "damaged workbook or ZIP archive"),
         (b"PK\x03\x04 and then nothing", "a.xlsx", "damaged workbook"),
         (OLE2, "a.tsv", "is an Excel workbook, although its name ends in .tsv"),
-        (OLE2, "a.xls", "damaged Excel workbook"),
+        (OLE2, "a.xls", "damaged workbook"),
         (ole2(WordDocument=b"x"), "a.xls", "a Word document"),
         (b"id,name\n1,A\n", "a.xlsx", "is no Excel workbook, although its name ends in .xlsx"),
         (b"\xef\xbb\xbf <HTML><table>", "a.xls", "a web page (HTML)"),
@@ -83,3 +86,10 @@ def damaged(rng: random.Random, content: bytes) -> bytes:
     if rng.random() < 0.1:
         changed += rng.randbytes(50)
     return bytes(changed)
+
+
+@pytest.mark.parametrize("name", ["a.ods", "a.xlsx"])
+def test_what_is_said_of_a_protected_workbook_names_the_way_out_of_libreoffice_too(name: str) -> None:
+    with pytest.raises(InputError, match=r"In Excel: .*; in LibreOffice: ") as caught:
+        refuse_password(name)
+    assert caught.value.message == f"{name} is protected with a password, so it can't be read."
