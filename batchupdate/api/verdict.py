@@ -1,8 +1,9 @@
 """What a reply means, and how long to wait: pure functions, a table, and nothing that sends or sleeps.
 
 The table follows RFC 9110 (what a status says) and RFC 5789 (a PATCH may be repeated only where its target says that
-repeating is safe). A status that the table does not know is an answer, and an answer is never repeated. A target can
-override entries (`statuses`), and name replies that mean "slow down" (`throttle`).
+repeating is safe). A status below 500 that the table does not know is an answer, and an answer is never repeated; one
+from 500 on is taken for a 500, and one beyond 599 too (RFC 9110, section 15). A target can override entries
+(`statuses`), and name replies that mean "slow down" (`throttle`).
 """
 
 from __future__ import annotations
@@ -39,20 +40,28 @@ class Meaning:
 REFUSED = Meaning(Action.DONE, Outcome.FAILED)
 CONFIRMED = Meaning(Action.DONE, Outcome.UPDATED)
 THROTTLED = Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED)
+TRIED = Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True)
+"""The server, or a gateway before it, gave up at a point that it does not name: 520 to 599 of gateways among them."""
 
 TABLE: Mapping[int, Meaning] = {
     202: Meaning(Action.DONE, Outcome.ACCEPTED),
     207: REFUSED,  # Multi-Status holds successes and failures: no plain success
     401: Meaning(Action.STOP, Outcome.FAILED),
     407: Meaning(Action.STOP, Outcome.FAILED),
-    408: Meaning(Action.REPEAT, Outcome.FAILED),  # RFC 9110, 15.5.9: the server did not get the whole request
+    408: TRIED,  # RFC 9110, 15.5.9: the whole request did not arrive; but gateways send it when their server is slow
     412: Meaning(Action.DONE, Outcome.CONFLICT),
-    425: Meaning(Action.REPEAT, Outcome.FAILED),  # RFC 8470, 5.2: the server did not process it
+    425: TRIED,  # RFC 8470, 5.2: not processed, as it came in early data; we send none, so it means something else
     429: THROTTLED,  # RFC 6585, 4
-    500: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
-    502: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
+    460: TRIED,  # a load balancer (AWS) stopped waiting
+    499: TRIED,  # a gateway (nginx) stopped waiting
+    501: REFUSED,
     503: THROTTLED,  # with Retry-After; without, see _meaning
-    504: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
+    505: REFUSED,
+    506: REFUSED,
+    507: REFUSED,  # RFC 4918, 11.5: the record can't be stored
+    508: REFUSED,
+    510: REFUSED,
+    511: REFUSED,  # RFC 6585, 6: a network that wants a login intercepted the request
 }
 
 FAULTS: Mapping[FaultKind, Meaning] = {
@@ -144,7 +153,7 @@ def _is_plain_success(status: int, policy: Policy) -> bool:
 
 def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
     rule = policy.statuses.get(status)
-    default = TABLE.get(status, CONFIRMED if 200 <= status < 300 else REFUSED)  # noqa: PLR2004 - 2xx
+    default = TABLE.get(status) or _default(status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE and wait_s is None:
         # Without a Retry-After nothing says that the request was turned away unread.
         default = Meaning(Action.HOLD, Outcome.FAILED, ambiguous=True)
@@ -153,8 +162,16 @@ def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
     meaning = _OVERRIDES[rule.action] if rule.action else default
     outcome = rule.outcome or meaning.outcome
     # An answer from 500 on does not say that nothing happened; its repetition needs a repeatable target all the same.
-    unsure = status >= HTTPStatus.INTERNAL_SERVER_ERROR if rule.action == "repeat" else meaning.ambiguous
+    server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    unsure = server_error or default.ambiguous if rule.action == "repeat" else meaning.ambiguous
     return replace(meaning, outcome=outcome, ambiguous=unsure)
+
+
+def _default(status: int) -> Meaning:
+    """What a status means that the table does not know; by its class (RFC 9110, section 15)."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TRIED
+    return CONFIRMED if 200 <= status < 300 else REFUSED  # noqa: PLR2004 - 2xx
 
 
 def _wait_without_header_s(
