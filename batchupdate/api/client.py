@@ -15,6 +15,7 @@ from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
+from batchupdate.api.connection import MAX_HEADER, MAX_HEADERS, Connector, TwoRepliesError
 from batchupdate.api.proxy import checked_proxy, proxy_from_environment
 from batchupdate.model import Fault, FaultKind, Reply
 from batchupdate.util.version import __version__
@@ -35,7 +36,6 @@ MAX_BODY = 65_536
 MAX_RECORD = 4 << 20
 """The same for a record that is read."""
 
-KEEPALIVE_S = 15.0
 DNS_CACHE_S = 60
 RENEWED_EVERY_S = 600.0
 """A connection in steady use would never look at the DNS again, and an API that has moved would be missed for days."""
@@ -116,9 +116,10 @@ class Client:
         return aiohttp.ClientSession(
             headers=_HEADERS,
             timeout=self._timeout,
-            connector=aiohttp.TCPConnector(
-                limit=self._concurrency, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=DNS_CACHE_S
-            ),
+            connector=Connector(self._concurrency, DNS_CACHE_S),
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            max_headers=MAX_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             proxy=self._proxy,
@@ -341,6 +342,9 @@ def _kind_of(error: BaseException, host: str) -> tuple[FaultKind, str]:  # noqa:
             return FaultKind.CONNECT, f"no connection to {host}: timed out"
         case TimeoutError():
             return FaultKind.TIMEOUT, "no answer in time; it may or may not have been applied"
+        case TwoRepliesError():
+            message = "two answers came to one request, and which one is its own is unclear"
+            return FaultKind.LOST, f"{message}; the change may or may not have been applied"
         case aiohttp.ClientResponseError():
             return FaultKind.LOST, "the answer is not HTTP; the change may or may not have been applied"
         case _:
