@@ -43,6 +43,7 @@ RENEWED_EVERY_S = 600.0
 CONNECT_SHARE = 0.9
 SWEEP_EVERY_S = 0.25
 _OK = int(HTTPStatus.OK)
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 _TRIED = "3.14."
 _HEADERS = {
     "User-Agent": f"batchupdate/{__version__}",
@@ -64,6 +65,7 @@ class Client:
         concurrency: how many connections may be open at once.
         clock: where durations come from.
         secrets: blotted out of everything that comes back.
+        keep_bodies: whether the reply to a change has its body even for a plain success.
 
     Raises:
         ConfigError: the proxy is none that we can use.
@@ -79,8 +81,10 @@ class Client:
         concurrency: int,
         clock: Clock,
         secrets: Secrets,
+        keep_bodies: bool = False,
     ) -> None:
         self._base_url = base_url
+        self._keep_bodies = keep_bodies
         self._base = URL(base_url, encoded=True)
         self._host = urlsplit(base_url).hostname or ""
         self._method = method
@@ -169,7 +173,7 @@ class Client:
                 # aiohttp sends a PUT or a GET again by itself when a connection breaks; that is ours to judge.
                 middlewares=_BREAK_OFF if method in _REPEATED_BY_AIOHTTP else (),
             )
-            content = self._secrets.redact_bytes(await _read(response, method, most))
+            content = self._secrets.redact_bytes(await self._read(response, method, most))
         except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
             return self._fault(error, self._clock.monotonic() - started)
         except asyncio.CancelledError as error:
@@ -183,6 +187,30 @@ class Client:
         finally:
             del self._open[exchange]
         return Reply(response.status, self._clean(response.headers), content, self._clock.monotonic() - started)
+
+    async def _read(self, response: aiohttp.ClientResponse, method: str, most: int) -> bytes:
+        """The body up to `most` bytes; that of a plain success of a change is dropped, unless it is a web page or such.
+
+        What was read counts even if the rest never comes: the status stands already.
+        """
+        plain = response.status == _OK and method != "GET" and not self._keep_bodies
+        if plain and response.content.is_eof():
+            return _markup(response.content.read_nowait(most))
+        if self._keep_bodies:
+            most = max(most, MAX_RECORD)
+        content = bytearray()
+        try:
+            if response.content_length is not None and response.content_length <= most:
+                whole = await response.read()
+                return _markup(whole) if plain else whole
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) >= most:
+                    response.close()  # the rest is not worth waiting for, and the connection can't be used again
+                    break
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            response.close()
+        return _markup(bytes(content[:most])) if plain else bytes(content[:most])
 
     def _url(self, path: str) -> URL:
         if "?" in path or self._base.raw_path != "/":
@@ -224,27 +252,9 @@ class Client:
         return Fault(kind, self._secrets.redact(text), duration_s)
 
 
-async def _read(response: aiohttp.ClientResponse, method: str, most: int) -> bytes:
-    """The body up to `most` bytes; that of a plain success of a change is dropped.
-
-    What was read counts even if the rest never comes: the status stands already.
-    """
-    plain = response.status == _OK and method != "GET"  # has nothing to tell
-    if plain and response.content.is_eof():
-        return b""
-    content = bytearray()
-    try:
-        if response.content_length is not None and response.content_length <= most:
-            whole = await response.read()
-            return b"" if plain else whole
-        async for chunk in response.content.iter_any():
-            content += chunk
-            if len(content) >= most:
-                response.close()  # the rest is not worth waiting for, and the connection can't be used again
-                break
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        response.close()
-    return b"" if plain else bytes(content[:most])
+def _markup(body: bytes) -> bytes:
+    """A body that begins as HTML and XML do; the others say nothing beyond their status."""
+    return body if body[:100].lstrip(_BLANK).startswith(b"<") else b""
 
 
 class _Exchange:

@@ -59,6 +59,9 @@ class OneReply(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came: a part of the reply, or what nobody asked for."""
+        if not data:  # none came: aiohttp lets its parser take up what it has
+            super().data_received(data)
+            return
         if self._replies and (self._payload is None or self._payload.is_eof()):
             self.abort()
             return

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.error_message import error_sentence
 from batchupdate.api.rate_limit_headers import MAX_WAIT_S, Signals
+from batchupdate.api.success import Doubt, doubt_about, is_web_page
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Verdict
 from batchupdate.targets import Limits
 
@@ -95,6 +96,7 @@ _SAYS: Mapping[int, str] = {
 class Policy:
     """What the judge must know of the target: see `Target` for the meaning of each.
 
+    `changes` is whether the requests are changes: only then a success has to prove itself by its body (see `success`).
     `signals` reads the replies' headers as the target's `limits` say.
     """
 
@@ -104,6 +106,8 @@ class Policy:
     max_wait_s: float = MAX_WAIT_S
     throttle: Sequence[ThrottleRule] = ()
     limits: Limits = field(default_factory=Limits)
+    success: str | None = None
+    changes: bool = True
     signals: Signals = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -112,7 +116,15 @@ class Policy:
     @classmethod
     def of(cls, target: Target, max_wait_s: float) -> Policy:
         """The policy that a target declares; no reply makes us wait longer than `max_wait_s` seconds."""
-        return cls(target.repeatable, target.statuses, target.errors.paths, max_wait_s, target.throttle, target.limits)
+        return cls(
+            target.repeatable,
+            target.statuses,
+            target.errors.paths,
+            max_wait_s,
+            target.throttle,
+            target.limits,
+            target.success,
+        )
 
 
 _UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
@@ -122,17 +134,20 @@ def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) ->
     """What one reply or fault means, and what to do next; `now` is asked for replies that carry no `Date`."""
     if isinstance(answer, Fault):
         meaning, wait, message = FAULTS[answer.kind], None, answer.message
-    elif _is_plain_success(answer.status, policy):
+    elif _is_plain_success(answer, policy):
         return _UPDATED
     else:
         rule = next((rule for rule in policy.throttle if rule.matches(answer)), None)
         wait = policy.signals.wait_s(answer.headers, now)
         meaning = THROTTLED if rule else _meaning(answer.status, policy, wait)
+        means = ""
+        if policy.changes and meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
+            meaning, means = _examined(answer, meaning, policy)
         if meaning.action is Action.DONE and meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
             return Verdict(meaning.action, meaning.outcome)
         if meaning.action is Action.HOLD and wait is None:
             wait = _wait_without_header_s(answer, rule, policy, now)
-        message = _sentence(answer, policy, rule)
+        message = _sentence(answer, policy, rule, means)
     if meaning.ambiguous and not policy.repeatable:
         may = "" if isinstance(answer, Fault) else "it may have been applied; "
         message = f"{message}; {may}it is not sent again, because the target does not declare that repeating is safe"
@@ -146,9 +161,11 @@ def _uncertain_outcome(answer: Reply | Fault, policy: Policy) -> Outcome:
     return rule.outcome if rule and rule.outcome else Outcome.UNKNOWN
 
 
-def _is_plain_success(status: int, policy: Policy) -> bool:
+def _is_plain_success(reply: Reply, policy: Policy) -> bool:
     """Nearly all replies are, and need no more than this."""
-    return 200 <= status < 300 and status not in TABLE and status not in policy.statuses  # noqa: PLR2004 - 2xx
+    if not 200 <= reply.status < 300 or reply.status in TABLE or reply.status in policy.statuses:  # noqa: PLR2004 - 2xx
+        return False
+    return not policy.changes or (policy.success is None and not is_web_page(reply))
 
 
 def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
@@ -165,6 +182,20 @@ def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
     server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     unsure = server_error or default.ambiguous if rule.action == "repeat" else meaning.ambiguous
     return replace(meaning, outcome=outcome, ambiguous=unsure)
+
+
+def _examined(reply: Reply, meaning: Meaning, policy: Policy) -> tuple[Meaning, str]:
+    """What a reply means whose status is that of a success, and why it is none after all, if so."""
+    rule = policy.statuses.get(reply.status)
+    if rule is not None and rule.action == "done":
+        return meaning, ""
+    match doubt_about(reply, policy.success):
+        case None:
+            return meaning, ""
+        case Doubt(sentence, refused=True):
+            return REFUSED, sentence
+        case Doubt(sentence):
+            return Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True), sentence
 
 
 def _default(status: int) -> Meaning:
@@ -188,8 +219,8 @@ def _wait_without_header_s(
     return min(rule.wait_s, policy.max_wait_s)
 
 
-def _sentence(reply: Reply, policy: Policy, throttle: ThrottleRule | None) -> str:
-    means = _means(reply, policy, throttle)
+def _sentence(reply: Reply, policy: Policy, throttle: ThrottleRule | None, means: str) -> str:
+    means = means or _means(reply, policy, throttle)
     own = error_sentence(reply.body, policy.error_paths)
     return f"{reply.status} {means}" + (f": {own}" if own and own.lower() not in means.lower() else "")
 

@@ -81,6 +81,7 @@ async def work_off(
         concurrency=job.concurrency,
         clock=clock,
         secrets=job.secrets,
+        keep_bodies=target.success is not None,
     )
 
     def heard() -> Session:
@@ -152,7 +153,7 @@ class _Line:
             sink=sink,
             turns=self._limiter,
             send=send,
-            judge=_judge_of(self._policy, job),
+            judge=_judge_of(self._policy if total is not None else replace(self._policy, changes=False), job),
             listen=self._listen if job.rate.auto else None,
             delay=delay_s,
             rules=self._rules

@@ -20,6 +20,7 @@ from batchupdate.targets.column_names import check_column_names
 from batchupdate.targets.current_record import Read
 from batchupdate.targets.fields import FieldRule, check_paths, parts_of, paths_of
 from batchupdate.targets.ids import IdRule
+from batchupdate.targets.json_path import JsonPath
 from batchupdate.targets.listing import Listing
 from batchupdate.targets.replies import Errors, StatusRule
 from batchupdate.targets.request_headers import check_headers, idempotency_key
@@ -42,6 +43,9 @@ class Target(Strict):
     `rate`, `burst` and `concurrency` are the defaults where the user says nothing; `max_rate` is the ceiling of the
     rate `auto`.
 
+    `success` is a test (JMESPath) that is true in the body of a success, for an API that reports failures with a status
+    of 2xx. Only a 2xx with a body is tested.
+
     `idempotency_header` is the header in which the API wants one key per row, the same for all its attempts. The key
     goes out as it is; `idempotency_quoted` puts it in quotes, as draft-ietf-httpapi-idempotency-key-header-07 has it
     (section 2.1, a structured-field string), which few APIs follow.
@@ -62,6 +66,7 @@ class Target(Strict):
     read: Read | None = None
     list: Listing | None = None
     errors: Errors = Errors()
+    success: JsonPath | None = None
     statuses: dict[Annotated[int, Field(ge=100, le=999)], StatusRule] = Field(default={})
     throttle: tuple[ThrottleRule, ...] = Field(default=(), strict=False)
     limits: Limits = Limits()

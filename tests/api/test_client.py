@@ -90,7 +90,10 @@ async def test_a_password_in_netrc_never_takes_the_keys_place(tmp_path: Path, mo
 
 
 async def test_connections_are_renewed_now_and_then_so_that_an_api_may_move(clock: FakeClock) -> None:
-    async with serving(OK) as server, client_of(server.url, clock=clock, timeout=60.0) as client:
+    async with (
+        serving(OK.replace(b"OK\r\n", b"OK\r\nKeep-Alive: timeout=60\r\n")) as server,
+        client_of(server.url, clock=clock, timeout=60.0) as client,
+    ):
         await client.send("/a", b"{}")
         await clock.advance(RENEWED_EVERY_S - 1)
         await client.send("/b", b"{}")

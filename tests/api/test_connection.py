@@ -165,6 +165,16 @@ async def test_a_connection_that_the_server_has_closed_is_not_used_again() -> No
         assert reply(await client.send("/2", b"{}")).status == 404
 
 
+@pytest.mark.parametrize("body", [b"{}", b"<a/>", b"x" * 300_000])
+@pytest.mark.parametrize("status", [200, 404])
+async def test_a_connection_whose_reply_was_read_is_used_again(status: int, body: bytes) -> None:
+    answer = b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(body)) + body
+    async with serving(answer) as server, client_of(server.url) as client:
+        for _ in range(3):
+            assert reply(await client.read("/", 1_000_000)).body == body
+        assert server.connections == 1
+
+
 async def test_the_connection_used_last_is_used_next_so_that_few_grow_old() -> None:
     async with serving(OK) as server, client_of(server.url) as client:
         await asyncio.gather(*(client.send(f"/{number}", b"{}") for number in range(3)))

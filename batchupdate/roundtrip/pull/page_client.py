@@ -148,7 +148,7 @@ def _policy(target: Target, settings: Settings) -> Policy:
         if status >= HTTPStatus.BAD_REQUEST
     }
     said = {status: StatusRule(means=means) for status, means in _SAYS.items()}
-    return replace(policy, repeatable=True, statuses=said | statuses)
+    return replace(policy, repeatable=True, changes=False, statuses=said | statuses)
 
 
 def _no_json(body: bytes) -> str:
