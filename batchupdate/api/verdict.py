@@ -133,12 +133,13 @@ _UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
 def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) -> Verdict:
     """What one reply or fault means, and what to do next; `now` is asked for replies that carry no `Date`."""
     if isinstance(answer, Fault):
-        meaning, wait, message = FAULTS[answer.kind], None, answer.message
+        meaning, wait, asked, message = FAULTS[answer.kind], None, None, answer.message
     elif _is_plain_success(answer, policy):
         return _UPDATED
     else:
         rule = next((rule for rule in policy.throttle if rule.matches(answer)), None)
-        wait = policy.signals.wait_s(answer.headers, now)
+        asked = policy.signals.asked_s(answer.headers, now)
+        wait = None if asked is None else min(asked, policy.max_wait_s)
         meaning = THROTTLED if rule else _meaning(answer.status, policy, wait)
         means = ""
         if policy.changes and meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
@@ -152,7 +153,7 @@ def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) ->
         may = "" if isinstance(answer, Fault) else "it may have been applied; "
         message = f"{message}; {may}it is not sent again, because the target does not declare that repeating is safe"
         return Verdict(Action.DONE, _uncertain_outcome(answer, policy), message)
-    return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous)
+    return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous, asked)
 
 
 def _uncertain_outcome(answer: Reply | Fault, policy: Policy) -> Outcome:

@@ -230,6 +230,13 @@ def test_a_replys_wait_goes_along_with_its_verdict() -> None:
     assert verdict(500, retry_after="9").wait_s == 9.0
 
 
+def test_what_a_reply_asks_for_is_known_beyond_the_longest_wait() -> None:
+    policy = Policy(repeatable=True, max_wait_s=5.0)
+    found = verdict(429, policy, retry_after="86400")
+    assert (found.wait_s, found.asked_s) == (5.0, 86400.0)
+    assert verdict(429, policy).asked_s is None
+
+
 LEGACY = {"x_ratelimit_limit": "100", "x_ratelimit_remaining": "0", "x_ratelimit_reset": "30"}
 
 
