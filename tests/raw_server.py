@@ -29,6 +29,7 @@ def client_of(
     method: str = "PATCH",
     headers: Mapping[str, str] | None = None,
     clock: FakeClock | None = None,
+    change_headers: Mapping[str, str] | None = None,
     **settings: float | str,
 ) -> Client:
     return Client(
@@ -39,6 +40,7 @@ def client_of(
         concurrency=4,
         clock=clock or SystemClock(),
         secrets=Secrets([SecretStr(KEY)]),
+        change_headers=change_headers,
     )
 
 

@@ -49,7 +49,6 @@ _HEADERS = {
     "User-Agent": f"batchupdate/{__version__}",
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # replies are small, and a packed one could unfold to anything
-    "Content-Type": "application/json",
 }
 _REPEATED_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
@@ -65,13 +64,14 @@ class Client:
         concurrency: how many connections may be open at once.
         clock: where durations come from.
         secrets: blotted out of everything that comes back.
+        change_headers: sent with changes alone, beside those that all have.
         keep_bodies: whether the reply to a change has its body even for a plain success.
 
     Raises:
         ConfigError: the proxy is none that we can use.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all it works with, by name
         self,
         base_url: str,
         method: str,
@@ -81,6 +81,7 @@ class Client:
         concurrency: int,
         clock: Clock,
         secrets: Secrets,
+        change_headers: Mapping[str, str] | None = None,
         keep_bodies: bool = False,
     ) -> None:
         self._base_url = base_url
@@ -90,8 +91,11 @@ class Client:
         self._method = method
         self._clock = clock
         self._secrets = secrets
-        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._read_headers: CIMultiDict[str] = CIMultiDict()
         for name, value in headers.items():
+            self._read_headers[name] = value
+        self._headers = CIMultiDict({"Content-Type": "application/json"})
+        for name, value in {**headers, **(change_headers or {})}.items():
             self._headers[name] = value
         self._patience = settings.timeout
         self._open: dict[_Exchange, None] = {}
@@ -153,7 +157,7 @@ class Client:
 
     async def read(self, path: str, most: int = MAX_RECORD) -> Reply | Fault:
         """Asks for a record as it is now, or for a list of them (GET); the reply has its body, up to `most` bytes."""
-        return await self._exchange("GET", path, b"", self._headers, most)
+        return await self._exchange("GET", path, b"", self._read_headers, most)
 
     async def _exchange(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int = MAX_BODY
@@ -167,7 +171,7 @@ class Client:
             response = await self._session.request(
                 method,
                 self._url(path),
-                data=body,
+                data=body or None,
                 headers=headers,  # not the session's own: aiohttp gives those to the proxy too
                 allow_redirects=False,
                 # aiohttp sends a PUT or a GET again by itself when a connection breaks; that is ours to judge.
@@ -286,8 +290,8 @@ class _OneWrite(aiohttp.ClientRequest):
     was tried with only.
     """
 
-    def __init__(self, method: str, url: URL, *, data: bytes, **others: Any) -> None:  # noqa: ANN401 - aiohttp's own
-        self._content = data
+    def __init__(self, method: str, url: URL, *, data: bytes | None, **others: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        self._content = data or b""
         super().__init__(method, url, **others)
 
     def update_headers(self, headers: LooseHeaders | None) -> None:

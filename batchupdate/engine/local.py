@@ -76,11 +76,12 @@ async def work_off(
     client = Client(
         job.base_url,
         target.method,
-        {**target.headers, **await target.auth.strategy(job.key).headers()},
+        {**target.read_headers, **await target.auth.strategy(job.key).headers()},
         settings,
         concurrency=job.concurrency,
         clock=clock,
         secrets=job.secrets,
+        change_headers=target.change_headers,
         keep_bodies=target.success is not None,
     )
 

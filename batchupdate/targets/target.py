@@ -23,7 +23,7 @@ from batchupdate.targets.ids import IdRule
 from batchupdate.targets.json_path import JsonPath
 from batchupdate.targets.listing import Listing
 from batchupdate.targets.replies import Errors, StatusRule
-from batchupdate.targets.request_headers import check_headers, idempotency_key
+from batchupdate.targets.request_headers import check_headers, for_changes_only, idempotency_key
 from batchupdate.targets.row_rules import AnyOf, check_rules
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
@@ -123,6 +123,17 @@ class Target(Strict):
     @cached_property
     def _template(self) -> UrlTemplate:
         return UrlTemplate(self.path)
+
+    @property
+    def read_headers(self) -> dict[str, str]:
+        """The declared headers that go out with every request, reads too."""
+        return {name: value for name, value in self.headers.items() if not for_changes_only(name)}
+
+    @property
+    def change_headers(self) -> dict[str, str]:
+        """The headers that go out with changes alone."""
+        own = {name: value for name, value in self.headers.items() if for_changes_only(name)}
+        return {**own, "Content-Type": self.body.content_type}
 
     @property
     def path_variables(self) -> tuple[str, ...]:

@@ -55,12 +55,18 @@ async def test_a_request_goes_out_as_it_was_given() -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
-@pytest.mark.parametrize("name", ["Content-Type", "content-type", "CONTENT-TYPE"])
-async def test_a_targets_own_header_takes_the_place_of_ours_whatever_its_case(name: str) -> None:
-    async with serving(OK) as server, client_of(server.url, headers={name: "application/merge-patch+json"}) as client:
+async def test_headers_of_changes_take_the_place_of_ours_and_stay_away_from_reads() -> None:
+    own = {"content-type": "application/merge-patch+json", "If-Match": "*"}
+    async with serving(OK) as server, client_of(server.url, change_headers=own) as client:
         await client.send("/", b"{}")
-    types = [line for line in server.heads[0].split(b"\r\n") if line.lower().startswith(b"content-type")]
-    assert [line.split(b": ")[1] for line in types] == [b"application/merge-patch+json"]
+        await client.read("/")
+    change, read = (head.lower().split(b"\r\n") for head in server.heads)
+    assert [line for line in change if line.startswith(b"content-type")] == [
+        b"content-type: application/merge-patch+json"
+    ]
+    assert b"if-match: *" in change
+    assert not [line for line in read if line.startswith((b"content-type", b"if-match"))]
+    assert f"authorization: bearer {KEY}".encode() in read
 
 
 async def test_requests_share_a_connection_and_no_cookies_are_kept() -> None:

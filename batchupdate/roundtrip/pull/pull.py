@@ -102,7 +102,7 @@ async def pull_records(
     rate = rate_of(target, settings)
     burst = settings.burst or target.burst
     limiter = Limiter(rate, burst, clock, delay_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
-    headers = {**target.headers, **await target.auth.strategy(key).headers()}
+    headers = {**target.read_headers, **await target.auth.strategy(key).headers()}
     client = Client(pager.origin, "GET", headers, settings, concurrency=1, clock=clock, secrets=secrets)
     with atomic_file(path, force=force) as beside:
         async with client:
