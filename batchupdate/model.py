@@ -254,8 +254,8 @@ class Verdict:
     """What one reply or fault means.
 
     `outcome` is the row's outcome if nothing further is tried. `message` is a sentence for the user, empty for a
-    success. `wait_s` is the wait the API asked for, in seconds, or None where it named none. `ambiguous` is whether the
-    request may have been applied all the same.
+    success. `wait_s` is the wait the API asked for, in seconds and capped, or None where it named none; `asked_s` is
+    the same without the cap. `ambiguous` is whether the request may have been applied all the same.
     """
 
     action: Action
@@ -263,6 +263,7 @@ class Verdict:
     message: str = ""
     wait_s: float | None = None
     ambiguous: bool = False
+    asked_s: float | None = None
 
 
 class Result(NamedTuple):

@@ -15,6 +15,7 @@ from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 from yarl import URL
 
+from batchupdate.api.connection import MAX_HEADER, MAX_HEADERS, Connector, TwoRepliesError
 from batchupdate.api.proxy import checked_proxy, proxy_from_environment
 from batchupdate.model import Fault, FaultKind, Reply
 from batchupdate.util.version import __version__
@@ -35,7 +36,6 @@ MAX_BODY = 65_536
 MAX_RECORD = 4 << 20
 """The same for a record that is read."""
 
-KEEPALIVE_S = 15.0
 DNS_CACHE_S = 60
 RENEWED_EVERY_S = 600.0
 """A connection in steady use would never look at the DNS again, and an API that has moved would be missed for days."""
@@ -43,12 +43,12 @@ RENEWED_EVERY_S = 600.0
 CONNECT_SHARE = 0.9
 SWEEP_EVERY_S = 0.25
 _OK = int(HTTPStatus.OK)
+_BLANK = b"\xef\xbb\xbf \t\r\n"
 _TRIED = "3.14."
 _HEADERS = {
     "User-Agent": f"batchupdate/{__version__}",
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # replies are small, and a packed one could unfold to anything
-    "Content-Type": "application/json",
 }
 _REPEATED_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
@@ -64,12 +64,14 @@ class Client:
         concurrency: how many connections may be open at once.
         clock: where durations come from.
         secrets: blotted out of everything that comes back.
+        change_headers: sent with changes alone, beside those that all have.
+        keep_bodies: whether the reply to a change has its body even for a plain success.
 
     Raises:
         ConfigError: the proxy is none that we can use.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all it works with, by name
         self,
         base_url: str,
         method: str,
@@ -79,15 +81,21 @@ class Client:
         concurrency: int,
         clock: Clock,
         secrets: Secrets,
+        change_headers: Mapping[str, str] | None = None,
+        keep_bodies: bool = False,
     ) -> None:
         self._base_url = base_url
+        self._keep_bodies = keep_bodies
         self._base = URL(base_url, encoded=True)
         self._host = urlsplit(base_url).hostname or ""
         self._method = method
         self._clock = clock
         self._secrets = secrets
-        self._headers: CIMultiDict[str] = CIMultiDict()
+        self._read_headers: CIMultiDict[str] = CIMultiDict()
         for name, value in headers.items():
+            self._read_headers[name] = value
+        self._headers = CIMultiDict({"Content-Type": "application/json"})
+        for name, value in {**headers, **(change_headers or {})}.items():
             self._headers[name] = value
         self._patience = settings.timeout
         self._open: dict[_Exchange, None] = {}
@@ -116,9 +124,10 @@ class Client:
         return aiohttp.ClientSession(
             headers=_HEADERS,
             timeout=self._timeout,
-            connector=aiohttp.TCPConnector(
-                limit=self._concurrency, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=DNS_CACHE_S
-            ),
+            connector=Connector(self._concurrency, DNS_CACHE_S),
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            max_headers=MAX_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             proxy=self._proxy,
@@ -148,7 +157,7 @@ class Client:
 
     async def read(self, path: str, most: int = MAX_RECORD) -> Reply | Fault:
         """Asks for a record as it is now, or for a list of them (GET); the reply has its body, up to `most` bytes."""
-        return await self._exchange("GET", path, b"", self._headers, most)
+        return await self._exchange("GET", path, b"", self._read_headers, most)
 
     async def _exchange(
         self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int = MAX_BODY
@@ -162,13 +171,13 @@ class Client:
             response = await self._session.request(
                 method,
                 self._url(path),
-                data=body,
+                data=body or None,
                 headers=headers,  # not the session's own: aiohttp gives those to the proxy too
                 allow_redirects=False,
                 # aiohttp sends a PUT or a GET again by itself when a connection breaks; that is ours to judge.
                 middlewares=_BREAK_OFF if method in _REPEATED_BY_AIOHTTP else (),
             )
-            content = self._secrets.redact_bytes(await _read(response, method, most))
+            content = self._secrets.redact_bytes(await self._read(response, method, most))
         except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
             return self._fault(error, self._clock.monotonic() - started)
         except asyncio.CancelledError as error:
@@ -182,6 +191,30 @@ class Client:
         finally:
             del self._open[exchange]
         return Reply(response.status, self._clean(response.headers), content, self._clock.monotonic() - started)
+
+    async def _read(self, response: aiohttp.ClientResponse, method: str, most: int) -> bytes:
+        """The body up to `most` bytes; that of a plain success of a change is dropped, unless it is a web page or such.
+
+        What was read counts even if the rest never comes: the status stands already.
+        """
+        plain = response.status == _OK and method != "GET" and not self._keep_bodies
+        if plain and response.content.is_eof():
+            return _markup(response.content.read_nowait(most))
+        if self._keep_bodies:
+            most = max(most, MAX_RECORD)
+        content = bytearray()
+        try:
+            if response.content_length is not None and response.content_length <= most:
+                whole = await response.read()
+                return _markup(whole) if plain else whole
+            async for chunk in response.content.iter_any():
+                content += chunk
+                if len(content) >= most:
+                    response.close()  # the rest is not worth waiting for, and the connection can't be used again
+                    break
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            response.close()
+        return _markup(bytes(content[:most])) if plain else bytes(content[:most])
 
     def _url(self, path: str) -> URL:
         if "?" in path or self._base.raw_path != "/":
@@ -223,27 +256,9 @@ class Client:
         return Fault(kind, self._secrets.redact(text), duration_s)
 
 
-async def _read(response: aiohttp.ClientResponse, method: str, most: int) -> bytes:
-    """The body up to `most` bytes; that of a plain success of a change is dropped.
-
-    What was read counts even if the rest never comes: the status stands already.
-    """
-    plain = response.status == _OK and method != "GET"  # has nothing to tell
-    if plain and response.content.is_eof():
-        return b""
-    content = bytearray()
-    try:
-        if response.content_length is not None and response.content_length <= most:
-            whole = await response.read()
-            return b"" if plain else whole
-        async for chunk in response.content.iter_any():
-            content += chunk
-            if len(content) >= most:
-                response.close()  # the rest is not worth waiting for, and the connection can't be used again
-                break
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        response.close()
-    return b"" if plain else bytes(content[:most])
+def _markup(body: bytes) -> bytes:
+    """A body that begins as HTML and XML do; the others say nothing beyond their status."""
+    return body if body[:100].lstrip(_BLANK).startswith(b"<") else b""
 
 
 class _Exchange:
@@ -275,8 +290,8 @@ class _OneWrite(aiohttp.ClientRequest):
     was tried with only.
     """
 
-    def __init__(self, method: str, url: URL, *, data: bytes, **others: Any) -> None:  # noqa: ANN401 - aiohttp's own
-        self._content = data
+    def __init__(self, method: str, url: URL, *, data: bytes | None, **others: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        self._content = data or b""
         super().__init__(method, url, **others)
 
     def update_headers(self, headers: LooseHeaders | None) -> None:
@@ -341,6 +356,9 @@ def _kind_of(error: BaseException, host: str) -> tuple[FaultKind, str]:  # noqa:
             return FaultKind.CONNECT, f"no connection to {host}: timed out"
         case TimeoutError():
             return FaultKind.TIMEOUT, "no answer in time; it may or may not have been applied"
+        case TwoRepliesError():
+            message = "two answers came to one request, and which one is its own is unclear"
+            return FaultKind.LOST, f"{message}; the change may or may not have been applied"
         case aiohttp.ClientResponseError():
             return FaultKind.LOST, "the answer is not HTTP; the change may or may not have been applied"
         case _:

@@ -121,8 +121,8 @@ class Signals:
             plan = self._remember(names)
         return _read(plan, headers, now) if plan is not None else ()
 
-    def wait_s(self, headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
-        """Seconds that a reply explicitly asks to wait, capped; None where it doesn't.
+    def asked_s(self, headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+        """Seconds that a reply explicitly asks to wait, however long; None where it doesn't.
 
         The target's own header comes first, if it has one, then `Retry-After`: whole seconds or an HTTP-date (RFC
         9110, section 10.2.3); decimals, other dates and seconds since 1970 are seen in the wild. What limits say of
@@ -133,6 +133,11 @@ class Signals:
             wait = _time_to(headers.get(self._wait.name.lower(), ""), self._wait.unit, headers, now)
         if wait is None and "retry-after" not in self._ignored:
             wait = _time_to(headers.get("retry-after", ""), "auto", headers, now)
+        return wait
+
+    def wait_s(self, headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:
+        """The same, capped: how long a single reply can make a run wait."""
+        wait = self.asked_s(headers, now)
         return None if wait is None else min(wait, self.max_wait_s)
 
     def renewal_s(self, headers: Mapping[str, str], now: Callable[[], datetime]) -> float | None:

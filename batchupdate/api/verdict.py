@@ -1,8 +1,9 @@
 """What a reply means, and how long to wait: pure functions, a table, and nothing that sends or sleeps.
 
 The table follows RFC 9110 (what a status says) and RFC 5789 (a PATCH may be repeated only where its target says that
-repeating is safe). A status that the table does not know is an answer, and an answer is never repeated. A target can
-override entries (`statuses`), and name replies that mean "slow down" (`throttle`).
+repeating is safe). A status below 500 that the table does not know is an answer, and an answer is never repeated; one
+from 500 on is taken for a 500, and one beyond 599 too (RFC 9110, section 15). A target can override entries
+(`statuses`), and name replies that mean "slow down" (`throttle`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.error_message import error_sentence
 from batchupdate.api.rate_limit_headers import MAX_WAIT_S, Signals
+from batchupdate.api.success import Doubt, doubt_about, is_web_page
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Verdict
 from batchupdate.targets import Limits
 
@@ -39,20 +41,28 @@ class Meaning:
 REFUSED = Meaning(Action.DONE, Outcome.FAILED)
 CONFIRMED = Meaning(Action.DONE, Outcome.UPDATED)
 THROTTLED = Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED)
+TRIED = Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True)
+"""The server, or a gateway before it, gave up at a point that it does not name: 520 to 599 of gateways among them."""
 
 TABLE: Mapping[int, Meaning] = {
     202: Meaning(Action.DONE, Outcome.ACCEPTED),
     207: REFUSED,  # Multi-Status holds successes and failures: no plain success
     401: Meaning(Action.STOP, Outcome.FAILED),
     407: Meaning(Action.STOP, Outcome.FAILED),
-    408: Meaning(Action.REPEAT, Outcome.FAILED),  # RFC 9110, 15.5.9: the server did not get the whole request
+    408: TRIED,  # RFC 9110, 15.5.9: the whole request did not arrive; but gateways send it when their server is slow
     412: Meaning(Action.DONE, Outcome.CONFLICT),
-    425: Meaning(Action.REPEAT, Outcome.FAILED),  # RFC 8470, 5.2: the server did not process it
+    425: TRIED,  # RFC 8470, 5.2: not processed, as it came in early data; we send none, so it means something else
     429: THROTTLED,  # RFC 6585, 4
-    500: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
-    502: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
+    460: TRIED,  # a load balancer (AWS) stopped waiting
+    499: TRIED,  # a gateway (nginx) stopped waiting
+    501: REFUSED,
     503: THROTTLED,  # with Retry-After; without, see _meaning
-    504: Meaning(Action.REPEAT, Outcome.FAILED, ambiguous=True),
+    505: REFUSED,
+    506: REFUSED,
+    507: REFUSED,  # RFC 4918, 11.5: the record can't be stored
+    508: REFUSED,
+    510: REFUSED,
+    511: REFUSED,  # RFC 6585, 6: a network that wants a login intercepted the request
 }
 
 FAULTS: Mapping[FaultKind, Meaning] = {
@@ -86,6 +96,7 @@ _SAYS: Mapping[int, str] = {
 class Policy:
     """What the judge must know of the target: see `Target` for the meaning of each.
 
+    `changes` is whether the requests are changes: only then a success has to prove itself by its body (see `success`).
     `signals` reads the replies' headers as the target's `limits` say.
     """
 
@@ -95,6 +106,8 @@ class Policy:
     max_wait_s: float = MAX_WAIT_S
     throttle: Sequence[ThrottleRule] = ()
     limits: Limits = field(default_factory=Limits)
+    success: str | None = None
+    changes: bool = True
     signals: Signals = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -103,7 +116,15 @@ class Policy:
     @classmethod
     def of(cls, target: Target, max_wait_s: float) -> Policy:
         """The policy that a target declares; no reply makes us wait longer than `max_wait_s` seconds."""
-        return cls(target.repeatable, target.statuses, target.errors.paths, max_wait_s, target.throttle, target.limits)
+        return cls(
+            target.repeatable,
+            target.statuses,
+            target.errors.paths,
+            max_wait_s,
+            target.throttle,
+            target.limits,
+            target.success,
+        )
 
 
 _UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
@@ -112,23 +133,27 @@ _UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
 def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) -> Verdict:
     """What one reply or fault means, and what to do next; `now` is asked for replies that carry no `Date`."""
     if isinstance(answer, Fault):
-        meaning, wait, message = FAULTS[answer.kind], None, answer.message
-    elif _is_plain_success(answer.status, policy):
+        meaning, wait, asked, message = FAULTS[answer.kind], None, None, answer.message
+    elif _is_plain_success(answer, policy):
         return _UPDATED
     else:
         rule = next((rule for rule in policy.throttle if rule.matches(answer)), None)
-        wait = policy.signals.wait_s(answer.headers, now)
+        asked = policy.signals.asked_s(answer.headers, now)
+        wait = None if asked is None else min(asked, policy.max_wait_s)
         meaning = THROTTLED if rule else _meaning(answer.status, policy, wait)
+        means = ""
+        if policy.changes and meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
+            meaning, means = _examined(answer, meaning, policy)
         if meaning.action is Action.DONE and meaning.outcome in {Outcome.UPDATED, Outcome.ACCEPTED}:
             return Verdict(meaning.action, meaning.outcome)
         if meaning.action is Action.HOLD and wait is None:
             wait = _wait_without_header_s(answer, rule, policy, now)
-        message = _sentence(answer, policy, rule)
+        message = _sentence(answer, policy, rule, means)
     if meaning.ambiguous and not policy.repeatable:
         may = "" if isinstance(answer, Fault) else "it may have been applied; "
         message = f"{message}; {may}it is not sent again, because the target does not declare that repeating is safe"
         return Verdict(Action.DONE, _uncertain_outcome(answer, policy), message)
-    return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous)
+    return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous, asked)
 
 
 def _uncertain_outcome(answer: Reply | Fault, policy: Policy) -> Outcome:
@@ -137,14 +162,16 @@ def _uncertain_outcome(answer: Reply | Fault, policy: Policy) -> Outcome:
     return rule.outcome if rule and rule.outcome else Outcome.UNKNOWN
 
 
-def _is_plain_success(status: int, policy: Policy) -> bool:
+def _is_plain_success(reply: Reply, policy: Policy) -> bool:
     """Nearly all replies are, and need no more than this."""
-    return 200 <= status < 300 and status not in TABLE and status not in policy.statuses  # noqa: PLR2004 - 2xx
+    if not 200 <= reply.status < 300 or reply.status in TABLE or reply.status in policy.statuses:  # noqa: PLR2004 - 2xx
+        return False
+    return not policy.changes or (policy.success is None and not is_web_page(reply))
 
 
 def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
     rule = policy.statuses.get(status)
-    default = TABLE.get(status, CONFIRMED if 200 <= status < 300 else REFUSED)  # noqa: PLR2004 - 2xx
+    default = TABLE.get(status) or _default(status)
     if status == HTTPStatus.SERVICE_UNAVAILABLE and wait_s is None:
         # Without a Retry-After nothing says that the request was turned away unread.
         default = Meaning(Action.HOLD, Outcome.FAILED, ambiguous=True)
@@ -153,8 +180,30 @@ def _meaning(status: int, policy: Policy, wait_s: float | None) -> Meaning:
     meaning = _OVERRIDES[rule.action] if rule.action else default
     outcome = rule.outcome or meaning.outcome
     # An answer from 500 on does not say that nothing happened; its repetition needs a repeatable target all the same.
-    unsure = status >= HTTPStatus.INTERNAL_SERVER_ERROR if rule.action == "repeat" else meaning.ambiguous
+    server_error = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    unsure = server_error or default.ambiguous if rule.action == "repeat" else meaning.ambiguous
     return replace(meaning, outcome=outcome, ambiguous=unsure)
+
+
+def _examined(reply: Reply, meaning: Meaning, policy: Policy) -> tuple[Meaning, str]:
+    """What a reply means whose status is that of a success, and why it is none after all, if so."""
+    rule = policy.statuses.get(reply.status)
+    if rule is not None and rule.action == "done":
+        return meaning, ""
+    match doubt_about(reply, policy.success):
+        case None:
+            return meaning, ""
+        case Doubt(sentence, refused=True):
+            return REFUSED, sentence
+        case Doubt(sentence):
+            return Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True), sentence
+
+
+def _default(status: int) -> Meaning:
+    """What a status means that the table does not know; by its class (RFC 9110, section 15)."""
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return TRIED
+    return CONFIRMED if 200 <= status < 300 else REFUSED  # noqa: PLR2004 - 2xx
 
 
 def _wait_without_header_s(
@@ -171,8 +220,8 @@ def _wait_without_header_s(
     return min(rule.wait_s, policy.max_wait_s)
 
 
-def _sentence(reply: Reply, policy: Policy, throttle: ThrottleRule | None) -> str:
-    means = _means(reply, policy, throttle)
+def _sentence(reply: Reply, policy: Policy, throttle: ThrottleRule | None, means: str) -> str:
+    means = means or _means(reply, policy, throttle)
     own = error_sentence(reply.body, policy.error_paths)
     return f"{reply.status} {means}" + (f": {own}" if own and own.lower() not in means.lower() else "")
 

@@ -76,11 +76,13 @@ async def work_off(
     client = Client(
         job.base_url,
         target.method,
-        {**target.headers, **await target.auth.strategy(job.key).headers()},
+        {**target.read_headers, **await target.auth.strategy(job.key).headers()},
         settings,
         concurrency=job.concurrency,
         clock=clock,
         secrets=job.secrets,
+        change_headers=target.change_headers,
+        keep_bodies=target.success is not None,
     )
 
     def heard() -> Session:
@@ -152,7 +154,7 @@ class _Line:
             sink=sink,
             turns=self._limiter,
             send=send,
-            judge=_judge_of(self._policy, job),
+            judge=_judge_of(self._policy if total is not None else replace(self._policy, changes=False), job),
             listen=self._listen if job.rate.auto else None,
             delay=delay_s,
             rules=self._rules

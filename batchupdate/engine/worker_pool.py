@@ -15,6 +15,7 @@ from batchupdate.engine.backlog import Backlog
 from batchupdate.engine.final_outcome import settle
 from batchupdate.errors import SafetyStop
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
+from batchupdate.util.clock import minute
 from batchupdate.util.shielded import shielded
 
 if TYPE_CHECKING:
@@ -273,20 +274,21 @@ class WorkerPool:
 
     def _give_up_if_down(self, verdict: Verdict) -> None:
         silent, patience = self._turns.down_for_s, self._rules.give_up_after_s
-        if verdict.wait_s is not None and verdict.wait_s > patience:
+        hint = "Check the base URL and the API's status, then run it again: the run resumes here."
+        if verdict.asked_s is not None and verdict.asked_s > patience:
+            back = minute(self._clock.unix() + verdict.asked_s)
             message = (
-                f"Stopped: the API asks to wait {verdict.wait_s:.0f} s, longer than the {patience:.0f} s after which a "
-                f"run is given up. Its last word: {verdict.message}."
+                f"Stopped: the API asks to wait {verdict.asked_s:.0f} s, until {back}, longer than the "
+                f"{patience:.0f} s after which a run is given up (--give-up-after). Its last word: {verdict.message}."
             )
+            hint = f"Run it again after {back}: the run resumes here."
         elif silent >= patience:
             message = f"Stopped: the API has accepted no request for {silent:.0f} s. Its last word: {verdict.message}."
         elif not self._reached and self._unreached >= self._rules.max_attempts:
             message = f"Stopped: the API was never reached: {verdict.message}."
         else:
             return
-        self.stop(
-            SafetyStop(message, "Check the base URL and the API's status, then run it again: the run resumes here.")
-        )
+        self.stop(SafetyStop(message, hint))
 
     def _wait(self, request: Request, verdict: Verdict, answer: Reply | Fault, wait_s: float) -> None:
         stopped = replace(verdict, action=Action.DONE, message=f"{verdict.message}; the run stopped before another try")

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Annotated
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field, JsonValue
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets import field_path
+from batchupdate.targets.value_types import HeaderValue
 from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 
+_JSON_TYPE = re.compile(r"application/(?:json|[a-z0-9!#$&^_.-]+\+json)")
+
+
+def _json_type(text: str) -> str:
+    media_type, *parameters = (part.strip().lower() for part in text.split(";"))
+    if media_type == "application/json-patch+json":
+        raise ValueError("a JSON Patch is a list of operations, and the body is an object with the fields to set")
+    if not _JSON_TYPE.fullmatch(media_type) or set(parameters) - {"charset=utf-8"}:
+        raise ValueError("the body is JSON in UTF-8; write application/json, or a type that ends with +json")
+    return text
+
+
 class Body(Strict):
     """How the fields become a JSON body.
 
     `wrap: [properties]` gives `{"properties": {…}}`; `constants` are placed beside the wrapped fields.
+    `content_type` is what the API calls that JSON, such as `application/merge-patch+json` (RFC 7396).
     """
 
     wrap: tuple[str, ...] = Field(default=(), strict=False)
     constants: dict[str, JsonValue] = Field(default={})
+    content_type: Annotated[HeaderValue, AfterValidator(_json_type)] = "application/json"
 
     def check(self, paths: Iterable[tuple[str, ...]]) -> None:
         """Refuses a constant that a field or the wrapping would overwrite.

@@ -48,7 +48,8 @@ class Listing(Strict):
     """How an API lists its records: GET at `path`, which may have a query.
 
     `records` finds the array of records in the reply. `id` and `fields` say where each id and field is in a record,
-    unless it is under its own name (for the only id: or under `id`). `absent` are fields that the list never contains.
+    unless it is under its own name (for the only id: or under `id`). `total` finds how many records there are in all,
+    unless that is in a usual place. `absent` are fields that the list never contains.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Listing(Strict):
     id: dict[str, JsonPath] = Field(default={})
     fields: dict[str, JsonPath] = Field(default={})
     absent: tuple[str, ...] = Field(default=(), strict=False)
+    total: JsonPath | None = None
     pagination: Annotated[Pagination, BeforeValidator(_pagination)] = Pagination()
     max_pages: int = Field(default=MAX_PAGES, ge=1)
     fixed: tuple[ReadOnly, ...] = Field(default=(), strict=False)

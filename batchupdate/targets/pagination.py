@@ -53,6 +53,11 @@ class Pagination(Strict):
     pages: JsonPath | None = None
     total: JsonPath | None = None
 
+    @property
+    def skipped(self) -> int:
+        """How many records are left out before the first page."""
+        return (self.first or 0) if self.style == "offset" else 0
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         for name, styles in _OPTIONS.items():

@@ -10,10 +10,16 @@ from batchupdate.config.yaml_file import MisplacedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# What the client sets itself: how a request is framed (RFC 9112), and what it contains.
-_SET_BY_CLIENT = frozenset(
-    {"accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "te"}
-    | {"transfer-encoding", "upgrade", "user-agent"}
+# What the client sets itself: how a request is framed and routed (RFC 9112), and what it contains.
+_FRAMING = frozenset(
+    {"accept-encoding", "connection", "content-encoding", "content-length", "expect", "host", "keep-alive"}
+    | {"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
+)
+_SET_BY_CLIENT = _FRAMING | {"accept", "content-type", "user-agent"}
+# With a GET they would be wrong, or make a change of it.
+_FOR_CHANGES = frozenset(
+    {"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "prefer"}
+    | {"idempotency-key", "x-http-method", "x-http-method-override", "x-method-override"}
 )
 _NAMESPACE = UUID("5f0c1b0e-6a0b-4f0e-9d3b-2f7f1f4b7a11")  # chosen once; another one would change every key
 
@@ -34,12 +40,23 @@ def check_headers(names: Iterable[str], auth_header: str, idempotency_header: st
     if own in key_headers | _SET_BY_CLIENT:
         raise MisplacedError(f"{idempotency_header} is already used for something else", "idempotency_header")
     for name in names:
+        if name.lower() == "content-type":
+            message = "the body is always JSON; if the API wants another name for it, declare body.content_type"
+            raise MisplacedError(message, "headers", name)
+        if name.lower() in _FRAMING:
+            way_out = "give the host in base_url" if name.lower() == "host" else "remove it"
+            raise MisplacedError(f"this header is set for every request by itself; {way_out}", "headers", name)
         if name.lower() in key_headers:
             message = "a key must not be written into this file; declare under auth how it is sent"
             raise MisplacedError(message, "headers", name)
         if name.lower() == own:
             message = "idempotency_header sets this header, to another value in every row; remove it here"
             raise MisplacedError(message, "headers", name)
+
+
+def for_changes_only(name: str) -> bool:
+    """Whether a header belongs to a change, and must not go out with a GET."""
+    return name.lower() in _FOR_CHANGES or name.lower().startswith("content-")
 
 
 def idempotency_key(run_id: str, row: int) -> str:

@@ -20,9 +20,10 @@ from batchupdate.targets.column_names import check_column_names
 from batchupdate.targets.current_record import Read
 from batchupdate.targets.fields import FieldRule, check_paths, parts_of, paths_of
 from batchupdate.targets.ids import IdRule
+from batchupdate.targets.json_path import JsonPath
 from batchupdate.targets.listing import Listing
 from batchupdate.targets.replies import Errors, StatusRule
-from batchupdate.targets.request_headers import check_headers, idempotency_key
+from batchupdate.targets.request_headers import check_headers, for_changes_only, idempotency_key
 from batchupdate.targets.row_rules import AnyOf, check_rules
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
@@ -41,6 +42,9 @@ class Target(Strict):
     section 2: true for a PATCH that sets absolute values), so that a request without an answer may be repeated.
     `rate`, `burst` and `concurrency` are the defaults where the user says nothing; `max_rate` is the ceiling of the
     rate `auto`.
+
+    `success` is a test (JMESPath) that is true in the body of a success, for an API that reports failures with a status
+    of 2xx. Only a 2xx with a body is tested.
 
     `idempotency_header` is the header in which the API wants one key per row, the same for all its attempts. The key
     goes out as it is; `idempotency_quoted` puts it in quotes, as draft-ietf-httpapi-idempotency-key-header-07 has it
@@ -62,6 +66,7 @@ class Target(Strict):
     read: Read | None = None
     list: Listing | None = None
     errors: Errors = Errors()
+    success: JsonPath | None = None
     statuses: dict[Annotated[int, Field(ge=100, le=999)], StatusRule] = Field(default={})
     throttle: tuple[ThrottleRule, ...] = Field(default=(), strict=False)
     limits: Limits = Limits()
@@ -118,6 +123,17 @@ class Target(Strict):
     @cached_property
     def _template(self) -> UrlTemplate:
         return UrlTemplate(self.path)
+
+    @property
+    def read_headers(self) -> dict[str, str]:
+        """The declared headers that go out with every request, reads too."""
+        return {name: value for name, value in self.headers.items() if not for_changes_only(name)}
+
+    @property
+    def change_headers(self) -> dict[str, str]:
+        """The headers that go out with changes alone."""
+        own = {name: value for name, value in self.headers.items() if for_changes_only(name)}
+        return {**own, "Content-Type": self.body.content_type}
 
     @property
     def path_variables(self) -> tuple[str, ...]:

@@ -1,135 +1,32 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
 import ssl
 import struct
 import subprocess
 import time
-from contextlib import asynccontextmanager, closing, suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 from aioresponses import aioresponses
-from pydantic import SecretStr
+from raw_server import KEY, OK, client_of, fault, reply, send, serving, then_close
 
-from batchupdate.api.client import MAX_BODY, MAX_RECORD, RENEWED_EVERY_S, Client
-from batchupdate.config import Secrets, Settings
+from batchupdate.api.client import MAX_BODY, MAX_RECORD, RENEWED_EVERY_S
 from batchupdate.errors import ConfigError
-from batchupdate.model import Fault, FaultKind, Reply
-from batchupdate.util.clock import SystemClock
+from batchupdate.model import FaultKind
 from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
     from fakes import FakeClock
 
-KEY = "sk-ld-very-secret"
 BASE = "https://api.example.test"
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
-
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(os.environ):
-        if name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-
-
-@pytest.fixture(autouse=True, params=["3.14.", "none"], ids=["one write", "aiohttp's own"])
-def tried_versions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every claim holds with our own request class, and with aiohttp's, which newer versions get."""
-    monkeypatch.setattr("batchupdate.api.client._TRIED", request.param)
-
-
-def client_of(
-    base_url: str,
-    method: str = "PATCH",
-    headers: Mapping[str, str] | None = None,
-    clock: FakeClock | None = None,
-    **settings: float | str,
-) -> Client:
-    return Client(
-        base_url,
-        method,
-        {"Authorization": f"Bearer {KEY}"} if headers is None else headers,
-        Settings(**{"timeout": 5.0, **settings}),  # type: ignore[arg-type]
-        concurrency=4,
-        clock=clock or SystemClock(),
-        secrets=Secrets([SecretStr(KEY)]),
-    )
-
-
-async def send(base_url: str, method: str = "PATCH", path: str = "/things/1", **settings: float | str) -> Reply | Fault:
-    async with client_of(base_url, method, **settings) as client:
-        return await client.send(path, b'{"name":"x"}')
-
-
-def reply(answer: Reply | Fault) -> Reply:
-    assert isinstance(answer, Reply), answer
-    return answer
-
-
-def fault(answer: Reply | Fault) -> Fault:
-    assert isinstance(answer, Fault), answer
-    assert KEY not in answer.message
-    assert answer.duration_s >= 0
-    return answer
-
-
-@dataclass
-class RawServer:
-    """A server that says any bytes it is told to, and keeps those it got."""
-
-    answers: list[bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]]
-    heads: list[bytes] = field(default_factory=list)
-    bodies: list[bytes] = field(default_factory=list)
-    connections: int = 0
-    port: int = 0
-    tasks: list[asyncio.Task[None] | None] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self.tasks.append(asyncio.current_task())
-        with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError), closing(writer.transport):
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = next(
-                    (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
-                )
-                self.heads.append(head)
-                self.bodies.append(await reader.readexactly(length))
-                answer = self.answers[min(len(self.heads), len(self.answers)) - 1]
-                if callable(answer):
-                    await answer(writer)
-                else:
-                    writer.write(answer)
-                    await writer.drain()
-
-
-@asynccontextmanager
-async def serving(
-    *answers: bytes | Callable[[asyncio.StreamWriter], Awaitable[None]], tls: ssl.SSLContext | None = None
-) -> AsyncIterator[RawServer]:
-    raw = RawServer([*answers])
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0, ssl=tls)
-    raw.port = server.sockets[0].getsockname()[1]
-    try:
-        yield raw
-    finally:
-        server.close()
-        for task in filter(None, raw.tasks):
-            task.cancel()
-        await asyncio.sleep(0.005)  # TLS says goodbye
+pytestmark = pytest.mark.usefixtures("no_proxies", "tried_versions")
 
 
 def refused_port() -> int:
@@ -158,12 +55,18 @@ async def test_a_request_goes_out_as_it_was_given() -> None:
     assert (answer.status, answer.body) == (200, b"")
 
 
-@pytest.mark.parametrize("name", ["Content-Type", "content-type", "CONTENT-TYPE"])
-async def test_a_targets_own_header_takes_the_place_of_ours_whatever_its_case(name: str) -> None:
-    async with serving(OK) as server, client_of(server.url, headers={name: "application/merge-patch+json"}) as client:
+async def test_headers_of_changes_take_the_place_of_ours_and_stay_away_from_reads() -> None:
+    own = {"content-type": "application/merge-patch+json", "If-Match": "*"}
+    async with serving(OK) as server, client_of(server.url, change_headers=own) as client:
         await client.send("/", b"{}")
-    types = [line for line in server.heads[0].split(b"\r\n") if line.lower().startswith(b"content-type")]
-    assert [line.split(b": ")[1] for line in types] == [b"application/merge-patch+json"]
+        await client.read("/")
+    change, read = (head.lower().split(b"\r\n") for head in server.heads)
+    assert [line for line in change if line.startswith(b"content-type")] == [
+        b"content-type: application/merge-patch+json"
+    ]
+    assert b"if-match: *" in change
+    assert not [line for line in read if line.startswith((b"content-type", b"if-match"))]
+    assert f"authorization: bearer {KEY}".encode() in read
 
 
 async def test_requests_share_a_connection_and_no_cookies_are_kept() -> None:
@@ -193,7 +96,10 @@ async def test_a_password_in_netrc_never_takes_the_keys_place(tmp_path: Path, mo
 
 
 async def test_connections_are_renewed_now_and_then_so_that_an_api_may_move(clock: FakeClock) -> None:
-    async with serving(OK) as server, client_of(server.url, clock=clock, timeout=60.0) as client:
+    async with (
+        serving(OK.replace(b"OK\r\n", b"OK\r\nKeep-Alive: timeout=60\r\n")) as server,
+        client_of(server.url, clock=clock, timeout=60.0) as client,
+    ):
         await client.send("/a", b"{}")
         await clock.advance(RENEWED_EVERY_S - 1)
         await client.send("/b", b"{}")
@@ -294,15 +200,6 @@ def then_hang(start: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]
     return answer
 
 
-def then_close(start: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
-    async def answer(writer: asyncio.StreamWriter) -> None:
-        writer.write(start)
-        await writer.drain()
-        writer.close()
-
-    return answer
-
-
 @pytest.mark.parametrize(
     "answer",
     [
@@ -348,8 +245,6 @@ async def test_a_packed_body_is_not_unpacked() -> None:
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         b"\x00\x01\x02\x03" * 100,
         b"HTTP/9.9 what\r\n\r\n",
         b"HTTP/1.1 abc\r\n\r\n",

@@ -42,13 +42,11 @@ def overridden(status: int, policy: Policy = REPEATABLE, **rule: Any) -> Policy:
         (207, DONE, FAILED),
         *[(status, DONE, FAILED) for status in (300, 301, 302, 303, 304, 307, 308)],
         *[(status, DONE, FAILED) for status in (400, 402, 403, 404, 405, 406, 409, 410, 411, 413, 414, 415, 418, 422)],
-        *[(status, DONE, FAILED) for status in (421, 423, 424, 426, 428, 431, 451, 499)],
-        *[(status, DONE, FAILED) for status in (501, 505, 507, 520, 529, 599, 700, 999)],
+        *[(status, DONE, FAILED) for status in (421, 423, 424, 426, 428, 431, 451, 498)],
+        *[(status, DONE, FAILED) for status in (501, 505, 506, 507, 508, 510, 511)],
         (401, STOP, FAILED),
         (407, STOP, FAILED),
-        (408, REPEAT, FAILED),
         (412, DONE, Outcome.CONFLICT),
-        (425, REPEAT, FAILED),
         (429, HOLD, WAITING),
     ],
 )
@@ -63,6 +61,10 @@ def test_what_a_clear_answer_means(status: int, action: Action, outcome: Outcome
         (500, {}, (REPEAT, FAILED), (DONE, UNKNOWN)),
         (502, {}, (REPEAT, FAILED), (DONE, UNKNOWN)),
         (504, {}, (REPEAT, FAILED), (DONE, UNKNOWN)),
+        *[
+            (status, {}, (REPEAT, FAILED), (DONE, UNKNOWN))
+            for status in (408, 425, 460, 499, 509, 512, 520, 522, 524, 525, 529, 530, 561, 598, 599, 600, 700, 999)
+        ],
         (503, {}, (HOLD, FAILED), (DONE, UNKNOWN)),
         (503, {"retry_after": "soon"}, (HOLD, FAILED), (DONE, UNKNOWN)),
         (503, {"retry_after": "7"}, (HOLD, WAITING), (HOLD, WAITING)),
@@ -75,7 +77,8 @@ def test_an_unclear_answer_is_repeated_only_where_that_is_safe(
     assert (again.action, again.outcome) == repeatable
     assert (never.action, never.outcome) == once
     if never.action is DONE:
-        assert never.message == f"{status} {responses[status]}; it may have been applied; {NOT_AGAIN}"
+        says = responses.get(status, "a status without a standard meaning")
+        assert never.message == f"{status} {says}; it may have been applied; {NOT_AGAIN}"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +125,9 @@ def test_every_kind_of_fault_has_a_meaning() -> None:
         (500, {"outcome": "failed"}, DONE, FAILED),
         (500, {"action": "repeat"}, DONE, UNKNOWN),
         (520, {"action": "repeat"}, DONE, UNKNOWN),
+        (499, {"action": "repeat"}, DONE, UNKNOWN),
+        (524, {"means": "the API took too long"}, DONE, UNKNOWN),
+        (520, {"action": "give_up"}, DONE, FAILED),
     ],
 )
 def test_a_target_can_say_what_a_status_means(
@@ -222,6 +228,13 @@ def test_a_replys_wait_goes_along_with_its_verdict() -> None:
     assert verdict(429).wait_s is None
     assert verdict(429, Policy(repeatable=True, max_wait_s=5.0), retry_after="9").wait_s == 5.0
     assert verdict(500, retry_after="9").wait_s == 9.0
+
+
+def test_what_a_reply_asks_for_is_known_beyond_the_longest_wait() -> None:
+    policy = Policy(repeatable=True, max_wait_s=5.0)
+    found = verdict(429, policy, retry_after="86400")
+    assert (found.wait_s, found.asked_s) == (5.0, 86400.0)
+    assert verdict(429, policy).asked_s is None
 
 
 LEGACY = {"x_ratelimit_limit": "100", "x_ratelimit_remaining": "0", "x_ratelimit_reset": "30"}

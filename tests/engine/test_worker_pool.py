@@ -22,6 +22,7 @@ from batchupdate.engine.worker_pool import CLAIM_BATCH, FREE_REPEATS, OVERTAKEN_
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter import Limiter
 from batchupdate.model import Fault, FaultKind, Outcome, Reply, Request, Result, Verdict
+from batchupdate.util.clock import minute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -538,10 +539,17 @@ async def test_an_api_that_only_fails_is_asked_less_and_less_and_then_given_up(c
     house.check_conservation()
 
 
-async def test_a_wait_longer_than_the_run_would_wait_at_all_ends_it_at_once(clock: FakeClock) -> None:
-    house = House(clock, 5, lambda _row, _nth: Reply(429, {"retry-after": "250"}), rules=Rules(give_up_after_s=60.0))
-    with pytest.raises(SafetyStop, match="asks to wait 250 s, longer than the 60 s"):
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("asked", [61, 250, 86_400])
+async def test_a_wait_longer_than_the_run_would_wait_at_all_ends_it_at_once(
+    clock: FakeClock, asked: int, status: int
+) -> None:
+    refused = Reply(status, {"retry-after": str(asked)})
+    house = House(clock, 5, lambda _row, _nth: refused, rules=Rules(give_up_after_s=60.0))
+    back = minute(clock.unix() + LATENCY + asked)
+    with pytest.raises(SafetyStop, match=f"asks to wait {asked} s, until {back}, longer than the 60 s") as stopped:
         await house.work(1)
+    assert stopped.value.hint == f"Run it again after {back}: the run resumes here."
     assert clock.time < 1010
     house.check_conservation()
 

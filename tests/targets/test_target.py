@@ -92,6 +92,39 @@ def test_what_a_file_leaves_out_is_careful() -> None:
             "title: x\nheaders: {authorization: k}",
             "t.yaml:3: headers.authorization: a key must not be written into this file",
         ),
+        *[
+            (
+                "title: My API",
+                f"title: x\nheaders: {{{name}: x}}",
+                f"t.yaml:3: headers.{name}: this header is set for every request by itself; remove it",
+            )
+            for name in ("Transfer-Encoding", "content-length", "Connection", "TE", "Expect", "Content-Encoding")
+        ],
+        (
+            "title: My API",
+            "title: x\nheaders: {HOST: x}",
+            "t.yaml:3: headers.HOST: this header is set for every request ",
+        ),
+        (
+            "title: My API",
+            "title: x\nheaders: {content-type: application/x-www-form-urlencoded}",
+            "headers.content-type: the body is always JSON; if the API wants another name for it, declare body.cont",
+        ),
+        (
+            "title: My API",
+            "title: x\nbody: {content_type: text/plain}",
+            "t.yaml:3: body.content_type: the body is JSON",
+        ),
+        (
+            "title: My API",
+            "title: x\nbody: {content_type: application/json; charset=latin1}",
+            "the body is JSON in UTF-8",
+        ),
+        (
+            "title: My API",
+            "title: x\nbody: {content_type: application/json-patch+json}",
+            "body.content_type: a JSON Patch is a list of operations",
+        ),
         ("title: My API", "title: x\nrules: [{any_of: [nme], message: m}]", "rules.0.any_of: there is no field 'nme'."),
         ("title: My API", "title: x\nrules: [{any_of: [], message: m}]", "rules.0.any_of: this must not be empty"),
         (
@@ -124,6 +157,20 @@ def test_a_target_can_leave_its_rate_to_be_found_out() -> None:
     target = read(swapped("title: My API", "title: x\nrate: auto\nmax_rate: 600/min"))
     assert (target.rate.auto, target.max_rate) == (True, Rate(10.0))
     assert Target.model_validate_json(target.model_dump_json()) == target
+
+
+def test_headers_that_belong_to_a_change_do_not_go_out_with_a_read() -> None:
+    headers = (
+        "{X-Version: '1', if-match: '*', X-HTTP-Method-Override: PATCH, Prefer: minimal, Accept: application/x+json}"
+    )
+    target = read(swapped("title: My API", f"title: x\nheaders: {headers}\nbody: {{content_type: application/a+json}}"))
+    assert target.read_headers == {"X-Version": "1", "Accept": "application/x+json"}
+    assert target.change_headers == {
+        "if-match": "*",
+        "X-HTTP-Method-Override": "PATCH",
+        "Prefer": "minimal",
+        "Content-Type": "application/a+json",
+    }
 
 
 def test_a_target_can_send_headers_of_its_own() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from batchupdate.util.clock import SPIN_S, SystemClock
+from batchupdate.util.clock import SPIN_S, SystemClock, minute
 
 
 class Machine:
@@ -63,3 +63,11 @@ async def test_a_moment_that_has_passed_needs_no_sleep(monkeypatch: pytest.Monke
     await SystemClock().sleep_until(99.0, precise=True)
     await SystemClock().sleep_until(100.0)
     assert machine.slept == []
+
+
+@pytest.mark.parametrize(
+    ("unix", "text"),
+    [(0.0, "1970-01-01 00:00 UTC"), (60.5, "1970-01-01 00:02 UTC"), (1e18, "9999-12-31 23:59 UTC")],
+)
+def test_a_minute_is_never_too_early(unix: float, text: str) -> None:
+    assert minute(unix) == text

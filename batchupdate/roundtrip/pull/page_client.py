@@ -12,6 +12,7 @@ from batchupdate.errors import SafetyStop
 from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Action, Outcome, Reply, Verdict
 from batchupdate.targets import StatusRule
+from batchupdate.util.clock import minute
 from batchupdate.util.json import exact
 
 if TYPE_CHECKING:
@@ -126,9 +127,10 @@ class PageClient:
 
     def _give_up(self, verdict: Verdict, number: int) -> None:
         patience = self._settings.give_up_after
-        if verdict.wait_s is not None and verdict.wait_s > patience:
+        if verdict.asked_s is not None and verdict.asked_s > patience:
             message = (
-                f"the API asks to wait {verdict.wait_s:.0f} s, longer than --give-up-after allows ({patience:.0f} s)"
+                f"the API asks to wait {verdict.asked_s:.0f} s, until {minute(self._clock.unix() + verdict.asked_s)}, "
+                f"longer than --give-up-after allows ({patience:.0f} s)"
             )
         elif self._limiter.down_for_s >= patience:
             message = f"the API has accepted no request for {self._limiter.down_for_s:.0f} s"
@@ -148,7 +150,7 @@ def _policy(target: Target, settings: Settings) -> Policy:
         if status >= HTTPStatus.BAD_REQUEST
     }
     said = {status: StatusRule(means=means) for status, means in _SAYS.items()}
-    return replace(policy, repeatable=True, statuses=said | statuses)
+    return replace(policy, repeatable=True, changes=False, statuses=said | statuses)
 
 
 def _no_json(body: bytes) -> str:

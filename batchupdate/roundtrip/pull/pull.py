@@ -19,6 +19,7 @@ from batchupdate.model import Progress
 from batchupdate.roundtrip.pull.cell_writer import CellWriter
 from batchupdate.roundtrip.pull.page_client import PageClient
 from batchupdate.roundtrip.pull.pager import Pager
+from batchupdate.roundtrip.pull.totals import advertised_total, check_total
 from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
 from batchupdate.runs.credentials import secrets_of
 from batchupdate.runs.metadata import rate_of
@@ -102,7 +103,7 @@ async def pull_records(
     rate = rate_of(target, settings)
     burst = settings.burst or target.burst
     limiter = Limiter(rate, burst, clock, delay_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
-    headers = {**target.headers, **await target.auth.strategy(key).headers()}
+    headers = {**target.read_headers, **await target.auth.strategy(key).headers()}
     client = Client(pager.origin, "GET", headers, settings, concurrency=1, clock=clock, secrets=secrets)
     with atomic_file(path, force=force) as beside:
         async with client:
@@ -123,19 +124,23 @@ async def _pages(
     fetcher: PageClient, pager: Pager, listing: Listing, columns: Columns
 ) -> AsyncGenerator[tuple[int, list[Record]], None]:
     """The number and the records of each page."""
+    read, total = listing.pagination.skipped, None
     while True:
         got = await fetcher.page(pager.path, pager.number, may_be_gone=pager.may_be_gone)
-        if got is None:
-            return
-        reply, headers = got
         try:
+            if got is None:
+                check_total(read, total)
+                return
+            reply, headers = got
             records = listing.records_in(reply)
+            read, total = read + len(records), advertised_total(reply, headers, listing)
             page = [listing.read(record, columns.ids, columns.fields) for record in records]
         except UnexpectedReplyError as error:
             raise _unfit(pager.number, str(error)) from error
         yield pager.number, page
         try:
             if not pager.turn(reply, headers, len(records)):
+                check_total(read, total)
                 return
         except UnexpectedReplyError as error:
             raise _unfit(pager.number, str(error)) from error

@@ -178,6 +178,50 @@ async def test_an_offset(pull: Puller) -> None:
     assert pull.ids() == ["1", "2", "3", "4"]
 
 
+@pytest.mark.parametrize(
+    ("page", "headers", "more"),
+    [
+        (things(1, 2), {"X_Total_Count": "5"}, ""),
+        (things(1, 2), {"X_Total_Count": "5"}, LINK),
+        (things(1, 2), {"Content_Range": "items 0-1/5"}, ""),
+        ({"data": things(1, 2), "total": 5}, {}, NEXT),
+        ({"data": things(1, 2), "count": 5}, {}, CURSOR),
+        ({"data": things(1, 2), "meta": {"total_count": "5"}}, {}, CURSOR),
+        ({"data": things(1, 2), "total": 2, "all": 5}, {}, "  records: data\n  total: all"),
+    ],
+)
+async def test_a_list_that_ends_before_its_total_is_an_error(
+    pull: Puller, page: Any, headers: dict[str, str], more: str
+) -> None:
+    told = await pull.refused(answer(page, **headers), more=more)
+    assert "the list ends after 2 records, but the API reports 5" in told
+    assert not pull.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("answers", "more"),
+    [
+        ([answer(things(1, 2), X_Total_Count="2")], ""),
+        ([answer({"data": things(1, 2), "count": 2, "next": "a"}), answer({"data": things(3), "count": 1})], CURSOR),
+        ([answer({"data": things(1, 2), "total": 3, "next": "a"}), answer({"data": things(3), "total": 3})], CURSOR),
+        ([answer({"data": things(1, 2, 3), "total": 9})], "  records: data\n  total: '`null`'"),
+        ([answer({"data": things(1, 2, 3), "total": True, "count": -1})], "  records: data"),
+        ([answer(things(1, 2), X_Total="9"), answer(things(3), X_Total="3"), answer({}, 404)], PAGE),
+    ],
+)
+async def test_a_list_that_reaches_its_total_is_whole(pull: Puller, answers: list[CallbackResult], more: str) -> None:
+    assert (await pull(*answers, more=more)).records in {2, 3}
+
+
+async def test_records_skipped_by_the_first_offset_count_as_read(pull: Puller) -> None:
+    more = "  pagination: {style: offset, parameter: skip, first: 3}"
+    assert (await pull(answer(things(4, 5), X_Total="5"), answer([], X_Total="5"), more=more)).records == 2
+
+
+async def test_only_so_many_records_need_no_total(pull: Puller) -> None:
+    assert (await pull(answer(things(1, 2), X_Total_Count="5"), limit=2)).records == 2
+
+
 async def test_the_next_urls_of_replies(pull: Puller) -> None:
     await pull(
         answer({"data": things(1), "next": "https://api.example.test/base/things?p=2"}),
@@ -293,8 +337,8 @@ async def test_an_api_that_throttles_for_ever_is_given_up(pull: Puller) -> None:
 
 
 async def test_a_wait_beyond_patience_is_not_waited_for(pull: Puller) -> None:
-    told = await pull.refused(answer({}, 429, Retry_After="250"), give_up_after=60)
-    assert "the API asks to wait 250 s, longer than --give-up-after allows (60 s)" in told
+    told = await pull.refused(answer({}, 429, Retry_After="86400"), give_up_after=60)
+    assert re.search(r"the API asks to wait 86400 s, until .* UTC, longer than --give-up-after allows \(60 s\)", told)
     assert len(pull.api.asked) == 1
 
 

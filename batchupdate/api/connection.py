@@ -1,0 +1,186 @@
+"""A kept-alive connection that gives each request its own reply, or none.
+
+HTTP/1.1 has nothing but the order that says which reply belongs to which request (RFC 9112, section 9.3). So a
+connection on which anything came while no request was out is closed, and two replies to one request count as none. A
+reply whose status line is clear counts even where its framing is wrong; then the connection is not used again.
+"""
+
+from __future__ import annotations
+
+import re
+import select
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import HttpProcessingError, HttpVersion10, RawResponseMessage
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from multidict import CIMultiDict, CIMultiDictProxy
+
+if TYPE_CHECKING:
+    import asyncio
+
+MAX_HEADER = 65_536
+"""Bytes of one header line. Cookies and content policies are longer than the 8 KiB that most programs allow."""
+
+MAX_HEADERS = 1_000
+
+KEEP_S = 1.5
+"""For so long an idle connection is used again. The shortest time after which a common server closes is 2 s (gunicorn);
+a request that meets the closing server is lost, and its row unknown."""
+
+LONGEST_KEEP_S = 15.0
+"""The same where the server says that it keeps idle connections longer (`Keep-Alive: timeout=`)."""
+
+_MAX_HEAD = 4 * MAX_HEADER
+_HEAD = re.compile(rb"HTTP/1\.[01] ([1-9]\d\d)(?: ([^\r\n]*))?\r?\n((?:[^\r\n]+\r?\n)*)\r?\n")
+_TIMEOUT = re.compile(r"\btimeout\s*=\s*(\d{1,9})", re.ASCII | re.IGNORECASE)
+
+
+class TwoRepliesError(aiohttp.ClientPayloadError):
+    """Two replies came to one request, and which is its own can't be known."""
+
+
+class OneReply(ResponseHandler):
+    """The protocol of one connection."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._replies = 1  # until the first request is out, whatever comes is a stray
+        self._seen: bytearray | None = bytearray()
+        self._heard_at = loop.time()
+        self._keep_s = KEEP_S
+
+    def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 - aiohttp's own
+        """A request is about to leave."""
+        self._replies, self._seen = 0, bytearray()
+        super().set_response_params(**params)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came: a part of the reply, or what nobody asked for."""
+        if not data:  # none came: aiohttp lets its parser take up what it has
+            super().data_received(data)
+            return
+        if self._replies and (self._payload is None or self._payload.is_eof()):
+            self.abort()
+            return
+        self._heard_at = self._loop.time()
+        if self._seen is not None:
+            self._seen += data
+            if len(self._seen) > _MAX_HEAD and _HEAD.match(self._seen) is None:
+                self.abort()
+                self.set_exception(aiohttp.ClientPayloadError())
+                return
+        super().data_received(data)
+
+    def feed_data(self, data: tuple[RawResponseMessage, StreamReader], size: int = 0) -> None:
+        """The head of a reply is whole."""
+        message = data[0]
+        if message.code >= 200 or message.code == 101:  # noqa: PLR2004 - others announce the reply (RFC 9110, 15.2)
+            self._replies += 1
+            self._seen = None
+        if self._replies > 1:
+            self._buffer.clear()
+            self.set_exception(TwoRepliesError())
+            return
+        if (keep := message.headers.get("Keep-Alive")) and (found := _TIMEOUT.search(keep)):
+            self._keep_s = min(keep_for_s(int(found[1])), LONGEST_KEEP_S)
+        super().feed_data(data, size)
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """The reply can't be read on; where its head is clear, it is taken all the same."""
+        if isinstance(exc, HttpProcessingError) and self._seen is not None:
+            salvaged = _salvage(bytes(self._seen), self._loop, self)
+            if salvaged is not None:
+                self.force_close()
+                self.feed_data(salvaged)
+                return
+        super().set_exception(exc, *cause)
+
+    def usable(self) -> bool:
+        """Whether an idle connection may be used again: not idle for too long, and nothing waits to be read.
+
+        Unread bytes are a reply that nobody asked for, or the server's goodbye.
+        """
+        if self.transport is None or self._loop.time() - self._heard_at > self._keep_s:
+            return False
+        sock = self.transport.get_extra_info("socket")
+        return sock is None or not _readable(sock.fileno())
+
+
+class Connector(aiohttp.TCPConnector):
+    """Opens connections and keeps them, at most `limit` at once; each is an `OneReply`."""
+
+    def __init__(self, limit: int, dns_cache_s: int) -> None:
+        super().__init__(limit=limit, keepalive_timeout=LONGEST_KEEP_S, ttl_dns_cache=dns_cache_s)
+        self._factory = partial(OneReply, loop=self._loop)  # type: ignore[assignment]
+
+    async def _get(self, key: Any, traces: Any) -> Any:  # noqa: ANN401 - aiohttp's own
+        """An idle connection that may be used again, the one used last; None if there is none."""
+        while True:
+            if idle := self._conns.get(key):
+                idle.rotate(1)
+            connection = await super()._get(key, traces)
+            if connection is None or (isinstance(connection.protocol, OneReply) and connection.protocol.usable()):
+                return connection
+            connection.close()
+
+
+def keep_for_s(advertised_s: float) -> float:
+    """How long to use an idle connection again (seconds) that the server keeps for so long.
+
+    The server's time began when it had sent its reply, and a request must arrive before it ends.
+    """
+    return max(advertised_s / 2, advertised_s - 1.0)
+
+
+def _readable(file: int) -> bool:
+    if not hasattr(select, "poll"):  # Windows
+        return bool(select.select([file], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(file, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _salvage(
+    data: bytes, loop: asyncio.AbstractEventLoop, protocol: OneReply
+) -> tuple[RawResponseMessage, StreamReader] | None:
+    """The reply whose head is clear, in bytes that break the rules of HTTP elsewhere; None if there is none.
+
+    Its body is what came along, unless it is in chunks.
+    """
+    place = 0
+    while (head := _HEAD.match(data, place)) is not None:
+        status, place = int(head[1]), head.end()
+        if status >= 200:  # noqa: PLR2004 - others announce the reply (RFC 9110, section 15.2)
+            raw = [line.partition(b":") for line in head[3].splitlines()]
+            pairs = [(name.strip(), value.strip()) for name, colon, value in raw if colon]
+            headers = CIMultiDict((_text(name), _text(value)) for name, value in pairs)
+            body = b"" if "Transfer-Encoding" in headers else data[place:]
+            message = RawResponseMessage(
+                HttpVersion10,
+                status,
+                _text(head[2] or b""),
+                CIMultiDictProxy(headers),
+                tuple(pairs),
+                should_close=True,
+                compression=None,
+                upgrade=False,
+                chunked=False,
+            )
+            return message, _content(body, loop, protocol)
+    return None
+
+
+def _text(data: bytes) -> str:
+    return "".join(character for character in data.decode("utf-8", "replace") if character.isprintable())
+
+
+def _content(body: bytes, loop: asyncio.AbstractEventLoop, protocol: OneReply) -> StreamReader:
+    if not body:
+        return EMPTY_PAYLOAD
+    content = StreamReader(protocol, limit=len(body), loop=loop)
+    content.feed_data(body)
+    content.feed_eof()
+    return content
