@@ -72,7 +72,8 @@ class InFlightMap:
             return
         beside = path.with_name(f".{path.name}.new")
         try:
-            self._file = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
+            beside.unlink(missing_ok=True)
+            self._file = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
             self._grow()
             _, first = self._free.pop()
             _HEAD.pack_into(self._areas[0], first, _MAGIC, boot.encode("ascii"), token.encode("ascii"))
