@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from struct import Struct
@@ -23,6 +24,9 @@ from typing import TYPE_CHECKING
 
 from batchupdate.model import Outcome, Result
 from batchupdate.util.boot import boot_id
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -74,6 +78,7 @@ class InFlightMap:
         try:
             beside.unlink(missing_ok=True)
             self._file = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
+            _lock(self._file)
             self._grow()
             _, first = self._free.pop()
             _HEAD.pack_into(self._areas[0], first, _MAGIC, boot.encode("ascii"), token.encode("ascii"))
@@ -168,6 +173,24 @@ class InFlightMap:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
         self._path = None
+
+
+def _lock(file: int) -> None:
+    """Marks a map as in use for as long as this process lives, on systems that have maps."""
+    if sys.platform != "win32":
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether the process that writes a map is alive; that is known even where its lock file was deleted."""
+    try:
+        with path.open("rb") as file:
+            _lock(file.fileno())
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @dataclass(frozen=True, slots=True)

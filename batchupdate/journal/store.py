@@ -14,10 +14,10 @@ import sqlite3
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from batchupdate.errors import ConfigError, SafetyStop
+from batchupdate.errors import ConfigError, RunLocked, SafetyStop
 from batchupdate.journal import queries, schema
 from batchupdate.journal.connection import connect, damage, explained, how_to_save, way_out
-from batchupdate.journal.in_flight import NAME, InFlightMap, read_map
+from batchupdate.journal.in_flight import NAME, InFlightMap, is_in_use, read_map
 from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, Sessions, Traffic
 from batchupdate.util import json as exact_json
 from batchupdate.util.sqlite import bulk_insert
@@ -103,6 +103,7 @@ class Journal:
 
         Raises:
             ConfigError: it is none of ours, of a newer version of this program, damaged, or lacks its last entries.
+            RunLocked: another process is working on it.
         """
         journal = cls.open(path)
         try:
@@ -261,8 +262,14 @@ class Journal:
 
         Raises:
             ConfigError: the map knows of commits that the journal has lost.
+            RunLocked: the process that writes the map is alive.
         """
         path = self._path.with_name(NAME)
+        if is_in_use(path):
+            raise RunLocked(
+                f"Another process is working on the run {self._path.parent.name}, although its lock file is gone.",
+                "Wait for it, or stop it.",
+            )
         with explained(self._path):
             last = self._connection.execute(queries.LAST_SESSION).fetchone()
         number, token, commits = last or (0, None, 0)
@@ -350,20 +357,29 @@ class Journal:
             _keep(connection, results)
             if session is not None:
                 connection.execute(queries.UPDATE_SESSION, session)
-            if (
-                self._session
-                and not connection.execute(queries.COUNT_COMMIT, (self._session, self._commits + 1)).rowcount
-            ):
-                raise SafetyStop("Another process has begun to work on this run.", "Let it work, and look at its log.")
+            if self._session:
+                self._count_commit(connection)
         self._commits += 1
         self.in_flight.clear((result.row for result, _ in results), self._commits)
 
+    def _count_commit(self, connection: sqlite3.Connection) -> None:
+        if not connection.execute(queries.COUNT_COMMIT, (self._session, self._commits + 1)).rowcount:
+            raise SafetyStop("Another process has begun to work on this run.", "Let it work, and look at its log.")
+
     def release(self, keys: Sequence[int]) -> None:
-        """Takes back the mark of rows that were claimed but not sent."""
+        """Takes back the mark of rows that were claimed but not sent.
+
+        Raises:
+            SafetyStop: another process has begun to work on this run; the marks are its own now.
+        """
         chosen = json.dumps(keys)
         with self._transaction() as connection:
+            if self._session:
+                self._count_commit(connection)
             connection.execute(queries.RELEASE, (chosen,))
             connection.execute(queries.UNCLAIM, (chosen,))
+        self._commits += 1
+        self.in_flight.clear((), self._commits)
 
     # Reading.
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchupdate.errors import ConfigError, SafetyStop
+from batchupdate.errors import ConfigError, RunLocked, SafetyStop
 from batchupdate.journal import Journal, in_flight
 from batchupdate.journal.in_flight import SEGMENT, SLOT, LeftInFlight, read_map
 from batchupdate.model import Outcome, Request, Result
@@ -341,6 +341,25 @@ def test_a_process_that_was_overtaken_by_another_one_claims_nothing_more(run: Ru
         other.begin_session(2.0, repeatable=True)
     with pytest.raises(SafetyStop, match="Another process has begun to work on this run"):
         run.claim(2)
+
+
+def test_a_process_that_was_overtaken_by_another_one_takes_no_marks_back(run: Run) -> None:
+    run.claim(3)
+    with Journal.open(run.folder / "journal.sqlite3") as other:
+        other.begin_session(2.0, repeatable=True)
+        other.commit([2, 3], [])
+        with pytest.raises(SafetyStop, match="Another process has begun to work on this run"):
+            run.journal.release([2, 3])
+        assert [line.number for line in other.lines(Outcome.UNKNOWN)] == [2, 3, 4]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no maps")
+def test_a_run_whose_process_is_alive_is_not_taken_over_although_its_lock_file_is_gone(run: Run) -> None:
+    run.claim(3)
+    with pytest.raises(RunLocked, match="Another process is working on the run run, although its lock file is gone"):
+        Journal.take_over(run.folder / "journal.sqlite3")
+    run.close()
+    Journal.take_over(run.folder / "journal.sqlite3").close()
 
 
 # Against a plain model.
