@@ -140,7 +140,7 @@ def _pointed_at(runs_dir: Path) -> RunFolder | None:
     latest = runs_dir / LATEST
     try:
         name = latest.resolve().name if latest.is_symlink() else latest.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # the last, up to Python 3.12, is a link that leads to itself
         return None
     return RunFolder(runs_dir / name) if _is_run(runs_dir / name) else None
 

@@ -140,6 +140,15 @@ def test_a_folder_that_is_gone_or_can_not_be_locked_gives_a_sentence(tmp_path: P
 # Finding it again.
 
 
+@POSIX
+def test_a_link_latest_that_leads_to_itself_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to("latest")
+    with pytest.raises(ConfigError, match="There are no runs"):
+        find(tmp_path, "latest")
+    made = make(tmp_path)
+    assert find(tmp_path, "latest").run_id == made.run_id
+
+
 def test_runs_are_listed_newest_first_and_nothing_else_is_a_run(tmp_path: Path) -> None:
     old, new = make(tmp_path, "b.csv"), make(tmp_path, "a.csv", NOW + timedelta(seconds=1))
     create(tmp_path, "no-journal.csv", NOW)
