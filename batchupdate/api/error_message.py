@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.targets.json_path import UnexpectedReplyError, search
+from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +38,6 @@ _TAGS = re.compile(
     r"<!--.*?(?:-->|\Z)|<(?:script|style)\b.*?(?:</(?:script|style)>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE
 )
 _TITLE = re.compile(r"<title\b[^<>]*>(.*?)(?:</title>|\Z)", re.DOTALL | re.IGNORECASE)
-_SPACE = re.compile(r"\s+")
 
 
 def error_sentence(body: bytes, paths: Sequence[str] = ()) -> str:
@@ -51,13 +51,13 @@ def error_sentence(body: bytes, paths: Sequence[str] = ()) -> str:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
-        return _one_line(_plain(text[:MAX_TEXT]))
+        return one_line(_plain(text[:MAX_TEXT]), MAX_CHARACTERS)
     if data in ({}, [], "", None):
         return ""
     for path in paths:
         if sentences := _unique(_sentences(_find(path, data), 0)):
-            return _one_line(sentences)
-    return _one_line(_unique(_sentences(data, 0)) or text[:MAX_TEXT])
+            return one_line(sentences, MAX_CHARACTERS)
+    return one_line(_unique(_sentences(data, 0)) or text[:MAX_TEXT], MAX_CHARACTERS)
 
 
 def _find(path: str, data: object) -> object:
@@ -118,8 +118,3 @@ def _unique(sentences: Iterator[str]) -> str:
         if len(found) >= MAX_SENTENCES:
             break
     return "; ".join(found)
-
-
-def _one_line(text: str) -> str:
-    line = _SPACE.sub(" ", "".join(ch if ch.isprintable() else " " for ch in text)).strip()
-    return line if len(line) <= MAX_CHARACTERS else line[: MAX_CHARACTERS - 1] + "…"

@@ -18,6 +18,7 @@ from batchupdate.api.rate_limit_headers import MAX_WAIT_S, Signals
 from batchupdate.api.success import Doubt, doubt_about, is_web_page
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Verdict
 from batchupdate.targets import Limits
+from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +82,9 @@ _OVERRIDES: Mapping[str, Meaning] = {
 }
 
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
+
+PLACE_MOST = 300
+"""Characters of a place that the API redirects to, in a sentence."""
 
 _TOO_MANY = "too many requests"
 _SAYS: Mapping[int, str] = {
@@ -236,5 +240,5 @@ def _means(reply: Reply, policy: Policy, throttle: ThrottleRule | None) -> str:
     rule = policy.statuses.get(status)
     if (means := (rule.means if rule else "") or _SAYS.get(status, "")) or status not in _REDIRECTS:
         return means or responses.get(status, "a status without a standard meaning")
-    place = reply.headers.get("location", "")
+    place = one_line(reply.headers.get("location", ""), PLACE_MOST)
     return f"the API redirects{f' to {place}' if place else ''}, but redirects are not followed; check the base URL"

@@ -124,16 +124,19 @@ def _gone(console: Console) -> None:
 
 
 def _keep_details() -> str:
-    """Writes the traceback to a file of its own; variables' values are not in it, and so no key is."""
+    """Writes the traceback to a file of its own, without secrets: an error's own words can hold one."""
     from pathlib import Path
 
     from platformdirs import user_log_path
 
-    details = traceback.format_exc()
+    from batchupdate.config.secrets import redact_known
+
+    details = redact_known(traceback.format_exc())
     try:
         folder = Path(user_log_path("batchupdate", appauthor=False, ensure_exists=True))
         path = folder / f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
             file.write(details)
     except OSError:
         return "\n" + details

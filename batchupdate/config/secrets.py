@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,16 +12,28 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from batchupdate.errors import ConfigError
+from batchupdate.util.unescape import levels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from batchupdate.config.settings import Settings
+    from batchupdate.util.unescape import Unescaped
 
 KEY_MAX_BYTES = 16_384
 REDACTED = "[redacted]"
 SHORTEST_SECRET = 6
 """A shorter text is refused as a key: redacting it would blot out harmless words."""
+
+
+SHORTEST_CUT = 8
+"""So much of a key that was cut off is redacted; fewer characters are what all keys of a vendor begin with."""
+
+_CUT = re.compile(r"…|\.\.|\*|\W*\Z").match
+"""What follows a text that was cut off."""
+
+_known: set[str] = set()
+"""What this process must never write down, for the one file that is written where nothing else is known any more."""
 
 
 class MissingKey(ConfigError):  # noqa: N818 - it says what is missing
@@ -45,37 +59,92 @@ def _set_variable(variable: str, environ: Mapping[str, str]) -> str:
 
 
 class Secrets:
-    """Knows the texts that must never be written down, and blots them out of any other text."""
+    """Knows the texts that must never be written down, and blots them out of any other text.
+
+    A text is found in each of its usual spellings: percent-encoded, with JSON's or HTML's escapes, in Base64 or in
+    hexadecimal digits. `redact` also takes out one that was cut off.
+    """
 
     def __init__(self, secrets: Iterable[SecretStr] = ()) -> None:
-        self._texts = sorted(
-            {text for secret in secrets if len(text := secret.get_secret_value()) >= SHORTEST_SECRET},
-            key=len,
-            reverse=True,
-        )
+        plain = {text for secret in secrets if len(text := secret.get_secret_value()) >= SHORTEST_SECRET}
+        _known.update(plain)
+        self._texts = sorted({spelling for text in plain for spelling in _encodings(text)}, key=len, reverse=True)
 
     def __bool__(self) -> bool:
         return bool(self._texts)
 
     def redact(self, text: str) -> str:
         """The text with every secret replaced."""
-        for secret in self._texts:
-            if secret in text:
-                text = text.replace(secret, REDACTED)
-        return text
+        spans = sorted(self._spans(text)) if self._texts else ()
+        if not spans:
+            return text
+        pieces: list[str] = []
+        done = -1
+        for start, end in spans:
+            if start >= done:
+                pieces += (text[max(done, 0) : start], REDACTED)
+            done = max(done, end)
+        return "".join([*pieces, text[done:]])
 
     def redact_bytes(self, data: bytes) -> bytes:
         """The bytes with every secret replaced; a secret is ASCII."""
-        for secret in self._texts:
-            data = data.replace(secret.encode(), REDACTED.encode())
-        return data
+        if not self._texts:
+            return data
+        return self.redact(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def within(self, text: str) -> bool:
-        """Whether the text contains a secret."""
-        for secret in self._texts:  # noqa: SIM110 - asked for every reply, and half as dear as `any`
+        """Whether a whole secret stands in the text."""
+        for secret in self._texts:  # asked for every reply, and half as dear as `any`
             if secret in text:
                 return True
-        return False
+        return any(secret in each[-1].text for each in levels(text) for secret in self._texts)
+
+    def _spans(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where secrets stand, and what was cut off of them; the spans can overlap."""
+        for level in levels(text):
+            for secret in self._texts:
+                for start, end in _occurrences(level[-1].text, secret):
+                    yield _origin(level, start), _origin(level, end)
+
+
+def redact_known(text: str) -> str:
+    """The text without any secret that this process has come to know, and without passwords in URLs."""
+    return _IN_URL.sub(f"://{REDACTED}@", Secrets(map(SecretStr, _known)).redact(text))
+
+
+_IN_URL = re.compile(r"://[^/@\s]+@")
+
+
+def _encodings(text: str) -> Iterator[str]:
+    """The text, and what no unescaping would lead back to it."""
+    data = text.encode()
+    yield text
+    yield data.hex()
+    yield data.hex().upper()
+    for before in range(3):  # Base64 makes four characters of three bytes: the same text has three forms
+        encoded = base64.b64encode(bytes(before) + data).decode("ascii")
+        core = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]  # of this text's bits alone
+        yield core
+        yield core.replace("+", "-").replace("/", "_")  # RFC 4648, section 5
+
+
+def _occurrences(text: str, secret: str) -> Iterator[tuple[int, int]]:
+    beginning = secret[:SHORTEST_CUT]
+    start = text.find(beginning)
+    while start >= 0:
+        if text.startswith(secret, start):
+            yield start, start + len(secret)
+        else:
+            end = start + next(at for at in range(len(secret)) if text[start + at : start + at + 1] != secret[at])
+            if _CUT(text, end):
+                yield start, end
+        start = text.find(beginning, start + 1)
+
+
+def _origin(level: Sequence[Unescaped], place: int) -> int:
+    for each in reversed(level):
+        place = each.origin(place)
+    return place
 
 
 def find_key(variable: str | None, settings: Settings, environ: Mapping[str, str] | None = None) -> SecretStr | None:

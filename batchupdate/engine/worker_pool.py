@@ -17,6 +17,7 @@ from batchupdate.errors import SafetyStop
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
 from batchupdate.util.clock import minute
 from batchupdate.util.shielded import shielded
+from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -39,6 +40,9 @@ OVERTAKEN_AT_MOST = 20
 
 SERVER_ERROR = 500
 """From this status on, the server says that it failed (RFC 9110, section 15.6)."""
+
+HEADER_MOST = 500
+"""Characters that are kept of a reply's id and place."""
 
 ENOUGH_FOR_A_SHARE = 20
 """A share of failures means nothing before this many rows."""
@@ -311,7 +315,9 @@ class WorkerPool:
             location = answer.headers.get("location") if outcome is Outcome.ACCEPTED else None
         duration_ms = round(answer.duration_s * 1000, 1) if answer else None
         now = self._clock.unix()
-        return Result(request.row, outcome, status, sent, message, request_id or "", location or "", now, duration_ms)
+        request_id = one_line(request_id, HEADER_MOST) if request_id else ""
+        location = one_line(location, HEADER_MOST) if location else ""
+        return Result(request.row, outcome, status, sent, message, request_id, location, now, duration_ms)
 
     def _keep(self, result: Result, record_id: str, *, final: bool) -> None:
         if self._overtaken:

@@ -16,13 +16,18 @@ from __future__ import annotations
 import math
 import mmap
 import os
+import sys
 from contextlib import suppress
 from dataclasses import dataclass
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - an exception
 from typing import TYPE_CHECKING
 
 from batchupdate.model import Outcome, Result
 from batchupdate.util.boot import boot_id
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,6 +41,9 @@ SEGMENT = 256 * SLOT
 """Bytes by which the file grows; a multiple of what every system can map."""
 
 _MAGIC = b"batchupdate in-flight 1"
+_BROKEN = b"batchupdate in-flight 0"
+"""The magic of a map that had no room for all rows: what it says of single rows does not count."""
+
 _HEAD = Struct("@23s64s64s")
 """The file's first slot: magic, start of the machine, token; then the count of commits."""
 
@@ -65,23 +73,32 @@ class InFlightMap:
         self._free: list[tuple[mmap.mmap, int]] = []  # the last one freed is taken first: its page is at hand
         self._slots: dict[int, tuple[mmap.mmap, int]] = {}
 
-    def create(self, path: Path, token: str) -> None:
-        """Makes the file, in the place of an older one. Where it can't be made, the claims have to do."""
+    def create(self, path: Path, token: str) -> bool:
+        """Makes the file, in the place of an older one; whether that worked. Where it did not, the claims have to do.
+
+        Its head is on the disk before this returns, so that a map which is missing later was taken away.
+        """
         boot = boot_id()
         if not boot:
-            return
+            return False
         beside = path.with_name(f".{path.name}.new")
         try:
-            self._file = os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
+            beside.unlink(missing_ok=True)
+            self._file = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o600)
+            _lock(self._file)
             self._grow()
             _, first = self._free.pop()
             _HEAD.pack_into(self._areas[0], first, _MAGIC, boot.encode("ascii"), token.encode("ascii"))
+            self._areas[0].flush()
+            os.fsync(self._file)
             beside.replace(path)
+            _sync_folder(path.parent)
             self._path = path
         except OSError:
             self._release()
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
+        return self._path is not None
 
     def _grow(self) -> None:
         """Adds slots. Their bytes are written, for a hole in a file may lack room on the disk when it is touched."""
@@ -101,7 +118,7 @@ class InFlightMap:
         try:
             self._grow()
         except OSError:
-            self._areas[0][0 : len(_MAGIC)] = bytes(len(_MAGIC))
+            self._areas[0][0 : len(_BROKEN)] = _BROKEN
             self._path = None
             return False
         return True
@@ -159,14 +176,45 @@ class InFlightMap:
         if self._areas:
             _COMMITS.pack_into(self._areas[0], _COMMITS_AT, commits)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything that it knew stands in the journal."""
+        return not self._slots
+
     def close(self, *, remove: bool) -> None:
         """Closes the file; removes it if the session has ended well, for then the journal has all that it knew."""
-        remove = remove and not self._slots
+        remove = remove and self.is_empty
         self._release()
         if self._path is not None and remove:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
         self._path = None
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(file: int) -> None:
+    """Marks a map as in use for as long as this process lives, on systems that have maps."""
+    if sys.platform != "win32":
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_in_use(path: Path) -> bool:
+    """Whether the process that writes a map is alive; that is known even where its lock file was deleted."""
+    try:
+        with path.open("rb") as file:
+            _lock(file.fileno())
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +228,30 @@ class LeftInFlight:
     unanswered: Sequence[tuple[int, int]]
     results: Sequence[tuple[Result, bool]]
     commits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a map says of its session, whichever start of the machine it was.
+
+    `commits` is how many commits the process had seen done; before the first one, no request leaves.
+    """
+
+    token: str
+    commits: int
+
+
+def read_head(path: Path) -> Head | None:
+    """Reads a map's head; None where there is no map."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SLOT)
+        magic, _, token = _HEAD.unpack_from(data)
+        if magic in {_MAGIC, _BROKEN}:
+            return Head(token.rstrip(b"\0").decode("ascii"), _COMMITS.unpack_from(data, _COMMITS_AT)[0])
+    except (OSError, StructError, ValueError):
+        pass
+    return None
 
 
 def read_map(path: Path, token: str | None) -> LeftInFlight | None:

@@ -86,7 +86,13 @@ _NEVER_LEFT = """
 """
 FORGET_UNSENT = f"DELETE FROM started WHERE NOT unanswered AND {_NEVER_LEFT}"  # noqa: S608 - our own words
 UNCLAIM_UNSENT = f"UPDATE started SET claimed = 0 WHERE {_NEVER_LEFT}"  # noqa: S608 - as above
-FORGET_MAP = "UPDATE session SET in_flight = NULL WHERE id = ?"
+FORGET_MAP = "UPDATE session SET in_flight = 'settled ' || in_flight WHERE id = ? AND in_flight NOT LIKE 'settled %'"
+IS_KNOWN_MAP = "SELECT count(*) FROM session WHERE in_flight IN (?1, 'settled ' || ?1)"
+HAS_LOST_MAP = """
+    SELECT count(*) FROM session WHERE id = (SELECT max(id) FROM session) AND exit_code IS NULL
+    AND in_flight IS NOT NULL AND in_flight NOT LIKE 'settled %'
+"""
+CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 # A session begins.
 

@@ -56,6 +56,9 @@ def bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     if application != APPLICATION_ID:
         raise ConfigError(f"{path} is no journal of this program.")
     version = _version(connection)
+    if version < 1:
+        hint = "Look for a copy of the run's folder."
+        raise ConfigError(f"{path} is no readable journal: it has no version of its tables.", hint)
     if version > VERSION:
         raise ConfigError(f"{path} is of a newer version of this program.", "Update batchupdate.")
     if version == VERSION:

@@ -49,7 +49,7 @@ CREATE TABLE session (
     waited_s      REAL NOT NULL DEFAULT 0,
     exit_code     INTEGER,
     allowed_per_s REAL,             -- requests/s that the API took at most, as far as it let us find out
-    in_flight     TEXT,             -- which in-flight map belongs to this session; NULL once its content stands here
+    in_flight     TEXT,             -- which in-flight map belongs to this session; 'settled …' once its content stands here
     commits       INTEGER NOT NULL DEFAULT 0
 );
 

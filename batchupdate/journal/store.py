@@ -14,10 +14,10 @@ import sqlite3
 from contextlib import closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
-from batchupdate.errors import ConfigError, SafetyStop
+from batchupdate.errors import BatchUpdateError, ConfigError, RunLocked, SafetyStop
 from batchupdate.journal import queries, schema
 from batchupdate.journal.connection import connect, damage, explained, how_to_save, way_out
-from batchupdate.journal.in_flight import NAME, InFlightMap, read_map
+from batchupdate.journal.in_flight import NAME, InFlightMap, is_in_use, read_head, read_map
 from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, Sessions, Traffic
 from batchupdate.util import json as exact_json
 from batchupdate.util.sqlite import bulk_insert
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from batchupdate.journal.in_flight import LeftInFlight
+    from batchupdate.journal.in_flight import Head, LeftInFlight
     from batchupdate.journal.records import Copy, Entry, Session
 
 COPIED_AT_ONCE = 3000
@@ -104,11 +104,14 @@ class Journal:
 
         Raises:
             ConfigError: it is none of ours, of a newer version of this program, damaged, or lacks its last entries.
+            RunLocked: another process is working on it.
         """
+        ahead = path.with_name(f"{path.name}-wal")
+        had_wal = ahead.exists() and ahead.stat().st_size > 0
         journal = cls.open(path)
         try:
             journal.examine()
-            journal.settle_in_flight()
+            journal.settle_in_flight(had_wal=had_wal)
         except BaseException:
             journal.close()
             raise
@@ -126,6 +129,9 @@ class Journal:
         """Closes the file."""
         if self._reader is not None:
             self._reader.close()
+        if self._session and self._ended_well and self.in_flight.is_empty:
+            with suppress(BatchUpdateError), self._transaction() as connection:
+                connection.execute(queries.FORGET_MAP, (self._session,))
         self._connection.close()
         self.in_flight.close(remove=self._ended_well)
 
@@ -215,8 +221,7 @@ class Journal:
         with explained(self._path):
             self._connection.execute("PRAGMA synchronous = FULL")
         self.set_meta({**values, "sealed": True})
-        with explained(self._path):
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._checkpoint()
 
     # Rows for a retry, which is a run of its own.
 
@@ -250,6 +255,7 @@ class Journal:
         with self._transaction() as connection:
             connection.execute(queries.GIVE_AWAY, (chosen, f"sent again by the run {run_id}"))
             connection.execute(queries.ADD_GIVEN, (run_id, chosen))
+        self._checkpoint()  # without its `-wal` file, this one would send them once more
 
     def given_to(self) -> list[str]:
         """The runs that have sent rows of this one again, the latest first."""
@@ -258,28 +264,61 @@ class Journal:
 
     # The work.
 
-    def settle_in_flight(self) -> None:
+    def settle_in_flight(self, *, had_wal: bool = True) -> None:
         """Keeps what a killed process left in its in-flight map; whatever else it had claimed never left.
 
+        Args:
+            had_wal: whether there was a `-wal` file with the last entries before this process opened the journal.
+
         Raises:
-            ConfigError: the map knows of commits that the journal has lost.
+            ConfigError: the journal has lost its last entries.
+            RunLocked: the process that writes the map is alive.
         """
         path = self._path.with_name(NAME)
+        if is_in_use(path):
+            raise RunLocked(
+                f"Another process is working on the run {self._path.parent.name}, although its lock file is gone.",
+                "Wait for it, or stop it.",
+            )
         with explained(self._path):
             last = self._connection.execute(queries.LAST_SESSION).fetchone()
         number, token, commits = last or (0, None, 0)
+        self._refuse_lost_entries(read_head(path), token, commits, had_wal=had_wal)
         left = read_map(path, token)
-        if left is not None and left.commits > commits:
-            raise ConfigError(
-                f"The journal {self._path} lacks its last entries: it has {commits:,} commits of {left.commits:,}.",
-                f"Put its -wal file back where it was. {how_to_save(self._path)}",
-            )
         if left is not None:
             with self._transaction() as connection:
                 _settle(connection, left)
                 connection.execute(queries.FORGET_MAP, (number,))
             with suppress(OSError):  # it belongs to no session any more
                 path.unlink(missing_ok=True)
+
+    def _refuse_lost_entries(self, head: Head | None, token: str | None, commits: int, *, had_wal: bool) -> None:
+        """A journal without its `-wal` file, or with a part of it, looks whole, and its rows would be sent once more.
+
+        The map beside it counts the commits too, and knows the session even where the journal has lost it.
+        """
+        lack = ""
+        if head is not None and head.token == token:
+            if head.commits > commits:
+                lack = f"it has {commits:,} commits of {head.commits:,}"
+        elif head is not None and head.commits and not self._knows(head):
+            lack = f"it knows nothing of the last {head.commits:,} commits"
+        elif not had_wal and self._one(queries.HAS_LOST_MAP):
+            lack = f"the run has no end in it, and there is no {NAME} that says how much is missing"
+        if lack:
+            raise ConfigError(
+                f"The journal {self._path} lacks its last entries: {lack}.",
+                f"Put all files of the run's folder back where they were. {how_to_save(self._path)}",
+            )
+
+    def _knows(self, head: Head) -> bool:
+        with explained(self._path):
+            return bool(self._connection.execute(queries.IS_KNOWN_MAP, (head.token,)).fetchone()[0])
+
+    def _checkpoint(self) -> None:
+        """Lets the journal's own file know what stands in its `-wal` file."""
+        with explained(self._path):
+            self._connection.execute(queries.CHECKPOINT)
 
     def begin_session(self, now: float, *, repeatable: bool) -> int:
         """Starts a process's work: what was not final is to be tried again, and returns the session's number.
@@ -288,6 +327,7 @@ class Journal:
         One that is sent again stays `unknown` until it has an answer.
         """
         token = secrets.token_hex(16)
+        made = self.in_flight.create(self._path.with_name(NAME), token)
         with self._transaction() as connection:
             if repeatable:
                 connection.execute(queries.MARK_UNANSWERED)
@@ -298,9 +338,9 @@ class Journal:
             connection.execute(queries.SUM_UP_ATTEMPTS)
             connection.execute(queries.DROP_UNFINISHED)
             connection.execute(queries.UNCLAIM_ALL)
-            cursor = connection.execute(queries.BEGIN_SESSION, (now, token))
+            cursor = connection.execute(queries.BEGIN_SESSION, (now, token if made else None))
         self._session, self._commits = int(cursor.lastrowid or 0), 0
-        self.in_flight.create(self._path.with_name(NAME), token)
+        self._checkpoint()  # so that not even a copy of this file alone looks as if nothing had been sent
         return self._session
 
     def end_session(self, session: Session, exit_code: int) -> None:
@@ -353,20 +393,29 @@ class Journal:
             _keep(connection, results)
             if session is not None:
                 connection.execute(queries.UPDATE_SESSION, session)
-            if (
-                self._session
-                and not connection.execute(queries.COUNT_COMMIT, (self._session, self._commits + 1)).rowcount
-            ):
-                raise SafetyStop("Another process has begun to work on this run.", "Let it work, and look at its log.")
+            if self._session:
+                self._count_commit(connection)
         self._commits += 1
         self.in_flight.clear((result.row for result, _ in results), self._commits)
 
+    def _count_commit(self, connection: sqlite3.Connection) -> None:
+        if not connection.execute(queries.COUNT_COMMIT, (self._session, self._commits + 1)).rowcount:
+            raise SafetyStop("Another process has begun to work on this run.", "Let it work, and look at its log.")
+
     def release(self, keys: Sequence[int]) -> None:
-        """Takes back the mark of rows that were claimed but not sent."""
+        """Takes back the mark of rows that were claimed but not sent.
+
+        Raises:
+            SafetyStop: another process has begun to work on this run; the marks are its own now.
+        """
         chosen = json.dumps(keys)
         with self._transaction() as connection:
+            if self._session:
+                self._count_commit(connection)
             connection.execute(queries.RELEASE, (chosen,))
             connection.execute(queries.UNCLAIM, (chosen,))
+        self._commits += 1
+        self.in_flight.clear((), self._commits)
 
     # Reading.
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Union
 
 from batchupdate.errors import InputError
-from batchupdate.reader.files.local_copy import STDIN, local_copy, source_name
+from batchupdate.reader.files.local_copy import STDIN, local_copy, source_name, unreadable
 from batchupdate.reader.files.remote import is_database, public_name, url_of
 from batchupdate.reader.opening import open_table
 from batchupdate.reader.table import Table
@@ -71,8 +71,15 @@ class FileSource:
         return open_table(self.path, options, source=self.name)
 
     def digest(self) -> str:
-        """The SHA-256 of its bytes."""
-        return file_digest(self.path)
+        """The SHA-256 of its bytes.
+
+        Raises:
+            InputError: it can't be read.
+        """
+        try:
+            return file_digest(self.path)
+        except OSError as error:
+            raise unreadable(error, self.path, self.name) from error
 
 
 @dataclass(frozen=True, slots=True)

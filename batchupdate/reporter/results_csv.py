@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Line, RowLabels
 
-_may_begin_a_formula = re.compile(r"""\"[\\\s'=+\-@＝＋－＠]""").search  # noqa: RUF001 - in JSON; see `formula_guard`
+# In JSON; see `csv_injection`.
+_may_begin_a_formula = re.compile(r"""\"[\\\s'=+\-@＝＋－＠]|;|\\[tnr]""").search  # noqa: RUF001 - full-width forms
 BYTE_ORDER_MARK = "\ufeff"
 """Excel takes a CSV without a byte order mark for the system's old code page, and would save broken names."""
 

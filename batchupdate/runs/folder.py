@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
 import shutil
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import ConfigError, RunLocked
 from batchupdate.runs.lock import held, unusable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
 
 LATEST = "latest"
@@ -69,6 +70,30 @@ class RunFolder:
         except ConfigError:  # a folder that can't be written to is only read
             return False
 
+    def facts(self) -> dict[str, str]:
+        """What the run's journal keeps of its folder, so that a copy is known from it."""
+        return {"place": str(self.path.resolve())}
+
+    def refuse_copy(self, meta: Mapping[str, Any]) -> None:
+        """Refuses to work on a copy as long as the run that it was made of is where it was: each would send all rows.
+
+        Args:
+            meta: the facts in the journal.
+
+        Raises:
+            ConfigError: this is a copy.
+        """
+        place = Path(meta.get("place") or self.path)
+        try:
+            copied = _has_journal(place) and not place.samefile(self.path)
+        except OSError:
+            return
+        if copied:
+            raise ConfigError(
+                f"{self.path} is a copy of the run in {place}, and both would send its rows.",
+                f"Resume or retry that one: --runs-dir {shlex.quote(str(place.parent))}; or remove it to use this one.",
+            )
+
     def remove(self) -> None:
         """Removes a run that never sent anything."""
         shutil.rmtree(self.path, ignore_errors=True)
@@ -115,7 +140,7 @@ def _pointed_at(runs_dir: Path) -> RunFolder | None:
     latest = runs_dir / LATEST
     try:
         name = latest.resolve().name if latest.is_symlink() else latest.read_text(encoding="utf-8").strip()
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # the last, up to Python 3.12, is a link that leads to itself
         return None
     return RunFolder(runs_dir / name) if _is_run(runs_dir / name) else None
 

@@ -42,8 +42,9 @@ def held(path: Path, what: str, hint: str) -> Iterator[None]:
         with suppress(OSError):
             since = datetime.now(UTC).isoformat(timespec="seconds")
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
-            owner.write_text(json.dumps(holder), encoding="utf-8")
-            owner.chmod(0o600)
+            owner.unlink(missing_ok=True)  # it may be a link that someone laid there, to let us write elsewhere
+            with os.fdopen(os.open(owner, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+                json.dump(holder, file)
         yield
     finally:
         with suppress(OSError):

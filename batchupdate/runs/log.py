@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from batchupdate.util.clock import Clock
 
 
+_NOT_A_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
 @contextmanager
 def run_log(
     path: Path, clock: Clock, secrets: Secrets, labels: RowLabels = ONE_FILE, *, verbose: bool = False
@@ -51,7 +54,7 @@ def run_log(
         return secrets.redact(line)
 
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | _NOT_A_LINK, 0o600)
     except OSError as error:
         raise ConfigError(f"The log {path} can't be opened: {error.strerror or error}.") from error
     try:

@@ -51,7 +51,8 @@ def open_earlier(
     """Opens a run that was sealed; `stack` lets go of it at the end.
 
     Raises:
-        UsageError: its journal can't be read, is damaged, or the run ended while its file was being read.
+        UsageError: its journal can't be read, is damaged, or the run ended while its file was being read; or the folder
+            is a copy.
         RunLocked: another process holds it.
     """
     stack.enter_context(folder.lock())
@@ -62,6 +63,8 @@ def open_earlier(
             f"The run {folder.run_id} ended while its file was being read. Nothing was sent.",
             "Start it again with: batchupdate run",
         )
+    folder.refuse_copy(meta)
+    journal.set_meta(folder.facts())  # it may have been moved since
     settings = settings_with(meta.get("settings", {}))
     target = Target.model_validate_json(json.dumps(meta["target"]))
     base_url = target.base(settings.base_url or meta["same"]["base_url"], allow_http=settings.allow_http)

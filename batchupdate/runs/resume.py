@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.config import find_key
 from batchupdate.errors import ConfigError
+from batchupdate.journal import Journal
 from batchupdate.runs.credentials import secrets_of
+from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.job import Job
 from batchupdate.runs.metadata import changed_since
 from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from batchupdate.config import Settings
-    from batchupdate.runs.folder import RunFolder
 
 
 @contextmanager
@@ -44,6 +45,7 @@ def resumed_job(
     with ExitStack() as stack:
         earlier = open_earlier(stack, folder, settings_with)
         meta, settings, target, base_url = earlier.meta, earlier.settings, earlier.target, earlier.base_url
+        _refuse_abandoned_retry(folder, meta, earlier.journal)
         if base_url != meta["same"]["base_url"]:
             raise ConfigError(
                 f"This run sends to {meta['same']['base_url']}, and now {base_url} is named.",
@@ -72,3 +74,23 @@ def resumed_job(
             checkup,
             resumed=True,
         )
+
+
+def _refuse_abandoned_retry(folder: RunFolder, meta: Mapping[str, Any], journal: Journal) -> None:
+    """A retry that ended before it began has not taken over its rows: they are still those of the run before.
+
+    Raises:
+        ConfigError: this is one, and the run before can still send them.
+    """
+    if "retry_of" not in meta or journal.sessions().started_at is not None:
+        return
+    before = RunFolder(folder.path.parent / meta["retry_of"])
+    if not before.journal.exists():
+        return
+    with Journal.open(before.journal) as parent:
+        if folder.run_id in parent.given_to():
+            return
+    raise ConfigError(
+        f"The run {folder.run_id} ended before it began; its rows are still those of the run {before.run_id}.",
+        f"Retry them with: batchupdate retry {before.run_id}",
+    )

@@ -71,7 +71,7 @@ def retry_job(
         journal = stack.enter_context(Journal.create(made.journal))
         for batch in earlier.journal.copies(rows):
             journal.add_copies(batch)
-        journal.seal(_facts(earlier, folder, selection, rows))
+        journal.seal({**_facts(earlier, folder, selection, rows), **made.facts()})
         yield Job(
             made,
             journal,

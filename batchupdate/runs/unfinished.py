@@ -75,12 +75,15 @@ def begin(
         notices = found.notices()
         if found.run is not None:
             stack.enter_context(found.run.lock())
-            return Begun(found.run, stack.enter_context(Journal.take_over(found.run.journal)), notices, resumed=True)
+            journal = stack.enter_context(Journal.take_over(found.run.journal))
+            found.run.refuse_copy(journal.meta())
+            journal.set_meta(found.run.facts())  # it may have been moved since
+            return Begun(found.run, journal, notices, resumed=True)
         folder = create(settings.runs_dir, name_of(facts["input"]), now)
         stack.callback(remove_if_unused, folder)
         stack.enter_context(folder.lock())
         journal = stack.enter_context(Journal.create(folder.journal))
-        journal.set_meta(facts)  # so that the same command, given meanwhile, knows this run
+        journal.set_meta({**facts, **folder.facts()})  # so that the same command, given meanwhile, knows this run
         return Begun(folder, journal, notices, resumed=False)
 
 

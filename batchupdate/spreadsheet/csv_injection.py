@@ -22,14 +22,28 @@ _risky = re.compile(r"[\s']*[=+\-@\t\r\n＝＋－＠]").match  # noqa: RUF001 - 
 _suspicious = re.compile(r"[\s'=+\-@＝＋－＠]").search  # noqa: RUF001 - as above
 
 
+# Where a spreadsheet program separates cells by semicolons or tabs, as it does where a comma is in numbers, a quote
+# protects nothing that does not stand at the beginning of such a cell. So one can begin within each of our cells.
+_risky_inside = re.compile(r"(?<=[;\t\r\n])(?=(?:[^\S\t\r\n]|')*[=+\-@＝＋－＠])")  # noqa: RUF001 - as above
+_guarded_inside = re.compile(r"(?<=[;\t\r\n])'(?=(?:[^\S\t\r\n]|')*[=+\-@＝＋－＠])")  # noqa: RUF001 - as above
+_separated = re.compile(r"[;\t\r\n]").search
+
+
 def guard(text: str) -> str:
-    """The text as it is written to a report: with a leading apostrophe if a spreadsheet program might run it."""
+    """The text as it is written to a report: with an apostrophe before all that a spreadsheet program might run.
+
+    That is the beginning of the text, and what follows a semicolon, a tab or the end of a line in it.
+    """
+    if _separated(text):
+        text = _risky_inside.sub(GUARD, text)
     return GUARD + text if _risky(text) else text
 
 
 def guard_all(texts: Sequence[str]) -> Sequence[str]:
-    """`guard` for a whole row; most rows are proven harmless by their first characters alone."""
-    return [guard(text) for text in texts] if _suspicious("".join([text[:1] for text in texts])) else texts
+    """`guard` for a whole row; most rows are proven harmless by their first characters and separators alone."""
+    if _suspicious("".join([text[:1] for text in texts])) or _separated(" ".join(texts)):
+        return [guard(text) for text in texts]
+    return texts
 
 
 def unguard(text: str) -> str:
@@ -37,7 +51,8 @@ def unguard(text: str) -> str:
 
     An apostrophe that `guard` would not have written stays.
     """
-    return text[1:] if text[:1] == GUARD and _risky(text, 1) else text
+    text = text[1:] if text[:1] == GUARD and _risky(text, 1) else text
+    return _guarded_inside.sub("", text) if _separated(text) else text
 
 
 def guard_id(text: str) -> str:
@@ -46,13 +61,14 @@ def guard_id(text: str) -> str:
     The input's own columns are in a report as typed, `007` too. By the copy that survives, the reader knows an id
     that did not.
     """
-    return GUARD + text if _is_fragile(text) else text
+    return GUARD + text if _is_retyped(text) else guard(text)
 
 
 def unguard_id(text: str) -> str:
     """The id before `guard_id`: `unguard_id(guard_id(text)) == text` for every text."""
-    return text[1:] if text[:1] == GUARD and _is_fragile(text) else text
+    return text[1:] if text[:1] == GUARD and _is_retyped(text) else unguard(text)
 
 
-def _is_fragile(text: str) -> bool:
-    return _risky(text) is not None or may_be_retyped(text.lstrip(GUARD))
+def _is_retyped(text: str) -> bool:
+    """Whether a spreadsheet program would make another text of an id, guarded or not, that it would not run."""
+    return _separated(text) is None and _risky(text) is None and may_be_retyped(text.lstrip(GUARD))

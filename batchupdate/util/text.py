@@ -16,6 +16,12 @@ def quoted(text: str, length: int = 60) -> str:
     return repr(text if len(text) <= length else f"{text[: length - 1]}…")
 
 
+def one_line(text: str, length: int) -> str:
+    """Somebody else's text on one line: nothing that a terminal would obey, and no more than so many characters."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
 def short_names(paths: Sequence[str]) -> tuple[str, ...]:
     """What to call several files: their names, with as much of the folders before as tells them apart."""
     parts = [PurePath(path).parts or (path,) for path in paths]

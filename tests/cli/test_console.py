@@ -7,16 +7,19 @@ import subprocess
 import sys
 import time
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 import typer
 
+from batchupdate import Settings
 from batchupdate.cli import console
+from batchupdate.config import Secrets, find_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from batchupdate.sandbox import Sandbox
 
@@ -127,6 +130,20 @@ def test_details_of_a_bug_are_shown_if_no_file_can_keep_them(monkeypatch: pytest
         _ = 1 // 0
     except ZeroDivisionError:
         assert "ZeroDivisionError" in console._keep_details()
+
+
+def test_details_of_a_bug_hold_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    key = find_key("A_KEY", Settings(), {"A_KEY": "sk-a/very+secret-one"})
+    Secrets([key] if key else [])
+    try:
+        raise ValueError(f"bad header: Bearer {quote('sk-a/very+secret-one', safe='')}")  # noqa: TRY301 - to be caught
+    except ValueError:
+        place = Path(console._keep_details())
+    details = place.read_text("utf-8")
+    assert "ValueError: bad header: Bearer [redacted]" in details
+    assert "very" not in details
 
 
 @pytest.mark.parametrize("width", [40, 80])

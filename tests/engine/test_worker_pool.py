@@ -237,6 +237,14 @@ async def test_a_result_tells_status_request_id_location_attempts_and_duration(c
     assert result.finished_at == clock.unix()
 
 
+async def test_what_a_server_writes_into_its_id_and_place_is_bounded_and_harmless(clock: FakeClock) -> None:
+    hostile = "a\x1b]0;x\x07\u202eb" + "c" * 8000
+    house = House(clock, 1, scripted({2: [Reply(202, {"location": hostile, "x-request-id": hostile})]}))
+    await house.work()
+    result = house.rows.of(2)
+    assert result.request_id == result.location == "a ]0;x b" + "c" * 491 + "…"
+
+
 async def test_a_location_is_kept_only_where_a_change_can_be_followed(clock: FakeClock) -> None:
     house = House(clock, 1, scripted({2: [Reply(201, {"location": "/things/2"})]}))
     await house.work()

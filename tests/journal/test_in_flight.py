@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batchupdate.errors import ConfigError, SafetyStop
+from batchupdate.errors import ConfigError, RunLocked, SafetyStop
 from batchupdate.journal import Journal, Session, in_flight
 from batchupdate.journal.in_flight import SEGMENT, SLOT, LeftInFlight, read_map
 from batchupdate.model import Outcome, Request, Result
@@ -347,12 +347,96 @@ def test_a_journal_that_has_lost_its_last_commits_is_refused(run: Run) -> None:
         Journal.take_over(newer / "journal.sqlite3")
 
 
+def test_a_journal_without_its_wal_file_is_refused_even_if_it_has_lost_the_whole_session(run: Run) -> None:
+    run.claim(4)
+    run.leave(2, 3)
+    run.journal.commit([], run.answered(2, 3))
+    killed = run.kill()
+    for part in ("journal.sqlite3-wal", "journal.sqlite3-shm"):
+        (killed.parent / part).unlink()
+    with pytest.raises(ConfigError, match="lacks its last entries: it has 0 commits of 2") as error:
+        Journal.take_over(killed)
+    assert "report --recover killed-1" in error.value.hint
+
+
+def test_a_journal_that_knows_nothing_of_its_session_is_refused(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    before = run.kill()
+    run.close()
+    with Journal.open(run.folder / "journal.sqlite3") as journal:
+        journal.begin_session(2.0, repeatable=True)
+        journal.commit([2], [])
+        journal.in_flight.leaves(2, 0)
+        shutil.copy(run.folder / in_flight.NAME, before.parent)
+    with pytest.raises(ConfigError, match="it knows nothing of the last 1 commits"):
+        Journal.take_over(before)
+
+
+def test_a_copy_of_the_journal_alone_is_refused_while_its_run_has_no_end(run: Run, tmp_path: Path) -> None:
+    run.claim(4)
+    alone = tmp_path / "journal.sqlite3"
+    shutil.copy(run.folder / "journal.sqlite3", alone)
+    with pytest.raises(ConfigError, match=r"no end in it, and there is no in-flight\.map"):
+        Journal.take_over(alone)
+
+
+def test_after_another_start_of_the_machine_lost_commits_are_noticed_all_the_same(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run.claim(4)
+    run.leave(2)
+    killed = run.kill()
+    for part in ("journal.sqlite3-wal", "journal.sqlite3-shm"):
+        (killed.parent / part).unlink()
+    started_anew(monkeypatch, "another start")
+    with pytest.raises(ConfigError, match="it has 0 commits of 1"):
+        Journal.take_over(killed)
+
+
+def test_a_killed_run_that_was_looked_at_is_taken_over(run: Run) -> None:
+    run.claim(4)
+    run.leave(2)
+    killed = run.kill()
+    with Journal.open(killed) as journal:  # SQLite puts the -wal file away when the last one closes
+        assert journal.rows() == 10
+    assert of("unknown", outcomes(killed)) == [2]
+    assert of("unknown", outcomes(killed)) == [2]
+
+
+def test_a_session_that_ended_with_an_error_of_ours_is_taken_over(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.claim(2)
+    run.leave(2, 3)
+    run.journal.commit([], run.answered(2, 3))
+    run.close()  # without an end of the session
+    assert of("updated", outcomes(run.folder / "journal.sqlite3")) == [2, 3]
+
+
 def test_a_process_that_was_overtaken_by_another_one_claims_nothing_more(run: Run) -> None:
     run.claim(2)
     with Journal.open(run.folder / "journal.sqlite3") as other:
         other.begin_session(2.0, repeatable=True)
     with pytest.raises(SafetyStop, match="Another process has begun to work on this run"):
         run.claim(2)
+
+
+def test_a_process_that_was_overtaken_by_another_one_takes_no_marks_back(run: Run) -> None:
+    run.claim(3)
+    with Journal.open(run.folder / "journal.sqlite3") as other:
+        other.begin_session(2.0, repeatable=True)
+        other.commit([2, 3], [])
+        with pytest.raises(SafetyStop, match="Another process has begun to work on this run"):
+            run.journal.release([2, 3])
+        assert [line.number for line in other.lines(Outcome.UNKNOWN)] == [2, 3, 4]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no maps")
+def test_a_run_whose_process_is_alive_is_not_taken_over_although_its_lock_file_is_gone(run: Run) -> None:
+    run.claim(3)
+    with pytest.raises(RunLocked, match="Another process is working on the run run, although its lock file is gone"):
+        Journal.take_over(run.folder / "journal.sqlite3")
+    run.close()
+    Journal.take_over(run.folder / "journal.sqlite3").close()
 
 
 # Against a plain model.

@@ -99,3 +99,13 @@ def test_whoever_reads_the_journal_sees_a_rows_file_and_number(tmp_path: Path) -
     with closing(sqlite3.connect(path)) as connection:
         for table in ("row", "outcome"):
             assert connection.execute(f"SELECT file, number FROM {table} ORDER BY key").fetchall() == [(0, 2), (2, 7)]  # noqa: S608 - our own words
+
+
+@pytest.mark.parametrize("version", [0, -1])
+def test_a_journal_without_a_version_gives_a_sentence(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "journal.sqlite3"
+    Journal.create(path).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {version}")
+    with pytest.raises(ConfigError, match="is no readable journal: it has no version"):
+        Journal.open(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,11 +11,10 @@ from batchupdate.errors import InputError
 from batchupdate.model import RowRef
 from batchupdate.reader import ReadOptions
 from batchupdate.reader.multi_file import Tables, open_tables
-from batchupdate.reader.sources import local_copies
+from batchupdate.reader.sources import FileSource, local_copies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from batchupdate.model import Problem, Row
 
@@ -77,3 +77,18 @@ def test_a_urls_place_holds_no_credential(named: list[str], monkeypatch: pytest.
     monkeypatch.setattr("batchupdate.reader.files.local_copy.fetch", lambda _url, out: out.write(b"id\n1\n"))
     with local_copies(named) as (source,):
         assert source.place == source.name == named[0].replace("u:p@", "").split("?")[0].split("#")[0]
+
+
+def test_a_file_that_can_not_be_read_when_its_digest_is_made_gives_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = FileSource(tmp_path / "in.csv", "in.csv", "in.csv")
+    with pytest.raises(InputError, match=r"There is no file in\.csv"):
+        source.digest()
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(InputError, match=r"in\.csv can't be read: permission denied"):
+        source.digest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from batchupdate.model import Line, Outcome, RowLabels, RowRef
 from batchupdate.reader import open_table
 from batchupdate.reporter.results_csv import write_results
+from batchupdate.spreadsheet.csv_injection import guard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,8 +101,9 @@ def test_whatever_a_spreadsheet_would_run_is_guarded_in_every_column(tmp_path: P
     write_results(tmp_path / "results.csv", tmp_path / "failed.csv", [text], 1, lines)
     for name in ("results.csv", "failed.csv"):
         heading, record = cells_of(tmp_path / name)
-        assert heading[0] == "'" + text
-        assert [record[place] for place in (0, 2, 6, 7)] == ["'" + text] * 4
+        assert heading[0] == guard(text)
+        assert heading[0].startswith("'")
+        assert [record[place] for place in (0, 2, 6, 7)] == [guard(text)] * 4
 
 
 @pytest.mark.parametrize("typed", ["007", "12345678901234567890", "1E5", "1/2"])
@@ -118,6 +121,19 @@ def test_no_id_of_a_report_is_taken_for_a_spoilt_one(tmp_path: Path, typed: str)
     with open_table(tmp_path / "r.csv") as table:
         [batch] = table.batches()
     assert (batch[0].cells, batch.problems) == ((typed,), ())
+
+
+def test_no_cell_becomes_a_formula_where_semicolons_or_tabs_separate_cells(tmp_path: Path) -> None:
+    hostile = ["x;=1+1;", "y\t@SUM(1)", "z\n+1", "w, v"]
+    texts = {"record_id": "a;=2", "error": "b;=3", "request_id": "c;\t=4"}
+    write_results(tmp_path / "r.csv", tmp_path / "f.csv", ["h;=5"], 4, [line(2, hostile, Outcome.FAILED, **texts)])
+    for name in ("r.csv", "f.csv"):
+        pieces = re.split(r"[;\t\r\n]", text_of(tmp_path / name))
+        assert [piece for piece in pieces if piece.strip(' "')[:1] in set("=+-@")] == []
+    with open_table(tmp_path / "r.csv") as table:
+        [batch] = table.batches()
+        assert table.columns[0] == "h;=5"
+    assert batch[0].cells == tuple(hostile)
 
 
 def test_cells_beyond_the_headings_get_columns_of_their_own(tmp_path: Path) -> None:

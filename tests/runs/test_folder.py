@@ -119,6 +119,17 @@ def test_the_lock_file_is_for_its_owner_alone(tmp_path: Path) -> None:
         assert stat.S_IMODE((made.path / ".lock").stat().st_mode) == 0o600
 
 
+@POSIX
+def test_who_holds_a_run_is_not_written_through_a_planted_link(tmp_path: Path) -> None:
+    made = make(tmp_path)
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    (made.path / ".lock.owner").symlink_to(victim)
+    with made.lock():
+        assert not (made.path / ".lock.owner").is_symlink()
+    assert victim.read_text() == "mine"
+
+
 def test_a_folder_that_is_gone_or_can_not_be_locked_gives_a_sentence(tmp_path: Path) -> None:
     made = make(tmp_path)
     (made.path / ".lock").mkdir()
@@ -127,6 +138,15 @@ def test_a_folder_that_is_gone_or_can_not_be_locked_gives_a_sentence(tmp_path: P
 
 
 # Finding it again.
+
+
+@POSIX
+def test_a_link_latest_that_leads_to_itself_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "latest").symlink_to("latest")
+    with pytest.raises(ConfigError, match="There are no runs"):
+        find(tmp_path, "latest")
+    made = make(tmp_path)
+    assert find(tmp_path, "latest").run_id == made.run_id
 
 
 def test_runs_are_listed_newest_first_and_nothing_else_is_a_run(tmp_path: Path) -> None:

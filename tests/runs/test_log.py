@@ -69,6 +69,14 @@ def test_a_key_that_json_would_escape_is_blotted_out_too(path: Path, clock: Fake
     assert lines(path)[0]["why"] == "the API said [redacted]"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a link needs a privilege there")
+def test_a_planted_link_is_not_followed(path: Path, clock: FakeClock, tmp_path: Path) -> None:
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="can't be opened"), run_log(path, clock, SECRETS):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_a_resumed_run_appends(path: Path, clock: FakeClock) -> None:
     for number in range(2):
         with run_log(path, clock, SECRETS) as log:

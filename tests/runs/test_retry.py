@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +27,7 @@ from batchupdate.journal import Journal
 from batchupdate.model import Outcome
 from batchupdate.run import retry_job
 from batchupdate.runs.folder import RunFolder, all_runs
+from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.selection import Selection, parse_selection
 from batchupdate.sandbox import Faults, Sandbox
 
@@ -173,3 +175,26 @@ async def test_merged_rows_are_sent_again_together(tmp_path: Path) -> None:
             {"name": "First", "description": "Second"}
         ]
     assert outcomes(second) == ["updated"] * 2
+
+
+async def test_a_retry_that_was_killed_at_its_question_is_not_resumed_beside_the_run_that_still_has_its_rows(
+    tmp_path: Path,
+) -> None:
+    source = write(tmp_path / "in.csv", 3)
+    async with Sandbox() as sandbox:
+        sandbox.revoke()
+        stopped = await apply(source, settings_for(sandbox, tmp_path))
+    with retry_job(RunFolder(stopped.folder), Selection(), with_kept(tmp_path), environ=KEYS) as prepared:
+        abandoned = prepared.folder
+        shutil.copytree(abandoned.path, tmp_path / "killed")
+    (tmp_path / "killed").rename(abandoned.path)
+    with (
+        pytest.raises(ConfigError, match=f"its rows are still those of the run {stopped.run_id}") as error,
+        resumed_job(abandoned, with_kept(tmp_path), environ=KEYS),
+    ):
+        pass
+    assert error.value.hint == f"Retry them with: batchupdate retry {stopped.run_id}"
+    with Journal.open(stopped.folder / "journal.sqlite3") as journal:  # as if it had been killed just after that
+        journal.give_away(journal.numbers_of([Outcome.NOT_ATTEMPTED], [], []), abandoned.run_id)
+    with resumed_job(abandoned, with_kept(tmp_path), environ=KEYS) as job:
+        assert job.to_send == 3

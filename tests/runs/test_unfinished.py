@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,7 @@ def run_of(
     run = create(folder, "in.csv", named or now)
     with Journal.create(run.journal) as journal:
         journal.add_rows([(2, ["x"], "x", "/x", {})], [])
-        journal.seal(FACTS)
+        journal.seal({**FACTS, **run.facts()})
         session = journal.begin_session(now.timestamp() - 1, repeatable=True)
         if done:
             journal.commit([2], [(Result(2, Outcome.UPDATED, 200, 1), True)])
@@ -98,3 +99,23 @@ def test_a_run_that_was_left_and_done_anew_since_is_not_resumed(tmp_path: Path) 
     run_of(tmp_path, EPOCH, done=False, finished=False)
     run_of(tmp_path, EPOCH + timedelta(hours=1))
     assert not again(tmp_path, EPOCH + timedelta(hours=2), ONCE_ONLY).resumed
+
+
+def test_a_copied_run_is_not_resumed_beside_the_one_that_it_was_made_of(tmp_path: Path) -> None:
+    runs, copies = tmp_path / "runs", tmp_path / "copies"
+    run = run_of(runs, EPOCH, done=False, finished=False)
+    shutil.copytree(runs, copies)
+    with pytest.raises(ConfigError, match=f"is a copy of the run in {run.path}") as error:
+        again(copies, EPOCH)
+    assert f"--runs-dir {runs}" in error.value.hint
+    assert again(runs, EPOCH).resumed
+
+
+def test_a_run_that_was_moved_is_resumed_and_known_in_its_new_place(tmp_path: Path) -> None:
+    runs, moved = tmp_path / "runs", tmp_path / "moved"
+    run_of(runs, EPOCH, done=False, finished=False)
+    runs.rename(moved)
+    assert again(moved, EPOCH).resumed
+    shutil.copytree(moved, runs)
+    with pytest.raises(ConfigError, match="is a copy of the run"):
+        again(runs, EPOCH)

@@ -44,7 +44,7 @@ def local_copy(path: Path | str, stream: BinaryIO | None = None) -> Iterator[Pat
         stream: what to read instead of the process's standard input.
 
     Raises:
-        InputError: it does not exist, is a folder, can't be read, or does not fit on the disk.
+        InputError: it does not exist, is a folder or a device, can't be read, or does not fit on the disk.
     """
     name = source_name(path)
     url = url_of(path)
@@ -77,6 +77,8 @@ def _is_regular(place: Path, name: str) -> bool:
         raise InputError(f"{name!r} can't be the name of a file.", "Check the path.") from error
     if stat.S_ISDIR(mode):
         raise InputError(f"{name} is a folder.", _files_in(place))
+    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+        raise InputError(f"{name} is neither a file nor a pipe, but a device or a socket.", "Give a file.")
     return stat.S_ISREG(mode)
 
 

@@ -27,6 +27,12 @@ def test_a_missing_file_is_told_with_names_that_are_close(
     assert "There is no folder" in refused(tmp_path / "nowhere" / "a.csv")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such files")
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/null"])
+def test_a_device_is_refused_before_it_is_read(refused: Callable[..., str], device: str) -> None:
+    assert refused(Path(device)).startswith(f"{device} is neither a file nor a pipe, but a device or a socket.")
+
+
 def test_a_folder_is_refused_with_a_file_that_is_in_it(
     refused: Callable[..., str], make: Callable[..., Path], tmp_path: Path
 ) -> None:
