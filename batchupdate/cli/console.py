@@ -215,7 +215,9 @@ class Screen:
             all(row[i].replace(",", "").replace(".", "").isdigit() for row in rows) for i in range(len(headings))
         ]
         for place, (heading, right) in enumerate(zip(headings, numeric, strict=True)):
-            table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=place == 0)
+            table.add_column(
+                heading, justify="right" if right else "left", overflow="fold", no_wrap=right or place == 0
+            )
         for row in rows:
             table.add_row(*(Text(_harmless(cell), style=COLOURS.get(cell, "")) for cell in row))
         _print(console, table)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.cli.units import size
+from batchupdate.cli.units import many, size
+
+if TYPE_CHECKING:
+    from batchupdate.runs.history import Overview
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
@@ -41,17 +44,15 @@ def runs(context: typer.Context, runs_dir: options.RunsDir = options.RUNS_DIR, a
         now = time.time()
         rows = [
             (
-                folder.run_id,
-                look.target,
+                f"{folder.run_id}\n  {look.target}",  # below each other, so that both stay whole at 80 columns
                 f"{look.rows:,}",
-                f"{look.succeeded:,}",
-                look.state,
+                _state(look),
                 "" if look.last_work is None else age(now - look.last_work),
                 size(folder.path),
             )
             for folder, look in found
         ]
-        screen.table(("run", "target", "rows", "succeeded", "state", "age", "size"), rows)
+        screen.table(("run and target", "rows", "state", "age", "size"), rows)
     screen.json(
         {
             "runs": [
@@ -60,6 +61,7 @@ def runs(context: typer.Context, runs_dir: options.RunsDir = options.RUNS_DIR, a
                     "target": look.target,
                     "rows": look.rows,
                     "succeeded": look.succeeded,
+                    "left": look.left,
                     "state": look.state,
                     "last_work": iso(look.last_work),
                 }
@@ -67,6 +69,19 @@ def runs(context: typer.Context, runs_dir: options.RunsDir = options.RUNS_DIR, a
             ]
         }
     )
+
+
+def _state(look: Overview) -> str:
+    """What came of a run, in a few words."""
+    match look.state:
+        case "succeeded":
+            return "all succeeded"
+        case "unfinished":
+            return f"unfinished, {many(look.left, 'row')} left"
+        case "finished":
+            return f"{many(look.rows - look.succeeded, 'row')} did not succeed"
+        case "unreadable":
+            return "can't be read"
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
@@ -53,14 +53,15 @@ def summary_of(folder: RunFolder) -> Summary:
 class Overview:
     """A run in one line of a list.
 
-    `succeeded` counts the rows that need nobody's attention; `last_work` is the Unix time at which the run was last
-    worked on, None if never.
+    `succeeded` counts the rows that need nobody's attention, and `left` those that would be sent if it was resumed;
+    `last_work` is the Unix time at which the run was last worked on, None if never.
     """
 
     target: str
     rows: int
     succeeded: int
-    state: str
+    left: int
+    state: Literal["succeeded", "finished", "unfinished", "unreadable"]
     last_work: float | None = None
 
 
@@ -70,18 +71,15 @@ def overview(folder: RunFolder) -> Overview:
         with Journal.open(folder.journal) as journal:
             summary, left = summarise(folder, journal), journal.to_send()
     except BatchUpdateError:
-        return Overview("", 0, 0, "unreadable")
+        return Overview("", 0, 0, 0, "unreadable")
     succeeded = sum(count for outcome, count in summary.counts.items() if outcome in SUCCEEDED)
-    if left:
-        state = f"unfinished, {left:,} rows left"
-    else:
-        state = (
-            "all succeeded"
-            if succeeded == summary.rows
-            else f"finished, {summary.rows - succeeded:,} rows did not succeed"
-        )
     last_work = summary.sessions.finished_at or summary.sessions.started_at
-    return Overview(summary.target, summary.rows, succeeded, state, last_work)
+    state: Literal["succeeded", "finished", "unfinished"] = "finished"
+    if left:
+        state = "unfinished"
+    elif succeeded == summary.rows:
+        state = "succeeded"
+    return Overview(summary.target, summary.rows, succeeded, left, state, last_work)
 
 
 def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | None = None) -> Summary:
