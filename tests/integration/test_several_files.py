@@ -561,7 +561,7 @@ def planned(sources: list[Path], chosen: Settings) -> list[tuple[Any, ...]]:
     with prepare(sources, chosen, new=True, keyless=True, on_problem=tell) as prepared:
         found = prepared.journal._connection.execute(
             "SELECT row.key, path, fields, carrier IS NOT NULL, outcome FROM row LEFT JOIN result USING (key) "
-            "ORDER BY number"
+            "ORDER BY key"
         ).fetchall()
         checkup = prepared.checkup
     names = list(checkup.files)

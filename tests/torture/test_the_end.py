@@ -53,7 +53,8 @@ def test_whenever_it_dies_after_its_last_answer_no_row_goes_out_again(tmp_path: 
     with run_in_thread(records=records()) as sandbox:
         did = [line for line in run(tmp_path / "whole", 0, sandbox.url).stderr.splitlines() if line.startswith("did ")]
     reports = next(number for number, line in enumerate(did, 1) if "results.csv" in line)
-    finished = max(number for number, line in enumerate(did, 1) if line == "did after COMMIT")
+    reported = max(number for number, line in enumerate(did, 1) if "summary.json" in line)
+    finished = did.index("did after COMMIT", reported) + 1
     points = range(reports - 8, len(did) + 1)  # two transactions before the reports: the last results, and the end
     with ThreadPoolExecutor(AT_ONCE) as pool:
         told = dict(zip(points, pool.map(lambda at: killed_at(tmp_path / str(at), at), points), strict=True))
