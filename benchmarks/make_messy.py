@@ -138,7 +138,7 @@ SAMPLES = [
     Sample("semicolons-and-windows-1252.csv", named("Größe"), notice="1252", encoding="cp1252", delimiter=";"),
     Sample("byte-order-mark.csv", named("Größe"), encoding="utf-8-sig"),
     Sample("utf-16.csv", named("Größe"), encoding="utf-16"),
-    Sample("heading-misspelt.csv", [["Integraton ID", "name"], [IDS[0], "A"]], error="looks like it. If it is meant"),
+    Sample("heading-misspelt.csv", [["Integraton ID", "name"], [IDS[0], "A"]], error="looks like it. To use that column, add"),
     Sample(
         "field-misspelt.csv",
         [["id", "name", "Descripton"], [IDS[0], "Sales", "x"]],
@@ -202,7 +202,7 @@ SAMPLES = [
     Sample(
         "libreoffice-ids-as-numbers.xlsx",
         [HEAD, ["12345678901234567890", "Sales"], ["007", "Legal"]],
-        [("bad_id", 2, "id"), ("bad_id", 3, "id")],
+        [("id_as_number", 2, "id"), ("bad_id", 3, "id")],
         writer="libreoffice",
     ),
     Sample("libreoffice-formula-is-run.csv", named("=1+1"), writer="libreoffice"),  # nobody can tell: the name is 2

@@ -261,8 +261,8 @@ async def test_by_default_each_row_of_a_doubled_record_names_the_others_file(tmp
     async with Sandbox() as sandbox:
         summary = await apply(doubled(tmp_path), settings_for(sandbox, tmp_path))
         assert [change.id for change in sandbox.applied] == [IDS[1]]
-    assert "the same record is in b.csv row 2 too" in lines(summary)[0]["_error"]
-    assert "the same record is in a.csv row 2 too" in lines(summary)[2]["_error"]
+    assert "the same record is in b.csv row 2, too" in lines(summary)[0]["_error"]
+    assert "the same record is in a.csv row 2, too" in lines(summary)[2]["_error"]
 
 
 async def test_with_last_the_later_file_wins(tmp_path: Path) -> None:
