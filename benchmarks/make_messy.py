@@ -138,7 +138,7 @@ SAMPLES = [
     Sample("semicolons-and-windows-1252.csv", named("Größe"), notice="1252", encoding="cp1252", delimiter=";"),
     Sample("byte-order-mark.csv", named("Größe"), encoding="utf-8-sig"),
     Sample("utf-16.csv", named("Größe"), encoding="utf-16"),
-    Sample("heading-misspelt.csv", [["Integraton ID", "name"], [IDS[0], "A"]], error="looks like it. To use that column, add"),
+    Sample("heading-misspelt.csv", [["Integraton ID", "name"], [IDS[0], "A"]], error="looks like it. To use that"),
     Sample(
         "field-misspelt.csv",
         [["id", "name", "Descripton"], [IDS[0], "Sales", "x"]],
