@@ -1,16 +1,9 @@
 """Many rows into SQLite, a few statements at a time.
 
-<<<<<<< HEAD
-`executemany` gives up and takes back Python's interpreter lock at every row; one statement that holds many rows does so
-once, and the thread beside it works on. Row counts are powers of two, so that few different statements exist and each
-is compiled once. With `executemany`, `check` needs 7 % more instructions
-(`benchmarks/instructions.py --without bulk_insert`).
-=======
 `executemany` gives up and takes back Python's interpreter lock at every row. One statement that holds many rows does so
 once, and the thread beside it works on. The numbers of rows are powers of two, so that few different statements exist
 and each is compiled once. With `executemany`, `check` needs 7 % more instructions (`benchmarks/instructions.py
 --without bulk_insert`).
->>>>>>> speed
 """
 
 from __future__ import annotations
