@@ -25,6 +25,9 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.Error:
         connection.close()
         raise
+    except UnicodeDecodeError as error:  # SQLite's own sentence about a damaged schema quotes bytes of it
+        connection.close()
+        raise sqlite3.DatabaseError("its schema is damaged") from error
     return connection
 
 
