@@ -20,6 +20,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
 
 MAX_HEADER = 65_536
 """Bytes of one header line. Cookies and content policies are longer than the 8 KiB that most programs allow."""
@@ -51,6 +52,7 @@ class OneReply(ResponseHandler):
         self._seen: bytearray | None = bytearray()
         self._heard_at = loop.time()
         self._keep_s = KEEP_S
+        self._readable: Callable[[], bool] | None = None
 
     def set_response_params(self, **params: Any) -> None:  # noqa: ANN401 - aiohttp's own
         """A request is about to leave."""
@@ -105,8 +107,10 @@ class OneReply(ResponseHandler):
         """
         if self.transport is None or self._loop.time() - self._heard_at > self._keep_s:
             return False
-        sock = self.transport.get_extra_info("socket")
-        return sock is None or not _readable(sock.fileno())
+        if self._readable is None:
+            sock = self.transport.get_extra_info("socket")
+            self._readable = _readable(sock.fileno()) if sock else bool
+        return not self._readable()
 
 
 class Connector(aiohttp.TCPConnector):
@@ -135,12 +139,13 @@ def keep_for_s(advertised_s: float) -> float:
     return max(advertised_s / 2, advertised_s - 1.0)
 
 
-def _readable(file: int) -> bool:
+def _readable(file: int) -> Callable[[], bool]:
+    """A function that says whether an open file can be read from without waiting."""
     if not hasattr(select, "poll"):  # Windows
-        return bool(select.select([file], [], [], 0)[0])
+        return lambda: bool(select.select([file], [], [], 0)[0])
     poll = select.poll()
     poll.register(file, select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: bool(poll.poll(0))
 
 
 def _salvage(

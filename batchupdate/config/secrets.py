@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from batchupdate.errors import ConfigError
-from batchupdate.util.unescape import levels
+from batchupdate.util.unescape import has_escapes, levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -88,7 +88,7 @@ class Secrets:
 
     def redact_bytes(self, data: bytes) -> bytes:
         """The bytes with every secret replaced; a secret is ASCII."""
-        if not self._texts:
+        if not (data and self._texts):
             return data
         return self.redact(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
@@ -97,6 +97,8 @@ class Secrets:
         for secret in self._texts:  # asked for every reply, and half as dear as `any`
             if secret in text:
                 return True
+        if not has_escapes(text):
+            return False
         return any(secret in each[-1].text for each in levels(text) for secret in self._texts)
 
     def _spans(self, text: str) -> Iterator[tuple[int, int]]:

@@ -36,6 +36,11 @@ class Unescaped:
         return self.origins[piece] + place - self.places[piece]
 
 
+def has_escapes(text: str) -> bool:
+    """Whether there may be escapes in a text: at a fraction of the cost of looking for them."""
+    return "%" in text or "\\" in text or "&" in text
+
+
 def unescaped(text: str) -> Unescaped | None:
     """A text with every escape of a printable ASCII character resolved once; None if it has none.
 
