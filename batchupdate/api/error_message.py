@@ -5,13 +5,13 @@ from __future__ import annotations
 import html
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.targets.json_path import UnexpectedReplyError, search
 from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 MAX_CHARACTERS = 300
 MAX_DEPTH = 6
@@ -19,20 +19,61 @@ MAX_SENTENCES = 5
 MAX_BODY_BYTES = 100_000
 MAX_TEXT = 20_000
 
-# The most informative first: RFC 9457 has detail and title, others have the rest.
+# Names are compared in lower case and without the signs between their words.
+_DETAILS = (
+    "errors",
+    "details",
+    "invalidparams",
+    "validation",
+    "violations",
+    "fieldviolations",
+    "fielderrors",
+    "errorcauses",
+    "errormessages",
+    "params",
+    "data",
+)
+"""Where an object says which fields are wrong and why, beside the general sentence."""
+
 _TELLING = (
-    "message",
     "detail",
-    "error_description",
+    "message",
+    "defaultmessage",
+    "errorsummary",
+    "errordescription",
     "error",
     "errors",
+    "errormessages",
     "title",
     "description",
     "reason",
     "msg",
     "code",
 )
-_PLACE = ("path", "field", "loc", "param", "pointer")
+"""Where an object has its sentence, the most informative first."""
+
+_PLACE = (
+    "path",
+    "field",
+    "fields",
+    "loc",
+    "param",
+    "parameter",
+    "pointer",
+    "source",
+    "property",
+    "in",
+    "target",
+    "name",
+)
+"""Where an object names the field that is wrong, the surest first."""
+
+_WHOLE = frozenset({"non_field_errors", "__all__", "base", "_error", "_errors", "detail", "details", "data", "params"})
+"""Names that stand where a field's name would, and mean the record as a whole."""
+
+_ERROR = frozenset({"message", "error", "code"})
+_NO_PLACE = frozenset({"body", "query", "path", "header", "cookie", "data", "attributes"})
+_NO_NAME = re.compile(r".*(?:Error|Exception)")
 # None of these looks at a character more than a few times, whatever a sick server sends.
 _TAGS = re.compile(
     r"<!--.*?(?:-->|\Z)|<(?:script|style)\b.*?(?:</(?:script|style)>|\Z)|<[^<>]*>", re.DOTALL | re.IGNORECASE
@@ -55,9 +96,9 @@ def error_sentence(body: bytes, paths: Sequence[str] = ()) -> str:
     if data in ({}, [], "", None):
         return ""
     for path in paths:
-        if sentences := _unique(_sentences(_find(path, data), 0)):
+        if sentences := _unique(_sentences(_find(path, data))):
             return one_line(sentences, MAX_CHARACTERS)
-    return one_line(_unique(_sentences(data, 0)) or text[:MAX_TEXT], MAX_CHARACTERS)
+    return one_line(_unique(_sentences(data)) or text[:MAX_TEXT], MAX_CHARACTERS)
 
 
 def _find(path: str, data: object) -> object:
@@ -74,41 +115,123 @@ def _plain(text: str) -> str:
     return html.unescape(_TAGS.sub(" ", title[1] if title and title[1].strip() else text))
 
 
-def _sentences(data: Any, depth: int) -> Iterator[str]:  # noqa: ANN401 - JSON is anything
+class _Said(NamedTuple):
+    """A sentence, and the field that it is about: '' where it names none."""
+
+    place: str
+    text: str
+
+    @property
+    def is_specific(self) -> bool:
+        """Whether it says more than a code does."""
+        return bool(self.place) or " " in self.text.strip()
+
+    def __str__(self) -> str:
+        if not self.place or self.place.lower() in self.text.lower():
+            return self.text.strip()
+        return f"{self.place}: {self.text.strip()}"
+
+
+def _sentences(data: Any) -> Iterator[str]:  # noqa: ANN401 - JSON is anything
+    if isinstance(data, dict) and data and all(isinstance(value, list | dict) for value in data.values()):
+        found = [*_said(data, "", 0)] or [*_by_field(data, "", 0)]
+        return map(str, found)
+    return map(str, _said(data, "", 0))
+
+
+def _said(data: Any, place: str, depth: int) -> Iterator[_Said]:  # noqa: ANN401
+    """What a value says, about the field at `place` unless it names another."""
     if depth > MAX_DEPTH:
         return
     if isinstance(data, str):
         if data.strip():
-            yield data
+            yield _Said(place, data)
     elif isinstance(data, list):
         for item in data:
-            yield from _sentences(item, depth + 1)
+            yield from _said(item, place, depth + 1)
     elif isinstance(data, dict):
-        yield from _object(data, depth)
+        yield from _object(data, place, depth)
 
 
-def _object(data: dict[str, Any], depth: int) -> Iterator[str]:
-    if depth > 0 and "errors" not in data and all(isinstance(value, list) for value in data.values()):
-        yield from _by_field(data, depth)
+def _object(data: dict[str, Any], place: str, depth: int) -> Iterator[_Said]:
+    named = {_plain_name(name): value for name, value in data.items()}
+    place = _place_in(named, top=depth == 0) or place
+    details = [each for name in _DETAILS for each in _detail(name, named.get(name), place, depth + 1)]
+    if specific := [each for each in details if each.is_specific]:
+        yield from specific
         return
-    for name in _TELLING:
-        if found := list(_sentences(data.get(name), depth + 1)):
-            place = next((_place(data[key]) for key in _PLACE if data.get(key)), "")
-            yield from (f"{place}: {sentence}" if place and place not in sentence else sentence for sentence in found)
-            return
-    if depth > 0:
-        yield from _by_field(data, depth)
+    if named.keys() == {"lang", "value"}:  # OData: a sentence with its language
+        yield from _said(named["value"], place, depth + 1)
+        return
+    general = [found for name in _TELLING if (found := [*_said(named.get(name), place, depth + 1)])]
+    sentences = (found for found in general if any(" " in each.text.strip() for each in found))
+    yield from next(sentences, general[0] if general else ())
 
 
-def _by_field(data: dict[str, Any], depth: int) -> Iterator[str]:
-    """The sentences of `{"name": ["is too long"]}`."""
+def _detail(name: str, data: Any, place: str, depth: int) -> Iterator[_Said]:  # noqa: ANN401
+    """What the member of this name says of single fields."""
+    if name in {"data", "details"} and isinstance(data, dict):
+        yield from _beside(data, depth)
+    elif isinstance(data, dict) and isinstance(data.get("message"), str):
+        yield from _object(data, place, depth)
+    elif isinstance(data, dict):
+        yield from _by_field(data, place, depth)
+    elif name != "data":
+        yield from _said(data, place, depth)
+
+
+def _beside(data: dict[str, Any], depth: int) -> Iterator[_Said]:
+    """The same of an object that may well be a record: only what is clearly an error counts."""
+    named = {_plain_name(name): value for name, value in data.items()}
+    for name in _DETAILS:
+        if name in named and depth <= MAX_DEPTH:
+            yield from _detail(name, named[name], "", depth + 1)
     for key, value in data.items():
-        if isinstance(value, str | list):
-            yield from (f"{key}: {sentence}" for sentence in _sentences(value, depth + 1))
+        for part in value if isinstance(value, list) else (value,):
+            if isinstance(part, dict) and _ERROR & part.keys() and _plain_name(key) not in _DETAILS:
+                yield from _object(part, key, depth + 1)
 
 
-def _place(value: object) -> str:
-    return ".".join(str(part) for part in value) if isinstance(value, list) else str(value)
+def _by_field(data: dict[str, Any], place: str, depth: int) -> Iterator[_Said]:
+    """The sentences of `{"name": ["is too long"]}`, and of `{"address": {"zip": …}}`."""
+    for key, value in data.items():
+        inner = place if key in _WHOLE else ".".join(filter(None, (place, key)))
+        found = [*_said(value, inner, depth + 1)]
+        if found or depth > MAX_DEPTH:
+            yield from found
+        else:
+            for part in value if isinstance(value, list) else (value,):
+                if isinstance(part, dict):
+                    yield from _by_field(part, inner, depth + 1)
+
+
+def _plain_name(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _place_in(named: Mapping[str, Any], *, top: bool) -> str:
+    """The field that an object names; the path of a whole reply is that of its request."""
+    for name in _PLACE:
+        value = named.get(name)
+        if isinstance(value, dict):  # JSON:API: {"source": {"pointer": …}}
+            value = value.get("pointer") or value.get("parameter")
+        if top and (name == "name" or (name == "path" and isinstance(value, str) and value.startswith("/"))):
+            continue
+        if name == "name" and isinstance(value, str) and _NO_NAME.fullmatch(value):
+            continue  # JavaScript: the name of an error's class
+        if isinstance(value, str | list) and (place := _dotted(value)):
+            return place
+    return ""
+
+
+def _dotted(value: str | list[Any]) -> str:
+    """A path of names, JSON pointer (RFC 6901) or text as `a.b`, without what only says that it is in the body."""
+    parts = [str(part) for part in value] if isinstance(value, list) else [value]
+    if len(parts) == 1 and parts[0].startswith(("/", "#/")):
+        parts = parts[0].lstrip("#").split("/")[1:]
+    while parts and parts[0] in _NO_PLACE:
+        del parts[0]
+    return ".".join(parts)
 
 
 def _unique(sentences: Iterator[str]) -> str:

@@ -40,7 +40,8 @@ def said(data: Any, *paths: str) -> str:
         ({"message": "two\nlines\tand\x00more\u202e"}, "two lines and more"),
         ({"message": "half \ud800 a character"}, "half a character"),
         ({"errorMessages": [], "key": 17}, '{"errorMessages": [], "key": 17}'),
-        ({"name": ["This field is required."]}, '{"name": ["This field is required."]}'),
+        ({"name": ["This field is required."]}, "name: This field is required."),
+        ({"name": "Ann", "owner": {"name": "Bob"}}, '{"name": "Ann", "owner": {"name": "Bob"}}'),
         (17, "17"),
         (False, "false"),
         ([str(number) for number in range(9)], "0; 1; 2; 3; 4"),
@@ -48,6 +49,436 @@ def said(data: Any, *paths: str) -> str:
 )
 def test_the_sentence_is_found_in_a_body_of_any_shape(data: Any, sentence: str) -> None:
     assert said(data) == sentence
+
+
+OF_FRAMEWORKS_AND_APIS: list[tuple[str, Any, str]] = [
+    (
+        "RFC9457 invalid-params",
+        {
+            "type": "https://example.net/validation-error",
+            "title": "Your request parameters didn't validate.",
+            "status": 400,
+            "invalid-params": [
+                {"name": "age", "reason": "must be a positive integer"},
+                {"name": "color", "reason": "must be 'green', 'red' or 'blue'"},
+            ],
+        },
+        "age: must be a positive integer; color: must be 'green', 'red' or 'blue'",
+    ),
+    (
+        "RFC9457 errors",
+        {
+            "type": "https://example.net/validation-error",
+            "title": "Your request is not valid.",
+            "status": 422,
+            "errors": [
+                {"detail": "must be a positive integer", "pointer": "#/age"},
+                {"detail": "must be 'green', 'red' or 'blue'", "pointer": "#/profile/color"},
+            ],
+        },
+        "age: must be a positive integer; profile.color: must be 'green', 'red' or 'blue'",
+    ),
+    (
+        "RFC9457 detail+validation",
+        {
+            "type": "about:blank",
+            "title": "Bad Request",
+            "status": 400,
+            "detail": "The request is invalid",
+            "validation": [{"field": "name", "message": "must not be blank"}],
+        },
+        "name: must not be blank",
+    ),
+    (
+        "Spring",
+        {
+            "timestamp": "2026-01-01T00:00:00Z",
+            "status": 400,
+            "error": "Bad Request",
+            "message": "Validation failed for object='customer'. Error count: 1",
+            "errors": [
+                {
+                    "codes": ["Size.customer.name"],
+                    "arguments": [],
+                    "defaultMessage": "size must be between 0 and 40",
+                    "objectName": "customer",
+                    "field": "name",
+                    "rejectedValue": "xxx",
+                    "bindingFailure": False,
+                    "code": "Size",
+                }
+            ],
+            "path": "/customers/1",
+        },
+        "name: size must be between 0 and 40",
+    ),
+    (
+        "Spring plain",
+        {"timestamp": "2026-01-01T00:00:00Z", "status": 404, "error": "Not Found", "path": "/customers/1"},
+        "Not Found",
+    ),
+    (
+        "Laravel",
+        {
+            "message": "The given data was invalid.",
+            "errors": {
+                "email": ["The email must be a valid email address."],
+                "name": ["The name may not be greater than 40 characters."],
+            },
+        },
+        "The email must be a valid email address.; The name may not be greater than 40 characters.",
+    ),
+    (
+        "Rails",
+        {"name": ["is too long (maximum is 40 characters)"], "email": ["can't be blank"]},
+        "name: is too long (maximum is 40 characters); email: can't be blank",
+    ),
+    ("Rails errors", {"errors": {"name": ["is too long"]}}, "name: is too long"),
+    (
+        "Rails errs list",
+        {"errors": ["Name is too long", "Email can't be blank"]},
+        "Name is too long; Email can't be blank",
+    ),
+    (
+        "DRF",
+        {"name": ["Ensure this field has no more than 40 characters."], "non_field_errors": ["Dates overlap."]},
+        "name: Ensure this field has no more than 40 characters.; Dates overlap.",
+    ),
+    (
+        "DRF nested",
+        {"address": {"zip": ["Enter a valid zip."]}, "tags": [{}, {"name": ["This field is required."]}]},
+        "address.zip: Enter a valid zip.; tags.name: This field is required.",
+    ),
+    ("DRF detail", {"detail": "Not found."}, "Not found."),
+    (
+        "JSONAPI",
+        {
+            "errors": [
+                {
+                    "id": "1",
+                    "status": "422",
+                    "code": "123",
+                    "source": {"pointer": "/data/attributes/firstName"},
+                    "title": "Invalid Attribute",
+                    "detail": "First name must contain at least two characters.",
+                }
+            ]
+        },
+        "firstName: First name must contain at least two characters.",
+    ),
+    (
+        "JSONAPI title",
+        {"errors": [{"status": "422", "title": "must be shorter", "source": {"pointer": "/data/attributes/name"}}]},
+        "name: must be shorter",
+    ),
+    (
+        "GitHub",
+        {
+            "message": "Validation Failed",
+            "errors": [{"resource": "Issue", "field": "title", "code": "missing_field"}],
+            "documentation_url": "https://docs.github.com/rest",
+            "status": "422",
+        },
+        "title: missing_field",
+    ),
+    (
+        "GitHub custom",
+        {
+            "message": "Validation Failed",
+            "errors": [
+                {
+                    "resource": "Issue",
+                    "code": "custom",
+                    "field": "title",
+                    "message": "title is too long (maximum is 256 characters)",
+                }
+            ],
+            "documentation_url": "https://docs",
+        },
+        "title is too long (maximum is 256 characters)",
+    ),
+    (
+        "Zendesk",
+        {
+            "error": "RecordInvalid",
+            "description": "Record validation errors",
+            "details": {"status": [{"description": "Status: is invalid", "error": "InvalidValue"}]},
+        },
+        "Status: is invalid",
+    ),
+    (
+        "Mailchimp",
+        {
+            "type": "https://mailchimp.com/developer/marketing/docs/errors/",
+            "title": "Invalid Resource",
+            "status": 400,
+            "detail": "The resource could not be validated. For field-specific details, see 'errors'.",
+            "instance": "abc",
+            "errors": [{"field": "merge_fields.FNAME", "message": "Data did not match any of the schemas"}],
+        },
+        "merge_fields.FNAME: Data did not match any of the schemas",
+    ),
+    (
+        "Contentful",
+        {
+            "sys": {"type": "Error", "id": "ValidationFailed"},
+            "message": "Validation error",
+            "details": {
+                "errors": [
+                    {
+                        "name": "size",
+                        "path": ["fields", "title", "en-US"],
+                        "value": "x",
+                        "details": "Size must be at most 40",
+                    }
+                ]
+            },
+            "requestId": "abc",
+        },
+        "fields.title.en-US: Size must be at most 40",
+    ),
+    (
+        "PocketBase",
+        {
+            "status": 400,
+            "message": "Failed to update record.",
+            "data": {
+                "title": {"code": "validation_max_text_constraint", "message": "Must be less than 40 character(s)."}
+            },
+        },
+        "title: Must be less than 40 character(s).",
+    ),
+    (
+        "Okta",
+        {
+            "errorCode": "E0000001",
+            "errorSummary": "Api validation failed: login",
+            "errorLink": "E0000001",
+            "errorId": "oaeXX",
+            "errorCauses": [
+                {"errorSummary": "login: An object with this field already exists in the current organization"}
+            ],
+        },
+        "login: An object with this field already exists in the current organization",
+    ),
+    (
+        "Okta nocause",
+        {
+            "errorCode": "E0000007",
+            "errorSummary": "Not found: Resource not found: 00u (User)",
+            "errorLink": "E0000007",
+            "errorId": "oae",
+            "errorCauses": [],
+        },
+        "Not found: Resource not found: 00u (User)",
+    ),
+    (
+        "Google",
+        {
+            "error": {
+                "code": 400,
+                "message": "Invalid JSON payload received.",
+                "status": "INVALID_ARGUMENT",
+                "details": [
+                    {
+                        "@type": "type.googleapis.com/google.rpc.BadRequest",
+                        "fieldViolations": [{"field": "user.name", "description": "Name too long"}],
+                    }
+                ],
+            }
+        },
+        "user.name: Name too long",
+    ),
+    (
+        "Google legacy",
+        {
+            "error": {
+                "errors": [{"domain": "global", "reason": "invalid", "message": "Invalid Input: primary_user_email"}],
+                "code": 400,
+                "message": "Invalid Input: primary_user_email",
+            }
+        },
+        "Invalid Input: primary_user_email",
+    ),
+    (
+        "Salesforce",
+        [
+            {
+                "message": "Name: data value too large: xxx (max length=40)",
+                "errorCode": "STRING_TOO_LONG",
+                "fields": ["Name"],
+            }
+        ],
+        "Name: data value too large: xxx (max length=40)",
+    ),
+    (
+        "Jira",
+        {"errorMessages": [], "errors": {"summary": "Summary must be less than 255 characters."}},
+        "Summary must be less than 255 characters.",
+    ),
+    (
+        "Jira2",
+        {"errorMessages": ["Issue does not exist or you do not have permission to see it."], "errors": {}},
+        "Issue does not exist or you do not have permission to see it.",
+    ),
+    (
+        "HubSpot errs",
+        {
+            "status": "error",
+            "message": "Invalid input JSON",
+            "correlationId": "a",
+            "category": "VALIDATION_ERROR",
+            "errors": [
+                {
+                    "message": "Email is invalid",
+                    "in": "properties.email",
+                    "code": "INVALID_EMAIL",
+                    "context": {"propertyName": ["email"]},
+                }
+            ],
+        },
+        "properties.email: Email is invalid",
+    ),
+    (
+        "Stripe",
+        {
+            "error": {
+                "code": "email_invalid",
+                "doc_url": "https://stripe.com/docs",
+                "message": "Invalid email address: x",
+                "param": "email",
+                "type": "invalid_request_error",
+            }
+        },
+        "Invalid email address: x",
+    ),
+    (
+        "MS Graph",
+        {
+            "error": {
+                "code": "Request_BadRequest",
+                "message": "Invalid value specified for property 'mail' of resource 'User'.",
+                "innerError": {"date": "2026", "request-id": "x", "client-request-id": "x"},
+                "details": [{"code": "InvalidValue", "target": "mail", "message": "The mail is not valid"}],
+            }
+        },
+        "The mail is not valid",
+    ),
+    (
+        "OData",
+        {"error": {"code": "", "message": {"lang": "en-US", "value": "Invalid value for name"}}},
+        "Invalid value for name",
+    ),
+    (
+        "WooCommerce",
+        {
+            "code": "rest_invalid_param",
+            "message": "Invalid parameter(s): name",
+            "data": {
+                "status": 400,
+                "params": {"name": "name is too long."},
+                "details": {
+                    "name": {
+                        "code": "rest_too_long",
+                        "message": "name must be at most 40 characters long.",
+                        "data": None,
+                    }
+                },
+            },
+        },
+        "name must be at most 40 characters long.; name is too long.",
+    ),
+    (
+        "ServiceNow",
+        {
+            "error": {"message": "Operation Failed", "detail": "Data Policy Exception: Short description is mandatory"},
+            "status": "failure",
+        },
+        "Data Policy Exception: Short description is mandatory",
+    ),
+    (
+        "FastAPI",
+        {
+            "detail": [
+                {
+                    "loc": ["body", "name"],
+                    "msg": "ensure this value has at most 40 characters",
+                    "type": "value_error.any_str.max_length",
+                }
+            ]
+        },
+        "name: ensure this value has at most 40 characters",
+    ),
+    (
+        "AspNet",
+        {
+            "type": "https://tools.ietf.org/html/rfc9110#section-15.5.1",
+            "title": "One or more validation errors occurred.",
+            "status": 400,
+            "errors": {"Name": ["The field Name must be a string with a maximum length of 40."]},
+            "traceId": "00-x",
+        },
+        "The field Name must be a string with a maximum length of 40.",
+    ),
+    (
+        "Strapi",
+        {
+            "data": None,
+            "error": {
+                "status": 400,
+                "name": "ValidationError",
+                "message": "2 errors occurred",
+                "details": {
+                    "errors": [
+                        {"path": ["name"], "message": "name must be at most 40 characters", "name": "ValidationError"},
+                        {"path": ["slug"], "message": "slug must be unique", "name": "ValidationError"},
+                    ]
+                },
+            },
+        },
+        "name must be at most 40 characters; slug must be unique",
+    ),
+    (
+        "express-validator",
+        {"errors": [{"type": "field", "value": "x", "msg": "Invalid value", "path": "name", "location": "body"}]},
+        "name: Invalid value",
+    ),
+    (
+        "Kinto",
+        {
+            "code": 400,
+            "errno": 107,
+            "error": "Invalid parameters",
+            "message": "name in body: Required",
+            "details": [{"location": "body", "name": "name", "description": "Required"}],
+        },
+        "name: Required",
+    ),
+    (
+        "GraphQL",
+        {
+            "errors": [
+                {"message": "Field 'x' doesn't exist", "locations": [{"line": 1, "column": 2}], "path": ["update", "x"]}
+            ],
+            "data": None,
+        },
+        "update.x: Field 'x' doesn't exist",
+    ),
+]
+"""By maker: a body in the shape of its documentation, and the half of it that helps: which field, and why."""
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"), [pytest.param(*case, id=maker) for maker, *case in OF_FRAMEWORKS_AND_APIS]
+)
+def test_the_sentence_says_which_field_and_why(data: Any, sentence: str) -> None:
+    assert said(data) == sentence
+
+
+def test_a_record_that_comes_along_is_no_error() -> None:
+    record = {"name": "Ann Example", "owner": {"name": "Bob Example"}, "tags": ["a b", "c d"]}
+    assert said({"message": "You may not edit this.", "data": record}) == "You may not edit this."
+    assert said({"message": "You may not edit this.", "details": record}) == "You may not edit this."
 
 
 @pytest.mark.parametrize("body", [b"", b"  \r\n ", b"{}", b"[]", b'""', b"null", b"\xef\xbb\xbf"])
