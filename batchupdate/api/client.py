@@ -17,6 +17,7 @@ from yarl import URL
 
 from batchupdate.api.connection import MAX_HEADER, MAX_HEADERS, Connector, TwoRepliesError
 from batchupdate.api.proxy import checked_proxy, proxy_from_environment
+from batchupdate.api.tls import refusal_of, tls_context
 from batchupdate.model import Fault, FaultKind, Reply
 from batchupdate.util.version import __version__
 
@@ -60,7 +61,7 @@ class Client:
         base_url: scheme, host and path that every request's path is appended to.
         method: the HTTP method of all of them.
         headers: sent with every request, the key among them.
-        settings: timeouts, in seconds, and the proxy.
+        settings: timeouts, in seconds, the proxy, and the certificates.
         concurrency: how many connections may be open at once.
         clock: where durations come from.
         secrets: blotted out of everything that comes back.
@@ -68,7 +69,7 @@ class Client:
         keep_bodies: whether the reply to a change has its body even for a plain success.
 
     Raises:
-        ConfigError: the proxy is none that we can use.
+        ConfigError: the proxy is none that we can use, or a file with certificates isn't one.
     """
 
     def __init__(  # noqa: PLR0913 - all it works with, by name
@@ -110,6 +111,7 @@ class Client:
         )
         self._concurrency = concurrency
         self._proxy = checked_proxy(settings.proxy or proxy_from_environment(base_url))
+        self._tls = tls_context(settings) if base_url.startswith("https:") else None
         self._session: aiohttp.ClientSession | None = None
         self._old: list[tuple[float, aiohttp.ClientSession]] = []
         self._renewed_at = clock.monotonic()
@@ -124,7 +126,7 @@ class Client:
         return aiohttp.ClientSession(
             headers=_HEADERS,
             timeout=self._timeout,
-            connector=Connector(self._concurrency, DNS_CACHE_S),
+            connector=Connector(self._concurrency, DNS_CACHE_S, self._tls),
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
             max_headers=MAX_HEADERS,
@@ -252,7 +254,10 @@ class Client:
         )
 
     def _fault(self, error: BaseException, duration_s: float) -> Fault:
-        kind, text = _kind_of(error, self._host)
+        if refusal := refusal_of(error):
+            kind, text = FaultKind.CERTIFICATE, f"{self._host} refuses the TLS handshake: {refusal}"
+        else:
+            kind, text = _kind_of(error, self._host)
         return Fault(kind, self._secrets.redact(text), duration_s)
 
 

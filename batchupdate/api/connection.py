@@ -20,6 +20,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 if TYPE_CHECKING:
     import asyncio
+    import ssl
     from collections.abc import Callable
 
 MAX_HEADER = 65_536
@@ -116,8 +117,8 @@ class OneReply(ResponseHandler):
 class Connector(aiohttp.TCPConnector):
     """Opens connections and keeps them, at most `limit` at once; each is an `OneReply`."""
 
-    def __init__(self, limit: int, dns_cache_s: int) -> None:
-        super().__init__(limit=limit, keepalive_timeout=LONGEST_KEEP_S, ttl_dns_cache=dns_cache_s)
+    def __init__(self, limit: int, dns_cache_s: int, tls: ssl.SSLContext | None) -> None:
+        super().__init__(limit=limit, keepalive_timeout=LONGEST_KEEP_S, ttl_dns_cache=dns_cache_s, ssl=tls or True)
         self._factory = partial(OneReply, loop=self._loop)  # type: ignore[assignment]
 
     async def _get(self, key: Any, traces: Any) -> Any:  # noqa: ANN401 - aiohttp's own

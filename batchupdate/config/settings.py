@@ -173,7 +173,8 @@ class Settings(Strict):
     Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `max_wait` caps how long one reply may make us
     wait; `give_up_after` is how long an API may refuse every request before the run stops. `retry_budget` is how many
     requests may be repeats after an error, as a share of the first tries. `allow_overlap` lets two runs work on one
-    target at a time.
+    target at a time. `ca_file` holds certificates (PEM) that are trusted beside the system's; `client_cert` and
+    `client_key` show the server who we are.
     """
 
     target: str | None = None
@@ -202,6 +203,9 @@ class Settings(Strict):
     proxy: str | None = None
     key_file: Annotated[Path, Field(strict=False)] | None = None
     keyring: str | None = None
+    ca_file: Annotated[Path, Field(strict=False)] | None = None
+    client_cert: Annotated[Path, Field(strict=False)] | None = None
+    client_key: Annotated[Path, Field(strict=False)] | None = None
 
     def fingerprint(self) -> dict[str, Any]:
         """What makes two runs of one file the same run: the settings that decide what is sent, and where."""
