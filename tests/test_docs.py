@@ -9,7 +9,9 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import jsonschema
 import pytest
+import yaml
 from typer.main import get_command
 
 from batchupdate.cli import app
@@ -143,6 +145,8 @@ def test_the_example_config_has_every_setting_and_each_is_valid() -> None:
         for line in text.splitlines()
     ]
     parsed = parse("\n".join(lines).encode(), Settings, "config file", "config.example.yaml")
+    schema = json.loads((ROOT / "docs" / "config.schema.json").read_text("utf-8"))
+    jsonschema.validate(yaml.safe_load("\n".join(lines)), schema, jsonschema.Draft202012Validator)
     assert parsed.model_fields_set == set(Settings.model_fields)
     assert parsed.input.model_fields_set == set(Input.model_fields)
 

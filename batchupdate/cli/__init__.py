@@ -11,7 +11,21 @@ from typing import Annotated
 
 import typer
 
-from batchupdate.cli import check, demo, pull, report, resume, retry, run, runs, sandbox, show, targets, template
+from batchupdate.cli import (
+    check,
+    config,
+    demo,
+    pull,
+    report,
+    resume,
+    retry,
+    run,
+    runs,
+    sandbox,
+    show,
+    targets,
+    template,
+)
 from batchupdate.util.version import __version__
 
 __all__ = ["app", "main"]
@@ -35,6 +49,7 @@ app.add_typer(runs.app, name="runs")
 app.command()(show.show)
 app.command()(report.report)
 app.add_typer(targets.app, name="targets")
+app.add_typer(config.app, name="config")
 app.command()(template.template)
 app.command()(pull.pull)
 app.command()(sandbox.sandbox)

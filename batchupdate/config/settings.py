@@ -142,12 +142,26 @@ class Input(Strict):
     encoding: str | None = None
     delimiter: str | None = None
     header_row: int | None = Field(default=None, ge=1)
-    widths: Annotated[tuple[int, ...], BeforeValidator(parse_widths), Field(strict=False)] | None = None
+    widths: (
+        Annotated[
+            tuple[int, ...], BeforeValidator(parse_widths, json_schema_input_type=str | list[int]), Field(strict=False)
+        ]
+        | None
+    ) = None
     query: str | None = Field(default=None, min_length=1)
-    columns: dict[str, Annotated[Column, BeforeValidator(_column)]] = Field(default={})
+    columns: dict[str, Annotated[Column, BeforeValidator(_column, json_schema_input_type=str | Column)]] = Field(
+        default={}
+    )
     constants: dict[str, str] = Field(default={})
-    computed: dict[str, Annotated[Computed, BeforeValidator(_computed)]] = Field(default={})
-    when: dict[str, Annotated[tuple[str, ...], BeforeValidator(_one_or_more), Field(strict=False)]] = Field(default={})
+    computed: dict[str, Annotated[Computed, BeforeValidator(_computed, json_schema_input_type=str | Computed)]] = Field(
+        default={}
+    )
+    when: dict[
+        str,
+        Annotated[
+            tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(strict=False)
+        ],
+    ] = Field(default={})
     null_marker: str = Field(default="<null>", min_length=1)
     empty_marker: str = Field(default="<empty>", min_length=1)
     on_duplicate: Literal["error", "last", "merge"] = "error"
@@ -181,21 +195,28 @@ class Settings(Strict):
     base_url: str | None = None
     allow_http: bool = False
     runs_dir: Annotated[Path, Field(strict=False)] = Path("batchupdate-runs")
-    input: Annotated[Input, BeforeValidator(_section)] = Input()
+    input: Annotated[Input, BeforeValidator(_section, json_schema_input_type=Input | None)] = Input()
 
-    rate: Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str)] | None = None
-    max_rate: Annotated[Rate, BeforeValidator(parse_ceiling), PlainSerializer(str)] | None = None
+    rate: Annotated[Rate, BeforeValidator(parse_rate, json_schema_input_type=str), PlainSerializer(str)] | None = None
+    max_rate: (
+        Annotated[Rate, BeforeValidator(parse_ceiling, json_schema_input_type=str), PlainSerializer(str)] | None
+    ) = None
     burst: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1, le=1000)
     timeout: float = Field(default=60.0, gt=0)
     connect_timeout: float = Field(default=10.0, gt=0)
     read_timeout: float | None = Field(default=None, gt=0)
     max_attempts: int = Field(default=5, ge=1, le=100)
-    retry_budget: Annotated[float, BeforeValidator(parse_share)] = 0.2
+    retry_budget: Annotated[float, BeforeValidator(parse_share, json_schema_input_type=str | float)] = 0.2
     max_wait: float = Field(default=300.0, gt=0)
     give_up_after: float = Field(default=600.0, gt=0)
     drain_timeout: float = Field(default=30.0, gt=0)
-    max_failures: Annotated[MaxFailures, BeforeValidator(parse_max_failures), PlainSerializer(str)] | None = None
+    max_failures: (
+        Annotated[
+            MaxFailures, BeforeValidator(parse_max_failures, json_schema_input_type=str | int), PlainSerializer(str)
+        ]
+        | None
+    ) = None
 
     limit: int | None = Field(default=None, ge=1)
     strict: bool = False

@@ -58,7 +58,9 @@ class Listing(Strict):
     fields: dict[str, JsonPath] = Field(default={})
     absent: tuple[str, ...] = Field(default=(), strict=False)
     total: JsonPath | None = None
-    pagination: Annotated[Pagination, BeforeValidator(_pagination)] = Pagination()
+    pagination: Annotated[Pagination, BeforeValidator(_pagination, json_schema_input_type=str | Pagination)] = (
+        Pagination()
+    )
     max_pages: int = Field(default=MAX_PAGES, ge=1)
     fixed: tuple[ReadOnly, ...] = Field(default=(), strict=False)
 

@@ -29,8 +29,8 @@ from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
 from batchupdate.targets.value_types import HeaderName, HeaderValue
 
-RateText = Annotated[Rate, BeforeValidator(parse_rate), PlainSerializer(str)]
-CeilingText = Annotated[Rate, BeforeValidator(parse_ceiling), PlainSerializer(str)]
+RateText = Annotated[Rate, BeforeValidator(parse_rate, json_schema_input_type=str), PlainSerializer(str)]
+CeilingText = Annotated[Rate, BeforeValidator(parse_ceiling, json_schema_input_type=str), PlainSerializer(str)]
 
 _IDENTITY = {"name", "method", "path", "id", "fields", "rules", "body"}
 

@@ -43,7 +43,9 @@ class ThrottleRule(Strict):
     any), and the pattern in the `body`. `wait_s` is the pause in seconds where the reply itself names none.
     """
 
-    status: Annotated[tuple[Status, ...], BeforeValidator(_several)] = Field(strict=False)
+    status: Annotated[tuple[Status, ...], BeforeValidator(_several, json_schema_input_type=int | list[int])] = Field(
+        strict=False
+    )
     headers: dict[HeaderName, HeaderValue] = Field(default={})
     body: Pattern | None = None
     wait_s: float | None = Field(default=None, gt=0)
