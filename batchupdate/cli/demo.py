@@ -41,7 +41,7 @@ def demo(*, given: options.Given) -> None:
 
     screen = Screen()
     with ExitStack() as stack:
-        samples = stack.enter_context(_samples())
+        samples = stack.enter_context(sample_files())
         server = stack.enter_context(
             run_in_thread(limit=DEMO_LIMIT, headers="retry-after", faults=Faults.parse(DEMO_FAULTS, DEMO_SEED))
         )
@@ -71,7 +71,7 @@ def _apply(file: Path, target: str, server: Sandbox, given: options.Given, scree
 
 
 @contextmanager
-def _samples() -> Iterator[Path]:
+def sample_files() -> Iterator[Path]:
     """The folder of samples: inside an installed package, or beside it in a checkout."""
     with resources.as_file(resources.files("batchupdate")) as package:
         inside = package / "samples"

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from batchupdate.cli.console import Screen, reports_errors
+from batchupdate.cli.demo import sample_files
 
 LimitKind = Literal["fixed-window", "sliding-window", "token-bucket"]
 HeaderStyle = Literal["none", "retry-after", "ietf", "legacy"]
@@ -26,7 +27,7 @@ def sandbox(
     langdock: Annotated[int, typer.Option(min=0, help="How many Langdock integrations there are.")] = 60,
     nairi: Annotated[int, typer.Option(min=0, help="How many Nairi integrations there are.")] = 40,
 ) -> None:
-    """Run a local API server that behaves like the built-in targets, until Ctrl-C.
+    """Run a local API server that behaves like the built-in targets, and contacts to pull and edit, until Ctrl-C.
 
     Examples:
 
@@ -35,15 +36,18 @@ def sandbox(
       batchupdate sandbox --faults "500=0.05,reset-after=0.02" --seed 7
     """
     from batchupdate.errors import ConfigError
-    from batchupdate.sandbox import LANGDOCK_KEY, NAIRI_KEY, serve
+    from batchupdate.sandbox import CONTACTS_KEY, LANGDOCK_KEY, NAIRI_KEY, serve
     from batchupdate.util import event_loop
 
     screen = Screen()
+    with sample_files() as samples:
+        contacts = samples / "sandbox-contacts.yaml"
 
     def ready(url: str) -> None:
         screen.result(f"The sandbox listens at {url}")
         screen.say(f"  LANGDOCK_API_KEY={LANGDOCK_KEY} batchupdate run FILE -t langdock-integration --base-url {url}")
         screen.say(f"  NAIRI_API_KEY={NAIRI_KEY} batchupdate run FILE -t nairi-llm-integration --base-url {url}")
+        screen.say(f"  CONTACTS_API_KEY={CONTACTS_KEY} batchupdate pull {contacts} --base-url {url}")
         screen.say(f"  What it has applied: {url}/_sandbox/applied")
 
     try:

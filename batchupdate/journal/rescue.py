@@ -85,10 +85,9 @@ def rescue(path: Path, sessions_begun: int = 0) -> Rescued:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
         if isinstance(error, OSError):
-            raise ConfigError(f"The journal {path} can't be read: {error.strerror or error}.") from error
+            raise ConfigError(f"The journal {path} can't be read: {error.strerror or error}.", schema.LOST) from error
         if isinstance(error, sqlite3.Error | BatchUpdateError | UnicodeDecodeError):
-            hint = "Look for a copy of the run's folder."
-            raise ConfigError(f"Nothing can be read in the journal {path}.", hint) from error
+            raise ConfigError(f"Nothing can be read in the journal {path}.", schema.LOST) from error
         raise
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 4
+LOST = "Look for a copy of the run's folder."
+"""The way out where there is nothing to read."""
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
 
 _OF_ROWS = ("row", "started", "result", "earlier", "given")
@@ -54,11 +56,10 @@ def bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     if application != APPLICATION_ID:
-        raise ConfigError(f"{path} is no journal of this program.")
+        raise ConfigError(f"{path} is no journal of this program.", LOST)
     version = _version(connection)
     if version < 1:
-        hint = "Look for a copy of the run's folder."
-        raise ConfigError(f"{path} is no readable journal: it has no version of its tables.", hint)
+        raise ConfigError(f"{path} is no readable journal: it has no version of its tables.", LOST)
     if version > VERSION:
         raise ConfigError(f"{path} is of a newer version of this program.", "Update batchupdate.")
     if version == VERSION:

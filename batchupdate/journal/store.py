@@ -83,6 +83,9 @@ class Journal:
         Raises:
             ConfigError: it is none of ours, or of a newer version of this program.
         """
+        if not path.is_file():
+            what = "is a folder, and no journal" if path.is_dir() else "is missing"
+            raise ConfigError(f"The journal {path} {what}.", schema.LOST)
         try:
             connection = connect(path)
             try:

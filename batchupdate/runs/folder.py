@@ -161,11 +161,12 @@ def all_runs(runs_dir: Path) -> Iterator[RunFolder]:
 
 
 def _is_run(path: Path) -> bool:
-    return RUN_ID.fullmatch(path.name) is not None and _has_journal(path)
+    """Whether this is a run's folder; one that has begun to send is one even where its journal was taken away."""
+    return RUN_ID.fullmatch(path.name) is not None and (_has_journal(path) or os.path.lexists(path / "run.log"))
 
 
 def _has_journal(path: Path) -> bool:
-    return os.path.isfile(path / "journal.sqlite3")  # noqa: PTH113 - Path.is_file raises where one may not look
+    return os.path.lexists(path / "journal.sqlite3")  # Path.exists raises where one may not look
 
 
 def find(runs_dir: Path, run: str) -> RunFolder:
@@ -182,7 +183,7 @@ def find(runs_dir: Path, run: str) -> RunFolder:
             raise ConfigError(f"There are no runs in {runs_dir}.", "Name another folder with --runs-dir.")
         return newest
     for path in (runs_dir / run, Path(run)):
-        if _has_journal(path):
+        if _has_journal(path) or _is_run(path):
             return RunFolder(path.resolve())
     begun = [folder for folder in all_runs(runs_dir) if run and folder.run_id.startswith(run)]
     if len(begun) == 1:

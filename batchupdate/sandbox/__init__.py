@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchupdate.sandbox.faults import Fault, Faults, Kind
     from batchupdate.sandbox.ledger import Applied, Counts, Seen
-    from batchupdate.sandbox.records import LangdockRecord, NairiRecord, Records, make_records
+    from batchupdate.sandbox.records import ContactRecord, LangdockRecord, NairiRecord, Records, make_records
     from batchupdate.sandbox.server import Sandbox, run_in_thread, serve
-    from batchupdate.sandbox.settings import LANGDOCK_KEY, NAIRI_KEY, Options, Settings
+    from batchupdate.sandbox.settings import CONTACTS_KEY, LANGDOCK_KEY, NAIRI_KEY, Options, Settings
 
 __all__ = [
+    "CONTACTS_KEY",
     "LANGDOCK_KEY",
     "NAIRI_KEY",
     "Applied",
+    "ContactRecord",
     "Counts",
     "Fault",
     "Faults",
@@ -42,9 +44,9 @@ __all__ = [
 _HOMES = {
     "faults": ("Fault", "Faults", "Kind"),
     "ledger": ("Applied", "Counts", "Seen"),
-    "records": ("LangdockRecord", "NairiRecord", "Records", "make_records"),
+    "records": ("ContactRecord", "LangdockRecord", "NairiRecord", "Records", "make_records"),
     "server": ("Sandbox", "run_in_thread", "serve"),
-    "settings": ("LANGDOCK_KEY", "NAIRI_KEY", "Options", "Settings"),
+    "settings": ("CONTACTS_KEY", "LANGDOCK_KEY", "NAIRI_KEY", "Options", "Settings"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -1,4 +1,4 @@
-"""How the two APIs behave: their paths, checks, answers and errors, read off their documentation by hand.
+"""How the two vendors' APIs behave: their paths, checks, answers and errors, read off their documentation by hand.
 
 Nothing here knows the product's own rules, so that the two can disagree. What the documentation leaves open is marked
 as our guess, and listed in `docs/sandbox.md`.
@@ -62,7 +62,7 @@ class Api(Protocol):
 
     @property
     def name(self) -> str:
-        """What the sandbox calls it: `langdock` or `nairi`."""
+        """What the sandbox calls it, such as `langdock`."""
         ...
 
     @property

@@ -7,9 +7,13 @@ on i alone: the first five of 60 are the five of 5.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 FIRST_CREATED_MS = 1_767_261_600_000  # 2026-01-01T10:00:00Z
@@ -23,6 +27,7 @@ _TOOLS = (
 _TEAMS = ("Sales", "Support", "Finance", "People", "Legal", "Marketing", "Engineering", "Data", "Design", "Operations")
 _AUTH_TYPES = ("API_KEY", "OAUTH", "NONE")
 _PROVIDERS = (("anthropic", "Anthropic"), ("openai", "OpenAI"), ("google", "Gemini"), ("mistral", "Mistral"))
+_CITIES = ("Berlin", "Hamburg", "Ulm", "Köln", "Leipzig")
 _STAGES = ("Production", "Staging", "Development", "Research", "Evaluation")
 
 
@@ -56,11 +61,20 @@ class NairiRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactRecord:
+    """One contact; `fields` is its JSON, with the object `address` and the array `labels` in it."""
+
+    id: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Records:
-    """What both APIs hold when a sandbox starts."""
+    """What the APIs hold when a sandbox starts."""
 
     langdock: tuple[LangdockRecord, ...] = ()
     nairi: tuple[NairiRecord, ...] = ()
+    contacts: tuple[ContactRecord, ...] = ()
 
     @property
     def forbidden(self) -> tuple[LangdockRecord, ...]:
@@ -73,22 +87,27 @@ class Records:
         return tuple(record for record in self.langdock if record.built_by_langdock)
 
 
-def make_records(*, langdock: int = 60, nairi: int = 40, seed: int = 1) -> Records:
+def make_records(*, langdock: int = 60, nairi: int = 40, contacts: int = 12, seed: int = 1) -> Records:
     """Makes the records of a sandbox.
 
     Args:
         langdock: how many integrations a customer may rename. After them come three of Langdock's own and one that
             is forbidden, unless it is 0.
         nairi: how many LLM integrations.
+        contacts: how many contacts; these are the same for every seed.
         seed: another seed gives other ids; the names stay.
 
     Raises:
         ValueError: a number is negative.
     """
-    if langdock < 0 or nairi < 0:
-        raise ValueError(f"A sandbox can't hold {min(langdock, nairi)} records; the least is 0.")
+    if (least := min(langdock, nairi, contacts)) < 0:
+        raise ValueError(f"A sandbox can't hold {least} records; the least is 0.")
     ours = [_langdock(seed, index) for index in range(langdock)]
-    return Records((*ours, *(_extras(seed) if langdock else ())), tuple(_nairi(seed, i) for i in range(nairi)))
+    return Records(
+        (*ours, *(_extras(seed) if langdock else ())),
+        tuple(_nairi(seed, i) for i in range(nairi)),
+        tuple(map(_contact, range(contacts))),
+    )
 
 
 def iso_ms(moment: datetime) -> str:
@@ -154,6 +173,17 @@ def _nairi(seed: int, index: int) -> NairiRecord:
         created_at=created_at,
         updated_at=created_at,
     )
+
+
+def _contact(index: int) -> ContactRecord:
+    """The street of every fourth contact is null, and every third one has no postcode at all."""
+    address: dict[str, Any] = {"street": f"High Street {index + 1}" if index % 4 else None}
+    address["city"] = _CITIES[index % len(_CITIES)]
+    if index % 3:
+        address["zip"] = f"{10_115 + index * 37:05}"
+    labels = [_TEAMS[(index + step) % len(_TEAMS)].lower() for step in range(index % 4)]
+    fields = {"name": f"Contact {index + 1}", "labels": labels, "address": address}
+    return ContactRecord(f"c{index + 1}", fields)
 
 
 def _crockford(number: int) -> str:

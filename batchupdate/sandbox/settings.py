@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 LANGDOCK_KEY = "sk-ld-sandbox"
 NAIRI_KEY = "nr_sandbox"
+CONTACTS_KEY = "ct_sandbox"
 
 
 class Options(TypedDict, total=False):
@@ -26,6 +27,7 @@ class Options(TypedDict, total=False):
     port: int
     langdock: int
     nairi: int
+    contacts: int
     seed: int
     records: Records | None
     keys: Collection[str]
@@ -49,10 +51,11 @@ class Settings:
         port: the TCP port; 0 takes a free one.
         langdock: how many Langdock records; see `make_records`.
         nairi: how many Nairi records.
+        contacts: how many contacts.
         seed: of the records and, where they are given as text, of the faults.
-        records: the records themselves, in place of `langdock` and `nairi`.
+        records: the records themselves, in place of `langdock`, `nairi` and `contacts`.
         keys: the API keys it accepts. One that starts with `sk-ld-` is good for Langdock only, one with `nr_` for
-            Nairi only, any other for both.
+            Nairi only, one with `ct_` for the contacts only, any other for all.
         limit: a rate such as `20/s` or `600/min`, or `unlimited`; see `batchupdate.sandbox.limits`.
         limit_kind: `fixed-window`, `sliding-window` or `token-bucket`.
         burst: tokens the bucket holds; one window's amount where None.
@@ -71,9 +74,10 @@ class Settings:
     port: int = 0
     langdock: int = 60
     nairi: int = 40
+    contacts: int = 12
     seed: int = 1
     records: Records | None = None
-    keys: Collection[str] = (LANGDOCK_KEY, NAIRI_KEY)
+    keys: Collection[str] = (LANGDOCK_KEY, NAIRI_KEY, CONTACTS_KEY)
     limit: str | Rate = "unlimited"
     limit_kind: LimitKind = "fixed-window"
     burst: int | None = None

@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchupdate.sandbox.apis import Answer, Langdock, Nairi, to_json
+from batchupdate.sandbox.contacts import Contacts
 from batchupdate.sandbox.faults import Fault, Faults, Kind
 from batchupdate.sandbox.ledger import Applied, Counts, Ledger, Seen, as_json
 from batchupdate.sandbox.limits import limit_headers, make_limit, parse_quota
-from batchupdate.sandbox.records import LangdockRecord, NairiRecord, make_records
+from batchupdate.sandbox.records import ContactRecord, LangdockRecord, NairiRecord, make_records
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,10 +29,12 @@ BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 B
 NO_JSON = b'{"integration": {"id": <!-- '
 CONTROL = "/_sandbox/"
 _CONTROL_HELP = (
-    "There is GET /_sandbox/applied, /_sandbox/requests, /_sandbox/counts, /_sandbox/records/langdock and "
-    "/_sandbox/records/nairi, and POST /_sandbox/reset and /_sandbox/keys/revoke."
+    "There is GET /_sandbox/applied, /_sandbox/requests, /_sandbox/counts, /_sandbox/records/langdock, "
+    "/_sandbox/records/nairi and /_sandbox/records/contacts, and POST /_sandbox/reset and /_sandbox/keys/revoke."
 )
-_TARGETS = {"langdock-integration": "langdock", "nairi-llm-integration": "nairi"}
+_TARGETS = {"langdock-integration": "langdock", "nairi-llm-integration": "nairi", "sandbox-contacts": "contacts"}
+
+AnyRecord = LangdockRecord | NairiRecord | ContactRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class World:
         self._settings = settings
         self._lock = threading.Lock()
         self._start = settings.records or make_records(
-            langdock=settings.langdock, nairi=settings.nairi, seed=settings.seed
+            langdock=settings.langdock, nairi=settings.nairi, contacts=settings.contacts, seed=settings.seed
         )
         self._begin()
 
@@ -58,7 +61,8 @@ class World:
         settings = self._settings
         self._langdock = Langdock(self._start.langdock, name_or_description=settings.name_or_description)
         self._nairi = Nairi(self._start.nairi)
-        self._apis: tuple[Api, ...] = (self._langdock, self._nairi)
+        self._contacts = Contacts(self._start.contacts)
+        self._apis: tuple[Api, ...] = (self._langdock, self._nairi, self._contacts)
         self._keys = set(settings.keys)
         self._limit = make_limit(settings.limit_kind, parse_quota(settings.limit), settings.burst, settings.clock)
         faults = Faults.parse(settings.faults, settings.seed) if isinstance(settings.faults, str) else settings.faults
@@ -82,7 +86,7 @@ class World:
         with self._lock:
             self._keys |= set(keys or self._settings.keys)
 
-    def put(self, api: str, record: LangdockRecord | NairiRecord) -> None:
+    def put(self, api: str, record: AnyRecord) -> None:
         """Somebody else's change: sets a record as a whole. It is not in the ledger.
 
         Raises:
@@ -92,6 +96,8 @@ class World:
         with self._lock:
             if isinstance(record, LangdockRecord):
                 self._langdock.records[record.id] = record
+            elif isinstance(record, ContactRecord):
+                self._contacts.records[record.id] = record
             else:
                 self._nairi.records[record.id.removeprefix("ai_").upper()] = record
 
@@ -113,28 +119,41 @@ class World:
         with self._lock:
             return self._ledger.counts
 
-    def records(self, api: str) -> list[LangdockRecord] | list[NairiRecord]:
-        """The records of `langdock` or `nairi` (or their targets' names) as they are now.
+    def records(self, api: str) -> list[LangdockRecord] | list[NairiRecord] | list[ContactRecord]:
+        """The records of `langdock`, `nairi` or `contacts` (or their targets' names) as they are now.
 
         Raises:
             KeyError: there is no such API.
         """
         with self._lock:
-            if api_name(api) == "langdock":
-                return list(self._langdock.records.values())
-            return list(self._nairi.records.values())
+            match api_name(api):
+                case "langdock":
+                    return list(self._langdock.records.values())
+                case "nairi":
+                    return list(self._nairi.records.values())
+                case _:
+                    return list(self._contacts.records.values())
 
-    def record(self, api: str, record_id: str) -> LangdockRecord | NairiRecord:
+    def record(self, api: str, record_id: str) -> AnyRecord:
         """One record as it is now; the id as the API takes it.
 
         Raises:
             KeyError: there is no such API or record.
         """
         with self._lock:
-            found = (self._langdock if api_name(api) == "langdock" else self._nairi).find(record_id)
+            found = self._find(api_name(api), record_id)
         if found is None:
             raise KeyError(f"There is no record {record_id!r} at {api}.")
         return found
+
+    def _find(self, api: str, record_id: str) -> AnyRecord | None:
+        match api:
+            case "langdock":
+                return self._langdock.find(record_id)
+            case "nairi":
+                return self._nairi.find(record_id)
+            case _:
+                return self._contacts.find(record_id)
 
     def meet(self, call: Call, authorization: str, in_flight: int = 1, *, too_large: bool = False) -> Fate:
         """Decides what becomes of one request, does it, and writes it down.
@@ -240,7 +259,7 @@ class World:
 
 
 def api_name(name: str) -> str:
-    """`langdock` or `nairi`, from either or from a built-in target's name.
+    """`langdock`, `nairi` or `contacts`, from one of them or from its target's name.
 
     Raises:
         KeyError: there is no such API.

@@ -26,9 +26,10 @@ OLD = "_old."
 """A column with this prefix and a field's name holds what the field was when the records were pulled."""
 LOCKED = "_locked"
 """Why the record of a row must not be edited; empty where it may be."""
-OLD_NULL, OLD_EMPTY = "<null>", "<empty>"
-"""How a pulled sheet writes null and an empty value among the old ones, whatever markers the user has; blank is not
-known."""
+OLD_NULL, OLD_EMPTY, OLD_ABSENT = "<null>", "<empty>", "<absent>"
+"""How a pulled sheet writes null, an empty value, and a member that its object does not have, among the old values,
+whatever markers the user has; blank is not known."""
+OLD_MARKERS = frozenset({OLD_NULL, OLD_EMPTY, OLD_ABSENT})
 
 CHANGES_SHEET, HOW_TO_SHEET = "changes", "how to"
 """The visible sheets of a workbook that `template` or `pull` wrote: the table, and what explains it."""

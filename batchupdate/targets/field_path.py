@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 INDEX = re.compile(r"\[[0-9]*\]")
 _ITEM = re.compile(r"(.+)\[\s*([0-9]{1,5})\s*\]\s*", re.DOTALL)
@@ -64,6 +64,20 @@ def nest(values: Mapping[str, Any], paths: Mapping[str, Sequence[str]]) -> dict[
             inner = inner.setdefault(parent, {})
         inner[last] = value
     return made
+
+
+def undeclared(record: Mapping[str, Any], paths: Collection[tuple[str, ...]]) -> Iterator[str]:
+    """The members, by dotted name, that a record has in the objects of these paths, and to which no path leads."""
+    objects = {path[:depth] for path in paths for depth in range(1, len(path))}
+    left: list[tuple[tuple[str, ...], Mapping[str, Any]]] = [((), record)]
+    while left:
+        above, members = left.pop()
+        for name, value in members.items():
+            path = (*above, name)
+            if path in objects and isinstance(value, dict):
+                left.append((path, value))
+            elif above and path not in paths and path not in objects:
+                yield ".".join(map(escaped, path))
 
 
 def item_of(name: str) -> tuple[str, int] | None:

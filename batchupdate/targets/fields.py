@@ -125,6 +125,32 @@ def parts_of(paths: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
     return inner
 
 
+def objects_of(paths: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The fields that lie inside an object, or set it as a whole, by the name of the outermost object.
+
+    An API that replaces nested objects needs all of them together.
+    """
+    inner: dict[str, tuple[str, ...]] = {}
+    for name, path in paths.items():
+        inner[path[0]] = (*inner.get(path[0], ()), name)
+    return {name: fields for name, fields in inner.items() if any(len(paths[field]) > 1 for field in fields)}
+
+
+def check_nested(nested: str | None, parts: Mapping[str, tuple[str, ...]]) -> None:
+    """Refuses an object that is declared both as a whole and by its members, where the API replaces objects.
+
+    Raises:
+        MisplacedError: there is one.
+    """
+    if nested == "replace" and parts:
+        whole, inner = next(iter(parts.items()))
+        message = (
+            f"with 'nested: replace', a row sends all members of {whole!r} together, so declare either {whole!r} or "
+            "its members; remove one of them"
+        )
+        raise MisplacedError(message, "fields", inner[0])
+
+
 def check_paths(fields: Mapping[str, FieldRule]) -> None:
     """Refuses a field whose name leads nowhere, or into another field that has no members.
 

@@ -32,12 +32,14 @@ class ReadOnly(Strict):
 class Record(NamedTuple):
     """One record of a list: the parts of its id, its fields, and why it must not be edited ('' if it may be).
 
-    A field that the record does not contain is not among `fields`.
+    A field that the record does not contain is not among `fields`. It is `absent` where the record shows the object
+    that would hold it: then it is known that there is no such member.
     """
 
     ids: tuple[str, ...]
     fields: Mapping[str, Any]
     locked: str
+    absent: frozenset[str] = frozenset()
 
 
 def _pagination(value: object) -> object:
@@ -104,11 +106,16 @@ class Listing(Strict):
             UnexpectedReplyError: the record has no id.
         """
         locked = next((one.because for one in self.fixed if is_true(search(one.when, record, "fixed"))), "")
-        values = {}
+        values, absent = {}, []
         for name in fields:
-            if name not in self._absent and (value := self._field(name, record)) is not _MISSING:
+            if name in self._absent:
+                continue
+            if (value := self._field(name, record)) is not _MISSING:
                 values[name] = value
-        return Record(tuple(self._id(name, record, alone=len(ids) == 1) for name in ids), values, locked)
+            elif (place := self._object(name)) and _member(record, place) is not _MISSING:
+                absent.append(name)
+        found = tuple(self._id(name, record, alone=len(ids) == 1) for name in ids)
+        return Record(found, values, locked, frozenset(absent))
 
     @cached_property
     def _absent(self) -> frozenset[str]:
@@ -136,6 +143,14 @@ class Listing(Strict):
             return _member(record, path.split("."))
         value = search(path, record, f"fields.{name}")
         return _MISSING if value is None else value  # JMESPath gives None for null and for nothing
+
+    def _object(self, name: str) -> Sequence[str]:
+        """Where the outermost object is that holds a nested field; empty for other fields, or where that is unclear."""
+        depth, path = len(field_path.split(name)), self.fields.get(name)
+        if path is not None and not _is_plain_path(path):
+            return ()
+        place = field_path.split(name) if path is None else tuple(path.split("."))
+        return place[: len(place) - depth + 1] if 1 < depth <= len(place) else ()
 
 
 def _member(record: object, path: Sequence[str]) -> Any:  # noqa: ANN401 - any JSON value

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchupdate.model import Level, Problem
 from batchupdate.spreadsheet.coercion import is_retyped
 from batchupdate.spreadsheet.csv_injection import unguard_id
-from batchupdate.spreadsheet.reserved_columns import OLD_EMPTY, OLD_NULL
+from batchupdate.spreadsheet.reserved_columns import OLD_EMPTY, OLD_MARKERS, OLD_NULL
 from batchupdate.util.json import dumps
 from batchupdate.util.text import quoted
 from batchupdate.validator.columns.transforms import transformed
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 UNTOUCHED = "not edited since it was pulled"
 BLANKED_ONLY = "nothing to send: the only edits are cleared cells, which leave their fields as they are"
 OTHER_RECORD = "other_record"
-_OLD_MARKERS = frozenset({OLD_NULL, OLD_EMPTY})
 
 
 class Edit(NamedTuple):
@@ -72,11 +71,15 @@ class Comparison:
 
     def __init__(self, columns: ColumnMap, target: Target) -> None:
         self._old = columns.old
+        self._known_by = (*(one.index for one in columns.old), *columns.old_lists.values())
         self._mapped = columns.mapped
         self._locked = columns.locked
         self._sets = [number for number, mapped in enumerate(columns.mapped) if mapped.field in target.fields]
         self._ids = columns.old_ids
         self._target = target
+        self._object_of = {
+            name: whole for whole, fields in target.objects.items() for name in fields if target.nested == "replace"
+        }
         named = [mapped.name for mapped in columns.mapped if mapped.name in target.fields]
         self._parsers = {name: parser(name, target.fields[name], columns.decimal) for name in named}
 
@@ -87,7 +90,7 @@ class Comparison:
             row: all its cells.
             picked: those of the mapped, and what is computed.
         """
-        known = self._is_locked(row) or any(row.cells[one.index] for one in self._old)
+        known = self._is_locked(row) or any(row.cells[index] for index in self._known_by)
         if not known and not any(picked[number] for number in self._sets):
             return Edit(picked, UNTOUCHED, ())
         stranger = self._of_another(row, picked)
@@ -105,7 +108,17 @@ class Comparison:
         for one in unedited:
             if self._target.fields[self._mapped[one.mapped].name].required:
                 cells[one.mapped] = self._along(one, picked[one.mapped], row.cells[one.index])
+        self._complete_objects(row, picked, cells)
         return Edit(tuple(cells), "", problems)
+
+    def _complete_objects(self, row: Row, picked: Sequence[str], cells: list[str]) -> None:
+        """Lets unedited members go along where another one of their object goes out, and the API replaces it."""
+        sent = {self._mapped[number].field for number in self._sets if cells[number]} & self._object_of.keys()
+        objects = {self._object_of[name] for name in sent}
+        for one in self._old if objects else ():
+            name = self._mapped[one.mapped].name
+            if name not in sent and self._object_of.get(name) in objects:
+                cells[one.mapped] = self._along(one, picked[one.mapped], row.cells[one.index])
 
     def _compared(self, row: Row, picked: Sequence[str]) -> tuple[list[str], list[Problem], list[OldColumn]]:
         """The cells, blank where nothing was edited; the problems of cleared cells; the columns without an edit."""
@@ -154,7 +167,7 @@ class Comparison:
     def _same_value(self, cell: str, old: str, mapped: MappedColumn) -> bool:
         """Whether two texts stand for the same value; `TRUE` is what a spreadsheet program makes of `true`."""
         parse = self._parsers[mapped.name]
-        if parse is None or "" in {cell, old} or {cell, old} & {mapped.null_marker, mapped.empty_marker, *_OLD_MARKERS}:
+        if parse is None or "" in {cell, old} or {cell, old} & {mapped.null_marker, mapped.empty_marker, *OLD_MARKERS}:
             return False
         try:
             one, other = parse(cell), parse(old)
@@ -171,17 +184,18 @@ class Comparison:
         return Problem("locked_record", row.number, self._mapped[place].heading, cells[place], message)
 
     def _along(self, one: OldColumn, cell: str, old: str) -> str:
-        """An unedited cell that goes along, because the API wants its field with every change."""
+        """An unedited cell that goes along, because the API wants its field too; '' for one that can't be sent."""
         mapped = self._mapped[one.mapped]
         rule = self._target.fields[mapped.name]
-        if cell or old not in {OLD_NULL, OLD_EMPTY}:
-            return cell
-        allowed = rule.nullable if old == OLD_NULL else rule.clearable
-        return (mapped.null_marker if old == OLD_NULL else mapped.empty_marker) if allowed else ""
+        if old not in OLD_MARKERS or cell not in {"", old}:
+            return cell or old
+        if old == OLD_NULL:
+            return mapped.null_marker if rule.nullable else ""
+        return mapped.empty_marker if old == OLD_EMPTY and rule.clearable else ""
 
 
 def _same(cell: str, old: str, mapped: MappedColumn) -> bool:
-    if cell == old or (not cell and old in {OLD_NULL, OLD_EMPTY}):
+    if cell == old or (not cell and old in OLD_MARKERS):
         return True
     return (cell == mapped.null_marker and old == OLD_NULL) or (cell == mapped.empty_marker and old == OLD_EMPTY)
 

@@ -15,6 +15,7 @@ from batchupdate.validator.checks.computed_fields import ComputedFields
 from batchupdate.validator.checks.edited_rows import check_edits
 from batchupdate.validator.checks.field_rules import FieldRules
 from batchupdate.validator.checks.list_items import ListItems
+from batchupdate.validator.checks.nested_objects import NestedObjects
 from batchupdate.validator.checks.reader_problems import ReaderProblems
 from batchupdate.validator.checks.row_rules import RowRules
 from batchupdate.validator.checks.row_width import RowWidth
@@ -66,7 +67,7 @@ class Validator:
         self._secrets = secrets
         self._leaves_out_hidden = hidden_rows == "skip"
         self._fields = tuple(dict.fromkeys(mapped.field for mapped in columns.mapped))
-        self._comparison = Comparison(columns, target) if columns.old else None
+        self._comparison = Comparison(columns, target) if columns.old or columns.old_lists else None
         self._computed_fields = ComputedFields(columns)
         self._cell_text = CellText(target, columns, strictness)
         self._checks: tuple[Check, ...] = (
@@ -82,6 +83,7 @@ class Validator:
             TypedValues(target, columns),
             ListItems(target, columns),
             WholeOrParts(target, columns),
+            NestedObjects(target, columns),
             FieldRules(target, columns),
             RowRules(target),
         )

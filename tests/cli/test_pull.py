@@ -8,16 +8,16 @@ import subprocess
 import sys
 import time
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
 import pytest
 
-from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
+from batchupdate.sandbox import CONTACTS_KEY, LANGDOCK_KEY, Sandbox, make_records
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -250,3 +250,46 @@ def test_a_signal_ends_a_pull_and_leaves_nothing_behind(
     assert "Stopped on request." in told
     assert "Traceback" not in told
     assert list(tmp_path.iterdir()) == []
+
+
+CONTACTS = Path(__file__).parents[2] / "samples" / "sandbox-contacts.yaml"
+
+
+@pytest.mark.parametrize("name", ["now.xlsx", "now.csv", "now.jsonl"])
+def test_the_siblings_of_an_edited_cell_are_still_there_at_an_api_that_replaces_objects(
+    cli: Cli, batchupdate_sandbox: Sandboxes, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTACTS_API_KEY", CONTACTS_KEY)
+    sandbox = batchupdate_sandbox()
+    before = {record.id: record.fields for record in sandbox.records("contacts")}
+    at = ("--base-url", sandbox.url, "--rate", "unlimited")
+    made = cli("pull", str(CONTACTS), *at, "-o", name)
+    assert made.exit_code == 0, made.output
+    if name.endswith(".xlsx"):
+        edit(name, {(2, "address.city"): "Bonn", (3, "address.city"): "Kiel"})
+    else:  # the first place that has a city is the cell, the second one its old value
+        lines = (tmp_path / name).read_text("utf-8").splitlines(keepends=True)
+        where = 1 if name.endswith(".csv") else 0
+        lines[where] = lines[where].replace("Berlin", "Bonn", 1)
+        lines[where + 1] = lines[where + 1].replace("Hamburg", "Kiel", 1)
+        (tmp_path / name).write_text("".join(lines), "utf-8")
+    ran = cli("run", name, "-t", str(CONTACTS), *at, "--yes")
+    assert ran.exit_code == 0, ran.output
+    after = {record.id: record.fields for record in sandbox.records("contacts")}
+    assert after.pop("c1") == before.pop("c1") | {"address": {"street": None, "city": "Bonn"}}
+    assert after.pop("c2") == before["c2"] | {"address": before.pop("c2")["address"] | {"city": "Kiel"}}
+    assert after == before
+
+
+def test_members_that_only_the_records_have_are_reported_where_an_edit_would_remove_them(
+    cli: Cli, batchupdate_sandbox: Sandboxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTACTS_API_KEY", CONTACTS_KEY)
+    sandbox = batchupdate_sandbox()
+    declared = CONTACTS.read_text("utf-8").replace("  address.street: {max_length: 80, nullable: true}\n", "")
+    (tmp_path / "less.yaml").write_text(declared, "utf-8")
+    made = cli("pull", "less.yaml", "--base-url", sandbox.url, "-o", "now.csv")
+    assert "The records have address.street, which" in made.output
+    (tmp_path / "less.yaml").write_text(declared.replace("nested: replace", "nested: merge"), "utf-8")
+    made = cli("pull", "less.yaml", "--base-url", sandbox.url, "-o", "now.csv", "--force")
+    assert "address.street" not in made.output

@@ -518,7 +518,7 @@ def test_another_programs_database_is_refused_untouched(path: Path) -> None:
 
 
 def test_a_missing_journal_is_told_and_not_made(path: Path) -> None:
-    with pytest.raises(ConfigError, match="no readable journal"):
+    with pytest.raises(ConfigError, match="is missing"):
         Journal.open(path)
     assert not path.exists()
 

@@ -491,7 +491,7 @@ async def test_a_key_can_be_revoked_in_the_middle(sandbox: Sandbox, ask: Ask, pa
 
 
 async def test_revoking_without_a_name_revokes_all_keys(sandbox: Sandbox, ask: Ask, patch: Patch) -> None:
-    assert (await ask(sandbox, "POST", "/_sandbox/keys/revoke")).json == {"revoked": 2}
+    assert (await ask(sandbox, "POST", "/_sandbox/keys/revoke")).json == {"revoked": 3}
     assert (await patch(sandbox, "langdock", FIRST.id, {"name": "x"})).status == 401
 
 

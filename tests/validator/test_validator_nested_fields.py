@@ -23,6 +23,7 @@ name: nested
 title: Nested
 path: /{id}
 auth: {scheme: none}
+nested: merge
 id: {id: {}}
 fields:
   name: {}

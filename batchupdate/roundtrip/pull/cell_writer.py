@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.roundtrip.sheet import Form, PulledRow
-from batchupdate.spreadsheet.reserved_columns import OLD_EMPTY, OLD_NULL
+from batchupdate.spreadsheet.reserved_columns import OLD_ABSENT, OLD_EMPTY, OLD_MARKERS, OLD_NULL
 from batchupdate.util.json import dumps
 from batchupdate.validator.types import RefusedError, parser
 
@@ -34,7 +34,7 @@ class CellWriter:
 
     def __init__(self, columns: Columns, form: Form, options: Input) -> None:
         self._columns = columns
-        self._markers = {options.null_marker, options.empty_marker, OLD_NULL, OLD_EMPTY}
+        self._markers = {options.null_marker, options.empty_marker, *OLD_MARKERS}
         self._longest, self._odd = LONGEST[form], _no_xml if form is Form.XLSX else _no_text
         self._rules = dict(zip(columns.fields, columns.rules, strict=True))
         self._parsers = {name: parser(name, rule) for name, rule in self._rules.items()}
@@ -50,7 +50,8 @@ class CellWriter:
         self.seen.update(found.fields)
         cells, old = [], []
         for name in self._columns.fields:
-            shown, before = self._cell(name, found) if name in found.fields else ("", "")
+            unset = ("", OLD_ABSENT if name in found.absent else "")
+            shown, before = self._cell(name, found) if name in found.fields else unset
             cells.append(shown)
             if name in self._known:
                 old.append(before)

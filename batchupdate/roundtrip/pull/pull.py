@@ -23,8 +23,9 @@ from batchupdate.roundtrip.pull.totals import advertised_total, check_total
 from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
 from batchupdate.runs.credentials import secrets_of
 from batchupdate.runs.metadata import rate_of
-from batchupdate.targets import UnexpectedReplyError, find_target
+from batchupdate.targets import UnexpectedReplyError, field_path, find_target
 from batchupdate.util.clock import SystemClock
+from batchupdate.util.text import NAMED_AT_MOST
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
@@ -110,7 +111,7 @@ async def pull_records(
             fetcher = PageClient(client, limiter, target, settings, clock=clock, secrets=secrets)
             with open_sheet(beside, form, columns) as sheet:
                 writing = _Writing(sheet, texts, settings.limit)
-                async with aclosing(_pages(fetcher, pager, listing, columns)) as pages:
+                async with aclosing(_pages(fetcher, pager, listing, columns, writing.undeclared)) as pages:
                     async for number, page in pages:
                         writing.add(page, number)
                         on_progress(Progress("reading", writing.records))
@@ -121,10 +122,12 @@ async def pull_records(
 
 
 async def _pages(
-    fetcher: PageClient, pager: Pager, listing: Listing, columns: Columns
+    fetcher: PageClient, pager: Pager, listing: Listing, columns: Columns, undeclared: set[str]
 ) -> AsyncGenerator[tuple[int, list[Record]], None]:
-    """The number and the records of each page."""
+    """The number and the records of each page; members of replaced objects that are not declared are `undeclared`."""
     read, total = listing.pagination.skipped, None
+    replaced = columns.target.nested == "replace"
+    paths = {path for name, path in columns.target.paths.items() if replaced and name not in listing.fields}
     while True:
         got = await fetcher.page(pager.path, pager.number, may_be_gone=pager.may_be_gone)
         try:
@@ -135,6 +138,7 @@ async def _pages(
             records = listing.records_in(reply)
             read, total = read + len(records), advertised_total(reply, headers, listing)
             page = [listing.read(record, columns.ids, columns.fields) for record in records]
+            undeclared.update(name for record in records if replaced for name in field_path.undeclared(record, paths))
         except UnexpectedReplyError as error:
             raise _unfit(pager.number, str(error)) from error
         yield pager.number, page
@@ -158,6 +162,7 @@ class _Writing:
         self._sheet, self._texts, self._limit = sheet, texts, limit
         self._digests: set[bytes] = set()
         self._before: set[tuple[str, ...]] = set()
+        self.undeclared: set[str] = set()
         self.records = self.locked = self.twins = 0
         self.first_twin = ""
 
@@ -202,6 +207,14 @@ def _notices(texts: CellWriter, columns: Columns, writing: _Writing) -> list[str
         notices.append(
             f"{values} can't be written into a cell, such as {texts.first_unwritable}. Such a cell is blank, "
             "which leaves its field as it is."
+        )
+    if writing.undeclared:
+        names = sorted(writing.undeclared)
+        more = " and more" if len(names) > NAMED_AT_MOST else ""
+        notices.append(
+            f"The records have {', '.join(names[:NAMED_AT_MOST])}{more}, which {columns.target.name} does not "
+            "declare. It says 'nested: replace', so an edit beside them would remove them: declare them under fields, "
+            "and pull again."
         )
     missing = [name for name in columns.old if name not in texts.seen]
     if writing.records and missing:

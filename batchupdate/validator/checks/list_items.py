@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchupdate.model import Problem
+from batchupdate.model import Level, Problem
+from batchupdate.spreadsheet.reserved_columns import OLD_MARKERS
 from batchupdate.validator.checks.clear_markers import cleared
-from batchupdate.validator.types import RefusedError, require_count
+from batchupdate.validator.checks.nested_objects import CODE
+from batchupdate.validator.types import RefusedError, parser, require_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,14 +17,22 @@ if TYPE_CHECKING:
     from batchupdate.targets import FieldRule, Target
     from batchupdate.validator.batch import Batch
     from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn
+    from batchupdate.validator.types import Parse
 
 
 class ListItems:
-    """Puts lists together whose items are in columns of their own. A blank cell ends the list."""
+    """Puts lists together whose items are in columns of their own. A blank cell ends the list.
+
+    In a pulled sheet, what the list had beyond the row's items is kept if the target says that it replaces what is
+    nested, and a warning if not.
+    """
 
     def __init__(self, target: Target, columns: ColumnMap) -> None:
         self._target = target
         self._lists = _lists(target, columns)
+        self._replaced = target.nested == "replace"
+        self._or_say_so = "" if target.nested else ", or say 'nested: replace' in the target"
+        self._old_ids = [one.index for one in columns.old_ids]
         self._fields = tuple(dict.fromkeys(mapped.field for mapped in columns.mapped))
 
     def __call__(self, batch: Batch) -> None:
@@ -49,13 +59,45 @@ class ListItems:
                     batch.set_aside.setdefault(position, {}).update(value)
                     continue
                 problem = items.misplaced(row, marked, cells[marked])
-            problem = problem or items.miscounted(row, cells, count)
+            kept, lost = self._beyond(row, items, count) if items.old is not None else ([], None)
+            if lost and lost.level is Level.WARNING:
+                batch.problems.add(lost)
+                lost = None
+            problem = problem or lost or items.miscounted(row, cells, count + len(kept))
             if problem:
                 batch.problems.add(problem)
             if problem or row.number in batch.problems.invalid_rows:
                 batch.set_aside_value(position, items.field, cells)  # the row sets it, although not as it should
             else:
-                record[items.field] = [record.pop(mapped.name) for mapped in items.mapped[:count]]
+                record[items.field] = [record.pop(mapped.name) for mapped in items.mapped[:count]] + kept
+
+    def _beyond(self, row: Row, items: _ItemColumns, count: int) -> tuple[list[Any], Problem | None]:
+        """The old items to send along after the row's own, and what is wrong where there are any that are not."""
+        text = row.cells[items.old or 0]
+        pulled = any(row.cells[index] for index in self._old_ids)
+        if text in OLD_MARKERS or not (text or pulled):
+            return [], None
+        name, heading = items.field, items.mapped[0].heading
+        try:
+            beyond = items.parse(text)[count:] if items.parse and text else None
+        except RefusedError as error:
+            problem = Problem(error.code, row.number, heading, text, f"among the old items, {error}")
+            return [], problem if self._replaced else None
+        if beyond == [] or (self._replaced and beyond):
+            return beyond, None
+        if beyond:
+            message = (
+                f"{name} had {count + len(beyond)} items when it was pulled, and the row sends {count}: the others "
+                f"would be removed; to keep them, fill in {name}[{count}] and so on{self._or_say_so}"
+            )
+            return [], Problem(CODE, row.number, heading, "", message, Level.WARNING)
+        if not self._replaced:
+            return [], None
+        message = (
+            f"which items {name} had when it was pulled is not known, and those that the row does not send would be "
+            f"lost; write the whole list into a column {name}"
+        )
+        return [], Problem(CODE, row.number, heading, "", message)
 
 
 def _lists(target: Target, columns: ColumnMap) -> list[_ItemColumns]:
@@ -67,17 +109,23 @@ def _lists(target: Target, columns: ColumnMap) -> list[_ItemColumns]:
     lists = []
     for name, items in found.items():
         columns_of_items, places = zip(*(items[number] for number in sorted(items)), strict=True)
-        lists.append(_ItemColumns(name, target.fields[name], columns_of_items, places))
+        rule, old = target.fields[name], columns.old_lists.get(name)
+        lists.append(_ItemColumns(name, rule, columns_of_items, places, old, parser(name, rule, columns.decimal)))
     return lists
 
 
 class _ItemColumns(NamedTuple):
-    """The columns of one list: `mapped` by item number, and their `places` among all mapped columns."""
+    """The columns of one list: `mapped` by item number, and their `places` among all mapped columns.
+
+    `old` is the index of the column with the whole list as it was pulled, if there is one; `parse` reads it.
+    """
 
     field: str
     rule: FieldRule
     mapped: tuple[MappedColumn, ...]
     places: tuple[int, ...]
+    old: int | None
+    parse: Parse | None
 
     def may_be_marked(self, columns: Sequence[Sequence[str]]) -> bool:
         """Whether a cell of the batch may be a null or empty marker."""

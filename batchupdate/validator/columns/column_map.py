@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchupdate.validator.columns.conditions import Condition
     from batchupdate.validator.columns.templates import Template
 
@@ -63,6 +65,8 @@ class ColumnMap:
         old: in a pulled sheet, the columns with the old values of fields. Only what differs from them is sent.
         locked: in a pulled sheet, the index of the column that says why a record must not be edited.
         old_ids: in a pulled sheet, the columns that say which record the old values belong to.
+        old_lists: in a pulled sheet, the indexes of the columns that hold the old lists of fields whose items have
+            columns of their own.
     """
 
     width: int
@@ -76,6 +80,7 @@ class ColumnMap:
     old: tuple[OldColumn, ...] = ()
     locked: int | None = None
     old_ids: tuple[OldColumn, ...] = ()
+    old_lists: Mapping[str, int] = field(default_factory=dict)
 
     def heading(self, name: str) -> str:
         """The heading of the column that sets a field or its first item; the field's name if no column does."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import ConfigError, InputError
@@ -23,7 +24,7 @@ from batchupdate.validator.columns.pulled_columns import find_pulled_columns, hi
 from batchupdate.validator.columns.templates import Template, parse_template
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from batchupdate.config import Column, Input
     from batchupdate.targets import Target
@@ -70,7 +71,9 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         *hints_about(ignored, target, {*chosen.values(), *made}),
         *hints_about_missing(columns, pulled.mapped, pulled.old, target),
     )
-    _refuse_contradictions(pulled.mapped, target, options)
+    nested = {*target.lists, *chain(*target.objects.values())}
+    completed = nested if target.nested == "replace" and (pulled.old or pulled.old_lists) else ()
+    _refuse_contradictions(pulled.mapped, target, options, completed)
     return ColumnMap(
         width=len(columns),
         mapped=tuple(pulled.mapped),
@@ -83,6 +86,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         old=pulled.old,
         locked=pulled.locked,
         old_ids=pulled.old_ids,
+        old_lists=pulled.old_lists,
     )
 
 
@@ -131,8 +135,10 @@ def _require_every_item(columns: Sequence[str], target: Target, chosen: Mapping[
             )
 
 
-def _refuse_contradictions(mapped: Sequence[MappedColumn], target: Target, options: Input) -> None:
-    """What each column may do alone, and not together with a setting."""
+def _refuse_contradictions(
+    mapped: Sequence[MappedColumn], target: Target, options: Input, completed: Container[str]
+) -> None:
+    """What each column may do alone, and not together with a setting; `completed` are filled up with old values."""
     for one in mapped:
         rule = target.fields.get(one.name)
         if rule is None:
@@ -142,6 +148,12 @@ def _refuse_contradictions(mapped: Sequence[MappedColumn], target: Target, optio
             raise ConfigError(
                 f"With 'decimal: \",\"', a comma in {one.heading!r} would separate both items and decimals.",
                 f"Give the field another 'separator', or the file a column for each item: {one.name}[0].",
+            )
+        if one.field in completed and options.on_duplicate == "merge":
+            raise ConfigError(
+                f"With 'on_duplicate: merge', no column of a pulled sheet can set {one.field!r}: the API replaces all "
+                "of it, and the old values of one row would undo what another row sets.",
+                f"Remove the column {one.heading!r}, or use 'on_duplicate: last'.",
             )
         if one.name in target.parts and options.on_duplicate == "merge":
             raise ConfigError(

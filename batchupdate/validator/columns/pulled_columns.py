@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.spreadsheet.headers import normalise_heading
-from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD
-from batchupdate.validator.columns.column_map import OldColumn
+from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD, OLD_EMPTY, OLD_NULL
+from batchupdate.validator.columns.column_map import MappedColumn, OldColumn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchupdate.targets import Target
-    from batchupdate.validator.columns.column_map import MappedColumn
 
 
 class PulledColumns(NamedTuple):
     """The columns that `pull` wrote beside the fields, and the mapped columns as these change them.
 
-    `old` hold the old values of fields and `old_ids` those of ids; `locked` is the index of the column `_locked`.
+    `old` hold the old values of fields and `old_ids` those of ids; `old_lists` are the indexes of the columns that hold
+    the whole of a list whose items have columns of their own. `locked` is the index of the column `_locked`.
     """
 
     mapped: list[MappedColumn]
     old: tuple[OldColumn, ...]
     old_ids: tuple[OldColumn, ...]
+    old_lists: dict[str, int]
     locked: int | None
 
 
@@ -32,9 +34,14 @@ def find_pulled_columns(columns: Sequence[str], mapped: list[MappedColumn], targ
     """Finds the old values of a pulled sheet.
 
     In a column with old values, a blank cell is an edit, so what it means is decided there. An item of a list has no
-    old value: a list is sent as a whole.
+    old value of its own: a list is sent as a whole. Where the API replaces objects, the old value of a member goes
+    along with the others, even if the member's own column was deleted.
     """
     indexes = {normalise_heading(one.removeprefix(OLD)): i for i, one in enumerate(columns) if is_old(one)}
+    names = {one.name for one in mapped}
+    for name in chain(*target.objects.values()) if target.nested == "replace" else ():
+        if name not in names and (index := indexes.get(normalise_heading(name))) is not None:
+            mapped = [*mapped, MappedColumn(index, columns[index], name, OLD_NULL, OLD_EMPTY)]
     found = [
         OldColumn(position, indexes[key], one.blank)
         for position, one in enumerate(mapped)
@@ -43,9 +50,12 @@ def find_pulled_columns(columns: Sequence[str], mapped: list[MappedColumn], targ
     compared = {one.mapped for one in found}
     changed = [replace(one, blank="leave") if position in compared else one for position, one in enumerate(mapped)]
     old = tuple(one for one in found if mapped[one.mapped].name in target.fields)
-    old_ids = tuple(one for one in found if mapped[one.mapped].name in target.id) if old else ()
+    old_ids = tuple(one for one in found if mapped[one.mapped].name in target.id)
+    spread = {one.field for one in mapped if one.item is not None}
+    old_lists = {name: indexes[key] for name in spread if (key := normalise_heading(name)) in indexes}
+    old_ids = old_ids if old or old_lists else ()
     locked = columns.index(LOCKED) if old and LOCKED in columns else None
-    return PulledColumns(changed, old, old_ids, locked)
+    return PulledColumns(changed, old, old_ids, old_lists, locked)
 
 
 def hints_about_missing(

@@ -1,0 +1,183 @@
+"""An API that replaces objects gets all members of one, or nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from batchupdate.config import Input, Secrets
+from batchupdate.config.yaml_file import parse
+from batchupdate.errors import ConfigError
+from batchupdate.model import Level, Problem, Row
+from batchupdate.targets import Target
+from batchupdate.validator import CheckedRows, Validator, map_columns
+
+DECLARED = """
+name: crm
+title: CRM
+path: /{id}
+auth: {scheme: none}
+id: {id: {}}
+fields:
+  name: {}
+  home.street: {nullable: true}
+  home.door: {type: integer}
+  home.geo.lat: {}
+  work.floor: {required: %s}
+  tags: {type: list, max_items: 4}
+%s
+"""
+HEADINGS = (
+    "id", "name", "home.street", "home.door", "home.geo.lat", "work.floor", "tags",
+    "_old.id", "_old.name", "_old.home.street", "_old.home.door", "_old.home.geo.lat", "_old.work.floor", "_old.tags",
+)  # fmt: skip
+PULLED = ("k", "Ann", "Elm", "7", "48.1", "2", "a, b", "k", "Ann", "Elm", "7", "48.1", "2", "a, b")
+
+
+def target(nested: str | None, *, required: str = "false") -> Target:
+    line = f"nested: {nested}" if nested else ""
+    return parse((DECLARED % (required, line)).encode(), Target, "target", "t.yaml")
+
+
+REPLACE, MERGE, UNSAID = target("replace"), target("merge"), target(None)
+
+
+def check(of: Target, headings: tuple[str, ...], *rows: tuple[str, ...], **options: Any) -> CheckedRows:
+    columns = map_columns(headings, of, Input(**options))
+    return Validator(of, columns, Secrets([])).check([Row(number, cells) for number, cells in enumerate(rows, 2)])
+
+
+def pulled(of: Target, **cells: str) -> CheckedRows:
+    """The row as it was pulled, with some cells edited; `home_street` is `home.street`."""
+    named = dict(zip(HEADINGS, PULLED, strict=True)) | {name.replace("-", "."): text for name, text in cells.items()}
+    return check(of, HEADINGS, tuple(named.values()))
+
+
+def only(checked: CheckedRows) -> Problem:
+    (problem,) = checked.problems
+    return problem
+
+
+def test_the_unedited_members_go_along_with_the_edited_one() -> None:
+    assert pulled(REPLACE, **{"home.street": "Oak"}).records == [
+        {"home.street": "Oak", "home.door": 7, "home.geo.lat": "48.1"}
+    ]
+    assert pulled(REPLACE, **{"home.geo.lat": "1"}).records == [
+        {"home.street": "Elm", "home.door": 7, "home.geo.lat": "1"}
+    ]
+
+
+def test_an_edit_outside_of_the_object_sends_nothing_of_it() -> None:
+    assert pulled(REPLACE, name="Bob").records == [{"name": "Bob"}]
+
+
+def test_a_required_member_that_goes_along_brings_the_others() -> None:
+    declared = DECLARED.replace("name: {}", "name: {}\n  work.room: {}") % ("true", "nested: replace")
+    of = parse(declared.encode(), Target, "target", "t.yaml")
+    headings = ("id", "name", "work.floor", "work.room", "_old.id", "_old.name", "_old.work.floor", "_old.work.room")
+    checked = check(of, headings, ("k", "Bob", "2", "R", "k", "Ann", "2", "R"))
+    assert checked.records == [{"name": "Bob", "work.floor": "2", "work.room": "R"}]
+
+
+@pytest.mark.parametrize("of", [MERGE, UNSAID])
+def test_without_replace_only_what_was_edited_is_sent(of: Target) -> None:
+    assert pulled(of, **{"home.street": "Oak"}).records == [{"home.street": "Oak"}]
+
+
+def test_a_warning_names_the_members_that_are_not_sent_and_the_way_out() -> None:
+    problem = only(pulled(UNSAID, **{"home.street": "Oak"}))
+    assert (problem.code, problem.level, problem.column) == ("incomplete_object", Level.WARNING, "home.street")
+    assert "home.door and home.geo.lat" in problem.message
+    assert "'nested: replace' or 'nested: merge'" in problem.message
+    assert not pulled(MERGE, **{"home.street": "Oak"}).problems
+
+
+def test_a_hand_written_sheet_is_warned_about_members_that_only_the_target_knows() -> None:
+    problem = only(check(UNSAID, ("id", "home.door"), ("k", "5")))
+    assert "home.street and home.geo.lat" in problem.message
+    assert not check(UNSAID, ("id", "home.door", "home.street", "home.geo.lat"), ("k", "5", "Elm", "1")).problems
+
+
+@pytest.mark.parametrize(
+    ("old", "sent"),
+    [("<null>", {"home.street": None}), ("<empty>", {"home.street": ""}), ("<absent>", {})],
+)
+def test_null_empty_and_absent_members_stay_so(old: str, sent: dict[str, Any]) -> None:
+    checked = pulled(REPLACE, **{"home.street": "", "_old.home.street": old, "home.door": "8"})
+    assert not checked.problems
+    assert checked.records == [sent | {"home.door": 8, "home.geo.lat": "48.1"}]
+
+
+@pytest.mark.parametrize(
+    ("cells", "way_out"),
+    [
+        ({"home.geo.lat": "", "_old.home.geo.lat": ""}, "pull the records again"),
+        ({"home.geo.lat": "", "_old.home.geo.lat": "<null>"}, "nullable: true"),
+    ],
+)
+def test_a_member_whose_old_value_cant_go_along_stops_the_row(cells: dict[str, str], way_out: str) -> None:
+    checked = pulled(REPLACE, **{"home.street": "Oak"}, **cells)
+    assert (only(checked).code, checked.records) == ("incomplete_object", [None])
+    assert "home.geo.lat" in only(checked).message
+    assert way_out in only(checked).message
+
+
+def test_a_cleared_member_keeps_its_old_value_as_its_warning_says() -> None:
+    checked = pulled(REPLACE, **{"home.street": "Oak", "home.geo.lat": ""})
+    assert only(checked).code == "blanked_cell"
+    assert checked.records == [{"home.street": "Oak", "home.door": 7, "home.geo.lat": "48.1"}]
+
+
+def test_a_member_goes_along_even_if_its_column_was_deleted() -> None:
+    left = dict(zip(HEADINGS, PULLED, strict=True)) | {"home.street": "Oak"}
+    del left["home.door"]
+    checked = check(REPLACE, tuple(left), tuple(left.values()))
+    assert checked.records == [{"home.street": "Oak", "home.geo.lat": "48.1", "home.door": 7}]
+
+
+def test_a_hand_written_row_has_to_say_all_members() -> None:
+    headings = ("id", "name", "home.street", "home.door", "home.geo.lat")
+    checked = check(REPLACE, headings, ("1", "", "Elm", "", "2"), ("2", "N", "", "", ""), ("3", "", "Elm", "1", "2"))
+    assert [(problem.row, problem.code) for problem in checked.problems] == [(2, "incomplete_object")]
+    assert [record is None for record in checked.records] == [True, False, False]
+
+
+def test_old_items_go_along_after_those_of_the_row() -> None:
+    headings = ("id", "tags[0]", "_old.id", "_old.tags")
+    rows = ("1", "x", "1", "a, b, c"), ("2", "x", "2", "<empty>"), ("3", "x", "", "")
+    assert check(REPLACE, headings, *rows).records == [{"tags": ["x", "b", "c"]}, {"tags": ["x"]}, {"tags": ["x"]}]
+
+
+@pytest.mark.parametrize("of", [MERGE, UNSAID])
+def test_a_row_that_would_lose_old_items_has_a_warning(of: Target) -> None:
+    checked = check(of, ("id", "tags[0]", "_old.id", "_old.tags"), ("1", "x", "1", "a, b, c"), ("2", "x", "2", "a"))
+    assert (only(checked).code, only(checked).row, only(checked).level) == ("incomplete_object", 2, Level.WARNING)
+    assert "had 3 items" in only(checked).message
+    assert checked.records == [{"tags": ["x"]}, {"tags": ["x"]}]
+
+
+def test_a_list_whose_old_items_are_not_known_stops_the_row() -> None:
+    checked = check(REPLACE, ("id", "tags[0]", "_old.id", "_old.tags"), ("1", "x", "1", ""))
+    assert (only(checked).code, checked.records) == ("incomplete_object", [None])
+
+
+def test_old_items_of_another_record_never_go_along() -> None:
+    checked = check(REPLACE, ("id", "tags[0]", "_old.id", "_old.tags"), ("1", "x", "2", "a, b, c"))
+    assert (only(checked).code, checked.records) == ("other_record", [None])
+
+
+def test_the_items_that_go_along_count() -> None:
+    checked = check(REPLACE, ("id", "tags[0]", "_old.id", "_old.tags"), ("1", "x", "1", "a, b, c, d, e"))
+    assert only(checked).code == "too_many"
+
+
+def test_old_values_of_one_row_dont_undo_what_another_row_sets() -> None:
+    with pytest.raises(ConfigError, match="on_duplicate: last"):
+        check(REPLACE, HEADINGS, PULLED, on_duplicate="merge")
+
+
+def test_with_replace_an_object_is_declared_as_a_whole_or_by_its_members() -> None:
+    declared = DECLARED.replace("name: {}", "home: {type: json}") % ("false", "nested: replace")
+    with pytest.raises(ConfigError, match="either 'home' or its members"):
+        parse(declared.encode(), Target, "target", "t.yaml")
