@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
@@ -34,11 +34,15 @@ class Body(Strict):
 
     `wrap: [properties]` gives `{"properties": {…}}`; `constants` are placed beside the wrapped fields.
     `content_type` is what the API calls that JSON, such as `application/merge-patch+json` (RFC 7396).
+
+    `nested` says what the API does with an object inside the body: `replace` it as a whole, so that members which are
+    not sent are lost, or `merge` it with what is there. Without it, nothing is known.
     """
 
     wrap: tuple[str, ...] = Field(default=(), strict=False)
     constants: dict[str, JsonValue] = Field(default={})
     content_type: Annotated[HeaderValue, AfterValidator(_json_type)] = "application/json"
+    nested: Literal["replace", "merge"] | None = None
 
     def check(self, paths: Iterable[tuple[str, ...]]) -> None:
         """Refuses a constant that a field or the wrapping would overwrite.

@@ -32,7 +32,7 @@ from batchupdate.targets.value_types import HeaderName, HeaderValue
 RateText = Annotated[Rate, BeforeValidator(parse_rate, json_schema_input_type=str), PlainSerializer(str)]
 CeilingText = Annotated[Rate, BeforeValidator(parse_ceiling, json_schema_input_type=str), PlainSerializer(str)]
 
-_IDENTITY = {"name", "method", "path", "id", "fields", "rules", "body", "nested"}
+_IDENTITY = {"name", "method", "path", "id", "fields", "rules", "body"}
 
 
 class Target(Strict):
@@ -42,9 +42,6 @@ class Target(Strict):
     section 2: true for a PATCH that sets absolute values), so that a request without an answer may be repeated.
     `rate`, `burst` and `concurrency` are the defaults where the user says nothing; `max_rate` is the ceiling of the
     rate `auto`.
-
-    `nested` says what the API does with an object inside the body: `replace` it as a whole, so that members which are
-    not sent are lost, or `merge` it with what is there. Without it, nothing is known.
 
     `success` is a test (JMESPath) that is true in the body of a success, for an API that reports failures with a status
     of 2xx. Only a 2xx with a body is tested.
@@ -66,7 +63,6 @@ class Target(Strict):
     fields: dict[str, FieldRule] = Field(min_length=1)
     rules: tuple[AnyOf, ...] = Field(default=(), strict=False)
     body: Body = Body()
-    nested: Literal["replace", "merge"] | None = None
     read: Read | None = None
     list: Listing | None = None
     errors: Errors = Errors()
@@ -93,7 +89,7 @@ class Target(Strict):
             message = f"path does not use {{{unused[0]}}}; remove it here, or add it to path"
             raise MisplacedError(message, "id", unused[0])
         check_paths(self.fields)
-        check_nested(self.nested, self.parts)
+        check_nested(self.body.nested, self.parts)
         check_column_names(self.id, self.fields)
         check_rules(self.rules, self.fields)
         self.body.check(self.paths.values())

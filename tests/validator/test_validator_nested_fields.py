@@ -23,7 +23,7 @@ name: nested
 title: Nested
 path: /{id}
 auth: {scheme: none}
-nested: merge
+body: {nested: merge}
 id: {id: {}}
 fields:
   name: {}

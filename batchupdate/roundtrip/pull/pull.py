@@ -126,7 +126,7 @@ async def _pages(
 ) -> AsyncGenerator[tuple[int, list[Record]], None]:
     """The number and the records of each page; members of replaced objects that are not declared are `undeclared`."""
     read, total = listing.pagination.skipped, None
-    replaced = columns.target.nested == "replace"
+    replaced = columns.target.body.nested == "replace"
     paths = {path for name, path in columns.target.paths.items() if replaced and name not in listing.fields}
     while True:
         got = await fetcher.page(pager.path, pager.number, may_be_gone=pager.may_be_gone)

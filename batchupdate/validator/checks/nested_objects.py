@@ -29,14 +29,14 @@ class NestedObjects:
     def __init__(self, target: Target, columns: ColumnMap) -> None:
         self._target = target
         self._columns = columns
-        self._replaced = target.nested == "replace"
+        self._replaced = target.body.nested == "replace"
         used = {mapped.field for mapped in columns.mapped}
         self._objects = [fields for fields in target.objects.values() if used & set(fields)]
         self._old = {columns.mapped[one.mapped].name: one.index for one in columns.old}
 
     def __call__(self, batch: Batch) -> None:
         """See `Check`."""
-        for fields in self._objects if self._target.nested != "merge" else ():
+        for fields in self._objects if self._target.body.nested != "merge" else ():
             names = set(fields)
             for position, row in enumerate(batch.rows):
                 if row.number in batch.problems.closed_rows or (
@@ -67,8 +67,8 @@ class NestedObjects:
         others = _listed(missing)
         if not self._replaced:
             message = (
-                f"the row sets {_listed(sent)}, but not {others}, which some APIs would remove then; say in the target "
-                "what this one does with objects: 'nested: replace' or 'nested: merge'"
+                f"the row sets {_listed(sent)}, but not {others}, which some APIs would remove then; say under "
+                "'body' in the target what this one does with objects: 'nested: replace' or 'nested: merge'"
             )
             return Problem(CODE, row.number, heading, "", message, Level.WARNING)
         whole = self._target.paths[sent[0]][0]

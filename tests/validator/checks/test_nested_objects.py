@@ -36,7 +36,7 @@ PULLED = ("k", "Ann", "Elm", "7", "48.1", "2", "a, b", "k", "Ann", "Elm", "7", "
 
 
 def target(nested: str | None, *, required: str = "false") -> Target:
-    line = f"nested: {nested}" if nested else ""
+    line = f"body: {{nested: {nested}}}" if nested else ""
     return parse((DECLARED % (required, line)).encode(), Target, "target", "t.yaml")
 
 
@@ -73,7 +73,7 @@ def test_an_edit_outside_of_the_object_sends_nothing_of_it() -> None:
 
 
 def test_a_required_member_that_goes_along_brings_the_others() -> None:
-    declared = DECLARED.replace("name: {}", "name: {}\n  work.room: {}") % ("true", "nested: replace")
+    declared = DECLARED.replace("name: {}", "name: {}\n  work.room: {}") % ("true", "body: {nested: replace}")
     of = parse(declared.encode(), Target, "target", "t.yaml")
     headings = ("id", "name", "work.floor", "work.room", "_old.id", "_old.name", "_old.work.floor", "_old.work.room")
     checked = check(of, headings, ("k", "Bob", "2", "R", "k", "Ann", "2", "R"))
@@ -178,6 +178,6 @@ def test_old_values_of_one_row_dont_undo_what_another_row_sets() -> None:
 
 
 def test_with_replace_an_object_is_declared_as_a_whole_or_by_its_members() -> None:
-    declared = DECLARED.replace("name: {}", "home: {type: json}") % ("false", "nested: replace")
+    declared = DECLARED.replace("name: {}", "home: {type: json}") % ("false", "body: {nested: replace}")
     with pytest.raises(ConfigError, match="either 'home' or its members"):
         parse(declared.encode(), Target, "target", "t.yaml")
