@@ -78,7 +78,7 @@ def check_file(
         if annotate and len(notes) < MOST_NOTES:
             notes.setdefault(problem.row, []).append(problem)
 
-    target = target_of(settings)
+    target = target_of(settings, environ, offline=True)
     secrets = secrets_if_known(target, settings, environ)
     with (
         local_copies(source, settings.input.query) as sources,
@@ -120,7 +120,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
         RunLocked: another process holds the unfinished run, or is working on this target.
     """
     clock = clock or SystemClock()
-    target = target_of(settings)
+    target = target_of(settings, environ)
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     key = None if keyless else find_key(target.auth.env, settings, environ)
     secrets = secrets_if_known(target, settings, environ) if keyless else secrets_of(target, key)

@@ -24,7 +24,7 @@ SHOWN_OF_A_KIND = 5
 
 
 @reports_errors
-@options.of(options.TARGET, options.CONFIG, options.READING)
+@options.of(options.TARGET, options.VARIABLES, options.CONFIG, options.READING)
 def check(
     files: options.Files,
     output: Annotated[

@@ -90,6 +90,17 @@ def _pair(text: str) -> tuple[str, str]:
     return column.strip(), name.strip()
 
 
+def _variables(texts: list[str]) -> dict[str, str]:
+    """What `--var` says, as value by name."""
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip() or not value.strip():
+            raise ConfigError(f"--var {text!r} is not of the form NAME=VALUE.", "For example: --var site=acme")
+        found[name.strip()] = value.strip()
+    return found
+
+
 def _conditions(texts: list[str]) -> dict[str, tuple[str, ...]]:
     """What `--when` says, as values by column; all of it must be so."""
     found: dict[str, tuple[str, ...]] = {}
@@ -118,6 +129,15 @@ CONFIG = {
 }
 TARGET = {
     "target": _setting("target", str, _TARGET, "--target", "-t", autocompletion=completion.targets),
+}
+VARIABLES = {
+    "var": _setting(
+        "variables",
+        list[str],
+        "A value for a variable of the target: NAME=VALUE. Repeatable.",
+        "--var",
+        read=_variables,
+    ),
 }
 BASE_URL = {"base_url": _setting("base_url", str, "The API's address, instead of the target's own.")}
 RUNS = {"runs_dir": _setting("runs_dir", Path, "Where runs are kept.  [default: batchupdate-runs]")}

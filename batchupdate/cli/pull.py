@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @reports_errors
-@options.of(options.CONFIG, options.BASE_URL, options.ASKING)
+@options.of(options.VARIABLES, options.CONFIG, options.BASE_URL, options.ASKING)
 def pull(
     target: options.TargetName,
     output: Output = None,
@@ -51,9 +51,11 @@ def pull(
 
       batchupdate pull ./my-api.yaml --format jsonl --limit 100
     """
-    from batchupdate.roundtrip.pull import listable
+    from batchupdate.roundtrip.pull import listing_of
+    from batchupdate.targets import find_target
 
-    found, _ = listable(target)
+    found = find_target(target)
+    listing_of(found, target)
     refuse_stdout(output)
     path, kind = _place(found, output, form)
     settings = given.settings(target=target, limit=limit)

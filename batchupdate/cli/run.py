@@ -21,6 +21,7 @@ SHOWN_PROBLEMS = 10
 @reports_errors
 @options.of(
     options.TARGET,
+    options.VARIABLES,
     options.CONFIG,
     options.BASE_URL,
     options.RUNS,

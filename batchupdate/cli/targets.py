@@ -11,6 +11,7 @@ from batchupdate.cli.console import Screen, reports_errors
 
 if TYPE_CHECKING:
     from batchupdate.targets import Target
+    from batchupdate.targets.variables import Variable
 
 app = typer.Typer(help="What can be updated, and how to add an API.", invoke_without_command=True)
 
@@ -67,6 +68,8 @@ def show_one(
         screen.result(f"Described at {target.docs}")
     if target.auth.env:
         screen.result(f"The key comes from the environment variable {target.auth.env}.")
+    for variable, rule in target.variables.items():
+        screen.result(f"{{{variable}}} is {_about_variable(rule)}")
     rows = [(field, "id", rule.example, rule.description) for field, rule in target.id.items()]
     rows += [
         (field, "required" if rule.required else "", field_help(rule), rule.description)
@@ -82,6 +85,13 @@ def show_one(
     for note in target.notes:
         screen.result(f"Note: {note}")
     screen.json(_as_json(target))
+
+
+def _about_variable(rule: Variable) -> str:
+    """What a variable is, and where its value comes from."""
+    sources = ["--var", "'variables' in the config", *filter(None, [rule.env])]
+    default = f"; {rule.default} without" if rule.default else ""
+    return f"{rule.description or 'a variable'} (from {', '.join(sources[:-1])} or {sources[-1]}{default})."
 
 
 def _about_headings(target: Target) -> list[str]:

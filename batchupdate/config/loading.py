@@ -113,7 +113,7 @@ def environment_names() -> dict[str, tuple[str, ...]]:
     """Every environment variable that is read, with the place of its setting."""
     names: dict[str, tuple[str, ...]] = {}
     for name in Settings.model_fields:
-        if name != "input":
+        if name not in {"input", "variables"}:
             names[PREFIX + name.upper()] = (name,)
     for name in Input.model_fields:
         if name not in _OF_COLUMNS:

@@ -187,14 +187,15 @@ class Settings(Strict):
     Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `max_wait` caps how long one reply may make us
     wait; `give_up_after` is how long an API may refuse every request before the run stops. `retry_budget` is how many
     requests may be repeats after an error, as a share of the first tries. `allow_overlap` lets two runs work on one
-    target at a time. `ca_file` holds certificates (PEM) that are trusted beside the system's; `client_cert` and
-    `client_key` show the server who we are.
+    target at a time. `variables` are values for those of the target. `ca_file` holds certificates (PEM) that are
+    trusted beside the system's; `client_cert` and `client_key` show the server who we are.
     """
 
     target: str | None = None
     base_url: str | None = None
     allow_http: bool = False
     runs_dir: Annotated[Path, Field(strict=False)] = Path("batchupdate-runs")
+    variables: dict[str, str] = Field(default={})
     input: Annotated[Input, BeforeValidator(_section, json_schema_input_type=Input | None)] = Input()
 
     rate: Annotated[Rate, BeforeValidator(parse_rate, json_schema_input_type=str), PlainSerializer(str)] | None = None

@@ -45,11 +45,15 @@ class Body(Strict):
     nested: Literal["replace", "merge"] | None = None
 
     def check(self, paths: Iterable[tuple[str, ...]]) -> None:
-        """Refuses a constant that a field or the wrapping would overwrite.
+        """Refuses a constant that a field or the wrapping would overwrite, and wrapping in one name with dots.
 
         Raises:
             MisplacedError: there is one.
         """
+        for index, name in enumerate(self.wrap):
+            if "." in name:
+                message = f"a dot means nothing here; for objects in objects, write [{', '.join(name.split('.'))}]"
+                raise MisplacedError(message, "body", "wrap", index)
         taken = set(self.wrap[:1]) or {path[0] for path in paths}
         if twice := [name for name in self.constants if name in taken]:
             raise MisplacedError("the body has this member already; remove it", "body", "constants", twice[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,11 @@ from typing import TYPE_CHECKING
 from batchupdate.config.yaml_file import load, parse
 from batchupdate.errors import ConfigError
 from batchupdate.targets.target import Target
+from batchupdate.targets.variables import values_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchupdate.config import Settings
 
 _FOLDER = resources.files("batchupdate.targets")
@@ -39,12 +43,25 @@ def find_target(name: str) -> Target:
     raise ConfigError(f"There is no target {name!r}.", f"{hint} For your own target, give the path of its .yaml file.")
 
 
-def target_of(settings: Settings) -> Target:
-    """The target that the settings name.
+def target_of(settings: Settings, environ: Mapping[str, str] | None = None, *, offline: bool = False) -> Target:
+    """The target that the settings name, with the values of its variables.
+
+    Args:
+        settings: with `target`, and `variables` by name.
+        environ: where else variables are looked up; None for the process's own environment.
+        offline: whether variables may have no value, because nothing is sent.
 
     Raises:
-        ConfigError: they name none, or there is none of that name.
+        ConfigError: they name none, or there is none of that name; or a variable has no value, or an impossible one.
     """
     if settings.target is None:
         raise ConfigError("No target is named.", "Name one with --target; list them with: batchupdate targets")
-    return find_target(settings.target)
+    return with_values(find_target(settings.target), settings, environ, needed=not offline)
+
+
+def with_values(
+    target: Target, settings: Settings, environ: Mapping[str, str] | None = None, *, needed: bool = True
+) -> Target:
+    """The same target with the values of its variables; see `target_of`."""
+    found = os.environ if environ is None else environ
+    return target.with_variables(values_of(target.name, target.variables, settings.variables, found, needed=needed))

@@ -37,7 +37,9 @@ class Read(Strict):
         ):
             raise MisplacedError("path must start with '/' and be percent-encoded", "read", "path")
         if strangers := [name for name in template.variables if name not in ids]:
-            raise MisplacedError(f"path uses {{{strangers[0]}}}, which is not declared under id", "read", "path")
+            raise MisplacedError(
+                f"path uses {{{strangers[0]}}}, which is not declared under id or variables", "read", "path"
+            )
 
     def proves(self, reply: bytes, fields: str, paths: Mapping[str, Sequence[str]]) -> bool:
         """Whether a reply proves that the record has the values that a row sets.

@@ -13,6 +13,7 @@ from batchupdate.targets import field_path
 from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, is_true, search
 from batchupdate.targets.pagination import Pagination
 from batchupdate.targets.url_template import is_encoded_path
+from batchupdate.targets.variables import PLACEHOLDER, used_in
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -66,15 +67,17 @@ class Listing(Strict):
     max_pages: int = Field(default=MAX_PAGES, ge=1)
     fixed: tuple[ReadOnly, ...] = Field(default=(), strict=False)
 
-    def check(self, ids: Container[str], fields: Container[str]) -> None:
+    def check(self, ids: Container[str], fields: Container[str], variables: Container[str]) -> None:
         """Refuses a path that can't be requested, and names that the target does not declare.
 
         Raises:
             MisplacedError: there is such a path or name.
         """
-        if not is_encoded_path(self.path) or set("{}") & set(self.path):
-            message = "path must start with '/' and be percent-encoded, and has no variables: it lists all records"
+        if strangers := [name for name in used_in(self.path) if name not in variables]:
+            message = f"path uses {{{strangers[0]}}}, which is not declared under variables; it lists all records"
             raise MisplacedError(message, "list", "path")
+        if not is_encoded_path(self.path) or set("{}") & set(PLACEHOLDER.sub("", self.path)):
+            raise MisplacedError("path must start with '/' and be percent-encoded", "list", "path")
         for section, named, known in (("id", self.id, ids), ("fields", self.fields, fields)):
             if strangers := [name for name in named if name not in known]:
                 raise MisplacedError(f"{strangers[0]!r} is not declared under {section}", "list", section, strangers[0])

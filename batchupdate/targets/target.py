@@ -6,14 +6,16 @@ Each section of a declaration has a file of its own beside this one.
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
 
 from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
 from batchupdate.config.settings import DEFAULT_BURST, DEFAULT_CONCURRENCY, DEFAULT_RATE_PER_S
-from batchupdate.config.yaml_file import MisplacedError, Strict
+from batchupdate.config.yaml_file import MisplacedError, Strict, plain_message
+from batchupdate.errors import ConfigError
 from batchupdate.targets.auth import Auth
 from batchupdate.targets.body import Body, BodyBuilder
 from batchupdate.targets.column_names import check_column_names
@@ -28,6 +30,11 @@ from batchupdate.targets.row_rules import AnyOf, check_rules
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
 from batchupdate.targets.value_types import HeaderName, HeaderValue
+from batchupdate.targets.variables import Variable, check_variables, filled
+from batchupdate.util.text import quoted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RateText = Annotated[Rate, BeforeValidator(parse_rate, json_schema_input_type=str), PlainSerializer(str)]
 CeilingText = Annotated[Rate, BeforeValidator(parse_ceiling, json_schema_input_type=str), PlainSerializer(str)]
@@ -42,6 +49,9 @@ class Target(Strict):
     section 2: true for a PATCH that sets absolute values), so that a request without an answer may be repeated.
     `rate`, `burst` and `concurrency` are the defaults where the user says nothing; `max_rate` is the ceiling of the
     rate `auto`.
+
+    `variables` are parts that are the same in every request and other for every customer, such as a site; they stand in
+    braces in the base URL, the paths, headers and the body.
 
     `success` is a test (JMESPath) that is true in the body of a success, for an API that reports failures with a status
     of 2xx. Only a 2xx with a body is tested.
@@ -59,6 +69,7 @@ class Target(Strict):
     path: str
     auth: Auth
     headers: dict[HeaderName, HeaderValue] = Field(default={})
+    variables: dict[str, Variable] = Field(default={})
     id: dict[str, IdRule] = Field(min_length=1)
     fields: dict[str, FieldRule] = Field(min_length=1)
     rules: tuple[AnyOf, ...] = Field(default=(), strict=False)
@@ -84,7 +95,9 @@ class Target(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        self._template.check(self.id)
+        check_variables(self.variables, self.id, self.model_dump(mode="json", exclude_unset=True))
+        known = {**self.id, **self.variables}
+        self._template.check(known)
         if unused := [name for name in self.id if name not in self.path_variables]:
             message = f"path does not use {{{unused[0]}}}; remove it here, or add it to path"
             raise MisplacedError(message, "id", unused[0])
@@ -97,10 +110,26 @@ class Target(Strict):
         if self.idempotency_quoted and not self.idempotency_header:
             raise MisplacedError("this needs idempotency_header, which is missing", "idempotency_quoted")
         if self.read:
-            self.read.check(self.id)
+            self.read.check(known)
         if self.list:
-            self.list.check(self.id, self.fields)
+            self.list.check(self.id, self.fields, self.variables)
         return self
+
+    def with_variables(self, values: Mapping[str, str]) -> Target:
+        """The same target with these values in the places of its variables, so that it has none any more.
+
+        Raises:
+            ConfigError: with these values it is not a possible target.
+        """
+        if not self.variables:
+            return self
+        declaration = filled(self.model_dump(mode="json", exclude_unset=True, exclude={"variables"}), values)
+        try:
+            return Target.model_validate_json(json.dumps(declaration))
+        except ValidationError as error:
+            reason = plain_message(error.errors(include_url=False, include_input=False)[0])
+            shown = ", ".join(f"{name} = {quoted(value)}" for name, value in values.items())
+            raise ConfigError(f"With {shown}, the target {self.name} is not possible: {reason}.") from error
 
     def identity(self) -> dict[str, Any]:
         """What decides which requests a file becomes: two targets that agree in it make the same run of one file."""

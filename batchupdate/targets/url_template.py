@@ -41,12 +41,22 @@ def normalise_base_url(text: str) -> str:
     if set("@?#") & set(text):
         shown = repr(text) if "@" not in text else "it"  # it may contain a password
         raise ValueError(f"{shown} must have no user, query or fragment")
+    if set("{}") & set(text):
+        raise ValueError(f"{text!r} has braces: only a target's own base_url can have variables")
     port = "" if parts.port in {None, _DEFAULT_PORTS[parts.scheme]} else f":{parts.port}"
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
-BaseUrl = Annotated[str, AfterValidator(normalise_base_url)]
+def _declared_base_url(text: str) -> str:
+    """A base URL in which variables may stand; one at the very beginning may be a whole address."""
+    if "{" not in text:
+        return normalise_base_url(text)
+    normalise_base_url(_PLACEHOLDER.sub("x", ("https://" if text.startswith("{") else "") + text))
+    return text.rstrip("/")
+
+
+BaseUrl = Annotated[str, AfterValidator(_declared_base_url)]
 
 
 def safe_base_url(target: str, declared: str | None, override: str | None, *, allow_http: bool) -> str:
@@ -122,7 +132,7 @@ class UrlTemplate:
             if self.variables.count(name) > 1:
                 raise MisplacedError(f"path uses {{{name}}} twice", "path")
             if name not in known:
-                raise MisplacedError(f"path uses {{{name}}}, which is not declared under id", "path")
+                raise MisplacedError(f"path uses {{{name}}}, which is not declared under id or variables", "path")
 
     def expand(self, ids: Sequence[str]) -> str:
         """The path of one record; `ids` in the order of `variables`.

@@ -78,7 +78,10 @@ class Comparison:
         self._ids = columns.old_ids
         self._target = target
         self._object_of = {
-            name: whole for whole, fields in target.objects.items() for name in fields if target.body.nested == "replace"
+            name: whole
+            for whole, fields in target.objects.items()
+            for name in fields
+            if target.body.nested == "replace"
         }
         named = [mapped.name for mapped in columns.mapped if mapped.name in target.fields]
         self._parsers = {name: parser(name, target.fields[name], columns.decimal) for name in named}

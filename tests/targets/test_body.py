@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 from declarations import NESTED, PLAIN, TWO, complaint, read
-from hypothesis import given, reject
+from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from batchupdate.targets import Target
 from batchupdate.targets.current_record import Read
+from batchupdate.targets.variables import PLACEHOLDER
 
 
 def with_body(body: str) -> Target:
@@ -34,7 +35,7 @@ def as_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 @given(
-    st.lists(st.text(max_size=4), max_size=3),
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="."), max_size=4), max_size=3),
     st.dictionaries(st.text(max_size=4), JSON, max_size=3),
     JSON_TEXTS,
 )
@@ -42,6 +43,7 @@ def test_a_body_is_the_fields_wrapped_with_the_constants_beside(
     wrap: list[str], constants: dict[str, Any], fields: dict[str, Any]
 ) -> None:
     declared = TWO.model_dump(mode="json", exclude_unset=True) | {"fields": {"never drawn": {}}}
+    assume(not PLACEHOLDER.search(json.dumps(constants, ensure_ascii=False)))
     constants = {name: value for name, value in constants.items() if name not in (wrap[:1] or fields)}
     target = Target.model_validate(declared | {"body": {"wrap": wrap, "constants": constants}})
     body = json.loads(
@@ -82,7 +84,7 @@ def test_a_body_goes_out_as_these_bytes(body: str, fields: str, sent: str) -> No
         ),
         ("{}", '{"address.geo.lat":12345678901234567890.10}', '{"address":{"geo":{"lat":12345678901234567890.10}}}'),
         ("{}", "{}", "{}"),
-        ("{wrap: [p.q], constants: {t: 1}}", '{"address.city":"x"}', '{"t":1,"p.q":{"address":{"city":"x"}}}'),
+        ("{wrap: [p, q], constants: {t: 1}}", '{"address.city":"x"}', '{"t":1,"p":{"q":{"address":{"city":"x"}}}}'),
         ("{constants: {t.u: 1}}", '{"address.city":"x"}', '{"t.u":1,"address":{"city":"x"}}'),
     ],
 )
@@ -124,6 +126,11 @@ def test_any_object_of_declared_fields_comes_out_of_its_flat_form(tree: dict[str
     assert json.loads(target.body_of(json.dumps(flat)), object_pairs_hook=as_pairs) == tree
     reading = target.model_copy(update={"read": Read()})
     assert reading.shows(json.dumps({"more": 1} | tree).encode(), json.dumps(flat))
+
+
+def test_a_dot_in_wrap_says_how_to_write_objects_in_objects() -> None:
+    sentence = "body.wrap.0: a dot means nothing here; for objects in objects, write [data, attributes]"
+    assert sentence in complaint(f"{NESTED}body: {{wrap: [data.attributes]}}\n")
 
 
 @pytest.mark.parametrize(

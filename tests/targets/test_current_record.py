@@ -38,7 +38,7 @@ def test_the_ids_are_found_again_in_any_path(ids: tuple[str, str]) -> None:
     [
         ("{path: read}", "t.yaml:13: read.path: path must start with '/' and be percent-encoded."),
         ("{path: '/a b'}", "t.yaml:13: read.path: path must start with '/' and be percent-encoded."),
-        ("{path: '/r/{z}'}", "t.yaml:13: read.path: path uses {z}, which is not declared under id."),
+        ("{path: '/r/{z}'}", "t.yaml:13: read.path: path uses {z}, which is not declared under id or variables."),
         ("{record: 'a['}", "t.yaml:13: read.record: 'a[' is not a JMESPath expression."),
         ("{place: x}", "there is no setting"),
     ],

@@ -70,7 +70,7 @@ def test_a_mistake_is_told_with_its_line(more: str, said: str) -> None:
     assert said in complaint(more)
 
 
-@pytest.mark.parametrize("path", ["a", "/a/{x}", "/a b", "/a#b", "/ä"])
+@pytest.mark.parametrize("path", ["a", "/a{", "/a b", "/a#b", "/ä"])
 def test_the_path_is_a_plain_one(path: str) -> None:
     with pytest.raises(ConfigError, match=r"t\.yaml:13: list\.path: path must start with '/' and be percent-encoded"):
         parse(PLAIN.replace("/a?active=true", path).encode(), Target, "target", "t.yaml")

@@ -26,7 +26,7 @@ def test_what_a_file_leaves_out_is_careful() -> None:
         ("/b/", "/b c/", "t.yaml:4: path: path must be percent-encoded: no spaces, no '#', ASCII only."),
         ("/b/", "/b#c/", "t.yaml:4: path: path must be percent-encoded"),
         ("/b/", "/ä/", "t.yaml:4: path: path must be percent-encoded"),
-        ("{y}", "{z}", "t.yaml:4: path: path uses {z}, which is not declared under id."),
+        ("{y}", "{z}", "t.yaml:4: path: path uses {z}, which is not declared under id or variables."),
         ("{y}", "{x}", "t.yaml:4: path: path uses {x} twice."),
         ("{y}", "{+y}", "t.yaml:4: path: {+y}: a variable's name consists of letters, digits and underscores."),
         ("{y}", "{}", "t.yaml:4: path: {}: a variable's name consists of"),

@@ -24,6 +24,7 @@ from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
 from batchupdate.runs.credentials import secrets_of
 from batchupdate.runs.metadata import rate_of
 from batchupdate.targets import UnexpectedReplyError, field_path, find_target
+from batchupdate.targets.catalogue import with_values
 from batchupdate.util.clock import SystemClock
 from batchupdate.util.text import NAMED_AT_MOST
 
@@ -50,20 +51,19 @@ class Pulled:
     notices: Sequence[str]
 
 
-def listable(name: str) -> tuple[Target, Listing]:
-    """The target of this name, and how it lists its records.
+def listing_of(target: Target, name: str) -> Listing:
+    """How a target lists its records; `name` is what the user calls it.
 
     Raises:
-        ConfigError: there is none of this name, or it doesn't say how.
+        ConfigError: it doesn't say how.
     """
-    target = find_target(name)
     if target.list is None:
         raise ConfigError(
             f"The target {target.name} does not declare how its records are listed, so they can't be pulled.",
             f"For an empty sheet to fill in, run: batchupdate template {name}. If its API can list records, add "
             "'list' to the target's declaration (docs/targets.md).",
         )
-    return target, target.list
+    return target.list
 
 
 async def pull_records(
@@ -93,7 +93,8 @@ async def pull_records(
         UsageError: something can't be used, or the file is there already; nothing was asked for.
         SafetyStop: a page can't be had, or is not as the target's declaration says.
     """
-    target, listing = listable(name)
+    target = with_values(find_target(name), settings, environ)
+    listing = listing_of(target, name)
     clock = clock or SystemClock()
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     key = find_key(target.auth.env, settings, environ)

@@ -12,8 +12,9 @@ from aioresponses import CallbackResult, aioresponses
 
 from batchupdate.config import Settings
 from batchupdate.errors import ConfigError, InputError, SafetyStop, UsageError
-from batchupdate.roundtrip.pull import listable, page_client, pull_records
+from batchupdate.roundtrip.pull import listing_of, page_client, pull_records
 from batchupdate.roundtrip.sheet import Form, xlsx_sheet
+from batchupdate.targets import find_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -501,7 +502,7 @@ async def test_a_key_that_the_api_echoes_is_in_no_file(pull: Puller) -> None:
 
 def test_a_target_without_a_list_says_the_way_out() -> None:
     with pytest.raises(ConfigError, match=r"does not declare how its records are listed.*batchupdate template nairi"):
-        listable("nairi-llm-integration")
+        listing_of(find_target("nairi-llm-integration"), "nairi-llm-integration")
 
 
 async def test_a_record_that_comes_a_second_time_is_told_for_others_may_be_missing(pull: Puller) -> None:
