@@ -357,3 +357,17 @@ def test_one_of_several_files_with_an_implausible_guess_stops_the_run_too(tmp_pa
         prepare([one, other], settings_for(None, tmp_path), environ=KEYS),
     ):
         pass
+
+
+async def test_a_program_that_is_interrupted_is_told_what_is_left_and_how_to_resume(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], *([record, "New"] for record in IDS[:20]))
+    async with Sandbox(faults=Faults.in_order("ok", "ok", "hang")) as sandbox:
+        with prepare(source, settings_for(sandbox, tmp_path, concurrency=1), environ=KEYS, clock=QuickClock()) as job:
+            running = asyncio.create_task(execute(job))
+            while sandbox.counts.requests < 3:  # noqa: ASYNC110 - the third one hangs
+                await asyncio.sleep(0.01)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError) as cancelled:
+                await running
+    (note,) = cancelled.value.__notes__
+    assert note == f"18 rows are left; to resume: batchupdate resume {job.folder.path}"

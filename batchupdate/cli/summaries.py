@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.cli.options import RUNS_DIR
 from batchupdate.cli.problem_output import line_of
 from batchupdate.cli.units import many, span, times
 from batchupdate.model import Outcome
@@ -116,8 +114,10 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
 
 def _next_steps(summary: Summary) -> list[str]:
     """What to do about rows that did not succeed, each with the command to type."""
+    from batchupdate.runs.folder import RunFolder
+
     counts, steps = summary.counts, []
-    run = summary.run_id if summary.folder.parent == RUNS_DIR else shlex.quote(str(summary.folder))
+    run = RunFolder(summary.folder).command_name
     if summary.left:
         steps.append(f"{many(summary.left, 'row')} left; to resume: batchupdate resume {run}")
     elif again := counts[Outcome.FAILED] + counts[Outcome.UNKNOWN] + counts[Outcome.CONFLICT]:

@@ -127,6 +127,7 @@ class _Line:
             settings.retry_budget,
             tuple(target.request_id_headers),
             CLAIM_BATCH if target.repeatable else job.concurrency,
+            _about_key(job),
         )
         self._pools: list[WorkerPool] = []
 
@@ -197,6 +198,14 @@ class _Line:
                 return error
             raise error
         return Interrupted(stop.signal_number) if stop.signal_number else None
+
+
+def _about_key(job: Job) -> str:
+    """Where the key comes from, and what to do about a wrong one; '' where there is none."""
+    if not job.key_from:
+        return ""
+    again = "this run can be resumed" if job.is_retry else "the same command resumes"
+    return f"The key comes from {job.key_from}; once it is a valid one, {again}."
 
 
 def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:

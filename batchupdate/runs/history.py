@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
-from batchupdate.model import SUCCEEDED, files_of, labels_of
+from batchupdate.model import SUCCEEDED, Outcome, files_of, labels_of
 from batchupdate.reporter import RunRows, Stopped, Summary, placed, write_reports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from batchupdate.model import Line, Outcome
+    from batchupdate.model import Line
     from batchupdate.runs.folder import RunFolder
 
 
@@ -110,6 +110,20 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         labels=labels,
         kept=RunRows(meta["columns"], meta["width"], partial(_lines, folder.journal)),
     )
+
+
+def refused_with_403(summary: Summary, key_from: str) -> list[str]:
+    """A sentence about the key where the API has refused every request with 403, as many do with a wrong key."""
+    failed = summary.counts[Outcome.FAILED]
+    forbidden = sum(group.count for group in summary.errors if group.message.startswith("403 "))
+    if (
+        not key_from
+        or not failed
+        or forbidden != failed
+        or summary.counts[Outcome.UPDATED] + summary.counts[Outcome.ACCEPTED]
+    ):
+        return []
+    return [f"The API refused every request with 403. If that is because of the key: it comes from {key_from}."]
 
 
 def _lines(path: Path) -> Iterator[Line]:
