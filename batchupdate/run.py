@@ -179,7 +179,7 @@ async def execute(
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
         try:
-            traffic, ended = await work_off(job, session, total, log, stop or Stop(), on_progress)
+            traffic, ended = await work_off(job, session, total, log, stop or Stop(), on_progress, verbose=verbose)
         except asyncio.CancelledError as cancelled:  # Ctrl-C in a program of the user's, or a second one here
             cancelled.add_note(
                 f"{job.to_send:,} rows are left; to resume: batchupdate resume {job.folder.command_name}"
