@@ -16,6 +16,7 @@ from batchupdate.validator import DuplicateFinder, Validator, map_columns
 from batchupdate.validator.checkup import Checkup
 from batchupdate.validator.duplicates import merged, settle
 from batchupdate.validator.validator import LEFT_OUT_HIDDEN
+from batchupdate.validator.wrong_ids import WrongIds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -68,6 +69,8 @@ class Ingest:
         )
         self._finder = DuplicateFinder()
         self._first_shifted = 0
+        only_id = next(iter(target.id)) if len(target.id) == 1 else ""
+        self._wrong_ids = WrongIds(target, self._columns.heading(only_id) if only_id else "")
         self._labels = table.labels
         self._place_of = {heading: place for place, heading in enumerate(table.columns) if heading}
         self.width = len(table.columns)
@@ -111,6 +114,8 @@ class Ingest:
             self._on_progress(Progress("reading", checkup.rows))
         checkup.files = self.rows_by_file
         self._report_hidden_rows()
+        if notice := self._wrong_ids.notice(checkup.rows):
+            checkup.notices.append(notice)
         if (count := checkup.codes["shifted_row"]) >= SHIFTED_TOLD_FROM:
             checkup.notices.append(
                 f"{count:,} rows, from {self._labels.label(self._first_shifted)} on, have their id in the column "
@@ -148,6 +153,7 @@ class Ingest:
     def _tell(self, problem: Problem) -> None:
         if address := self.table.address(problem.row, self._place_of.get(problem.column)):
             problem = replace(problem, address=address)
+        self._wrong_ids.add(problem)
         if problem.code == "shifted_row":
             self._first_shifted = min(problem.row, self._first_shifted or problem.row)
         if self._labels.names:

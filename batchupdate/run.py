@@ -7,12 +7,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.config import Settings, find_key
 from batchupdate.config.loading import with_kept
+from batchupdate.config.secrets import key_place
 from batchupdate.engine import Stop, work_off
 from batchupdate.errors import InputError, UsageError
 from batchupdate.ingest import Ingest, write_rows
@@ -24,7 +26,7 @@ from batchupdate.reader.sources import local_copies
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
 from batchupdate.runs.credentials import secrets_if_known, secrets_of
 from batchupdate.runs.folder import find, point_latest
-from batchupdate.runs.history import exit_code_of, report, summarise
+from batchupdate.runs.history import exit_code_of, refused_with_403, report, summarise
 from batchupdate.runs.job import Job
 from batchupdate.runs.log import run_log
 from batchupdate.runs.metadata import facts_of, rate_facts
@@ -156,6 +158,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
             clock,
             checkup,
             resumed=begun.resumed,
+            key_from=key_place(target.auth.env, settings, environ),
         )
 
 
@@ -175,7 +178,13 @@ async def execute(
         total = job.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
-        traffic, ended = await work_off(job, session, total, log, stop or Stop(), on_progress)
+        try:
+            traffic, ended = await work_off(job, session, total, log, stop or Stop(), on_progress, verbose=verbose)
+        except asyncio.CancelledError as cancelled:  # Ctrl-C in a program of the user's, or a second one here
+            cancelled.add_note(
+                f"{job.to_send:,} rows are left; to resume: batchupdate resume {job.folder.command_name}"
+            )
+            raise
         counts = journal.counts()
         exit_code = exit_code_of(counts, ended)
         if ended:
@@ -184,6 +193,7 @@ async def execute(
         log.info("end", exit_code=exit_code, sent=traffic.sent, throttled=traffic.throttled)
     on_progress(Progress("reporting", total, total, counts, traffic))
     summary = summarise(folder, journal, counts)
+    summary.notices.extend(refused_with_403(summary, job.key_from))
     report(journal, summary)
     return summary
 

@@ -14,9 +14,11 @@ import batchupdate
 from batchupdate.config import Settings
 from batchupdate.errors import ConfigError, InputError, RunLocked
 from batchupdate.journal import Journal
-from batchupdate.run import check_file, execute, prepare
+from batchupdate.model import Outcome
+from batchupdate.run import check_file, execute, prepare, retry_job
 from batchupdate.runs.folder import RunFolder, all_runs
 from batchupdate.runs.history import overview, rebuild_reports, summary_of
+from batchupdate.runs.selection import Selection
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox, make_records
 
 if TYPE_CHECKING:
@@ -357,3 +359,51 @@ def test_one_of_several_files_with_an_implausible_guess_stops_the_run_too(tmp_pa
         prepare([one, other], settings_for(None, tmp_path), environ=KEYS),
     ):
         pass
+
+
+async def test_a_program_that_is_interrupted_is_told_what_is_left_and_how_to_resume(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], *([record, "New"] for record in IDS[:20]))
+    async with Sandbox(faults=Faults.in_order("ok", "ok", "hang")) as sandbox:
+        with prepare(source, settings_for(sandbox, tmp_path, concurrency=1), environ=KEYS, clock=QuickClock()) as job:
+            running = asyncio.create_task(execute(job))
+            while sandbox.counts.requests < 3:  # noqa: ASYNC110 - the third one hangs
+                await asyncio.sleep(0.01)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError) as cancelled:
+                await running
+    (note,) = cancelled.value.__notes__
+    assert note == f"18 rows are left; to resume: batchupdate resume {job.folder.path}"
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+async def test_every_request_is_in_the_log_if_that_was_asked_for_and_no_value_or_key(
+    tmp_path: Path, *, verbose: bool
+) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "Secret plan"], [IDS[1], "Other plan"])
+    async with Sandbox(faults=Faults.in_order("500", "ok", "reset-after")) as sandbox:
+        settings = settings_for(sandbox, tmp_path, concurrency=1)
+        with prepare(source, settings, environ=KEYS, clock=QuickClock()) as job:
+            summary = await execute(job, verbose=verbose)
+        seen = [(request.method, sandbox.url + request.path, request.status) for request in sandbox.requests]
+    text = (summary.folder / "run.log").read_text("utf-8")
+    logged = [entry for entry in map(json.loads, text.splitlines()) if entry["event"] == "request"]
+    assert [(entry["method"], entry["url"], entry["status"]) for entry in logged] == (seen if verbose else [])
+    assert [(entry["row"], entry["attempt"]) for entry in logged] == (
+        [(2, 1), (3, 1), (2, 2), (2, 3)] if verbose else []
+    )
+    assert all(entry["level"] == "debug" and entry["duration_ms"] >= 0 for entry in logged)
+    assert "plan" not in text
+    assert LANGDOCK_KEY not in text
+
+
+async def test_look_ups_are_in_the_log_too(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", ["id", "name"], [IDS[0], "New"])
+    async with Sandbox(faults=Faults.in_order("reset-after")) as sandbox:
+        summary = await apply(source, settings_for(sandbox, tmp_path, max_attempts=1))
+        assert summary.counts[Outcome.UNKNOWN] == 1
+        with_settings = settings_for(sandbox, tmp_path)
+        with retry_job(RunFolder(summary.folder), Selection(), lambda _: with_settings, environ=KEYS) as job:
+            summary = await execute(job, verbose=True)
+    logged = [json.loads(line) for line in (summary.folder / "run.log").read_text("utf-8").splitlines()]
+    methods = [entry["method"] for entry in logged if entry["event"] == "request"]
+    assert methods == ["GET"]  # it was found applied, and is not sent again

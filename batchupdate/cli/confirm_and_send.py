@@ -78,8 +78,9 @@ def send(job: Job, screen: Screen, *, verbose: bool = False) -> Summary:
         with on_signals(loop, asked), screen.progress() as show:
             try:
                 return await execute(job, on_progress=show, stop=stop, verbose=verbose)
-            except asyncio.CancelledError:
-                screen.say(f"Quit. The journal has every row; to resume: batchupdate resume {job.folder.run_id}")
+            except asyncio.CancelledError as quit_at_once:
+                left = " ".join(getattr(quit_at_once, "__notes__", []))
+                screen.say(f"Quit. The journal has every row: {left}" if left else "Quit.")
                 raise typer.Exit(128 + (stop.signal_number or signal.SIGINT)) from None
 
     return event_loop.run(main())

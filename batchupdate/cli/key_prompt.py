@@ -27,6 +27,7 @@ def with_key(action: Callable[[Mapping[str, str]], T]) -> T:
         MissingKey: there is no key, and nobody to ask.
     """
     from batchupdate.config import MissingKey
+    from batchupdate.config.secrets import TypedKey
 
     try:
         return action(os.environ)
@@ -34,7 +35,7 @@ def with_key(action: Callable[[Mapping[str, str]], T]) -> T:
         if not sys.stdin.isatty():
             raise
         key = typer.prompt(f"{missing.variable} is not set. API key", hide_input=True, err=True)
-        return action({**os.environ, missing.variable: key})
+        return action(TypedKey({**os.environ, missing.variable: key}))
 
 
 def environ_with_key(target: Target, settings: Settings) -> Mapping[str, str]:

@@ -61,6 +61,7 @@ def runs(context: typer.Context, runs_dir: options.RunsDir = options.RUNS_DIR, a
                     "target": look.target,
                     "rows": look.rows,
                     "succeeded": look.succeeded,
+                    "succeeded_by_retry": look.by_retry,
                     "left": look.left,
                     "state": look.state,
                     "last_work": iso(look.last_work),
@@ -79,7 +80,11 @@ def _state(look: Overview) -> str:
         case "unfinished":
             return f"unfinished, {many(look.left, 'row')} left"
         case "finished":
-            return f"{many(look.rows - look.succeeded, 'row')} did not succeed"
+            failed = look.rows - look.succeeded
+            if look.by_retry == failed:
+                return "all succeeded after a retry"
+            later = f", {look.by_retry:,} of them did in a retry" if look.by_retry else ""
+            return f"{many(failed, 'row')} did not succeed{later}"
         case "unreadable":
             return "can't be read"
 

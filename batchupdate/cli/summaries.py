@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.cli.options import RUNS_DIR
 from batchupdate.cli.problem_output import line_of
 from batchupdate.cli.units import many, span, times
-from batchupdate.model import Outcome
+from batchupdate.model import SUCCEEDED, Outcome
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from batchupdate.cli.console import Screen
     from batchupdate.model import Problem
-    from batchupdate.reporter import Summary
+    from batchupdate.reporter import Retried, Summary
     from batchupdate.run import Job
     from batchupdate.validator.checkup import Checkup
 
 SHOWN_ERRORS = 5
+SENT_AGAIN = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.CONFLICT)
+"""The outcomes of a finished run that `retry` takes up."""
 
 
 def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
@@ -88,12 +90,8 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
     failure = summary.exit_code != 0
     rows = [(outcome.value, f"{count:,}") for outcome, count in summary.counts.items() if count]
     screen.table(("outcome", "rows"), rows or [("nothing to do", "0")], failure=failure)
-    for group in summary.errors[:SHOWN_ERRORS]:
-        place = f"{group.example_file} row {group.example_row}".lstrip()
-        rows_of = f"{group.count:,} rows, such as {place}" if group.count > 1 else place
-        screen.result(f"  {rows_of}: {group.message}", failure=failure)
-    if len(summary.errors) > SHOWN_ERRORS:
-        screen.result("  … and others: see failed.csv", failure=failure)
+    for line in (*_errors(summary), *map(_retried, summary.retries)):
+        screen.result(line, failure=failure)
     traffic, seconds = summary.sessions.traffic, summary.sessions.duration_s
     line = f"{many(traffic.sent, 'request')} in {span(seconds)}"
     if traffic.retried:
@@ -114,14 +112,44 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
         screen.result(step, failure=failure)
 
 
+def _errors(summary: Summary) -> Iterator[str]:
+    """The most frequent errors."""
+    for group in summary.errors[:SHOWN_ERRORS]:
+        place = f"{group.example_file} row {group.example_row}".lstrip()
+        rows_of = f"{group.count:,} rows, such as {place}" if group.count > 1 else place
+        yield f"  {rows_of}: {group.message}"
+    if len(summary.errors) > SHOWN_ERRORS:
+        yield "  … and others: see failed.csv"
+
+
+def _retried(retried: Retried) -> str:
+    """How rows ended that a later run has sent again."""
+    were = "row was" if sum(retried.given.values()) == 1 else "rows were"
+    sentence = f"{_counted(retried.given)} {were} sent again by the retry {retried.run_id}"
+    if retried.ended is None:
+        return f"{sentence}, which can't be read any more."
+    return f"{sentence}: {_counted(retried.ended)}."
+
+
+def _counted(counts: Mapping[Outcome, int]) -> str:
+    return ", ".join(f"{count:,} {outcome.value}" for outcome, count in counts.items() if count)
+
+
 def _next_steps(summary: Summary) -> list[str]:
     """What to do about rows that did not succeed, each with the command to type."""
+    from batchupdate.runs.folder import RunFolder
+
     counts, steps = summary.counts, []
-    run = summary.run_id if summary.folder.parent == RUNS_DIR else shlex.quote(str(summary.folder))
+    run = RunFolder(summary.folder).command_name
     if summary.left:
         steps.append(f"{many(summary.left, 'row')} left; to resume: batchupdate resume {run}")
-    elif again := counts[Outcome.FAILED] + counts[Outcome.UNKNOWN] + counts[Outcome.CONFLICT]:
+    elif again := sum(counts[one] - sum(each.given.get(one, 0) for each in summary.retries) for one in SENT_AGAIN):
         steps.append(f"To send {many(again, 'row')} again as they are: batchupdate retry {run}")
+    steps += [
+        f"To see what is left of the rows that were sent again: batchupdate show {retried.run_id}"
+        for retried in summary.retries
+        if any(count for outcome, count in (retried.ended or {}).items() if outcome not in SUCCEEDED)
+    ]
     if invalid := counts[Outcome.INVALID]:
         failed = summary.folder / "failed.csv"
         steps.append(f"To send {many(invalid, 'invalid row')}, correct them first: edit {failed} and run that file.")

@@ -170,6 +170,23 @@ def find_key(variable: str | None, settings: Settings, environ: Mapping[str, str
     raise MissingKey(variable, environ)
 
 
+class TypedKey(dict[str, str]):
+    """An environment in which the key is one that somebody has typed."""
+
+
+def key_place(variable: str | None, settings: Settings, environ: Mapping[str, str] | None = None) -> str:
+    """Where `find_key` finds the key, as a part of a sentence; '' where there is none."""
+    environ = os.environ if environ is None else environ
+    if variable is None:
+        return ""
+    if environ.get(variable):
+        typed = isinstance(environ, TypedKey)
+        return "what was typed at the question" if typed else f"the environment variable {variable}"
+    if settings.key_file:
+        return f"the key file {settings.key_file}"
+    return f"the keyring entry {settings.keyring}" if settings.keyring else ""
+
+
 def _read_key_file(path: Path) -> str:
     try:
         with path.open("rb") as file:

@@ -16,7 +16,7 @@ from batchupdate.journal import Session
 from batchupdate.journal.queue import Queue
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
-from batchupdate.model import Progress, Traffic, Verdict
+from batchupdate.model import Progress, Reply, Traffic, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
     from batchupdate.api.client import Client
     from batchupdate.engine.protocols import Sink, Source
-    from batchupdate.model import Allowance, Fault, Reply, Request
+    from batchupdate.model import Allowance, Fault, Request
     from batchupdate.runs.job import Job
     from batchupdate.util.clock import Clock
+
+    Send = Callable[[Request], Awaitable[Reply | Fault]]
 
 PROGRESS_EVERY_S = 0.25
 LOOK_UP_S = 30.0
@@ -54,7 +56,14 @@ class Stop:
 
 
 async def work_off(
-    job: Job, session: int, total: int, log: FilteringBoundLogger, stop: Stop, on_progress: Callable[[Progress], None]
+    job: Job,
+    session: int,
+    total: int,
+    log: FilteringBoundLogger,
+    stop: Stop,
+    on_progress: Callable[[Progress], None],
+    *,
+    verbose: bool = False,
 ) -> tuple[Traffic, BatchUpdateError | None]:
     """Sends what the job's journal still has to send.
 
@@ -65,6 +74,7 @@ async def work_off(
         log: where noteworthy events go.
         stop: asks for a clean end.
         on_progress: is called with how far the run is, a few times a second.
+        verbose: whether every request goes into the log.
 
     Returns:
         The requests it took, and why it ended early, or None.
@@ -91,13 +101,19 @@ async def work_off(
     async with client, Queue(journal, clock, heard) as queue:
         if target.read is not None and journal.unanswered(0, 1):
             looked_up = Reconciliation(journal, queue, client, target)
-            reason = await line.work("looking up", looked_up, looked_up, looked_up.look_up, None)
+            look_up: Send = looked_up.look_up
+            if verbose:
+                look_up = _logged(look_up, log, "GET", lambda one: job.base_url + target.read_path(one.path))
+            reason = await line.work("looking up", looked_up, looked_up, look_up, None)
             await queue.settle()
             log.info("looked_up", found_applied=looked_up.found, ended=str(reason or ""))
             if isinstance(reason, Interrupted):
                 return line.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= looked_up.found
-        reason = await line.work("sending", queue, queue, _sender(client, job), total)
+        send = _sender(client, job)
+        if verbose:
+            send = _logged(send, log, target.method, lambda one: job.base_url + one.path)
+        reason = await line.work("sending", queue, queue, send, total)
     return line.traffic, reason
 
 
@@ -127,6 +143,7 @@ class _Line:
             settings.retry_budget,
             tuple(target.request_id_headers),
             CLAIM_BATCH if target.repeatable else job.concurrency,
+            _about_key(job),
         )
         self._pools: list[WorkerPool] = []
 
@@ -144,7 +161,7 @@ class _Line:
         stage: str,
         source: Source,
         sink: Sink,
-        send: Callable[[Request], Awaitable[Reply | Fault]],
+        send: Send,
         total: int | None,
     ) -> BatchUpdateError | None:
         """Lets a pool send everything that a source has; returns why it ended early, or None."""
@@ -199,6 +216,14 @@ class _Line:
         return Interrupted(stop.signal_number) if stop.signal_number else None
 
 
+def _about_key(job: Job) -> str:
+    """Where the key comes from, and what to do about a wrong one; '' where there is none."""
+    if not job.key_from:
+        return ""
+    again = "this run can be resumed" if job.is_retry else "the same command resumes"
+    return f"The key comes from {job.key_from}; once it is a valid one, {again}."
+
+
 def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
     def judged(answer: Reply | Fault) -> Verdict:
         verdict = judge(answer, policy, job.clock.now)
@@ -209,7 +234,7 @@ def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
     return judged
 
 
-def _sender(client: Client, job: Job) -> Callable[[Request], Awaitable[Reply | Fault]]:
+def _sender(client: Client, job: Job) -> Send:
     target, nonce = job.target, job.nonce
 
     def send(request: Request) -> Awaitable[Reply | Fault]:
@@ -220,6 +245,27 @@ def _sender(client: Client, job: Job) -> Callable[[Request], Awaitable[Reply | F
         return client.send(request.path, target.body_of(request.fields), headers)
 
     return send if target.idempotency_header is None else send_once
+
+
+def _logged(send: Send, log: FilteringBoundLogger, method: str, url_of: Callable[[Request], str]) -> Send:
+    """Sends as `send` does, and writes every request into the log; what the bodies hold stays out of it."""
+
+    async def send_and_log(request: Request) -> Reply | Fault:
+        answer = await send(request)
+        ending = {"status": answer.status} if isinstance(answer, Reply) else {"status": None, "why": answer.message}
+        log.debug(
+            "request",
+            row=request.row,
+            id=request.record_id,
+            method=method,
+            url=url_of(request),
+            attempt=request.sent + 1,
+            duration_ms=round(answer.duration_s * 1000, 1),
+            **ending,
+        )
+        return answer
+
+    return send_and_log
 
 
 @dataclass(slots=True)

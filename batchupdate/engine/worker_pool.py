@@ -41,6 +41,8 @@ OVERTAKEN_AT_MOST = 20
 SERVER_ERROR = 500
 """From this status on, the server says that it failed (RFC 9110, section 15.6)."""
 
+KEY_REFUSED = frozenset({401, 403})
+
 HEADER_MOST = 500
 """Characters that are kept of a reply's id and place."""
 
@@ -54,7 +56,8 @@ class Rules:
 
     Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
     tries, beside `FREE_REPEATS`; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows
-    are claimed ahead at the most: few where an unanswered row can't simply be sent again after a power cut.
+    are claimed ahead at the most: few where an unanswered row can't simply be sent again after a power cut. `about_key`
+    is said when the API refuses the key.
     """
 
     max_attempts: int = 5
@@ -63,6 +66,7 @@ class Rules:
     retry_budget: float = 0.2
     request_id_headers: tuple[str, ...] = ()
     claim_batch: int = CLAIM_BATCH
+    about_key: str = ""
 
 
 class WorkerPool:
@@ -103,7 +107,7 @@ class WorkerPool:
         self._backlog = Backlog(source, turns, rules.claim_batch, clock, self.stop)
         self._head = asyncio.Lock()
         self._at_head: asyncio.Task[None] | None = None
-        self._answered = 0
+        self._answered = self._let_in = 0
         self._overtaken: dict[int, tuple[int, int]] = {}
         self._reached = False
         self._unreached = 0
@@ -212,6 +216,7 @@ class WorkerPool:
             return
         if isinstance(answer, Reply):
             self._answered += 1
+            self._let_in += answer.status < SERVER_ERROR and answer.status not in KEY_REFUSED
         if verdict.action is Action.REPEAT and request.attempt < self._rules.max_attempts:
             if self._may_repeat():
                 self._repeat(request, answer, verdict, sent)
@@ -219,8 +224,18 @@ class WorkerPool:
             told = f"{verdict.message}; not sent again, for the run's retry budget is spent"
             verdict = replace(verdict, message=told)
         if verdict.action is Action.STOP:
-            self.stop(SafetyStop(f"Stopped at {self._labels.label(request.row)}: {verdict.message}.", _STOP_HINT))
+            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
         self._finish(request, verdict, answer, sent, final=verdict.action is not Action.STOP)
+
+    def _why_stopped(self, request: Request, answer: Reply | Fault, verdict: Verdict) -> str:
+        message = f"Stopped at {self._labels.label(request.row)}: {verdict.message}."
+        if not self._rules.about_key or not isinstance(answer, Reply) or answer.status not in KEY_REFUSED:
+            return message
+        refused = "The key was refused."
+        if count := self._let_in:
+            rows = "1 row" if count == 1 else f"{count:,} rows"
+            refused = f"The key was accepted for {rows} and is refused now: it may have expired, or been revoked."
+        return f"{message} {refused} {self._rules.about_key}"
 
     def _give_back(self, answer: Reply | Fault, verdict: Verdict, sent_at: float) -> bool:
         """Gives the turn back with what was learned; returns whether everybody pauses because of this answer."""

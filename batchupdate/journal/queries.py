@@ -66,6 +66,10 @@ GIVE_AWAY = """
 """
 ADD_GIVEN = "INSERT OR REPLACE INTO given SELECT value, ? FROM json_each(?)"
 GIVEN_TO = "SELECT DISTINCT run FROM given ORDER BY run DESC"
+COUNT_GIVEN = """
+    SELECT given.run, outcome, count(*) FROM given JOIN outcome ON outcome.key = given.key
+    GROUP BY given.run, outcome ORDER BY given.run
+"""
 
 # A killed session, whose in-flight map says which of the claimed rows were out.
 

@@ -265,6 +265,14 @@ class Journal:
         with explained(self._path):
             return [run for (run,) in self._connection.execute(queries.GIVEN_TO)]
 
+    def given_counts(self) -> dict[str, dict[Outcome, int]]:
+        """By the run that has sent them again, how many rows of each outcome went there; the first run first."""
+        given: dict[str, dict[Outcome, int]] = {}
+        with explained(self._path):
+            for run, outcome, count in self._connection.execute(queries.COUNT_GIVEN):
+                given.setdefault(run, {})[Outcome(outcome)] = count
+        return given
+
     # The work.
 
     def settle_in_flight(self, *, had_wal: bool = True) -> None:

@@ -2,6 +2,6 @@
 
 from batchupdate.reporter.registry import write_reports
 from batchupdate.reporter.results_csv import iso
-from batchupdate.reporter.summary import RunRows, Stopped, Summary, placed, write_summary
+from batchupdate.reporter.summary import Retried, RunRows, Stopped, Summary, placed, write_summary
 
-__all__ = ["RunRows", "Stopped", "Summary", "iso", "placed", "write_reports", "write_summary"]
+__all__ = ["Retried", "RunRows", "Stopped", "Summary", "iso", "placed", "write_reports", "write_summary"]

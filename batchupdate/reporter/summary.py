@@ -14,7 +14,7 @@ from batchupdate.reporter.results_csv import iso
 from batchupdate.util.text import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pandas import DataFrame, Series
@@ -39,6 +39,28 @@ class Stopped(NamedTuple):
     message: str
 
 
+class Retried(NamedTuple):
+    """Rows that a later run has sent again: how many of each outcome, and how they ended there.
+
+    Where that run's rows were sent again as well, `ended` is how they ended in the last one. It is None where the later
+    run can't be read any more.
+    """
+
+    run_id: str
+    given: Mapping[Outcome, int]
+    ended: Mapping[Outcome, int] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As `summary.json` has it: only the outcomes that occur."""
+        ended = None if self.ended is None else {one.value: count for one, count in self.ended.items() if count}
+        return {
+            "run_id": self.run_id,
+            "rows": sum(self.given.values()),
+            "given": {one.value: count for one, count in self.given.items()},
+            "ended": ended,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class RunRows:
     """A run's rows as its journal has them: the input's headings, the most cells that a row has, and the rows."""
@@ -54,9 +76,10 @@ class Summary:
 
     `rate_per_s` is the configured rate in requests/s, None for unlimited; `auto` says that it was a ceiling, and the
     rate itself to be found out. `stopped` says why the run ended early, `left` how many rows it would send if resumed,
-    and `retry_of` which run's rows these are. `files` are listed where there are several, and `labels` says how their
-    rows are called. `notices` are sentences for the user about the reports themselves, such as that one had to take a
-    second name. `kept` are the run's rows; None where its journal is damaged.
+    and `retry_of` which run's rows these are; `retries` are the runs that have sent rows of this one again. `files` are
+    listed where there are several, and `labels` says how their rows are called. `notices` are sentences for the user
+    about the reports themselves, such as that one had to take a second name. `kept` are the run's rows; None where its
+    journal is damaged.
     """
 
     run_id: str
@@ -74,6 +97,7 @@ class Summary:
     stopped: Stopped | None = None
     left: int = 0
     retry_of: str = ""
+    retries: Sequence[Retried] = ()
     notices: list[str] = field(default_factory=list)
     files: Sequence[InputFile] = ()
     labels: RowLabels = ONE_FILE
@@ -205,6 +229,7 @@ class Summary:
             "stopped": self.stopped._asdict() if self.stopped else None,
             "folder": str(self.folder.resolve()),
             "schema": SCHEMA,
+            **({"retries": [one.to_json() for one in self.retries]} if self.retries else {}),
         }
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LATEST = "latest"
+RUNS_DIR = "batchupdate-runs"
+"""Where runs are kept if nobody says otherwise."""
 RUN_ID = re.compile(r"(\d{8}-\d{6})-[a-z0-9-]+-[0-9a-f]{4}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 MAX_SLUG = 40
@@ -59,6 +61,11 @@ class RunFolder:
         hint = "Wait for it, or start another run with --new."
         with held(self.path / ".lock", f"the run {self.run_id}", hint):
             yield
+
+    @property
+    def command_name(self) -> str:
+        """What to call the run in a command: its id where the runs folder is the usual one, else its path."""
+        return self.run_id if self.path.parent == Path(RUNS_DIR) else shlex.quote(str(self.path))
 
     def is_held(self) -> bool:
         """Whether another process is working on this run."""

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
-from batchupdate.model import SUCCEEDED, files_of, labels_of
-from batchupdate.reporter import RunRows, Stopped, Summary, placed, write_reports
+from batchupdate.model import SUCCEEDED, Outcome, files_of, labels_of
+from batchupdate.reporter import Retried, RunRows, Stopped, Summary, placed, write_reports
+from batchupdate.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from batchupdate.model import Line, Outcome
-    from batchupdate.runs.folder import RunFolder
+    from batchupdate.model import Line
 
 
 def rebuild_reports(folder: RunFolder) -> Summary:
@@ -53,8 +53,9 @@ def summary_of(folder: RunFolder) -> Summary:
 class Overview:
     """A run in one line of a list.
 
-    `succeeded` counts the rows that need nobody's attention, and `left` those that would be sent if it was resumed;
-    `last_work` is the Unix time at which the run was last worked on, None if never.
+    `succeeded` counts the rows that need nobody's attention, `by_retry` those that succeeded in a later run only, and
+    `left` those that would be sent if it was resumed; `last_work` is the Unix time at which the run was last worked on,
+    None if never.
     """
 
     target: str
@@ -63,6 +64,7 @@ class Overview:
     left: int
     state: Literal["succeeded", "finished", "unfinished", "unreadable"]
     last_work: float | None = None
+    by_retry: int = 0
 
 
 def overview(folder: RunFolder) -> Overview:
@@ -79,7 +81,42 @@ def overview(folder: RunFolder) -> Overview:
         state = "unfinished"
     elif succeeded == summary.rows:
         state = "succeeded"
-    return Overview(summary.target, summary.rows, succeeded, left, state, last_work)
+    by_retry = sum(map(_newly_succeeded, summary.retries))
+    return Overview(summary.target, summary.rows, succeeded, left, state, last_work, by_retry)
+
+
+def _newly_succeeded(retried: Retried) -> int:
+    return sum(count for outcome, count in (retried.ended or {}).items() if outcome in SUCCEEDED)
+
+
+def retries_of(folder: RunFolder, journal: Journal, earlier: frozenset[str] = frozenset()) -> list[Retried]:
+    """The runs that have sent rows of a run again, and how these rows ended there, or in still later runs.
+
+    Args:
+        folder: of the run.
+        journal: of the run.
+        earlier: the runs whose retries led here; none of them is looked at once more.
+    """
+    seen = earlier | {folder.run_id}
+    return [
+        Retried(run_id, given, None if run_id in seen else _ended(RunFolder(folder.path.parent / run_id), seen))
+        for run_id, given in journal.given_counts().items()
+    ]
+
+
+def _ended(folder: RunFolder, earlier: frozenset[str]) -> dict[Outcome, int] | None:
+    """How a run's rows ended, each in the last run that has sent it; None if that can't be read."""
+    try:
+        with Journal.open(folder.journal) as journal:
+            counts = journal.counts()
+            for later in retries_of(folder, journal, earlier):
+                for outcome, count in later.given.items() if later.ended is not None else ():
+                    counts[outcome] -= count
+                for outcome, count in (later.ended or {}).items():
+                    counts[outcome] += count
+            return counts
+    except BatchUpdateError:
+        return None
 
 
 def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | None = None) -> Summary:
@@ -106,10 +143,25 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         Stopped(**meta["stopped"]) if meta.get("stopped") else None,
         0 if _all_succeeded(counts) else journal.to_send(),
         meta.get("retry_of", ""),
+        retries_of(folder, journal),
         files=files,
         labels=labels,
         kept=RunRows(meta["columns"], meta["width"], partial(_lines, folder.journal)),
     )
+
+
+def refused_with_403(summary: Summary, key_from: str) -> list[str]:
+    """A sentence about the key where the API has refused every request with 403, as many do with a wrong key."""
+    failed = summary.counts[Outcome.FAILED]
+    forbidden = sum(group.count for group in summary.errors if group.message.startswith("403 "))
+    if (
+        not key_from
+        or not failed
+        or forbidden != failed
+        or summary.counts[Outcome.UPDATED] + summary.counts[Outcome.ACCEPTED]
+    ):
+        return []
+    return [f"The API refused every request with 403. If that is because of the key: it comes from {key_from}."]
 
 
 def _lines(path: Path) -> Iterator[Line]:

@@ -32,7 +32,8 @@ def _nothing() -> None:
 class Job:
     """A run whose journal is sealed and held by this process: every row stands in it, and nothing is sent yet.
 
-    `key` is None where the target wants none, or where the job is only shown and not executed. `resumed` says that
+    `key` is None where the target wants none, or where the job is only shown and not executed; `key_from` says where it
+    was found. `resumed` says that
     the run was left unfinished. `on_start` is called once when it begins to send.
     """
 
@@ -46,6 +47,7 @@ class Job:
     clock: Clock
     checkup: Checkup
     resumed: bool = False
+    key_from: str = ""
     on_start: Callable[[], None] = field(default=_nothing)
 
     @property
@@ -67,6 +69,11 @@ class Job:
     def to_send(self) -> int:
         """How many rows are still to be sent."""
         return self.journal.to_send()
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether the command that began this would begin another run of an earlier one's rows."""
+        return not self.resumed and "retry_of" in self.journal.meta()
 
     @property
     def nonce(self) -> str:

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.config import find_key
+from batchupdate.config.secrets import key_place
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.runs.credentials import secrets_of
@@ -73,6 +74,7 @@ def resumed_job(
             clock or SystemClock(),
             checkup,
             resumed=True,
+            key_from=key_place(target.auth.env, settings, environ),
         )
 
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.config import find_key
+from batchupdate.config.secrets import key_place
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome, files_of, labels_of, with_rows
@@ -82,6 +83,7 @@ def retry_job(
             secrets_of(target, key),
             clock,
             checkup_of(journal.meta()),
+            key_from=key_place(target.auth.env, settings, environ),
             on_start=lambda: earlier.journal.give_away(rows, made.run_id),
         )
 

@@ -381,3 +381,32 @@ def test_a_run_leaves_rows_alone_that_the_condition_leaves_out(
     lines = results(tmp_path)
     assert [line["_outcome"] for line in lines] == ["updated", "unchanged", "unchanged"]
     assert lines[1]["_error"] == "skipped by 'when': column 'action' is 'keep' (when)"
+
+
+def test_a_wrong_key_is_said_with_its_place_and_the_same_command_resumes_with_the_right_one(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    monkeypatch.delenv("LANGDOCK_API_KEY")
+    monkeypatch.setenv("BATCHUPDATE_KEY_FILE", "key.txt")
+    (tmp_path / "key.txt").write_text("sk-ld-not-this-one", "utf-8")
+    command = ("run", str(renames(3)), *TARGET, *FAST, "--base-url", sandbox.url)
+    refused = cli(*command)
+    assert refused.exit_code == 3
+    assert "The key was refused. The key comes from the key file key.txt; once it is a valid one" in refused.output
+    (tmp_path / "key.txt").write_text(LANGDOCK_KEY, "utf-8")
+    assert cli(*command).exit_code == 0
+    assert len(list((tmp_path / "batchupdate-runs").glob("2*"))) == 1
+
+
+def test_a_key_that_is_forbidden_everything_is_said_with_its_place(
+    cli: Cli, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    (forbidden,) = make_records().forbidden
+    (tmp_path / "one.csv").write_text(f"id,name\n{forbidden.id},x\n", "utf-8")
+    one = cli("run", "one.csv", *TARGET, *FAST, "--base-url", sandbox.url)
+    assert "403. If that is because of the key: it comes from the environment variable LANGDOCK_API_KEY." in one.output
+    for other in (IDS[0], "00000000-0000-4000-8000-000000000000"):  # one that may be changed, and one that is not there
+        (tmp_path / "two.csv").write_text(f"id,name\n{forbidden.id},x\n{other},x\n", "utf-8")
+        assert "because of the key" not in cli("run", "two.csv", *TARGET, *FAST, "--base-url", sandbox.url).output

@@ -443,6 +443,34 @@ async def test_a_refused_key_stops_the_run_and_leaves_the_rest_untouched(clock: 
     house.check_conservation()
 
 
+@pytest.mark.parametrize(
+    ("first_refused", "said"),
+    [
+        (2, "row 2: 401 the API rejected the key. The key was refused. It is in the drawer."),
+        (12, "The key was accepted for 10 rows and is refused now: it may have expired, or been revoked. It is in"),
+    ],
+)
+async def test_a_key_that_was_never_accepted_differs_from_one_that_is_refused_later(
+    clock: FakeClock, first_refused: int, said: str
+) -> None:
+    house = House(
+        clock,
+        40,
+        lambda row, _nth: NO_KEY if row >= first_refused else OK,
+        rules=Rules(about_key="It is in the drawer."),
+    )
+    with pytest.raises(SafetyStop) as stopped:
+        await house.work(1)
+    assert said in stopped.value.message
+
+
+async def test_refused_and_broken_requests_say_nothing_about_the_key(clock: FakeClock) -> None:
+    replies = {2: [Reply(403)], 3: [BROKEN, NO_KEY]}
+    house = House(clock, 2, scripted(replies), rules=Rules(about_key="It is in the drawer."))
+    with pytest.raises(SafetyStop, match="The key was refused"):
+        await house.work(1)
+
+
 async def test_the_reason_that_is_told_is_the_refused_key_and_not_the_count_of_failures(clock: FakeClock) -> None:
     house = House(clock, 100, lambda _row, _nth: NO_KEY, rules=Rules(max_failures=MaxFailures(count=0)))
     with pytest.raises(SafetyStop, match="401"):
