@@ -180,17 +180,39 @@ def test_the_declaration_in_the_docs_is_a_valid_target(tmp_path: Path) -> None:
 def test_the_nested_fields_in_the_docs_are_sent_as_the_docs_say() -> None:
     page = (ROOT / "docs" / "targets.md").read_text("utf-8")
     head = "name: t\ntitle: T\npath: /{id}\nauth: {scheme: none}\nid: {id: {}}\n"
-    nested, whole = (
+    placed, nested, whole = (
         parse(f"{head}{block}".encode(), Target, "target", "t.yaml")
         for block in blocks(page, "yaml")
         if block.startswith("fields:")
     )
+    for name, value, comment in (
+        ("Title", "New", '{"Name": {"title": [{"text": {"content": "New"}}]}}'),
+        ("Tags", ["a", "b"], '{"Tags": {"multi_select": [{"name": "a"}, {"name": "b"}]}}'),
+        ("Colour", "red", '{"custom_fields": [{"id": 123, "value": "red"}]}'),
+    ):
+        assert json.loads(placed.body_of(json.dumps({name: value}))) == json.loads(comment)
+        assert f"# {comment}" in page
     assert nested.body_of('{"name":"A","address.city":"Ulm","address.zip":null}') == (
         b'{"name":"A","address":{"city":"Ulm","zip":null}}'
     )
     assert '{"name": "A", "address": {"city": "Ulm", "zip": null}}' in page
     assert r"a\.b" in nested.fields
     assert whole.parts == {"address": ("address.city",)}
+
+
+def test_the_templates_in_the_docs_are_sent_as_the_docs_say() -> None:
+    page = (ROOT / "docs" / "targets.md").read_text("utf-8")
+    (lines,) = (block for block in blocks(page, "yaml") if "JSON:API" in block)
+    head = "name: t\ntitle: T\npath: /{id}\nauth: {scheme: none}\nid: {id: {}}\nfields: {title: {}, Name: {}}\n"
+    sent = []
+    for line in lines.splitlines():
+        target = parse(f"{head}{line.partition('   #')[0]}".encode(), Target, "target", "t.yaml")
+        field = "Name" if "Accounts" in line else "title"
+        sent.append(json.loads(target.body_of(json.dumps({field: "New"}), "/7")))
+        if (comment := line.partition("# ")[2]).startswith("{"):
+            assert json.loads(comment) == sent[-1]
+    assert sent[0] == {"data": {"type": "profile", "id": "7", "attributes": {"title": "New"}}}
+    assert len(sent) == 3
 
 
 def test_the_table_of_lists_in_the_docs_is_what_is_sent() -> None:

@@ -238,11 +238,11 @@ def _sender(client: Client, job: Job) -> Send:
     target, nonce = job.target, job.nonce
 
     def send(request: Request) -> Awaitable[Reply | Fault]:
-        return client.send(request.path, target.body_of(request.fields))
+        return client.send(request.path, target.body_of(request.fields, request.path))
 
     def send_once(request: Request) -> Awaitable[Reply | Fault]:
         headers = target.idempotency_headers(nonce, request.row)
-        return client.send(request.path, target.body_of(request.fields), headers)
+        return client.send(request.path, target.body_of(request.fields, request.path), headers)
 
     return send if target.idempotency_header is None else send_once
 

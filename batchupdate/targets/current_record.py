@@ -13,6 +13,8 @@ from batchupdate.targets.url_template import UrlTemplate, is_encoded_path
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
+    from batchupdate.targets.place import Place
+
 
 class Read(Strict):
     """How a record's current state is read: GET at `path`, by default the target's own.
@@ -41,7 +43,9 @@ class Read(Strict):
                 f"path uses {{{strangers[0]}}}, which is not declared under id or variables", "read", "path"
             )
 
-    def proves(self, reply: bytes, fields: str, paths: Mapping[str, Sequence[str]]) -> bool:
+    def proves(
+        self, reply: bytes, fields: str, paths: Mapping[str, Sequence[str]], places: Mapping[str, Place]
+    ) -> bool:
         """Whether a reply proves that the record has the values that a row sets.
 
         A field that the reply does not contain proves nothing.
@@ -50,6 +54,7 @@ class Read(Strict):
             reply: the body of the reply to a read.
             fields: the row's fields, a JSON object by field name.
             paths: the members that lead to each field, by field name.
+            places: where the fields are to which members alone do not lead.
         """
         try:
             record = search(self.record, json.loads(reply, parse_float=Decimal), "read.record")
@@ -57,7 +62,10 @@ class Read(Strict):
             return False
         wanted = json.loads(fields, parse_float=Decimal)
         return isinstance(record, dict) and all(
-            _has(record, paths.get(name, (name,)), value) for name, value in wanted.items()
+            _equal(search(places[name].jmespath, record, "at"), value)
+            if name in places
+            else _has(record, paths.get(name, (name,)), value)
+            for name, value in wanted.items()
         )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets import field_path
+from batchupdate.targets.place import Place, PlaceText, Step
 from batchupdate.targets.value_types import Pattern, TimeFormat, Zone
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class FieldRule(Strict):
 
     `true_words` and `false_words` are accepted besides true, yes, 1 and false, no, 0, in any letter case.
     `input_formats` (in the syntax of Python's strptime) are read besides ISO 8601. `timezone` is `required`, or the
-    IANA zone of times that name none. `items` is the rule for each item of a list, `json_type` the type of a JSON text.
+    IANA zone of times that name none. `at` is where the field is in a record and in the body, where its name does not
+    say that; see `Place`. `items` is the rule for each item of a list, `json_type` the type of a JSON text.
     """
 
     type: FieldType = "string"
@@ -68,6 +70,7 @@ class FieldRule(Strict):
     min_items: int | None = Field(default=None, ge=0)
     max_items: int | None = Field(default=None, ge=1)
     json_type: Literal["object", "array"] | None = None
+    at: PlaceText | None = None
     description: str = ""
     aliases: tuple[str, ...] = Field(default=(), strict=False)
 
@@ -110,8 +113,18 @@ class FieldRule(Strict):
 
 
 def paths_of(fields: Mapping[str, FieldRule]) -> dict[str, tuple[str, ...]]:
-    """Where each field is in the body and in a record: the members that lead to it, the outermost first."""
-    return {name: field_path.split(name) for name in fields}
+    """Where each field is in the body and in a record: the members that lead to it, the outermost first.
+
+    Those to which members alone do not lead are left out; see `places_of`.
+    """
+    paths = {name: Place.parse(rule.at).members if rule.at else field_path.split(name) for name, rule in fields.items()}
+    return {name: path for name, path in paths.items() if path is not None}
+
+
+def places_of(fields: Mapping[str, FieldRule]) -> dict[str, Place]:
+    """Where the fields are to which members alone do not lead."""
+    places = {name: Place.parse(rule.at) for name, rule in fields.items() if rule.at}
+    return {name: place for name, place in places.items() if place.members is None}
 
 
 def parts_of(paths: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
@@ -157,7 +170,9 @@ def check_paths(fields: Mapping[str, FieldRule]) -> None:
     Raises:
         MisplacedError: a field's name can't be a path, or contradicts another field.
     """
-    for name in fields:
+    for name, rule in fields.items():
+        if rule.at is not None:
+            continue
         try:
             field_path.split(name)
         except ValueError as error:
@@ -171,6 +186,7 @@ def check_paths(fields: Mapping[str, FieldRule]) -> None:
                 "fields",
                 name,
             )
+    _check_places(fields)
     for whole, parts in parts_of(paths_of(fields)).items():
         rule = fields[whole]
         if rule.type != "json" or rule.json_type == "array":
@@ -180,3 +196,25 @@ def check_paths(fields: Mapping[str, FieldRule]) -> None:
         if needed := [name for name in (whole, *parts) if fields[name].required]:
             message = f"a row sets {whole!r} either as a whole or by its members, so {needed[0]!r} can't be required"
             raise MisplacedError(message, "fields", needed[0])
+
+
+def _check_places(fields: Mapping[str, FieldRule]) -> None:
+    """Refuses fields in the place of another, and lists where there is one value, or the other way round."""
+    paths, places = paths_of(fields), places_of(fields)
+    owners: dict[tuple[Step, ...], str] = {}
+    for name, path in paths.items():
+        _refuse_same(name, owners.setdefault(path, name))
+    for name, place in places.items():
+        if place.is_of_list and fields[name].type != "list":
+            message = "[] goes through the items of a list; make the field type list, or write [0] for the first item"
+            raise MisplacedError(message, "fields", name, "at")
+        _refuse_same(name, owners.setdefault(place.shared, name))
+        for other, path in paths.items():
+            if path == place.members_before[: len(path)] or path[: len(place.members_before)] == place.members_before:
+                message = f"{other!r} sets what holds this field, or is in the place of its list; remove one of them"
+                raise MisplacedError(message, "fields", name, "at")
+
+
+def _refuse_same(name: str, other: str) -> None:
+    if name != other:
+        raise MisplacedError(f"this is where {other!r} is, too; remove one of them", "fields", name)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import BeforeValidator, Field
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
-from batchupdate.targets import field_path
 from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, is_true, search
 from batchupdate.targets.pagination import Pagination
+from batchupdate.targets.place import Place
 from batchupdate.targets.url_template import is_encoded_path
 from batchupdate.targets.variables import PLACEHOLDER, used_in
 
@@ -102,20 +102,30 @@ class Listing(Strict):
                 raise UnexpectedReplyError(f"entry {number:,} of the list should be a record, but is {_kind(record)}")
         return found
 
-    def read(self, record: Mapping[str, Any], ids: tuple[str, ...], fields: tuple[str, ...]) -> Record:
+    def read(
+        self,
+        record: Mapping[str, Any],
+        ids: tuple[str, ...],
+        fields: Mapping[str, Sequence[str] | Place],
+    ) -> Record:
         """One record's ids and fields, under the target's names.
+
+        Args:
+            record: as the list contains it.
+            ids: the names of the parts of its id.
+            fields: by name where each field is in a record: the members that lead to it, or its place.
 
         Raises:
             UnexpectedReplyError: the record has no id.
         """
         locked = next((one.because for one in self.fixed if is_true(search(one.when, record, "fixed"))), "")
         values, absent = {}, []
-        for name in fields:
+        for name, where in fields.items():
             if name in self._absent:
                 continue
-            if (value := self._field(name, record)) is not _MISSING:
+            if (value := self._field(name, record, where)) is not _MISSING:
                 values[name] = value
-            elif (place := self._object(name)) and _member(record, place) is not _MISSING:
+            elif (place := self._object(name, where)) and _member(record, place) is not _MISSING:
                 absent.append(name)
         found = tuple(self._id(name, record, alone=len(ids) == 1) for name in ids)
         return Record(found, values, locked, frozenset(absent))
@@ -138,21 +148,23 @@ class Listing(Strict):
             )
         return value
 
-    def _field(self, name: str, record: Mapping[str, Any]) -> Any:  # noqa: ANN401 - any JSON value
+    def _field(self, name: str, record: Mapping[str, Any], where: Sequence[str] | Place) -> Any:  # noqa: ANN401 - any JSON value
         path = self.fields.get(name)
         if path is None:
-            return _member(record, field_path.split(name))
+            if not isinstance(where, Place):
+                return _member(record, where)
+            path = where.jmespath
         if _is_plain_path(path):
             return _member(record, path.split("."))
         value = search(path, record, f"fields.{name}")
         return _MISSING if value is None else value  # JMESPath gives None for null and for nothing
 
-    def _object(self, name: str) -> Sequence[str]:
+    def _object(self, name: str, where: Sequence[str] | Place) -> Sequence[str]:
         """Where the outermost object is that holds a nested field; empty for other fields, or where that is unclear."""
-        depth, path = len(field_path.split(name)), self.fields.get(name)
-        if path is not None and not _is_plain_path(path):
+        path = self.fields.get(name)
+        if isinstance(where, Place) or (path is not None and not _is_plain_path(path)):
             return ()
-        place = field_path.split(name) if path is None else tuple(path.split("."))
+        depth, place = len(where), where if path is None else tuple(path.split("."))
         return place[: len(place) - depth + 1] if 1 < depth <= len(place) else ()
 
 

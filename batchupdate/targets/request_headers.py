@@ -41,7 +41,7 @@ def check_headers(names: Iterable[str], auth_header: str, idempotency_header: st
         raise MisplacedError(f"{idempotency_header} is already used for something else", "idempotency_header")
     for name in names:
         if name.lower() == "content-type":
-            message = "the body is always JSON; if the API wants another name for it, declare body.content_type"
+            message = "body.format and body.content_type say what the body is; declare it there"
             raise MisplacedError(message, "headers", name)
         if name.lower() in _FRAMING:
             way_out = "give the host in base_url" if name.lower() == "host" else "remove it"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
 
@@ -20,7 +21,7 @@ from batchupdate.targets.auth import Auth
 from batchupdate.targets.body import Body, BodyBuilder
 from batchupdate.targets.column_names import check_column_names
 from batchupdate.targets.current_record import Read
-from batchupdate.targets.fields import FieldRule, check_nested, check_paths, objects_of, parts_of, paths_of
+from batchupdate.targets.fields import FieldRule, check_nested, check_paths, objects_of, parts_of, paths_of, places_of
 from batchupdate.targets.ids import IdRule
 from batchupdate.targets.json_path import JsonPath
 from batchupdate.targets.listing import Listing
@@ -35,6 +36,8 @@ from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from batchupdate.targets.place import Place
 
 RateText = Annotated[Rate, BeforeValidator(parse_rate, json_schema_input_type=str), PlainSerializer(str)]
 CeilingText = Annotated[Rate, BeforeValidator(parse_ceiling, json_schema_input_type=str), PlainSerializer(str)]
@@ -105,7 +108,7 @@ class Target(Strict):
         check_nested(self.body.nested, self.parts)
         check_column_names(self.id, self.fields)
         check_rules(self.rules, self.fields)
-        self.body.check(self.paths.values())
+        self.body.check(self.paths, self.places)
         check_headers(self.headers, self.auth.name, self.idempotency_header)
         if self.idempotency_quoted and not self.idempotency_header:
             raise MisplacedError("this needs idempotency_header, which is missing", "idempotency_quoted")
@@ -137,8 +140,16 @@ class Target(Strict):
 
     @cached_property
     def paths(self) -> dict[str, tuple[str, ...]]:
-        """Where each field is in the body and in a record: the members that lead to it, the outermost first."""
+        """Where each field is in the body and in a record: the members that lead to it, the outermost first.
+
+        Those to which members alone do not lead are in `places`.
+        """
         return paths_of(self.fields)
+
+    @cached_property
+    def places(self) -> dict[str, Place]:
+        """Where the fields are to which members alone do not lead."""
+        return places_of(self.fields)
 
     @cached_property
     def parts(self) -> dict[str, tuple[str, ...]]:
@@ -168,7 +179,7 @@ class Target(Strict):
     def change_headers(self) -> dict[str, str]:
         """The headers that go out with changes alone."""
         own = {name: value for name, value in self.headers.items() if for_changes_only(name)}
-        return {**own, "Content-Type": self.body.content_type}
+        return {**own, "Content-Type": self.body.media_type}
 
     @property
     def path_variables(self) -> tuple[str, ...]:
@@ -190,15 +201,17 @@ class Target(Strict):
 
     @cached_property
     def _body_builder(self) -> BodyBuilder:
-        return BodyBuilder(self.body, self.paths)
+        return BodyBuilder(self.body, self.paths, self.places, self.id)
 
-    def body_of(self, fields: str) -> bytes:
-        """The request body for a row's fields; see `BodyBuilder.build`."""
-        return self._body_builder.build(fields)
+    def body_of(self, fields: str, path: str = "") -> bytes:
+        """The request body for a row's fields, on its way to `path`; see `BodyBuilder.build`."""
+        builder = self._body_builder
+        encoded = (self._template.match(path) or {}) if builder.uses_ids else {}
+        return builder.build(fields, {name: unquote(value) for name, value in encoded.items()})
 
     def shows(self, reply: bytes, fields: str) -> bool:
         """Whether the reply to a read proves that the record has a row's values; see `Read.proves`."""
-        return self.read is not None and self.read.proves(reply, fields, self.paths)
+        return self.read is not None and self.read.proves(reply, fields, self.paths, self.places)
 
     def idempotency_headers(self, run_id: str, row: int) -> dict[str, str]:
         """The header by which the API recognises a repeat of this row; empty if the target declares none.

@@ -65,7 +65,13 @@ def check_variables(declared: Mapping[str, Variable], ids: Container[str], decla
             used.add(name)
             if name in declared or (name == "key" and place[0] == "auth") or place[-1] == "path":
                 continue  # a path is checked by its own section
-            what = "a record's id can stand in a path alone" if name in ids else "it is not declared under variables"
+            if place[:2] == ("body", "template") and (name in ids or name == "fields"):
+                continue
+            what = (
+                "a record's id can stand in a path or in body.template alone"
+                if name in ids
+                else "it is not declared under variables"
+            )
             raise MisplacedError(f"{{{name}}} means nothing here: {what}", *place)
     for name in declared:
         if not re.fullmatch(NAME, name):

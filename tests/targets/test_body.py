@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from declarations import NESTED, PLAIN, TWO, complaint, read
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from batchupdate.targets import Target
+from batchupdate.targets.body_formats import form
 from batchupdate.targets.current_record import Read
 from batchupdate.targets.variables import PLACEHOLDER
 
@@ -148,3 +150,183 @@ def test_a_constant_must_not_stand_where_nested_fields_do(body: str, refused: bo
         assert "the body has this member already" in complaint(f"{NESTED}body: {body}\n")
     else:
         assert read(f"{NESTED}body: {body}\n").body.constants
+
+
+RECORD = """\
+name: mine
+title: Mine
+path: /{org}/people/{id}
+auth: {scheme: none}
+id: {org: {}, id: {}}
+fields:
+  name: {}
+  age: {type: integer, nullable: true}
+  address.city: {}
+  labels: {type: list}
+"""
+
+
+def sent_by(body: str, fields: dict[str, Any]) -> str:
+    target = read(f"{RECORD}body: {body}\n")
+    return target.body_of(json.dumps(fields, separators=(",", ":")), target.expand(("acme/eu", 'a"7'))).decode()
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        ("{template: {data: '{fields}'}}", '{"data":{"name":"A"}}'),
+        (  # JSON:API
+            '{template: {data: {type: person, id: "{id}", attributes: "{fields}"}}}',
+            '{"data":{"type":"person","id":"a\\"7","attributes":{"name":"A"}}}',
+        ),
+        ('{template: {Accounts: ["{fields}"]}}', '{"Accounts":[{"name":"A"}]}'),  # Xero
+        (  # Shopify
+            '{template: {product: {id: "{id}", ...: "{fields}"}}}',
+            '{"product":{"id":"a\\"7","name":"A"}}',
+        ),
+        ('{template: [{...: "{fields}", key: "{org}:{id}", n: [1, null, true]}]}',
+         '[{"key":"acme/eu:a\\"7","n":[1,null,true],"name":"A"}]'),
+        ('{template: {note: "{not a name} {", ...: "{fields}"}}', '{"note":"{not a name} {","name":"A"}'),
+        ("{wrap: [a, b], constants: {t: 1}}", '{"t":1,"a":{"b":{"name":"A"}}}'),
+    ],
+)  # fmt: skip
+def test_a_template_is_the_whole_body(body: str, sent: str) -> None:
+    assert sent_by(body, {"name": "A"}) == sent
+
+
+def test_members_beside_the_fields_stand_alone_where_a_row_sets_none() -> None:
+    assert sent_by('{template: {id: "{id}", ...: "{fields}"}}', {}) == '{"id":"a\\"7"}'
+    assert sent_by('{template: {...: "{fields}"}}', {}) == "{}"
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (
+            "{format: form}",
+            "name=%C3%84+%26+b&age=&address[city]=Ulm&labels[0]=x&labels[1]=%5By%5D",
+        ),
+        (
+            "{format: form, wrap: [c], constants: {v: true}}",
+            "v=true&c[name]=%C3%84+%26+b&c[age]=&c[address][city]=Ulm&c[labels][0]=x&c[labels][1]=%5By%5D",
+        ),
+        (
+            "{format: json-patch}",
+            ('[{"op":"add","path":"/name","value":"Ä & b"},{"op":"add","path":"/age","value":null},'
+            '{"op":"add","path":"/address/city","value":"Ulm"},{"op":"add","path":"/labels","value":["x","[y]"]}]'),
+        ),
+        (
+            "{format: json-patch, wrap: [a~b/c]}",
+            ('[{"op":"add","path":"/a~0b~1c/name","value":"Ä & b"},{"op":"add","path":"/a~0b~1c/age","value":null},'
+            '{"op":"add","path":"/a~0b~1c/address/city","value":"Ulm"},'
+            '{"op":"add","path":"/a~0b~1c/labels","value":["x","[y]"]}]'),
+        ),
+        ("{format: merge-patch}", '{"name":"Ä & b","age":null,"address":{"city":"Ulm"},"labels":["x","[y]"]}'),
+    ],
+)  # fmt: skip
+def test_each_format_has_its_own_text(body: str, sent: str) -> None:
+    fields = {"name": "Ä & b", "age": None, "address.city": "Ulm", "labels": ["x", "[y]"]}
+    assert sent_by(body, fields) == sent
+
+
+def test_an_empty_list_clears_in_a_form() -> None:
+    assert sent_by("{format: form}", {"labels": [], "name": ""}) == "labels=&name="
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=4), st.text(max_size=4), max_size=4))
+def test_a_form_reads_back_as_what_was_sent(fields: dict[str, str]) -> None:
+    assert dict(parse_qsl(form(fields), keep_blank_values=True)) == fields
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        ("{}", "application/json"),
+        ("{format: merge-patch}", "application/merge-patch+json"),
+        ("{format: json-patch}", "application/json-patch+json"),
+        ("{format: form}", "application/x-www-form-urlencoded"),
+        ("{content_type: application/vnd.api+json}", "application/vnd.api+json"),
+        ("{format: merge-patch, content_type: application/json}", "application/json"),
+    ],
+)
+def test_a_format_has_its_content_type_unless_the_api_calls_it_otherwise(body: str, content_type: str) -> None:
+    assert read(f"{RECORD}body: {body}\n").change_headers["Content-Type"] == content_type
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("{template: {a: 1}}", 'body.template: "{fields}" must stand in the template once, and stands there nowhere'),
+        ('{template: {a: "{fields}", b: "{fields}"}}', "stands there 2 times"),
+        ('{template: {a: "x {fields}"}}', "stands for an object, so nothing can stand beside it"),
+        ('{template: {...: "{id}"}}', 'the member "..." is for "{fields}" alone'),
+        ('{template: {a: "{fields}", b: "{name}"}}', "{name} means nothing here: it is not declared under variables"),
+        (
+            '{template: {name: "x", ...: "{fields}"}}',
+            "body.template: the body has this member already (name); remove it",
+        ),
+        (
+            '{template: {a: "{fields}"}, wrap: [b]}',
+            "body.wrap: template is the whole body; write what wrap says into it",
+        ),
+        ('{template: {a: "{fields}"}, constants: {b: 1}}', "write what constants says into it"),
+        ('{format: json-patch, template: ["{fields}"]}', "body.template: a JSON Patch is a list of operations"),
+        ("{format: json-patch, constants: {a: 1}}", "body.constants: a JSON Patch is a list of operations"),
+        ("{format: form, content_type: application/json}", "body.content_type: a form is application/x-www-form"),
+        ("{content_type: application/x-www-form-urlencoded}", "for a form, write format: form"),
+        ("{format: xml}", "body.format: this must be 'json', 'merge-patch', 'json-patch' or 'form'"),
+    ],
+)
+def test_a_body_that_is_not_possible_is_refused_with_the_way_out(body: str, sentence: str) -> None:
+    assert sentence in complaint(f"{RECORD}body: {body}\n")
+
+
+NOTION = """\
+name: page
+title: A page
+path: /pages/{id}
+auth: {scheme: none}
+id: {id: {}}
+fields:
+  Title: {at: "Name.title[0].text.content"}
+  Tags: {type: list, at: "Tags.multi_select[].name"}
+  Done: {type: boolean, at: Done.checkbox}
+  Size: {at: "custom[?id==12].value", nullable: true}
+  Place: {at: "custom[?id==13].value"}
+body: {wrap: [properties]}
+read: {record: properties}
+"""
+
+
+def test_a_field_is_sent_and_recognised_where_at_says() -> None:
+    target = read(NOTION)
+    fields = '{"Title":"A","Tags":["x","y"],"Done":true,"Size":null,"Place":"Ulm"}'
+    body = target.body_of(fields)
+    assert json.loads(body) == {
+        "properties": {
+            "Name": {"title": [{"text": {"content": "A"}}]},
+            "Tags": {"multi_select": [{"name": "x"}, {"name": "y"}]},
+            "Done": {"checkbox": True},
+            "custom": [{"id": 12, "value": None}, {"id": 13, "value": "Ulm"}],
+        }
+    }
+    assert target.shows(body, fields)
+    assert not target.shows(body.replace(b'"x"', b'"z"'), fields)
+    assert not target.shows(body.replace(b'"id":13', b'"id":14'), fields)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("Done.checkbox", "Name", "'Done' sets what holds this field"),
+        ("custom[?id==13].value", "custom[?id==12].value", "this is where 'Size' is, too; remove one of them"),
+        ("Done.checkbox", "custom", "'Done' sets what holds this field"),
+        ("  Tags: {type: list,", "  Tags: {", "[] goes through the items of a list; make the field type list"),
+        ("custom[?id==13].value", "Tags.multi_select[].colour", "[] goes through the items of a list"),
+        ("Done.checkbox", '"a["', "is not a place; write name.member, list[0].member"),
+        ("wrap: [properties]", "format: json-patch", "a JSON Patch can't say where this is"),
+    ],
+)  # fmt: skip
+def test_places_that_contradict_each_other_are_refused(old: str, new: str, sentence: str) -> None:
+    assert NOTION.count(old) == 1
+    assert sentence in complaint(NOTION.replace(old, new))

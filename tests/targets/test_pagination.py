@@ -6,7 +6,8 @@ import pytest
 
 from batchupdate.config.yaml_file import parse
 from batchupdate.errors import ConfigError
-from batchupdate.targets import Listing, Target, UnexpectedReplyError
+from batchupdate.targets import Listing, Target, UnexpectedReplyError, field_path
+from batchupdate.targets.place import Place
 
 PLAIN = """\
 name: mine
@@ -110,12 +111,16 @@ def test_what_is_no_list_of_records_is_told(records: str, reply: Any, said: str)
         listing(records=records).records_in(reply)
 
 
+def where(*names: str) -> dict[str, tuple[str, ...]]:
+    return {name: field_path.split(name) for name in names}
+
+
 def test_an_id_stands_under_its_own_name_else_under_id() -> None:
     read = listing().read
-    assert read({"x": "a", "id": "b"}, ("x",), ()).ids == ("a",)
-    assert read({"id": 7}, ("x",), ()).ids == ("7",)
-    assert listing(id={"x": "a.b"}).read({"a": {"b": "c"}, "id": 7}, ("x",), ()).ids == ("c",)
-    assert read({"x": "a", "y": "b"}, ("x", "y"), ()).ids == ("a", "b")
+    assert read({"x": "a", "id": "b"}, ("x",), {}).ids == ("a",)
+    assert read({"id": 7}, ("x",), {}).ids == ("7",)
+    assert listing(id={"x": "a.b"}).read({"a": {"b": "c"}, "id": 7}, ("x",), {}).ids == ("c",)
+    assert read({"x": "a", "y": "b"}, ("x", "y"), {}).ids == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -131,23 +136,23 @@ def test_an_id_stands_under_its_own_name_else_under_id() -> None:
 )
 def test_a_record_without_its_id_is_told(record: dict[str, Any], ids: tuple[str, ...], said: str) -> None:
     with pytest.raises(UnexpectedReplyError, match=said):
-        listing().read(record, ids, ())
+        listing().read(record, ids, {})
 
 
 def test_a_field_stands_under_its_own_name_and_dots_lead_into_objects() -> None:
     record = {"id": 1, "name": None, "address": {"city": "Ulm"}, "odd.dot": 3}
-    found = listing().read(record, ("id",), ("name", "color", "address.city", r"odd\.dot"))
+    found = listing().read(record, ("id",), where("name", "color", "address.city", r"odd\.dot"))
     assert found.fields == {"name": None, "address.city": "Ulm", r"odd\.dot": 3}
 
 
 def test_a_field_that_is_null_is_told_from_one_that_is_not_there() -> None:
     read = listing(fields={"a": "p.a", "b": "p.b", "c": "p.c | @", "d": "q[0]"}, absent=["name"]).read
-    found = read({"id": 1, "p": {"a": None}, "q": [5], "name": "x"}, ("id",), ("a", "b", "c", "d", "name"))
+    found = read({"id": 1, "p": {"a": None}, "q": [5], "name": "x"}, ("id",), where("a", "b", "c", "d", "name"))
     assert found.fields == {"a": None, "d": 5}  # an expression that is no plain path can't tell them apart
 
 
 def test_a_field_within_something_that_is_no_object_is_not_there() -> None:
-    assert listing().read({"id": 1, "address": "Ulm"}, ("id",), ("address.city",)).fields == {}
+    assert listing().read({"id": 1, "address": "Ulm"}, ("id",), where("address.city")).fields == {}
 
 
 @pytest.mark.parametrize(
@@ -156,5 +161,12 @@ def test_a_field_within_something_that_is_no_object_is_not_there() -> None:
 )
 def test_a_record_is_locked_by_what_jmespath_takes_for_true(value: Any, locked: str) -> None:
     rules = [{"when": "system", "because": "first"}, {"when": "name == 'Root'", "because": "second"}]
-    assert listing(fixed=rules).read({"id": 1, "system": value}, ("id",), ()).locked == locked
-    assert listing(fixed=rules).read({"id": 1, "name": "Root"}, ("id",), ()).locked == "second"
+    assert listing(fixed=rules).read({"id": 1, "system": value}, ("id",), {}).locked == locked
+    assert listing(fixed=rules).read({"id": 1, "name": "Root"}, ("id",), {}).locked == "second"
+
+
+def test_a_field_is_read_where_its_place_says_unless_the_list_says_otherwise() -> None:
+    record = {"id": 1, "Name": {"title": [{"text": {"content": "A"}}]}, "tags": [{"name": "x"}, {"name": "y"}], "t": 1}
+    places = {"Title": Place.parse("Name.title[0].text.content"), "Tags": Place.parse("tags[].name")}
+    assert listing().read(record, ("id",), places).fields == {"Title": "A", "Tags": ["x", "y"]}
+    assert listing(fields={"Title": "t"}).read(record, ("id",), places).fields == {"Title": 1, "Tags": ["x", "y"]}

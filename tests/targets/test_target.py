@@ -108,7 +108,7 @@ def test_what_a_file_leaves_out_is_careful() -> None:
         (
             "title: My API",
             "title: x\nheaders: {content-type: application/x-www-form-urlencoded}",
-            "headers.content-type: the body is always JSON; if the API wants another name for it, declare body.cont",
+            "headers.content-type: body.format and body.content_type say what the body is; declare it there",
         ),
         (
             "title: My API",
@@ -118,12 +118,12 @@ def test_what_a_file_leaves_out_is_careful() -> None:
         (
             "title: My API",
             "title: x\nbody: {content_type: application/json; charset=latin1}",
-            "the body is JSON in UTF-8",
+            "the body is in UTF-8",
         ),
         (
             "title: My API",
             "title: x\nbody: {content_type: application/json-patch+json}",
-            "body.content_type: a JSON Patch is a list of operations",
+            "body.content_type: for a JSON Patch (RFC 6902), write format: json-patch",
         ),
         ("title: My API", "title: x\nrules: [{any_of: [nme], message: m}]", "rules.0.any_of: there is no field 'nme'."),
         ("title: My API", "title: x\nrules: [{any_of: [], message: m}]", "rules.0.any_of: this must not be empty"),

@@ -128,6 +128,7 @@ async def _pages(
     """The number and the records of each page; members of replaced objects that are not declared are `undeclared`."""
     read, total = listing.pagination.skipped, None
     replaced = columns.target.body.nested == "replace"
+    where = {name: columns.target.places.get(name) or columns.target.paths[name] for name in columns.fields}
     paths = {path for name, path in columns.target.paths.items() if replaced and name not in listing.fields}
     while True:
         got = await fetcher.page(pager.path, pager.number, may_be_gone=pager.may_be_gone)
@@ -138,7 +139,7 @@ async def _pages(
             reply, headers = got
             records = listing.records_in(reply)
             read, total = read + len(records), advertised_total(reply, headers, listing)
-            page = [listing.read(record, columns.ids, columns.fields) for record in records]
+            page = [listing.read(record, columns.ids, where) for record in records]
             undeclared.update(name for record in records if replaced for name in field_path.undeclared(record, paths))
         except UnexpectedReplyError as error:
             raise _unfit(pager.number, str(error)) from error

@@ -1,0 +1,184 @@
+"""Where in a record a field is, if objects alone do not lead there: `Name.title[0].text.content`.
+
+- `name[0]` is the first item of a list, which is made if the row sets it.
+- `tags[].name` is the member `name` of every item: a list field sets as many items as it has.
+- `custom_fields[?id==123].value` is in the item whose `id` is 123.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import takewhile
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+
+def _checked(text: str) -> str:
+    Place.parse(text)
+    return text
+
+
+PlaceText = Annotated[str, AfterValidator(_checked)]
+
+_NAME = re.compile(r"(?:[^\\.\[\]]|\\[.\\\[\]])+")
+_VALUE = r"""(?P<number>-?[0-9]+)|(?P<quote>['"`])(?P<text>[^'"`]*)(?P=quote)|(?P<word>[\w-]+)"""
+_BRACKET = re.compile(rf"\[(?:(?P<first>0)|(?P<each>)|\?\s*(?P<key>\w+)\s*==\s*(?:{_VALUE})\s*)\]")
+_PLAIN = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first item of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Each:
+    """Every item of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The item of a list that has this value under this name."""
+
+    key: str
+    value: str | int
+
+
+Step = str | First | Each | Where
+
+
+@dataclass(frozen=True)
+class Place:
+    """A place, as the steps that lead there: names of members, and items of lists."""
+
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """Reads a place.
+
+        Raises:
+            ValueError: it is none, with the reason.
+        """
+        steps: list[Step] = []
+        at = 0
+        while at < len(text):
+            if steps and text[at] == ".":
+                at += 1
+            elif steps and text[at] != "[":
+                raise ValueError(f"{text!r}: a dot is missing before {text[at:]!r}")
+            if bracket := _BRACKET.match(text, at) if steps and text[at : at + 1] == "[" else None:
+                steps.append(_step(bracket))
+                at = bracket.end()
+            elif name := _NAME.match(text, at):
+                steps.append(re.sub(r"\\(.)", r"\1", name[0]))
+                at = name.end()
+            else:
+                raise ValueError(
+                    f"{text!r} is not a place; write name.member, list[0].member, list[].member or "
+                    "list[?id==123].member"
+                )
+        if not steps or text.endswith("."):
+            raise ValueError(f"{text!r} ends where a name is expected")
+        if sum(isinstance(step, Each) for step in steps) > 1:
+            raise ValueError(f"{text!r} goes through every item of two lists, and a cell is one list at most")
+        if not isinstance(steps[-1], Each | Where):
+            return cls(tuple(steps))
+        raise ValueError(f"{text!r} must end with a name: the member that the field sets")
+
+    @property
+    def members(self) -> tuple[str, ...] | None:
+        """The same as names of members, where these alone lead there."""
+        names = tuple(step for step in self.steps if isinstance(step, str))
+        return names if len(names) == len(self.steps) else None
+
+    @property
+    def members_before(self) -> tuple[str, ...]:
+        """The members that lead to the first list."""
+        return tuple(
+            step for step in takewhile(lambda step: isinstance(step, str), self.steps) if isinstance(step, str)
+        )
+
+    @property
+    def shared(self) -> tuple[Step, ...]:
+        """What no other field may have: the place, or the list of which this field makes the items."""
+        return self.steps[: self.steps.index(Each()) + 1] if self.is_of_list else self.steps
+
+    @property
+    def first(self) -> str:
+        """The outermost member."""
+        return str(self.steps[0])
+
+    @property
+    def is_of_list(self) -> bool:
+        """Whether a list's items go to as many items there."""
+        return any(isinstance(step, Each) for step in self.steps)
+
+    @cached_property
+    def jmespath(self) -> str:
+        """The expression that finds the field in a record."""
+        found = ""
+        for step in self.steps:
+            match step:
+                case str():
+                    name = (
+                        step if _PLAIN.fullmatch(step) else '"' + step.replace("\\", "\\\\").replace('"', '\\"') + '"'
+                    )
+                    found += f".{name}" if found else name
+                case First():
+                    found += "[0]"
+                case Each():
+                    found += "[]"
+                case Where(key, value):
+                    found += f"[?{key} == {f'`{value}`' if isinstance(value, int) else _literal(value)}] | [0]"
+        return found
+
+    def put(self, record: dict[str, Any], value: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Puts a value there; makes what leads there and is not there yet."""
+        _put(record, self.steps, value)
+
+
+def _step(bracket: re.Match[str]) -> Step:
+    if bracket["first"]:
+        return First()
+    if bracket["each"] is not None:
+        return Each()
+    return Where(
+        bracket["key"], int(bracket["number"]) if bracket["number"] else bracket["text"] or bracket["word"] or ""
+    )
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _put(holder: Any, steps: tuple[Step, ...], value: Any) -> None:  # noqa: ANN401
+    step, rest = steps[0], steps[1:]
+    if isinstance(step, str):
+        if not rest:
+            holder[step] = value
+            return
+        if isinstance(rest[0], Each) and not isinstance(value, list):
+            holder[step] = value  # null: no list at all
+            return
+        _put(holder.setdefault(step, {} if isinstance(rest[0], str) else []), rest, value)
+    elif isinstance(step, Each):
+        for one in value:
+            holder.append({})
+            _put(holder[-1], rest, one)
+    elif isinstance(step, First):
+        if not rest:
+            holder[:] = [value]
+            return
+        if not holder:
+            holder.append({})
+        _put(holder[0], rest, value)
+    else:
+        item = next((one for one in holder if one.get(step.key) == step.value), None)
+        if item is None:
+            item = {step.key: step.value}
+            holder.append(item)
+        _put(item, rest, value)
