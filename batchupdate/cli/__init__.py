@@ -26,12 +26,14 @@ from batchupdate.cli import (
     targets,
     template,
 )
+from batchupdate.cli.commands import Commands
 from batchupdate.util.version import __version__
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="batchupdate",
+    cls=Commands,
     help="Turns a spreadsheet of changes into safe, rate-limited PATCH calls, with one honest result for every row.",
     epilog="Start with: batchupdate demo",
     no_args_is_help=True,

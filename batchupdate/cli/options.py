@@ -178,6 +178,7 @@ READING = {
         "input.hidden_rows",
         str,
         "Rows that the spreadsheet hides or filters out: send, skip or error.  [default: send]",
+        autocompletion=completion.choices("send", "skip", "error"),
         rich_help_panel=INPUT,
     ),
     "when": _setting(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from batchupdate.cli import options
+from batchupdate.cli import completion, options
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import on_signals
 from batchupdate.cli.key_prompt import environ_with_key
@@ -29,7 +29,12 @@ def pull(
     target: options.TargetName,
     output: Output = None,
     form: Annotated[
-        str | None, typer.Option("--format", help="xlsx, csv or jsonl.  [default: as the file is named, else xlsx]")
+        str | None,
+        typer.Option(
+            "--format",
+            help="xlsx, csv or jsonl.  [default: as the file is named, else xlsx]",
+            autocompletion=completion.choices("xlsx", "csv", "jsonl"),
+        ),
     ] = None,
     force: Force = False,
     limit: Annotated[int | None, typer.Option(min=1, help="The first N records only.")] = None,

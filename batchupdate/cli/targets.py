@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -45,7 +45,7 @@ def show_all(as_json: options.Json = False) -> None:
 @app.command("show")
 @reports_errors
 def show_one(
-    name: Annotated[str, typer.Argument(help="A built-in target's name, or the path of a YAML file.")],
+    name: options.TargetName,
     as_json: options.Json = False,
 ) -> None:
     """Show one target: its fields, their limits, its key and its defaults.
@@ -70,7 +70,7 @@ def show_one(
         screen.result(f"The key comes from the environment variable {target.auth.env}.")
     for variable, rule in target.variables.items():
         screen.result(f"{{{variable}}} is {_about_variable(rule)}")
-    rows = [(field, "id", rule.example, rule.description) for field, rule in target.id.items()]
+    rows = [(field, "id", rule.wanted, rule.description) for field, rule in target.id.items()]
     rows += [
         (field, "required" if rule.required else "", field_help(rule), rule.description)
         for field, rule in target.fields.items()

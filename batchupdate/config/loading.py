@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +12,7 @@ from batchupdate.config.settings import Column, Input, Settings
 from batchupdate.config.yaml_file import Strict, load, plain_message, suggestion
 from batchupdate.errors import ConfigError
 from batchupdate.spreadsheet.headers import normalise_heading
+from batchupdate.util.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -142,7 +142,7 @@ def _near(variable: str, names: Iterable[str]) -> str:
     if of_input in names:
         return f"Did you mean {of_input}?"
     bare = [name.removeprefix(PREFIX) for name in names]
-    close = difflib.get_close_matches(variable.removeprefix(PREFIX), bare, n=1)
+    close = nearest(variable.removeprefix(PREFIX), bare)
     return f"Did you mean {PREFIX}{close[0]}?" if close else "Remove it, or correct its name; see config.example.yaml."
 
 

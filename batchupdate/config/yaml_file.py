@@ -5,7 +5,6 @@ Both the config file and a target's declaration pass through `load`.
 
 from __future__ import annotations
 
-import difflib
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, TypeVar, Union, get_args, get_origin
 
@@ -13,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from batchupdate.errors import ConfigError
+from batchupdate.util.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,7 +211,7 @@ def suggestion(model: type[BaseModel], loc: Sequence[int | str]) -> str:
     if not _is_model(current):
         return ""
     known = list(current.model_fields)
-    close = difflib.get_close_matches(str(loc[-1]), known, n=1)
+    close = nearest(str(loc[-1]), known)
     return f" Did you mean {close[0]!r}?" if close else f" Known settings: {', '.join(known)}."
 
 

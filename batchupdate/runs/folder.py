@@ -58,8 +58,7 @@ class RunFolder:
             RunLocked: another process holds it, with which one.
             ConfigError: the folder can't be written to.
         """
-        hint = "Wait for it, or start another run with --new."
-        with held(self.path / ".lock", f"the run {self.run_id}", hint):
+        with held(self.path / ".lock", f"the run {self.run_id}", "Wait until it has ended."):
             yield
 
     @property

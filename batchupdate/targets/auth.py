@@ -98,6 +98,12 @@ class Auth(Strict):
             raise ValueError("env must name the environment variable that holds the key")
         if self.scheme == "none" and self.env:
             raise MisplacedError("scheme none uses no key; remove env", "env")
+        if self.scheme == "basic" and "user" not in self.model_fields_set:
+            raise ValueError("scheme basic needs user, the name that goes before the key; user: '' stands for none")
+        if ":" in self.user:  # RFC 7617, section 2: what follows it would be taken for the password
+            raise MisplacedError("a user's name can't contain a colon; the key is added after it", "user")
+        if self.user and self.scheme != "basic":
+            raise MisplacedError("user is for scheme basic; change the scheme, or remove it", "user")
         if self.scheme == "header" and "{key}" not in self.value:
             raise MisplacedError("value must contain {key}", "value")
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from importlib import resources
 from pathlib import Path
@@ -12,6 +11,7 @@ from batchupdate.config.yaml_file import load, parse
 from batchupdate.errors import ConfigError
 from batchupdate.targets.target import Target
 from batchupdate.targets.variables import values_of
+from batchupdate.util.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +38,7 @@ def find_target(name: str) -> Target:
         return parse(entry.read_bytes(), Target, "target", f"{name}.yaml")
     if name.endswith((".yaml", ".yml")):
         return load(Path(name), Target, "target")
-    close = difflib.get_close_matches(name, names, n=1)
+    close = nearest(name, names) or [one for one in names if nearest(name, [one.partition("-")[0]])]
     hint = f"Did you mean {close[0]}?" if close else f"Built-in targets: {', '.join(names)}."
     raise ConfigError(f"There is no target {name!r}.", f"{hint} For your own target, give the path of its .yaml file.")
 

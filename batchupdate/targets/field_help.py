@@ -33,6 +33,11 @@ def field_help(rule: FieldRule) -> str:
     return ", ".join(parts)
 
 
+def pattern_help(rule: FieldRule) -> str:
+    """What a pattern wants: the example, or else the pattern itself."""
+    return f"text such as {rule.example}" if rule.example else f"text that matches {rule.pattern}"
+
+
 def _kind(rule: FieldRule) -> list[str]:
     """The type, unless it is plain text."""
     if rule.type == "list":
@@ -45,7 +50,7 @@ def _kind(rule: FieldRule) -> list[str]:
 def _limits(rule: FieldRule) -> list[str]:
     parts = [FORMATS[rule.format][1]] if rule.format else []
     if rule.pattern:
-        parts.append(f"text that matches {rule.pattern}")
+        parts.append(pattern_help(rule))
     if rule.enum:
         parts.append("one of: " + ", ".join(rule.enum))
     if rule.min_length and rule.min_length > 1:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets import field_path
 from batchupdate.targets.place import Place, PlaceText, Step
-from batchupdate.targets.value_types import Pattern, TimeFormat, Zone
+from batchupdate.targets.value_types import Pattern, TimeFormat, Zone, check_example
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,7 @@ _OPTIONS: dict[str, frozenset[str]] = {
     "min_length": frozenset({"string"}),
     "max_length": frozenset({"string"}),
     "pattern": frozenset({"string"}),
+    "example": frozenset({"string"}),
     "format": frozenset({"string"}),
     "enum": frozenset({"string", "enum"}),
     "ignore_case": frozenset({"enum"}),
@@ -44,6 +45,7 @@ _OPTIONS: dict[str, frozenset[str]] = {
 class FieldRule(Strict):
     """What one field accepts, and as which JSON value a cell is sent. Lengths count characters.
 
+    `example` is a text that matches the pattern; messages show it in place of the pattern.
     `true_words` and `false_words` are accepted besides true, yes, 1 and false, no, 0, in any letter case.
     `input_formats` (in the syntax of Python's strptime) are read besides ISO 8601. `timezone` is `required`, or the
     IANA zone of times that name none. `at` is where the field is in a record and in the body, where its name does not
@@ -56,6 +58,7 @@ class FieldRule(Strict):
     min_length: int | None = Field(default=None, ge=0)
     max_length: int | None = Field(default=None, ge=1)
     pattern: Pattern | None = None
+    example: str = ""
     format: Literal["url", "hex-color", "uuid"] | None = None
     enum: tuple[str, ...] | None = Field(default=None, strict=False, min_length=1)
     ignore_case: bool = False
@@ -83,6 +86,7 @@ class FieldRule(Strict):
             low, high = getattr(self, least), getattr(self, most)
             if low is not None and high is not None and low > high:
                 raise MisplacedError(f"{least} must not be larger than {most}", least)
+        check_example(self.example, self.pattern, self.format)
         if self.type == "enum" and self.enum is None:
             raise MisplacedError("type enum needs the list of its values in enum", "type")
         if self.items and (self.items.type in {"list", "json"} or self.items.required or self.items.nullable):

@@ -8,16 +8,20 @@ from pydantic import Field, model_validator
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets.formats import FORMATS, ULID_LENGTH, UUID, ulid
-from batchupdate.targets.value_types import Pattern
+from batchupdate.targets.value_types import Pattern, check_example
 
 
 class IdRule(Strict):
-    """What one part of a record's id must look like. Without a rule, every id but `.` and `..` is accepted."""
+    """What one part of a record's id must look like. Without a rule, every id but `.` and `..` is accepted.
+
+    `example` is an id that matches the pattern; messages show it in place of the pattern.
+    """
 
     format: Literal["uuid", "ulid"] | None = None
     prefix: str = ""
     prefix_required: bool = False
     pattern: Pattern | None = None
+    example: str = ""
     max_length: int = Field(default=512, ge=1)
     description: str = ""
     aliases: tuple[str, ...] = Field(default=(), strict=False)
@@ -26,6 +30,7 @@ class IdRule(Strict):
     def _one_rule(self) -> Self:
         if self.format and self.pattern:
             raise MisplacedError("an id has a format or a pattern, not both; remove pattern", "pattern")
+        check_example(self.example, self.pattern, self.format)
         if self.prefix and self.format != "ulid":
             raise MisplacedError("only format ulid has a prefix; use pattern", "prefix")
         return self
@@ -40,12 +45,14 @@ class IdRule(Strict):
         return self.pattern
 
     @property
-    def example(self) -> str:
+    def wanted(self) -> str:
         """What such an id looks like, for a message."""
         if self.format == "uuid":
             return FORMATS["uuid"][1]
         if self.format == "ulid":
             return f"a ULID such as {self.prefix}01KFRX8K1CKQGCV2W5J9C9Z37H"
+        if self.example:
+            return f"an id such as {self.example}"
         return f"text that matches {self.pattern}" if self.pattern else "an id"
 
     def key(self, value: str) -> str:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator
 
+from batchupdate.config.yaml_file import MisplacedError
 from batchupdate.util.regex import compile_search
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110, section 5.6.2
@@ -50,6 +51,21 @@ def _zone(text: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise ValueError(f"{text!r} is neither 'required' nor a time zone such as Europe/Berlin or UTC") from error
     return text
+
+
+def check_example(example: str, pattern: str | None, formatted: str | None) -> None:
+    """Refuses an example that its rule would not accept, or that has nothing to explain.
+
+    Raises:
+        MisplacedError: it is such an example.
+    """
+    if not example:
+        return
+    if pattern is None:
+        instead = f"format {formatted} has one of its own" if formatted else "there is no pattern"
+        raise MisplacedError(f"an example is shown in place of a pattern, and {instead}; remove it", "example")
+    if not compile_search(pattern)(example):
+        raise MisplacedError(f"{example!r} does not match the pattern {pattern}; correct one of them", "example")
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]

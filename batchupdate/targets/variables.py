@@ -7,14 +7,14 @@ have values is a target like any other.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.errors import ConfigError
-from batchupdate.targets.value_types import Pattern
+from batchupdate.targets.value_types import Pattern, check_example
 from batchupdate.util.regex import compile_search
 from batchupdate.util.text import quoted
 
@@ -41,6 +41,12 @@ class Variable(Strict):
     pattern: Pattern | None = None
     example: str = ""
     description: str = Field(default="")
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.pattern:
+            check_example(self.example, self.pattern, None)
+        return self
 
 
 def used_in(text: str) -> list[str]:

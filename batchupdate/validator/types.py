@@ -6,7 +6,6 @@ Nothing is guessed. What does not read as the declared type in exactly one way i
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from datetime import UTC, datetime
@@ -15,9 +14,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from batchupdate.targets.field_help import pattern_help
 from batchupdate.targets.fields import FALSE_WORDS, TRUE_WORDS
 from batchupdate.targets.formats import FORMATS
 from batchupdate.util.json import MOST_DIGITS, exact
+from batchupdate.util.nearest import nearest
 from batchupdate.util.regex import compile_search
 from batchupdate.util.text import quoted
 
@@ -248,9 +249,8 @@ def _enum(_name: str, rule: FieldRule) -> Parse:
 def none_of(cell: str, values: Sequence[str]) -> str:
     """A sentence for a cell that is none of the values, with the one that was probably meant."""
     listed = ", ".join(values[:LISTED_AT_MOST]) + (" and others" if len(values) > LISTED_AT_MOST else "")
-    folded = {value.casefold(): value for value in values}
-    close = difflib.get_close_matches(cell[:100].casefold(), list(folded), n=1)
-    return f"{quoted(cell)} is none of: {listed}" + (f"; did you mean {folded[close[0]]}?" if close else "")
+    close = nearest(cell[:100], values)
+    return f"{quoted(cell)} is none of: {listed}" + (f"; did you mean {close[0]}?" if close else "")
 
 
 def item_parser(name: str, rule: FieldRule, decimal: str = ".") -> Parse:
@@ -321,7 +321,7 @@ def _text_item(rule: FieldRule) -> Parse:
     """One text of a list; there are too few of them to be worth a batch."""
     wanted: list[tuple[str, str]] = [FORMATS[rule.format]] if rule.format else []
     if rule.pattern:
-        wanted.append((rule.pattern, f"text that matches {rule.pattern}"))
+        wanted.append((rule.pattern, pattern_help(rule)))
     patterns = [(compile_search(pattern), example) for pattern, example in wanted]
 
     def parse(text: str) -> str:

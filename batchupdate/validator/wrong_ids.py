@@ -47,7 +47,7 @@ class WrongIds:
         """The sentence, '' where there is nothing to say; `rows` is how many the file has."""
         if self._count < max(FEWEST, NEARLY_ALL * rows):
             return ""
-        wanted = f"{self._target.name} wants {next(iter(self._target.id.values())).example}"
+        wanted = f"{self._target.name} wants {next(iter(self._target.id.values())).wanted}"
         ids = f"All {rows:,} ids" if self._count == rows else f"{self._count:,} of {rows:,} ids"
         for name, accepted in self._accepted.most_common(1):
             if accepted >= NEARLY_ALL * self._count:

@@ -6,7 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from typer.testing import CliRunner
 
+from batchupdate.cli import app
 from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
@@ -58,6 +60,48 @@ def test_check_imports_nothing_that_only_sending_needs(renames: Renames) -> None
 
 def test_version(cli: Cli) -> None:
     assert cli("--version").stdout == f"batchupdate {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "proposed"),
+    [
+        (["run", "in.csv", "--force"], []),
+        (["check", "in.csv", "--trget", "x"], ["--target"]),
+        (["pull", "x", "--sheet", "a"], []),
+        (["runs", "prune", "--older", "3d"], ["--older-than"]),
+    ],
+)
+def test_only_an_option_that_was_slipped_on_is_proposed(cli: Cli, typed: list[str], proposed: list[str]) -> None:
+    result = cli(*typed)
+    assert result.exit_code == 2
+    (said,) = [line for line in result.stderr.splitlines() if "No such option" in line]
+    assert re.findall(r"--[a-z-]+", said)[1:] == proposed
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        ("run in.csv --target lang", "langdock-integration"),
+        ("targets show na", "nairi-llm-integration"),
+        ("pull lang", "langdock-integration"),
+        ("show lat", "latest"),
+        ("retry --runs-dir elsewhere 2026", "20261121-184500-renames-7f3a"),
+        ("retry latest --outcome f", "failed"),
+        ("run in.csv --hidden-rows sk", "skip"),
+        ("pull lang --format j", "jsonl"),
+        ("sandbox --headers re", "retry-after"),
+    ],
+)
+def test_the_shell_completes_targets_runs_and_choices(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, words: str, completed: str
+) -> None:
+    run = tmp_path / "elsewhere" / "20261121-184500-renames-7f3a"
+    run.mkdir(parents=True)
+    (run / "journal.sqlite3").touch()
+    monkeypatch.setenv("_BATCHUPDATE_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", f"batchupdate {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    assert CliRunner().invoke(app, [], prog_name="batchupdate").stdout.split() == [completed]
 
 
 def test_shell_completion_can_be_shown(cli: Cli) -> None:

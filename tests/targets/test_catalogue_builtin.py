@@ -62,6 +62,8 @@ def test_a_built_in_target_is_repeatable_and_careful(name: str) -> None:
     ("name", "hint"),
     [
         ("langdock-integratoin", "Did you mean langdock-integration?"),
+        ("langdok", "Did you mean langdock-integration?"),
+        ("nairi", "Did you mean nairi-llm-integration?"),
         ("stripe", "Built-in targets: langdock-integration, nairi-llm-integration."),
     ],
 )

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from declarations import NESTED, PLAIN, complaint, read, swapped
+
+from batchupdate.targets import builtin_names, find_target
+
+SAMPLES = Path(__file__).parents[2] / "samples"
 
 
 def test_a_list_of_values_is_clearable_only_if_it_holds_the_empty_one() -> None:
@@ -60,3 +66,41 @@ def test_an_object_can_be_set_as_a_whole_or_by_its_members() -> None:
         "address.geo": ("address.geo.lat",),
     }
     assert target.body_of('{"address":null}') == b'{"address":null}'
+
+
+# Examples.
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "  size: {}",
+            "  size: {pattern: '^[0-9]+$', example: ten}",
+            "fields.size.example: 'ten' does not match",
+        ),
+        ("  size: {}", "  size: {example: ten}", "an example is shown in place of a pattern, and there is no pattern"),
+        ("  size: {}", "  size: {format: uuid, example: x}", "and format uuid has one of its own; remove it"),
+        ("  size: {}", "  size: {type: integer, example: '5'}", "example is for type string, not integer"),
+        (
+            "  size: {}",
+            "  size: {type: list, items: {pattern: '^a', example: b}}",
+            "fields.size.items.example: 'b' does",
+        ),
+        (
+            "  x: {}",
+            "  x: {pattern: '^c[0-9]$', example: c12}",
+            "id.x.example: 'c12' does not match the pattern",
+        ),
+    ],
+)
+def test_an_example_that_its_pattern_does_not_accept_is_refused(old: str, new: str, said: str) -> None:
+    assert said in complaint(swapped(old, new))
+
+
+@pytest.mark.parametrize("path", [*builtin_names(), *map(str, SAMPLES.glob("*.yaml"))])
+def test_every_pattern_that_we_ship_has_an_example(path: str) -> None:
+    target = find_target(path)
+    rules = [*target.id.values(), *target.fields.values()]
+    assert [rule for rule in rules if rule.pattern and not rule.example] == []
+    assert any(SAMPLES.glob("*.yaml"))

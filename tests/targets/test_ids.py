@@ -26,9 +26,10 @@ def test_a_free_id_is_told_apart_by_case() -> None:
     [
         (IdRule(), "an id"),
         (IdRule(pattern="^a+$"), "text that matches ^a+$"),
+        (IdRule(pattern="^a+$", example="aaa"), "an id such as aaa"),
         (IdRule(format="uuid"), "a UUID such as 550e8400-e29b-41d4-a716-446655440000"),
         (IdRule(format="ulid", prefix="ai_"), "a ULID such as ai_01KFRX8K1CKQGCV2W5J9C9Z37H"),
     ],
 )
 def test_a_sentence_can_say_what_an_id_looks_like(rule: IdRule, example: str) -> None:
-    assert rule.example == example
+    assert rule.wanted == example

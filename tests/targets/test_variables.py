@@ -174,3 +174,9 @@ def test_a_target_without_variables_is_not_touched() -> None:
         + "id: {id: {}}\nfields: {name: {}}\n"
     )
     assert with_values(plain, Settings(), {}) is plain
+
+
+def test_an_example_of_a_variable_matches_its_pattern() -> None:
+    text = DECLARED.replace("example: v2}", "example: two}")
+    with pytest.raises(ConfigError, match="'two' does not match the pattern"):
+        read(text)

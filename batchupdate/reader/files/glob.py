@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import glob
 import os
@@ -12,9 +11,12 @@ from pathlib import Path, PurePath
 from batchupdate.errors import InputError
 from batchupdate.reader.files.remote import is_database, url_of
 from batchupdate.reader.registry import SUFFIXES
+from batchupdate.util.nearest import nearest
 
 MAX_NEAR = 3
-_OPEN_IN_OFFICE = "~$"
+OPEN_IN_OFFICE = "~$"
+HIDDEN = (".", OPEN_IN_OFFICE)
+"""What names begin with that nobody means: hidden files, and those that say that a document is open."""
 """How the file begins that Excel lays beside a workbook as long as it is open."""
 
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
@@ -46,7 +48,7 @@ def _files(word: str) -> list[str]:
     found = [
         path
         for path in glob.glob(word, recursive=True)  # noqa: PTH207 - a Path would drop what was typed: ./, and more
-        if not PurePath(path).name.startswith(_OPEN_IN_OFFICE) and not Path(path).is_dir()
+        if not PurePath(path).name.startswith(OPEN_IN_OFFICE) and not Path(path).is_dir()
     ]
     if not found:
         raise InputError(f"No file matches {word!r}.", _near(word))
@@ -65,9 +67,9 @@ def _near(word: str) -> str:
         names = sorted((entry.name for entry in place.iterdir() if entry.is_file()), key=natural_key)
     except OSError as error:
         return f"The folder {place} can't be looked into: {error.strerror or error}."
-    names = [name for name in names if not name.startswith((".", _OPEN_IN_OFFICE))]
+    names = [name for name in names if not name.startswith(HIDDEN)]
     near = [name for name in names if fnmatch.fnmatchcase(name.casefold(), pattern.casefold())]
-    near = near or difflib.get_close_matches(pattern, names, n=MAX_NEAR)
+    near = near or nearest(pattern, names, MAX_NEAR)
     if near:
         return f"Did you mean {' or '.join(near[:MAX_NEAR])}?"
     tables = [name for name in names if PurePath(name).suffix.lower() in SUFFIXES][:MAX_NEAR]

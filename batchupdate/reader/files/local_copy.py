@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shutil
 import stat
@@ -13,8 +12,10 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError
+from batchupdate.reader.files.glob import HIDDEN, MAX_NEAR
 from batchupdate.reader.files.remote import fetch, public_name, url_of
 from batchupdate.reader.registry import SUFFIXES
+from batchupdate.util.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,12 @@ def _spool(path: Path | str, stream: BinaryIO | None, name: str) -> Path:
 def _similar(path: Path) -> str:
     if not path.parent.is_dir():
         return f"There is no folder {path.parent} either; check the path."
-    close = difflib.get_close_matches(path.name, _names(path.parent), n=3)
+    tables = {
+        PurePath(name).stem: name
+        for name in sorted(_names(path.parent))
+        if PurePath(name).suffix.lower() in {*SUFFIXES, path.suffix.lower()}
+    }
+    close = [tables[stem] for stem in nearest(path.stem, tables, MAX_NEAR)]
     return f"Did you mean {' or '.join(close)}?" if close else "Check the name and the folder."
 
 
@@ -123,6 +129,6 @@ def _files_in(folder: Path) -> str:
 
 def _names(folder: Path) -> list[str]:
     try:
-        return [entry.name for entry in folder.iterdir()]
+        return [one.name for one in folder.iterdir() if one.is_file() and not one.name.startswith(HIDDEN)]
     except OSError:
         return []

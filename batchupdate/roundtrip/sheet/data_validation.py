@@ -51,7 +51,7 @@ def width(name: str, rule: FieldRule | IdRule) -> int:
 
 def note_of_id(rule: IdRule) -> str:
     """The note at an id's heading."""
-    return _joined([rule.description, f"Needed in every row: {rule.example}."])
+    return _joined([rule.description, f"Needed in every row: {rule.wanted}."])
 
 
 def note_of_field(rule: FieldRule) -> str:
@@ -71,7 +71,7 @@ def _joined(parts: Sequence[str]) -> str:
 
 def validation_of_id(name: str, rule: IdRule) -> dict[str, Any]:
     """The data validation of an id's column: its length, as a warning, where that is known."""
-    texts = _texts(name, f"{rule.description}\n{rule.example}" if rule.description else rule.example)
+    texts = _texts(name, f"{rule.description}\n{rule.wanted}" if rule.description else rule.wanted)
     if rule.format == "uuid":
         return texts | _length(UUID_LENGTH, UUID_LENGTH) | {"error_type": "warning"}
     if rule.format == "ulid":

@@ -55,7 +55,7 @@ def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     yield "part", "The columns"
     yield "head", "column", "", "may hold", "meaning"
     for name in columns.ids:
-        yield "cell", name, "needed", target.id[name].example, target.id[name].description
+        yield "cell", name, "needed", target.id[name].wanted, target.id[name].description
     for name, rule in zip(columns.fields, columns.rules, strict=True):
         yield "cell", name, "needed" if rule.required else "", field_help(rule), rule.description
     for one in target.rules:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from batchupdate.model import Problem
+from batchupdate.targets.field_help import pattern_help
 from batchupdate.targets.formats import FORMATS
 from batchupdate.util.text import quoted
 from batchupdate.validator.checks.field_schema import list_of_records
@@ -74,5 +75,5 @@ def field_problem(row: Row, name: str, heading: str, rule: FieldRule, error: Err
         case _:
             broken = error.get("ctx", {}).get("pattern")
             by_format = rule.format and FORMATS[rule.format][0] == broken
-            wanted = FORMATS[rule.format][1] if rule.format and by_format else f"text that matches {broken}"
+            wanted = FORMATS[rule.format][1] if rule.format and by_format else pattern_help(rule)
             return Problem("bad_format", row.number, heading, cell, f"{quoted(cell)} is not {wanted}")

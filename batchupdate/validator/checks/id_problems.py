@@ -47,7 +47,7 @@ class IdProblems:
         """The problem of a row whose id is missing or breaks its rule."""
         rule, heading = self._rules[name], self._columns.heading(name)
         if error["type"] == "missing":
-            return Problem("missing_id", row.number, heading, "", f"the id is missing; fill in {rule.example}")
+            return Problem("missing_id", row.number, heading, "", f"the id is missing; fill in {rule.wanted}")
         cell = str(error["input"])
         if why := explained(cell, rule):
             return Problem(why.code, row.number, heading, cell, why.message)
@@ -57,7 +57,7 @@ class IdProblems:
             case "value_error":
                 message = f"{quoted(cell)} {error['ctx']['error']}"
             case _:
-                message = f"{quoted(cell)} is not {rule.example}"
+                message = f"{quoted(cell)} is not {rule.wanted}"
         return Problem("bad_id", row.number, heading, cell, message)
 
     def _column_beside(self, row: Row, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from batchupdate.errors import ConfigError, InputError
 from batchupdate.spreadsheet.headers import normalise_heading
 from batchupdate.spreadsheet.reserved_columns import EXTRA, OLD, is_pulled
 from batchupdate.targets import field_path
+from batchupdate.util.nearest import nearest
 from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn
 from batchupdate.validator.columns.conditions import parse_conditions
 from batchupdate.validator.columns.field_names import (
@@ -273,8 +273,8 @@ def _mapped(wanted: str, names: Mapping[str, str], target: Target) -> str:
         return f"{name}[{item[1]}]"
     if name is not None:
         raise ConfigError(f"The map names {wanted!r}, but {name!r} is not a list.", f"Map the column to {name!r}.")
-    known = {name: name for name in [*target.id, *target.fields]}
-    close = difflib.get_close_matches(wanted, known, n=1)
+    known = [*target.id, *target.fields]
+    close = [meant for text, meant in spellings(target) if normalise_heading(text) == said] or nearest(wanted, known)
     hint = f"Did you mean {close[0]!r}?" if close else f"Known fields: {', '.join(known)}."
     raise ConfigError(f"The map names a field {wanted!r} that {target.name} does not have.", hint)
 

@@ -24,6 +24,11 @@ def test_a_missing_file_is_told_with_names_that_are_close(
     assert "There is no file" in refused(tmp_path / "rename.csv")
     assert "Did you mean renames.csv?" in refused(tmp_path / "rename.csv")
     assert "Check the name" in refused(tmp_path / "quite different")
+    assert "Did you mean renames.csv?" in refused(tmp_path / "renames.cvs")
+    for name in ("~$budget.xlsx", ".budget.xlsx", "budget.pdf"):
+        make("", name)
+    (tmp_path / "budget.csv").mkdir()
+    assert "Check the name" in refused(tmp_path / "budget.xlsx")
     assert "There is no folder" in refused(tmp_path / "nowhere" / "a.csv")
 
 
