@@ -162,6 +162,10 @@ COUNT_TO_SEND = """
     SELECT count(*) FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
 """
+COUNT_SENT = """
+    SELECT count(*) FROM row
+    WHERE coalesce(carrier, key) IN (SELECT key FROM started UNION ALL SELECT key FROM earlier WHERE sent)
+"""
 _LINE = "key, cells, record_id, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms"
 LINES = f"SELECT {_LINE} FROM outcome ORDER BY key"  # noqa: S608 - our own words
 LINES_WITH = f"SELECT {_LINE} FROM outcome WHERE outcome IN (SELECT value FROM json_each(?)) ORDER BY key"  # noqa: S608 - as above

@@ -446,6 +446,10 @@ class Journal:
         """How many rows are still to be sent."""
         return int(self._one(queries.COUNT_TO_SEND))
 
+    def sent_rows(self) -> int:
+        """How many rows had a request that left, or may have."""
+        return int(self._one(queries.COUNT_SENT))
+
     def lines(self, *outcomes: Outcome) -> Iterator[Line]:
         """The rows in input order, all of them or those with some outcomes; streamed."""
         query, values = (queries.LINES_WITH, (json.dumps(outcomes),)) if outcomes else (queries.LINES, ())
