@@ -33,7 +33,10 @@ A supervisor or a person gives the command again within minutes, when it was kil
 to send an unchanged file again has rarely a shorter period.
 """
 
-_ASK_NEW = "Look into it, then start a new run with --new: this target does not declare that sending twice is safe."
+_ASK_NEW = (
+    "See what became of its rows with: batchupdate report --recover {}; then start a new run with --new: this target "
+    "does not declare that sending twice is safe."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,8 @@ def begin(
         # The keys of a new run are new ones, by which the API recognises nothing that an earlier run has sent.
         repeatable = target.repeatable and target.idempotency_header is None
         if found.unreadable and not repeatable:
-            raise ConfigError(f"The run {found.unreadable[0]} can't be read, and may have sent {found.this}.", _ASK_NEW)
+            name = found.unreadable[0]
+            raise ConfigError(f"The run {name} can't be read, and may have sent {found.this}.", _ASK_NEW.format(name))
         if found.run is None and found.others and found.others[0].sent and not repeatable and not asks:
             raise ConfigError(found.others_message(), _ways_out(found.others[0]))
         if found.just_ended and not repeatable and not asks:
