@@ -101,23 +101,26 @@ class Journal:
         return cls(path, connection)
 
     @classmethod
-    def take_over(cls, path: Path) -> Self:
+    def take_over(cls, path: Path, sessions_begun: int = 0) -> Self:
         """Opens the journal of a run that this process holds, to send its rows or to report for good.
 
         Every page and every checksum is looked at, for nothing is sent on the word of a damaged journal; that takes
         some seconds for a million rows. What a killed process left in its in-flight map is kept.
 
+        Args:
+            path: the journal.
+            sessions_begun: how many processes are known to have worked on the run; if the journal knows fewer, then it
+                is an older one.
+
         Raises:
             ConfigError: it is none of ours, of a newer version of this program, damaged, or lacks its last entries.
             RunLocked: another process is working on it.
         """
-        ahead = path.with_name(f"{path.name}-wal")
-        had_wal = ahead.exists() and ahead.stat().st_size > 0
         journal = cls.open(path)
         try:
             journal.examine()
             damage = journal.find_damage()
-            journal.settle_in_flight(had_wal=had_wal, trusted=not damage.results)
+            journal.settle_in_flight(sessions_begun, trusted=not damage.results)
             journal.set_aside(damage)
         except BaseException:
             journal.close()
@@ -306,11 +309,11 @@ class Journal:
 
     # The work.
 
-    def settle_in_flight(self, *, had_wal: bool = True, trusted: bool = True) -> None:
+    def settle_in_flight(self, sessions_begun: int = 0, *, trusted: bool = True) -> None:
         """Keeps what a killed process left in its in-flight map; whatever else it had claimed never left.
 
         Args:
-            had_wal: whether there was a `-wal` file with the last entries before this process opened the journal.
+            sessions_begun: how many processes are known to have worked on the run.
             trusted: whether all results are as they were written: one that isn't may be that of any claimed row.
 
         Raises:
@@ -326,7 +329,7 @@ class Journal:
         with self._explained():
             last = self._connection.execute(queries.LAST_SESSION).fetchone()
         number, token, commits = last or (0, None, 0)
-        self._refuse_lost_entries(read_head(path), token, commits, had_wal=had_wal)
+        self._refuse_lost_entries(read_head(path), token, commits, sessions_begun)
         left = read_map(path, token)
         if left is not None:
             with self._transaction() as connection:
@@ -335,10 +338,11 @@ class Journal:
             with suppress(OSError):  # it belongs to no session any more
                 path.unlink(missing_ok=True)
 
-    def _refuse_lost_entries(self, head: Head | None, token: str | None, commits: int, *, had_wal: bool) -> None:
-        """A journal without its `-wal` file, or with a part of it, looks whole, and its rows would be sent once more.
+    def _refuse_lost_entries(self, head: Head | None, token: str | None, commits: int, sessions_begun: int) -> None:
+        """A journal without its `-wal` file, or an older copy, looks whole, and its rows would be sent once more.
 
-        The map beside it counts the commits too, and knows the session even where the journal has lost it.
+        The map beside it counts the commits too, and knows the session even where the journal has lost it. Without
+        the map of a session that has no end, nobody can say whether something is missing.
         """
         lack = ""
         if head is not None and head.token == token:
@@ -346,8 +350,10 @@ class Journal:
                 lack = f"it has {commits:,} commits of {head.commits:,}"
         elif head is not None and head.commits and not self._knows(head):
             lack = f"it knows nothing of the last {head.commits:,} commits"
-        elif not had_wal and self._one(queries.HAS_LOST_MAP):
+        elif self._one(queries.HAS_LOST_MAP):
             lack = f"the run has no end in it, and there is no {NAME} that says how much is missing"
+        elif (begun := int(self._one(queries.COUNT_SESSIONS))) < sessions_begun:
+            lack = f"it knows of {begun:,} processes that worked on the run, and its log of {sessions_begun:,}"
         if lack:
             raise ConfigError(
                 f"The journal {self._path} lacks its last entries: {lack}.",

@@ -14,6 +14,7 @@ from batchupdate.journal.in_flight import is_in_use
 from batchupdate.model import SUCCEEDED, Outcome, files_of, labels_of
 from batchupdate.reporter import Retried, RunRows, Stopped, Summary, placed, write_reports
 from batchupdate.runs.folder import RunFolder
+from batchupdate.runs.log import sessions_begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,7 +29,7 @@ def rebuild_reports(folder: RunFolder) -> Summary:
         ConfigError: there is no readable journal.
         RunLocked: another process is working on this run.
     """
-    with folder.lock(), Journal.take_over(folder.journal) as journal:
+    with folder.lock(), Journal.take_over(folder.journal, sessions_begun(folder.log)) as journal:
         summary = summarise(folder, journal)
         report(journal, summary)
         return summary
@@ -63,8 +64,10 @@ def _settled(folder: RunFolder) -> Iterator[Journal]:
             is_free = not is_in_use(folder.path / IN_FLIGHT)
         except (RunLocked, ConfigError):
             is_free = False
-        opened = Journal.take_over if is_free else Journal.open
-        yield stack.enter_context(opened(folder.journal))
+        journal = (
+            Journal.take_over(folder.journal, sessions_begun(folder.log)) if is_free else Journal.open(folder.journal)
+        )
+        yield stack.enter_context(journal)
 
 
 def _opened(folder: RunFolder) -> AbstractContextManager[Journal]:

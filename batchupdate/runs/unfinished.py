@@ -13,6 +13,7 @@ from batchupdate.reader.files.remote import is_database
 from batchupdate.reader.sources import can_be_read_again
 from batchupdate.runs.folder import RunFolder, all_runs, create
 from batchupdate.runs.lock import one_at_a_time
+from batchupdate.runs.log import sessions_begun
 from batchupdate.util.text import listed, short_names
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def begin(
         notices = found.notices()
         if found.run is not None:
             stack.enter_context(found.run.lock())
-            journal = stack.enter_context(Journal.take_over(found.run.journal))
+            journal = stack.enter_context(Journal.take_over(found.run.journal, sessions_begun(found.run.log)))
             found.run.refuse_copy(journal.meta())
             journal.set_meta(found.run.facts())  # it may have been moved since
             return Begun(found.run, journal, notices, resumed=True)

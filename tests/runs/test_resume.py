@@ -141,6 +141,27 @@ async def test_going_on_with_a_finished_run_sends_nothing(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("how", ["resume", "retry", "run"])
+async def test_an_older_copy_of_a_journal_sends_nothing_a_second_time(tmp_path: Path, how: str) -> None:
+    (tmp_path / "once.yaml").write_text(ONCE, "utf-8")
+    source = write(tmp_path / "in.csv", 6)
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path, target=str(tmp_path / "once.yaml"))
+        with key_refused_after(sandbox, 2):
+            stopped = await apply(source, settings)
+        older = (stopped.folder / "journal.sqlite3").read_bytes()
+        assert outcomes(await go_on(stopped, tmp_path)) == ["updated"] * 6
+        (stopped.folder / "journal.sqlite3").write_bytes(older)
+        going_on: dict[str, Callable[[], Awaitable[Summary]]] = {
+            "resume": lambda: go_on(stopped, tmp_path),
+            "retry": lambda: again(stopped, tmp_path),
+            "run": lambda: apply(source, settings),
+        }
+        with pytest.raises(ConfigError, match=r"knows of 1 processes that worked on the run, and its log of 2"):
+            await going_on[how]()
+        assert [change.id for change in sandbox.applied] == IDS[:6]
+
+
+@pytest.mark.parametrize("how", ["resume", "retry", "run"])
 async def test_nothing_is_sent_on_the_word_of_a_damaged_journal(tmp_path: Path, how: str) -> None:
     source = write(tmp_path / "in.csv", 60)
     async with Sandbox() as sandbox:
