@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
 from batchupdate.sandbox.records import LangdockRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from batchupdate.reporter import Summary
@@ -66,6 +67,22 @@ async def again(summary: Summary, folder: Path, selection: Selection | None = No
     of, settings = RunFolder(summary.folder), with_kept(folder, **more)
     with retry_job(of, selection or Selection(), settings, environ=KEYS, clock=QuickClock()) as prepared:
         return await execute(prepared)
+
+
+@contextmanager
+def key_refused_after(sandbox: Sandbox, count: int) -> Iterator[None]:
+    """Lets the API refuse its key once it has applied so many changes."""
+    meet = sandbox.meet
+
+    def refusing(*args: Any, **more: Any) -> Any:
+        if len(sandbox.applied) == count:
+            sandbox.revoke()
+        return meet(*args, **more)
+
+    sandbox.meet = refusing  # type: ignore[method-assign]
+    yield
+    sandbox.meet = meet  # type: ignore[method-assign]
+    sandbox.restore()
 
 
 def lines(summary: Summary) -> list[dict[str, str]]:

@@ -5,14 +5,22 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
-from batchupdate.errors import BatchUpdateError, SafetyStop
+from batchupdate.errors import ConfigError, SafetyStop
+from batchupdate.journal import checksum
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
 CACHE_KIB = 2048
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_DAMAGE = frozenset(
+    {
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,  # our statements fit our tables, unless a name in the file is another one now
+    }
+)
+_NOT_UTF8 = "Could not decode to UTF-8"  # what the sqlite3 module, and not SQLite, says of a text
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -22,6 +30,7 @@ def connect(path: Path) -> sqlite3.Connection:
     )
     try:
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")  # reads the file's head, so it fails on what is none
+        checksum.add_to_sql(connection)
     except sqlite3.Error:
         connection.close()
         raise
@@ -32,10 +41,15 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 class explained:  # noqa: N801 - reads as a phrase: with explained(path)
-    """Turns SQLite's errors into a sentence with the journal's place."""
+    """Turns SQLite's errors, and values that none of our statements wrote, into a sentence with the journal's place.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    Raises:
+        SafetyStop: it can't be used.
+        ConfigError: it is damaged, and this process has sent nothing on its word.
+    """
+
+    def __init__(self, path: Path, *, begun: bool = False) -> None:
+        self._path, self._begun = path, begun
 
     def __enter__(self) -> None:
         return None
@@ -43,16 +57,23 @@ class explained:  # noqa: N801 - reads as a phrase: with explained(path)
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, sqlite3.Error) and not isinstance(error, BatchUpdateError):
-            mend = "Make room or mend the folder, then run it again."
-            hint = f"Nothing was sent that the journal does not know. {way_out(self._path, error) or mend}"
-            raise SafetyStop(f"The journal {self._path} can't be used: {error}.", hint) from error
+        if isinstance(error, ValueError):  # also a text that is not UTF-8, which SQLite quotes in a sentence of its own
+            error = damage("a value in it is garbled")
+        if not isinstance(error, sqlite3.Error):
+            return
+        hint = way_out(self._path, error)
+        if hint and not self._begun:
+            raise ConfigError(f"The journal {self._path} can't be read: {error}.", hint) from error
+        hint = hint or "Make room or mend the folder, then run it again."
+        said = f"Nothing was sent that the journal does not know. {hint}"
+        raise SafetyStop(f"The journal {self._path} can't be used: {error}.", said) from error
 
 
 def way_out(path: Path, error: sqlite3.Error) -> str:
     """What to do if it is the file itself that is broken; else nothing."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits say where it was seen
-    return f"The journal is damaged. {how_to_save(path)}" if code in _DAMAGE else ""
+    broken = code in _DAMAGE or str(error).startswith(_NOT_UTF8)
+    return f"The journal is damaged. {how_to_save(path)}" if broken else ""
 
 
 def damage(what: str) -> sqlite3.DatabaseError:

@@ -6,30 +6,56 @@ without taking Python's interpreter lock at every row. `key` is `RowRef.key`.
 
 from __future__ import annotations
 
+from batchupdate.journal.checksum import RESULT, ROW
+
 # What the run is.
 
 SET_META = """
-    INSERT OR REPLACE INTO meta SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)
+    INSERT OR REPLACE INTO meta SELECT name, value, of_fact(name, value)
+    FROM (SELECT json_extract(value, '$[0]') AS name, json_extract(value, '$[1]') AS value FROM json_each(?))
 """
-META = "SELECT name, value FROM meta"
+META = "SELECT name, value, checksum IS NULL OR checksum = of_fact(name, value) FROM meta"
 QUICK_CHECK = "PRAGMA quick_check(1)"
+
+# Checksums. What a statement has changed has none until `SIGN`, at the end of the ingest or when a session begins.
+
+SIGN = (
+    "UPDATE meta SET checksum = of_fact(name, value) WHERE checksum IS NULL",
+    f"UPDATE row SET checksum = of_row({ROW}) WHERE checksum IS NULL",  # noqa: S608 - our own words
+    f"UPDATE result SET checksum = of_result({RESULT}) WHERE checksum IS NULL",  # noqa: S608 - as above
+)
+ROWS = f"SELECT checksum, {ROW} FROM row ORDER BY key"  # noqa: S608 - as above
+RESULTS = f"SELECT checksum, finished_at, duration_ms, {RESULT} FROM result ORDER BY key"  # noqa: S608 - as above
+EMPTY_ROW = """
+    UPDATE row SET cells = '[]', record_id = NULL, path = NULL, fields = NULL, carrier = NULL, checksum = NULL
+    WHERE key = ?
+"""
+DROP_STRAY = "DELETE FROM result WHERE key = ? AND key NOT IN (SELECT key FROM row)"
+NOTE_DAMAGE = """
+    UPDATE result SET error = CASE WHEN error = '' THEN ?2 ELSE error || '; ' || ?2 END, checksum = NULL
+    WHERE key = ?1 AND final
+"""
+MAY_HAVE_LEFT = """
+    SELECT carrier IS NOT NULL OR key IN (SELECT key FROM started) OR key IN (SELECT key FROM earlier)
+    FROM row WHERE key = ?
+"""
 
 # Ingest.
 
-ADD_ROWS = "INSERT INTO row (key, cells, record_id, path, fields)"
-ADD_RESULTS = (
-    "INSERT OR REPLACE INTO result (key, outcome, http_status, attempts, error, request_id, location, finished_at, "
-    "duration_ms, final)"
-)
-WITHDRAW = "UPDATE row SET path = NULL WHERE key IN (SELECT value FROM json_each(?))"
+ADD_ROWS = "INSERT INTO row (key, cells, record_id, path, fields, checksum)"
+ADD_RESULTS = f"INSERT OR REPLACE INTO result ({RESULT}, finished_at, duration_ms, checksum)"
+WITHDRAW = "UPDATE row SET path = NULL, checksum = NULL WHERE key IN (SELECT value FROM json_each(?))"
 FIELDS = """
     SELECT CASE WHEN path IS NOT NULL THEN fields END FROM row WHERE key IN (SELECT value FROM json_each(?))
     ORDER BY key
 """
 CARRY = """
-    UPDATE row SET carrier = json_extract(?1, '$[0]') WHERE key IN (SELECT value FROM json_each(?1, '$[1]'))
+    UPDATE row SET carrier = json_extract(?1, '$[0]'), checksum = NULL
+    WHERE key IN (SELECT value FROM json_each(?1, '$[1]'))
 """
-SET_FIELDS = "UPDATE row SET fields = json_extract(?1, '$[1]') WHERE key = json_extract(?1, '$[0]')"
+SET_FIELDS = """
+    UPDATE row SET fields = json_extract(?1, '$[1]'), checksum = NULL WHERE key = json_extract(?1, '$[0]')
+"""
 
 # Rows for a retry, which is a run of its own.
 
@@ -49,14 +75,15 @@ SELECTED = """
     SELECT key FROM row WHERE coalesce(carrier, key) IN (SELECT leader FROM wanted) ORDER BY key
 """  # outcomes, spans of statuses, spans of keys: each a batch
 COPIES = """
-    SELECT row.key, cells, record_id, path, fields, carrier,
+    SELECT row.key, cells, record_id, path, fields, carrier, checksum,
            carrier IS NULL AND (SELECT outcome FROM outcome WHERE outcome.key = row.key) = 'unknown'
     FROM row WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key
 """
-ADD_COPIES = "INSERT INTO row (key, cells, record_id, path, fields, carrier)"
+ADD_COPIES = f"INSERT INTO row ({ROW}, checksum)"
 ADD_UNANSWERED = "INSERT INTO started (key, claimed, unanswered)"
 GIVE_AWAY = """
-    INSERT OR REPLACE INTO result
+    INSERT OR REPLACE INTO result (key, final, outcome, http_status, attempts, error, request_id, location,
+                                   finished_at, duration_ms)
     SELECT row.key, 1, outcome.outcome, outcome.http_status, outcome.attempts,
            outcome.error || CASE WHEN outcome.error = '' THEN '' ELSE '; ' END || ?2,
            outcome.request_id, outcome.location, outcome.finished_at, outcome.duration_ms
@@ -71,7 +98,8 @@ COUNT_GIVEN = """
     GROUP BY given.run, outcome ORDER BY given.run
 """
 
-# A killed session, whose in-flight map says which of the claimed rows were out.
+# A killed session, whose in-flight map says which of the claimed rows were out. A row that is neither claimed nor
+# unanswered does not stand in `started`, unless a bit of it has flipped: it counts as claimed.
 
 LAST_SESSION = "SELECT id, in_flight, commits FROM session ORDER BY id DESC LIMIT 1"
 ADD_LEFT_RESULTS = ADD_RESULTS.replace("REPLACE", "IGNORE")
@@ -85,7 +113,7 @@ SENT_IN_FLIGHT = """
     WHERE json_extract(value, '$[1]')
 """
 _NEVER_LEFT = """
-    claimed AND key NOT IN (SELECT key FROM result)
+    (claimed OR NOT unanswered) AND key NOT IN (SELECT key FROM result)
     AND key NOT IN (SELECT json_extract(value, '$[0]') FROM json_each(?))
 """
 FORGET_UNSENT = f"DELETE FROM started WHERE NOT unanswered AND {_NEVER_LEFT}"  # noqa: S608 - our own words
@@ -102,15 +130,15 @@ CHECKPOINT = "PRAGMA wal_checkpoint(TRUNCATE)"
 
 MARK_UNANSWERED = """
     UPDATE started SET unanswered = 1
-    WHERE (claimed AND key NOT IN (SELECT key FROM result))
+    WHERE ((claimed OR NOT unanswered) AND key NOT IN (SELECT key FROM result))
        OR key IN (SELECT key FROM result WHERE NOT final AND outcome = 'unknown')
 """  # what was unknown stays so until there is an answer
-KEEP_UNKNOWN = "UPDATE result SET final = 1 WHERE outcome = 'unknown'"
+KEEP_UNKNOWN = "UPDATE result SET final = 1, checksum = NULL WHERE outcome = 'unknown' AND NOT final"
 CLOSE_WHAT_WAS_OUT = """
-    INSERT INTO result
-    SELECT started.key, 1, 'unknown', NULL, coalesce(sent, 0) + 1, ?, '', '', NULL, NULL
+    INSERT INTO result (key, final, outcome, attempts, error, request_id, location)
+    SELECT started.key, 1, 'unknown', coalesce(sent, 0) + 1, ?, '', ''
     FROM started LEFT JOIN earlier ON earlier.key = started.key
-    WHERE claimed AND started.key NOT IN (SELECT key FROM result)
+    WHERE (claimed OR NOT unanswered) AND started.key NOT IN (SELECT key FROM result)
 """
 FORGET_ANSWERED = """
     DELETE FROM started WHERE NOT unanswered AND key IN (SELECT key FROM result WHERE NOT final)
@@ -123,14 +151,14 @@ BEGIN_SESSION = "INSERT INTO session (started_at, in_flight) VALUES (?, ?)"
 # The work.
 
 UPCOMING = """
-    SELECT row.key, record_id, path, fields, coalesce(sent, 0), coalesce(unanswered, 0)
+    SELECT row.key, record_id, path, fields, coalesce(sent, 0), coalesce(unanswered, 0), cells, row.checksum
     FROM row LEFT JOIN started ON started.key = row.key LEFT JOIN earlier ON earlier.key = row.key
     WHERE row.key > ? AND path IS NOT NULL AND carrier IS NULL
       AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key)
     ORDER BY row.key LIMIT ?
 """
 UNANSWERED = """
-    SELECT row.key, record_id, path, fields, coalesce(attempts, sent, 0)
+    SELECT row.key, record_id, path, fields, coalesce(attempts, sent, 0), 1, cells, row.checksum
     FROM started
     JOIN row ON row.key = started.key
     LEFT JOIN earlier ON earlier.key = started.key
@@ -162,6 +190,10 @@ COUNT_TO_SEND = """
     SELECT count(*) FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
 """
+COUNT_SENT = """
+    SELECT count(*) FROM row
+    WHERE coalesce(carrier, key) IN (SELECT key FROM started UNION ALL SELECT key FROM earlier WHERE sent)
+"""
 _LINE = "key, cells, record_id, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms"
 LINES = f"SELECT {_LINE} FROM outcome ORDER BY key"  # noqa: S608 - our own words
 LINES_WITH = f"SELECT {_LINE} FROM outcome WHERE outcome IN (SELECT value FROM json_each(?)) ORDER BY key"  # noqa: S608 - as above
@@ -185,14 +217,17 @@ SESSIONS = """
 # Rescue: what can be read of a damaged journal, key by key, into a new one.
 
 SALVAGE_META = {
-    "forwards": "SELECT name, value FROM meta ORDER BY name",
-    "backwards": "SELECT name, value FROM meta ORDER BY name DESC",
+    "forwards": f"{META} ORDER BY name",
+    "backwards": f"{META} ORDER BY name DESC",
 }
-ADD_META = "INSERT OR IGNORE INTO meta VALUES (?, ?)"
+ADD_META = "INSERT OR IGNORE INTO meta (name, value) VALUES (?, ?)"
 SALVAGE = {
     "row": """
-        SELECT key, CASE WHEN json_valid(cells) AND json_type(cells) = 'array'
-                    AND NOT EXISTS (SELECT 1 FROM json_each(cells) WHERE type <> 'text') THEN cells ELSE '[]' END,
+        SELECT key,
+               CASE WHEN json_valid(cells) AND json_type(cells) = 'array'
+                    AND NOT EXISTS (SELECT 1 FROM json_each(cells) WHERE type <> 'text')
+                    AND (checksum IS NULL OR checksum = of_row(key, cells, record_id, path, fields, carrier))
+                    THEN cells ELSE '[]' END,
                record_id, path, NULL, CASE WHEN carrier > 0 THEN carrier END
         FROM row WHERE key >= ? ORDER BY key
     """,
@@ -200,6 +235,8 @@ SALVAGE = {
     "result": """
         SELECT key, final, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms
         FROM result WHERE key >= ? AND final = 1
+        AND (checksum IS NULL OR checksum = of_result(
+            key, outcome, http_status, attempts, error, request_id, location, final))
         AND outcome IN (
             'updated', 'accepted', 'unchanged', 'invalid', 'conflict', 'failed', 'unknown', 'not_attempted'
         )
@@ -222,7 +259,11 @@ SALVAGE = {
 ADD_SALVAGED = {
     "row": "INSERT OR IGNORE INTO row (key, cells, record_id, path, fields, carrier) VALUES (?, ?, ?, ?, ?, ?)",
     "started": "INSERT OR IGNORE INTO started (key, claimed, unanswered) VALUES (?, ?, ?)",
-    "result": "INSERT OR IGNORE INTO result VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "result": """
+        INSERT OR IGNORE INTO result
+            (key, final, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    """,
     "earlier": "INSERT OR IGNORE INTO earlier VALUES (?, ?)",
     "session": """
         INSERT OR IGNORE INTO session
@@ -244,8 +285,8 @@ COUNT_BARE = "SELECT count(*) FROM row WHERE cells = '[]'"
 COUNT_UNKNOWN = "SELECT count(*) FROM outcome WHERE error = ?"
 WIDTH = "SELECT coalesce(max(json_array_length(cells)), 0) FROM row"
 CALL_THE_REST_UNKNOWN = """
-    INSERT OR IGNORE INTO result
-    SELECT row.key, 1, 'unknown', NULL, coalesce(sent, 0), ?, '', '', NULL, NULL
+    INSERT OR IGNORE INTO result (key, final, outcome, attempts, error, request_id, location)
+    SELECT row.key, 1, 'unknown', coalesce(sent, 0), ?, '', ''
     FROM (SELECT DISTINCT coalesce(carrier, key) AS key FROM row) AS row LEFT JOIN earlier ON earlier.key = row.key
 """
 COUNT_SESSIONS = "SELECT count(*), (SELECT exit_code FROM session ORDER BY id DESC LIMIT 1) FROM session"

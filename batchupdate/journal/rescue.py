@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 FAILED_AT_MOST = 20_000
 """Reads that fail one after the other before the rest of a range is given up."""
 
+FILES_AT_MOST = 100
+"""Files that are looked for where the journal does not say any more how many there are."""
+
 FIRST_ROW = 2
 SESSIONS_AT_MOST = 1000
 HIGHEST = (1 << 63) - 1
@@ -101,10 +104,8 @@ def _rescued(path: Path, scratch: Path, sessions_begun: int) -> Rescued:
         losses.append("Parts of the journal are damaged.")
         _pad(copy)
         copy = scratch / "salvaged.sqlite3"
-        with (
-            closing(connect(scratch / path.name)) as damaged,
-            closing(sqlite3.connect(copy, isolation_level=None)) as new,
-        ):
+        copy.touch()
+        with closing(connect(scratch / path.name)) as damaged, closing(connect(copy)) as new:
             damaged.execute("PRAGMA cell_size_check = ON")
             schema.bring_up_to_date(damaged, path)
             new.execute("PRAGMA synchronous = OFF")
@@ -117,8 +118,13 @@ def _rescued(path: Path, scratch: Path, sessions_begun: int) -> Rescued:
         losses += [behind, *_distrusted(copy)]
     journal = Journal.open(copy)
     try:
+        damage = journal.find_damage()
         if not losses:
-            journal.settle_in_flight()
+            journal.settle_in_flight(trusted=not damage.results)
+        journal.set_aside(damage, trusted=not losses)
+        if damage:
+            count = len(damage.rows | damage.results)
+            losses.append(f"The entries of {count:,} rows are damaged: they are listed by their numbers, and say so.")
         return _summed_up(journal, copy, losses)
     except BaseException:
         journal.close()
@@ -131,9 +137,7 @@ def _is_damaged(path: Path) -> bool:
         with Journal.open(path) as journal:
             journal.examine()
             journal.meta()
-            for line in journal.lines():
-                json.loads(line.cells)
-    except (BatchUpdateError, ValueError):
+    except BatchUpdateError:
         return True
     return False
 
@@ -217,10 +221,12 @@ class _Salvage:
 
     def work(self) -> None:
         self._read_meta()
-        meta = {name: json.loads(value) for name, value in self.new.execute(queries.META)}
+        meta = {name: json.loads(value) for name, value, _ in self.new.execute(queries.META)}
         rows = meta.get("rows")
-        files = [file.rows for file in files_of(meta.get("input"))] or [rows if isinstance(rows, int) else 0]
-        files += [0] * (RowRef.of(_highest(self.damaged, HIGHEST)).file + 1 - len(files))
+        files = [file.rows for file in files_of(meta.get("input"))]
+        if not files:
+            most = min(RowRef.of(_highest(self.damaged, HIGHEST)).file, FILES_AT_MOST)  # one key may be garbled
+            files = [rows if isinstance(rows, int) else 0, *([0] * most)]
         spans = [self._span(index, count) for index, count in enumerate(files)]
         self._read("session", (0, SESSIONS_AT_MOST))
         for table in ("started", "result", "earlier"):
@@ -239,8 +245,10 @@ class _Salvage:
     def _read_meta(self) -> None:
         for query in queries.SALVAGE_META.values():  # from both ends, up to what can't be read
             with suppress(sqlite3.DatabaseError):
-                for name, value in self.damaged.execute(query):
+                for name, value, is_sound in self.damaged.execute(query):
                     with suppress(ValueError, TypeError):
+                        if not is_sound:
+                            continue
                         self.new.execute(queries.ADD_META, (name, json.dumps(json.loads(value))))
 
     def _read(self, table: str, span: Span) -> list[Span]:

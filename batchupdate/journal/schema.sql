@@ -1,8 +1,11 @@
 -- The truth about one run. Every report can be rebuilt from this file.
+--
+-- A checksum is that of all other values of its row; NULL where an older version of this program wrote them.
 
 CREATE TABLE meta (
-    name  TEXT PRIMARY KEY,
-    value TEXT NOT NULL
+    name     TEXT PRIMARY KEY,
+    value    TEXT NOT NULL,
+    checksum INTEGER
 ) WITHOUT ROWID;
 
 -- Every input row. Written once, before the first request; never changed after that.
@@ -13,6 +16,7 @@ CREATE TABLE row (
     path      TEXT,                 -- path and query of the request; NULL where nothing is to be sent
     fields    TEXT,                 -- JSON object of the fields to set
     carrier   INTEGER,              -- key of the row whose request sets this row's fields too (on_duplicate: merge)
+    checksum  INTEGER,
     file      INTEGER GENERATED ALWAYS AS (key >> 32) VIRTUAL,       -- the index of the row's file, from 0
     number    INTEGER GENERATED ALWAYS AS (key & 4294967295) VIRTUAL -- as the spreadsheet program shows it
 );
@@ -35,7 +39,8 @@ CREATE TABLE result (
     request_id  TEXT NOT NULL,
     location    TEXT NOT NULL,
     finished_at REAL,               -- seconds since 1970, UTC
-    duration_ms REAL                -- of the last request
+    duration_ms REAL,               -- of the last request
+    checksum    INTEGER
 );
 
 -- Every process that worked on this run.

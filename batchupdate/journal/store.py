@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.errors import BatchUpdateError, ConfigError, RunLocked, SafetyStop
 from batchupdate.journal import queries, schema
+from batchupdate.journal.checksum import of_row
 from batchupdate.journal.connection import connect, damage, explained, how_to_save, way_out
+from batchupdate.journal.entries import Damage, find_damage, keep, set_aside, settle, sign
 from batchupdate.journal.in_flight import NAME, InFlightMap, is_in_use, read_head, read_map
-from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, Sessions, Traffic
+from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, RowRef, Sessions, Traffic
 from batchupdate.util import json as exact_json
 from batchupdate.util.sqlite import bulk_insert
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from batchupdate.journal.in_flight import Head, LeftInFlight
+    from batchupdate.journal.in_flight import Head
     from batchupdate.journal.records import Copy, Entry, Session
 
 COPIED_AT_ONCE = 3000
@@ -99,22 +101,27 @@ class Journal:
         return cls(path, connection)
 
     @classmethod
-    def take_over(cls, path: Path) -> Self:
+    def take_over(cls, path: Path, sessions_begun: int = 0) -> Self:
         """Opens the journal of a run that this process holds, to send its rows or to report for good.
 
-        Every page is looked at, for nothing is sent on the word of a damaged journal; that takes about a second for a
-        million rows. What a killed process left in its in-flight map is kept.
+        Every page and every checksum is looked at, for nothing is sent on the word of a damaged journal; that takes
+        some seconds for a million rows. What a killed process left in its in-flight map is kept.
+
+        Args:
+            path: the journal.
+            sessions_begun: how many processes are known to have worked on the run; if the journal knows fewer, then it
+                is an older one.
 
         Raises:
             ConfigError: it is none of ours, of a newer version of this program, damaged, or lacks its last entries.
             RunLocked: another process is working on it.
         """
-        ahead = path.with_name(f"{path.name}-wal")
-        had_wal = ahead.exists() and ahead.stat().st_size > 0
         journal = cls.open(path)
         try:
             journal.examine()
-            journal.settle_in_flight(had_wal=had_wal)
+            damage = journal.find_damage()
+            journal.settle_in_flight(sessions_begun, trusted=not damage.results)
+            journal.set_aside(damage)
         except BaseException:
             journal.close()
             raise
@@ -138,20 +145,29 @@ class Journal:
         self._connection.close()
         self.in_flight.close(remove=self._ended_well)
 
-    def _read(self, query: str, values: tuple[int, ...]) -> list[tuple[Any, ...]]:
-        """Reads through a connection of its own, so that another thread may write meanwhile."""
-        with explained(self._path):
+    def _requests(self, query: str, after: int, count: int) -> list[Request]:
+        """Reads rows through a connection of its own, so that another thread may write meanwhile."""
+        with self._explained():
             if self._reader is None:
                 self._reader = connect(self._path)
-            return self._reader.execute(query, values).fetchall()
+            requests = []
+            rows = self._reader.execute(query, (after, count))
+            for key, record_id, path, fields, sent, unanswered, cells, expected in rows:
+                if expected is not None and of_row(key, cells, record_id, path, fields) != expected:
+                    raise damage(f"row {RowRef.of(key).number} is not as it was written")
+                requests.append(Request(key, record_id, path, fields, 1, sent, bool(unanswered)))
+            return requests
+
+    def _explained(self) -> explained:
+        return explained(self._path, begun=bool(self._session))
 
     def _one(self, query: str) -> Any:  # noqa: ANN401 - whatever SQLite has
-        with explained(self._path):
+        with self._explained():
             return self._connection.execute(query).fetchone()[0]
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with explained(self._path):
+        with self._explained():
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -173,6 +189,21 @@ class Journal:
             hint = f"Nothing was sent now. {how_to_save(self._path)}"
             raise ConfigError(f"The journal {self._path} is damaged: {' '.join(found.split())}.", hint)
 
+    def find_damage(self) -> Damage:
+        """The rows and results that are not as they were written."""
+        with self._explained():
+            return find_damage(self._connection)
+
+    def set_aside(self, found: Damage, *, trusted: bool = True) -> None:
+        """Takes damaged rows out of what is sent, for good.
+
+        `trusted` is whether the journal is known to have its last entries.
+        """
+        if found:
+            with self._transaction() as connection:
+                set_aside(connection, found, trusted=trusted)
+            self._checkpoint()
+
     # What the run is.
 
     def set_meta(self, values: Mapping[str, Any]) -> None:
@@ -183,33 +214,33 @@ class Journal:
 
     def meta(self) -> dict[str, Any]:
         """All the facts about the run."""
-        with explained(self._path):
-            try:
-                return {name: json.loads(value) for name, value in self._connection.execute(queries.META)}
-            except ValueError as error:
-                raise damage("a fact about the run is garbled") from error
+        with self._explained():
+            facts = self._connection.execute(queries.META).fetchall()
+            if not all(is_sound for *_, is_sound in facts):
+                raise damage("a fact about the run is garbled")
+            return {name: json.loads(value) for name, value, _ in facts}
 
     # Ingest.
 
     def add_rows(self, entries: Iterable[Entry], results: Sequence[Result]) -> None:
         """Writes a batch of input rows, and the results of those that will never be sent."""
-        rows = [
-            (key, exact_json.dumps(cells), record_id, path, None if fields is None else exact_json.dumps(fields))
-            for key, cells, record_id, path, fields in entries
-        ]
+        rows = []
+        for key, cells, record_id, path, fields in entries:
+            row = (key, exact_json.dumps(cells), record_id, path, None if fields is None else exact_json.dumps(fields))
+            rows.append((*row, of_row(*row)))
         with self._transaction() as connection:
             bulk_insert(connection, queries.ADD_ROWS, rows)
-            _keep(connection, ((result, True) for result in results))
+            keep(connection, ((result, True) for result in results))
 
     def withdraw(self, results: Sequence[Result]) -> None:
         """Takes rows out of what is to be sent, and keeps why."""
         with self._transaction() as connection:
             connection.execute(queries.WITHDRAW, (json.dumps([result.row for result in results]),))
-            _keep(connection, ((result, True) for result in results))
+            keep(connection, ((result, True) for result in results))
 
     def fields_of(self, keys: Sequence[int]) -> list[dict[str, Any] | None]:
         """The fields of some rows, None for a row that is not to be sent; in the order of their keys."""
-        with explained(self._path):
+        with self._explained():
             found = self._connection.execute(queries.FIELDS, (json.dumps(sorted(keys)),)).fetchall()
         return [exact_json.loads(fields) if fields else None for (fields,) in found]
 
@@ -221,8 +252,10 @@ class Journal:
 
     def seal(self, values: Mapping[str, Any]) -> None:
         """Ends the ingest: from here on the rows stand, and every commit is on the disk before it returns."""
-        with explained(self._path):
+        with self._explained():
             self._connection.execute("PRAGMA synchronous = FULL")
+        with self._transaction() as connection:
+            sign(connection)
         self.set_meta({**values, "sealed": True})
         self._checkpoint()
 
@@ -236,12 +269,12 @@ class Journal:
         No statuses or rows mean all. Rows that one request carries belong together: all come along if one does.
         """
         wanted = (json.dumps(outcomes), json.dumps(statuses), json.dumps(rows))
-        with explained(self._path):
+        with self._explained():
             return [key for (key,) in self._connection.execute(queries.SELECTED, wanted)]
 
     def copies(self, keys: Sequence[int]) -> Iterator[list[Copy]]:
         """Some rows as they stand, in batches, for another journal; each with whether it may have been applied."""
-        with explained(self._path):
+        with self._explained():
             for start in range(0, len(keys), COPIED_AT_ONCE):
                 chosen = json.dumps(keys[start : start + COPIED_AT_ONCE])
                 yield self._connection.execute(queries.COPIES, (chosen,)).fetchall()
@@ -257,29 +290,31 @@ class Journal:
         chosen = json.dumps(keys)
         with self._transaction() as connection:
             connection.execute(queries.GIVE_AWAY, (chosen, f"sent again by the run {run_id}"))
+            sign(connection)
             connection.execute(queries.ADD_GIVEN, (run_id, chosen))
         self._checkpoint()  # without its `-wal` file, this one would send them once more
 
     def given_to(self) -> list[str]:
         """The runs that have sent rows of this one again, the latest first."""
-        with explained(self._path):
+        with self._explained():
             return [run for (run,) in self._connection.execute(queries.GIVEN_TO)]
 
     def given_counts(self) -> dict[str, dict[Outcome, int]]:
         """By the run that has sent them again, how many rows of each outcome went there; the first run first."""
         given: dict[str, dict[Outcome, int]] = {}
-        with explained(self._path):
+        with self._explained():
             for run, outcome, count in self._connection.execute(queries.COUNT_GIVEN):
                 given.setdefault(run, {})[Outcome(outcome)] = count
         return given
 
     # The work.
 
-    def settle_in_flight(self, *, had_wal: bool = True) -> None:
+    def settle_in_flight(self, sessions_begun: int = 0, *, trusted: bool = True) -> None:
         """Keeps what a killed process left in its in-flight map; whatever else it had claimed never left.
 
         Args:
-            had_wal: whether there was a `-wal` file with the last entries before this process opened the journal.
+            sessions_begun: how many processes are known to have worked on the run.
+            trusted: whether all results are as they were written: one that isn't may be that of any claimed row.
 
         Raises:
             ConfigError: the journal has lost its last entries.
@@ -291,22 +326,23 @@ class Journal:
                 f"Another process is working on the run {self._path.parent.name}, although its lock file is gone.",
                 "Wait for it, or stop it.",
             )
-        with explained(self._path):
+        with self._explained():
             last = self._connection.execute(queries.LAST_SESSION).fetchone()
         number, token, commits = last or (0, None, 0)
-        self._refuse_lost_entries(read_head(path), token, commits, had_wal=had_wal)
+        self._refuse_lost_entries(read_head(path), token, commits, sessions_begun)
         left = read_map(path, token)
         if left is not None:
             with self._transaction() as connection:
-                _settle(connection, left)
+                settle(connection, left, trusted=trusted)
                 connection.execute(queries.FORGET_MAP, (number,))
             with suppress(OSError):  # it belongs to no session any more
                 path.unlink(missing_ok=True)
 
-    def _refuse_lost_entries(self, head: Head | None, token: str | None, commits: int, *, had_wal: bool) -> None:
-        """A journal without its `-wal` file, or with a part of it, looks whole, and its rows would be sent once more.
+    def _refuse_lost_entries(self, head: Head | None, token: str | None, commits: int, sessions_begun: int) -> None:
+        """A journal without its `-wal` file, or an older copy, looks whole, and its rows would be sent once more.
 
-        The map beside it counts the commits too, and knows the session even where the journal has lost it.
+        The map beside it counts the commits too, and knows the session even where the journal has lost it. Without
+        the map of a session that has no end, nobody can say whether something is missing.
         """
         lack = ""
         if head is not None and head.token == token:
@@ -314,8 +350,10 @@ class Journal:
                 lack = f"it has {commits:,} commits of {head.commits:,}"
         elif head is not None and head.commits and not self._knows(head):
             lack = f"it knows nothing of the last {head.commits:,} commits"
-        elif not had_wal and self._one(queries.HAS_LOST_MAP):
+        elif self._one(queries.HAS_LOST_MAP):
             lack = f"the run has no end in it, and there is no {NAME} that says how much is missing"
+        elif (begun := int(self._one(queries.COUNT_SESSIONS))) < sessions_begun:
+            lack = f"it knows of {begun:,} processes that worked on the run, and its log of {sessions_begun:,}"
         if lack:
             raise ConfigError(
                 f"The journal {self._path} lacks its last entries: {lack}.",
@@ -323,12 +361,12 @@ class Journal:
             )
 
     def _knows(self, head: Head) -> bool:
-        with explained(self._path):
+        with self._explained():
             return bool(self._connection.execute(queries.IS_KNOWN_MAP, (head.token,)).fetchone()[0])
 
     def _checkpoint(self) -> None:
         """Lets the journal's own file know what stands in its `-wal` file."""
-        with explained(self._path):
+        with self._explained():
             self._connection.execute(queries.CHECKPOINT)
 
     def begin_session(self, now: float, *, repeatable: bool) -> int:
@@ -349,6 +387,7 @@ class Journal:
             connection.execute(queries.SUM_UP_ATTEMPTS)
             connection.execute(queries.DROP_UNFINISHED)
             connection.execute(queries.UNCLAIM_ALL)
+            sign(connection)
             cursor = connection.execute(queries.BEGIN_SESSION, (now, token if made else None))
         self._session, self._commits = int(cursor.lastrowid or 0), 0
         self._checkpoint()  # so that not even a copy of this file alone looks as if nothing had been sent
@@ -366,22 +405,14 @@ class Journal:
 
         May be called while another thread commits.
         """
-        rows = self._read(queries.UPCOMING, (after, count))
-        return [
-            Request(key, record_id, path, fields, sent=sent, unanswered=bool(unanswered))
-            for key, record_id, path, fields, sent, unanswered in rows
-        ]
+        return self._requests(queries.UPCOMING, after, count)
 
     def unanswered(self, after: int, count: int) -> list[Request]:
         """The next rows after the one with the key `after` that may have been applied although no answer came.
 
         May be called while another thread commits.
         """
-        rows = self._read(queries.UNANSWERED, (after, count))
-        return [
-            Request(key, record_id, path, fields, sent=sent, unanswered=True)
-            for key, record_id, path, fields, sent in rows
-        ]
+        return self._requests(queries.UNANSWERED, after, count)
 
     def commit(
         self, claimed: Sequence[int], results: Sequence[tuple[Result, bool]], session: Session | None = None
@@ -401,7 +432,7 @@ class Journal:
         with self._transaction() as connection:
             if claimed:
                 connection.execute(queries.CLAIM, (json.dumps(claimed),))
-            _keep(connection, results)
+            keep(connection, results)
             if session is not None:
                 connection.execute(queries.UPDATE_SESSION, session)
             if self._session:
@@ -437,7 +468,7 @@ class Journal:
     def counts(self) -> dict[Outcome, int]:
         """How many rows ended in each outcome; every outcome is there."""
         counts = dict.fromkeys(Outcome, 0)
-        with explained(self._path):
+        with self._explained():
             for outcome, count in self._connection.execute(queries.COUNT_OUTCOMES):
                 counts[Outcome(outcome)] = count
         return counts
@@ -446,45 +477,28 @@ class Journal:
         """How many rows are still to be sent."""
         return int(self._one(queries.COUNT_TO_SEND))
 
+    def sent_rows(self) -> int:
+        """How many rows had a request that left, or may have."""
+        return int(self._one(queries.COUNT_SENT))
+
     def lines(self, *outcomes: Outcome) -> Iterator[Line]:
         """The rows in input order, all of them or those with some outcomes; streamed."""
         query, values = (queries.LINES_WITH, (json.dumps(outcomes),)) if outcomes else (queries.LINES, ())
-        with explained(self._path):
+        with self._explained():
             yield from map(Line._make, self._connection.execute(query, values))
 
     def examples(self, count: int) -> list[tuple[int, str, str]]:
         """The first rows that are to be sent: key, id, and fields as JSON."""
-        with explained(self._path):
+        with self._explained():
             return self._connection.execute(queries.EXAMPLES, (count,)).fetchall()
 
     def error_groups(self, most: int = 20) -> list[ErrorGroup]:
         """The sentences of rows that need attention, the most frequent first."""
-        with explained(self._path):
+        with self._explained():
             return [ErrorGroup(*group) for group in self._connection.execute(queries.ERROR_GROUPS, (most,))]
 
     def sessions(self) -> Sessions:
         """What all the work on this run came to."""
-        with explained(self._path):
+        with self._explained():
             *traffic, started, finished, duration, exit_code = self._connection.execute(queries.SESSIONS).fetchone()
         return Sessions(Traffic(*traffic), started, finished, duration, exit_code)
-
-
-def _keep(
-    connection: sqlite3.Connection, results: Iterable[tuple[Result, bool]], into: str = queries.ADD_RESULTS
-) -> None:
-    """Keeps results, each with whether it is final, within the caller's transaction."""
-    # An outcome that is no plain text would be looked at twice by the sqlite3 module.
-    bulk_insert(connection, into, [(one[0], str(one[1]), *one[2:], final) for one, final in results])
-
-
-def _settle(connection: sqlite3.Connection, left: LeftInFlight) -> None:
-    """Keeps results that the journal lacks, and the marks of the rows that were out alone."""
-    _keep(connection, left.results, queries.ADD_LEFT_RESULTS)
-    out = json.dumps(left.unanswered)
-    for statement in (
-        queries.CLAIM_IN_FLIGHT,
-        queries.SENT_IN_FLIGHT,
-        queries.FORGET_UNSENT,
-        queries.UNCLAIM_UNSENT,
-    ):
-        connection.execute(statement, (out,))

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError
+from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError, RunLocked
 from batchupdate.journal import Journal
+from batchupdate.journal.in_flight import NAME as IN_FLIGHT
+from batchupdate.journal.in_flight import is_in_use
 from batchupdate.model import SUCCEEDED, Outcome, files_of, labels_of
 from batchupdate.reporter import Retried, RunRows, Stopped, Summary, placed, write_reports
 from batchupdate.runs.folder import RunFolder
+from batchupdate.runs.log import sessions_begun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from batchupdate.model import Line
 
@@ -26,7 +29,7 @@ def rebuild_reports(folder: RunFolder) -> Summary:
         ConfigError: there is no readable journal.
         RunLocked: another process is working on this run.
     """
-    with folder.lock(), Journal.take_over(folder.journal) as journal:
+    with folder.lock(), Journal.take_over(folder.journal, sessions_begun(folder.log)) as journal:
         summary = summarise(folder, journal)
         report(journal, summary)
         return summary
@@ -45,8 +48,31 @@ def summary_of(folder: RunFolder) -> Summary:
     Raises:
         ConfigError: there is no readable journal.
     """
-    with Journal.open(folder.journal) as journal:
+    with _settled(folder) as journal:
         return summarise(folder, journal)
+
+
+@contextmanager
+def _settled(folder: RunFolder) -> Iterator[Journal]:
+    """Opens a run's journal as `resume` and `report` will find it, with what a killed process left in its map.
+
+    One that a process is working on, or that can't be written to, is only read.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder.lock())
+            is_free = not is_in_use(folder.path / IN_FLIGHT)
+        except (RunLocked, ConfigError):
+            is_free = False
+        journal = (
+            Journal.take_over(folder.journal, sessions_begun(folder.log)) if is_free else Journal.open(folder.journal)
+        )
+        yield stack.enter_context(journal)
+
+
+def _opened(folder: RunFolder) -> AbstractContextManager[Journal]:
+    """The same for one of many runs: without a look at every page of one that was not killed."""
+    return _settled(folder) if (folder.path / IN_FLIGHT).exists() else Journal.open(folder.journal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +96,7 @@ class Overview:
 def overview(folder: RunFolder) -> Overview:
     """What a run's line in a list says; a run that can't be read has one too."""
     try:
-        with Journal.open(folder.journal) as journal:
+        with _opened(folder) as journal:
             summary, left = summarise(folder, journal), journal.to_send()
     except BatchUpdateError:
         return Overview("", 0, 0, 0, "unreadable")
@@ -107,7 +133,7 @@ def retries_of(folder: RunFolder, journal: Journal, earlier: frozenset[str] = fr
 def _ended(folder: RunFolder, earlier: frozenset[str]) -> dict[Outcome, int] | None:
     """How a run's rows ended, each in the last run that has sent it; None if that can't be read."""
     try:
-        with Journal.open(folder.journal) as journal:
+        with _opened(folder) as journal:
             counts = journal.counts()
             for later in retries_of(folder, journal, earlier):
                 for outcome, count in later.given.items() if later.ended is not None else ():
@@ -146,7 +172,7 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         retries_of(folder, journal),
         files=files,
         labels=labels,
-        kept=RunRows(meta["columns"], meta["width"], partial(_lines, folder.journal)),
+        kept=RunRows(meta["columns"], meta["width"], partial(_lines, folder)),
     )
 
 
@@ -164,9 +190,9 @@ def refused_with_403(summary: Summary, key_from: str) -> list[str]:
     return [f"The API refused every request with 403. If that is because of the key: it comes from {key_from}."]
 
 
-def _lines(path: Path) -> Iterator[Line]:
+def _lines(folder: RunFolder) -> Iterator[Line]:
     """A run's rows, from its journal as it is by then."""
-    with Journal.open(path) as journal:
+    with _settled(folder) as journal:
         yield from journal.lines()
 
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _NOT_A_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
+_A_START = b'"event": "start"'
+
+
 @contextmanager
 def run_log(
     path: Path, clock: Clock, secrets: Secrets, labels: RowLabels = ONE_FILE, *, verbose: bool = False
@@ -88,3 +91,12 @@ class _Lines:
 
     def flush(self) -> None:
         pass
+
+
+def sessions_begun(log: Path) -> int:
+    """How many processes went to work, as a run's log has it: it knows of those whose entries the journal has lost."""
+    try:
+        with log.open("rb") as lines:
+            return sum(_A_START in line for line in lines)
+    except OSError:
+        return 0

@@ -11,6 +11,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import files_of
 from batchupdate.runs.lock import one_run_of
+from batchupdate.runs.log import sessions_begun
 from batchupdate.targets import Target
 from batchupdate.util.text import listed
 from batchupdate.validator.checkup import Checkup
@@ -56,7 +57,7 @@ def open_earlier(
         RunLocked: another process holds it.
     """
     stack.enter_context(folder.lock())
-    journal = stack.enter_context(Journal.take_over(folder.journal))
+    journal = stack.enter_context(Journal.take_over(folder.journal, sessions_begun(folder.log)))
     meta = journal.meta()
     if not meta.get("sealed"):
         raise ConfigError(

@@ -9,16 +9,15 @@ from batchupdate.journal.rescue import rescue
 from batchupdate.model import files_of
 from batchupdate.reporter import Summary, placed, write_summary
 from batchupdate.reporter.results_csv import write_results
+from batchupdate.runs.log import sessions_begun
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from batchupdate.journal.rescue import Rescued
     from batchupdate.runs.folder import RunFolder
 
 RESULTS, FAILED, SUMMARY = "recovered-results.csv", "recovered-failed.csv", "recovered-summary.json"
-_A_START = b'"event": "start"'
 
 
 def recover_reports(folder: RunFolder) -> Summary:
@@ -33,22 +32,13 @@ def recover_reports(folder: RunFolder) -> Summary:
         RunLocked: another process is working on this run.
         SafetyStop: a report can't be written.
     """
-    with folder.lock(), rescue(folder.journal, _sessions_begun(folder.log)) as found:
+    with folder.lock(), rescue(folder.journal, sessions_begun(folder.log)) as found:
         summary = _summary(folder, found)
         columns, width = _headings(found)
         results, failed = folder.path / RESULTS, folder.path / FAILED
         write_results(results, failed, columns, width, found.journal.lines(), summary.notices, found.labels)
         write_summary(folder.path / SUMMARY, summary)
         return summary
-
-
-def _sessions_begun(log: Path) -> int:
-    """How many processes went to work, as the run's log has it: it knows of those whose entries are lost."""
-    try:
-        with log.open("rb") as lines:
-            return sum(_A_START in line for line in lines)
-    except OSError:
-        return 0
 
 
 def _summary(folder: RunFolder, found: Rescued) -> Summary:

@@ -13,7 +13,8 @@ from batchupdate.reader.files.remote import is_database
 from batchupdate.reader.sources import can_be_read_again
 from batchupdate.runs.folder import RunFolder, all_runs, create
 from batchupdate.runs.lock import one_at_a_time
-from batchupdate.util.text import listed
+from batchupdate.runs.log import sessions_begun
+from batchupdate.util.text import listed, short_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,10 @@ A supervisor or a person gives the command again within minutes, when it was kil
 to send an unchanged file again has rarely a shorter period.
 """
 
-_ASK_NEW = "Look into it, then start a new run with --new: this target does not declare that sending twice is safe."
+_ASK_NEW = (
+    "See what became of its rows with: batchupdate report --recover {}; then start a new run with --new: this target "
+    "does not declare that sending twice is safe."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +63,14 @@ def begin(
     """
     with one_at_a_time(settings.runs_dir):
         found = _Found() if new else _unfinished(settings.runs_dir, facts, now)
-        if found.unreadable and not target.repeatable:
-            raise ConfigError(f"The run {found.unreadable[0]} can't be read, and may have sent {found.this}.", _ASK_NEW)
-        if found.otherwise and found.run is None and not target.repeatable:
-            name = found.otherwise[0].name
-            hint = f"Resume it with: batchupdate resume {name}; or send all rows, the done ones too, with --new."
-            raise ConfigError(found.otherwise_message(), hint)
-        if found.just_ended and not target.repeatable and not asks:
+        # The keys of a new run are new ones, by which the API recognises nothing that an earlier run has sent.
+        repeatable = target.repeatable and target.idempotency_header is None
+        if found.unreadable and not repeatable:
+            name = found.unreadable[0]
+            raise ConfigError(f"The run {name} can't be read, and may have sent {found.this}.", _ASK_NEW.format(name))
+        if found.run is None and found.others and found.others[0].sent and not repeatable and not asks:
+            raise ConfigError(found.others_message(), _ways_out(found.others[0]))
+        if found.just_ended and not repeatable and not asks:
             name, _ = found.just_ended
             hint = (
                 f"See what became of its rows with: batchupdate show {name}; send those that failed again with: "
@@ -75,7 +80,7 @@ def begin(
         notices = found.notices()
         if found.run is not None:
             stack.enter_context(found.run.lock())
-            journal = stack.enter_context(Journal.take_over(found.run.journal))
+            journal = stack.enter_context(Journal.take_over(found.run.journal, sessions_begun(found.run.log)))
             found.run.refuse_copy(journal.meta())
             journal.set_meta(found.run.facts())  # it may have been moved since
             return Begun(found.run, journal, notices, resumed=True)
@@ -88,27 +93,31 @@ def begin(
 
 
 class _Left(NamedTuple):
-    """An unfinished run: its id, how many rows it has left, and in what it differs from what is asked for now."""
+    """An unfinished run that has to do with this input and is not the same.
+
+    `left` and `sent` count its rows: those that it has left, and those of which a request left or may have. `differs`
+    says in what it differs from what is asked for now, as the second half of a sentence.
+    """
 
     name: str
     left: int
-    other: str = ""
+    sent: int
+    differs: str
 
 
 @dataclass(slots=True)
 class _Found:
     """What a look at the earlier runs of a file, or of several, found.
 
-    `run` is the same one, unfinished; `unreadable` are those that can't be read; `of_older_file` are unfinished runs of
-    this path, of what stood there before, and `otherwise` those of this very file for a target of this name, but with
-    other settings; `just_ended` is the same one, finished, with the minutes since.
+    `run` is the same one, unfinished; `unreadable` are those that can't be read; `others` are unfinished runs for a
+    target of this name that have a file in common, but with other settings, or with what stood in the file before,
+    those first of which rows were sent; `just_ended` is the same one, finished, with the minutes since.
     """
 
     several: bool = False
     run: RunFolder | None = None
     unreadable: list[str] = field(default_factory=list)
-    of_older_file: list[_Left] = field(default_factory=list)
-    otherwise: list[_Left] = field(default_factory=list)
+    others: list[_Left] = field(default_factory=list)
     just_ended: tuple[str, int] | None = None
 
     @property
@@ -116,10 +125,15 @@ class _Found:
         """What to call the input."""
         return "these files" if self.several else "this file"
 
-    def otherwise_message(self) -> str:
-        """What to say of the newest unfinished run with other settings."""
-        newest = self.otherwise[0]
-        return f"The run {newest.name} of {self.this} has {newest.left:,} rows left, but {newest.other}."
+    def others_message(self) -> str:
+        """What to say of the newest unfinished run that is not the same."""
+        newest = self.others[0]
+        left = f"has {newest.left:,} rows left" if newest.left else "was killed at its end"
+        message = f"The run {newest.name} of {self.this} {left}, but {newest.differs}."
+        if not newest.sent:
+            return message
+        was = "was" if newest.sent == 1 else "were"
+        return f"{message} {newest.sent:,} of its rows {was} sent before, or may have been."
 
     def just_ended_message(self) -> str:
         """What to say of a run that has just sent the same."""
@@ -135,19 +149,21 @@ class _Found:
             said.append(f"The run {self.unreadable[0]}{more} can't be read; if it sent {self.this}, rows go out again.")
         if self.just_ended:
             said.append(f"{self.just_ended_message()} This is a new run, and sends all rows again.")
-        if self.run is None and self.of_older_file:
-            newest, have = self.of_older_file[0], "These files have" if self.several else "This file has"
+        if self.run is None and self.others:
+            newest = self.others[0]
             said.append(
-                f"{have} changed since the run {newest.name}{_and_more(len(self.of_older_file))}, which has "
-                f"{newest.left:,} rows left. This is a new run; to resume the old one: batchupdate resume {newest.name}"
-            )
-        if self.run is None and self.otherwise:
-            newest = self.otherwise[0]
-            said.append(
-                f"{self.otherwise_message()} This is a new run, and sends all rows; to resume the old one: "
-                f"batchupdate resume {newest.name}{_and_more(len(self.otherwise))}"
+                f"{self.others_message()} This is a new run, and sends all rows; to resume the old one: "
+                f"batchupdate resume {newest.name}{_and_more(len(self.others))}"
             )
         return said
+
+
+def _ways_out(left: _Left) -> str:
+    rows = "that one" if left.sent == 1 else f"those {left.sent:,}"
+    return (
+        f"Resume it, with its rows as they were, with: batchupdate resume {left.name}; or send all rows, {rows} once "
+        "more, with --new: this target does not declare that sending twice is safe."
+    )
 
 
 def _and_more(count: int) -> str:
@@ -162,20 +178,26 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any], now: datetime) -> _Fou
     """
     found = _Found("files" in facts["input"])
     worked_last: float | None = None
+    sent_since = False
     for folder in all_runs(runs_dir):
         try:
             with Journal.open(folder.journal) as journal:
                 meta = journal.meta()
                 is_same = meta.get("same") == facts["same"] and meta["input"]["sha256"] == facts["input"]["sha256"]
-                if worked_last is not None and not is_same:
-                    continue  # what is older than the same run says nothing about it
+                differs = "" if is_same or sent_since or not meta.get("sealed") else _what_differs(meta, facts)
+                if not is_same and (worked_last is not None or not differs):
+                    continue  # what is older than the same run, or than one that sent this file since, is history
                 left, sessions = journal.to_send(), journal.sessions()
+                sent = journal.sent_rows() if differs else 0
         except BatchUpdateError:
             if worked_last is None:
                 found.unreadable.append(folder.run_id)
             continue
         if not is_same:
-            _note_others(found, folder, meta, left, facts)
+            if left or sessions.exit_code is None:
+                found.others.append(_Left(folder.run_id, left, sent, differs))
+            else:
+                sent_since = bool(sent) and meta.get("same") == facts["same"]
         elif meta.get("sealed"):
             # A name can lie in the future, and its run be older than others.
             worked = sessions.finished_at or sessions.started_at or folder.journal.stat().st_mtime
@@ -191,20 +213,8 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any], now: datetime) -> _Fou
         else:
             with folder.lock():
                 pass  # nobody holds it: it ended while it was reading, and sent nothing
+    found.others.sort(key=lambda other: not other.sent)  # the newest first, as before
     return found
-
-
-def _note_others(
-    found: _Found, folder: RunFolder, meta: Mapping[str, Any], left: int, facts: Mapping[str, Any]
-) -> None:
-    """Notes an unfinished run that is not the same and yet has to do with this input."""
-    if not left or not meta.get("sealed"):
-        return
-    if meta.get("same") != facts["same"]:
-        if _is_same_work(meta, facts):
-            found.otherwise.append(_Left(folder.run_id, left, _what_differs(meta.get("same", {}), facts["same"])))
-    elif meta["input"]["path"] == facts["input"]["path"] and can_be_read_again(facts["input"]["path"]):
-        found.of_older_file.append(_Left(folder.run_id, left))
 
 
 _NAMES = {
@@ -216,17 +226,30 @@ _NAMES = {
 }
 
 
-def _what_differs(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """In what two runs of one file differ, as the second half of a sentence."""
-    names = [name for key, name in _NAMES.items() if before.get(key) != now.get(key)] or ["its settings"]
-    return f"{listed(names)} {'was' if len(names) == 1 else 'were'} different"
+def _what_differs(meta: Mapping[str, Any], facts: Mapping[str, Any]) -> str:
+    """In what an earlier run differs from what is asked for now; empty if they have nothing to do with each other."""
+    before, now = _digests(meta["input"]), _digests(facts["input"])
+    known = before.keys() & now.keys() | {path for path in now if now[path] in before.values()}
+    if not known or meta["target"]["name"] != facts["target"]["name"]:
+        return ""
+    said = []
+    if changed := [path for path in now if now[path] != before.get(path, now[path])]:
+        have = "has" if len(changed) == 1 else "have"
+        said.append(f"{listed(list(short_names(changed)))} {have} changed since")
+    if len(before) != len(now) or len(known) < len(now):
+        said.append("not all its files were the same")
+    elif not changed and meta["input"]["sha256"] != facts["input"]["sha256"]:
+        said.append("the order of its files was different")
+    same, wanted = meta.get("same", {}), facts["same"]
+    if names := [name for key, name in _NAMES.items() if same.get(key) != wanted.get(key)]:
+        said.append(f"{listed(names)} {'was' if len(names) == 1 else 'were'} different")
+    return " and ".join(said) or "its settings were different"
 
 
-def _is_same_work(meta: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
-    """Whether a run had this file's content, and a target of this name."""
-    told, wanted = meta.get("input", {}), facts["input"]
-    same_target = meta.get("target", {}).get("name") == facts["target"]["name"]
-    return bool(same_target and told.get("sha256") == wanted["sha256"])
+def _digests(told: Mapping[str, Any]) -> dict[str, str]:
+    """The digest of every file of an input, by its path; one that can't be read again has no path that tells it."""
+    files = {file["path"]: file["sha256"] for file in told.get("files") or [told]}
+    return {path if can_be_read_again(path) else f"{path} {digest}": digest for path, digest in files.items()}
 
 
 def remove_if_unused(folder: RunFolder) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import pytest
 from fakes import QuickClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from whole_runs import key_refused_after
 
 import batchupdate
 from batchupdate.api.client import Client
@@ -31,7 +31,7 @@ from batchupdate.targets.request_headers import idempotency_key
 from batchupdate.util.clock import SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchupdate.model import Problem
     from batchupdate.reporter import Summary
@@ -105,22 +105,6 @@ def spots(summary: Summary, name: str = "results.csv") -> list[tuple[str, str, s
 def written(summary: Summary) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((summary.folder / "summary.json").read_text("utf-8"))
     return found
-
-
-@contextmanager
-def key_refused_after(sandbox: Sandbox, count: int) -> Iterator[None]:
-    """Lets the API refuse its key once it has applied so many changes."""
-    meet = sandbox.meet
-
-    def refusing(*args: Any, **more: Any) -> Any:
-        if len(sandbox.applied) == count:
-            sandbox.revoke()
-        return meet(*args, **more)
-
-    sandbox.meet = refusing  # type: ignore[method-assign]
-    yield
-    sandbox.meet = meet  # type: ignore[method-assign]
-    sandbox.restore()
 
 
 # ---- what a run leaves ----
@@ -334,7 +318,10 @@ async def test_files_that_have_changed_are_told(tmp_path: Path) -> None:
         with prepare(sources, settings_for(sandbox, tmp_path), environ=KEYS) as prepared:
             assert not prepared.resumed
             assert any(
-                notice.startswith(f"These files have changed since the run {stopped.run_id}, which has 4 rows left.")
+                notice.startswith(
+                    f"The run {stopped.run_id} of these files has 4 rows left, but b.csv has changed since. "
+                    "3 of its rows were sent before, or may have been. This is a new run"
+                )
                 for notice in prepared.checkup.notices
             )
         write(sources[0], ["id", "name"], [IDS[8], "Other"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import stat
 import sys
@@ -149,7 +150,7 @@ def test_where_repeating_is_not_safe_only_rows_that_were_out_stay_unknown_and_no
 
 def test_a_row_of_an_earlier_run_that_was_claimed_and_never_left_may_still_be_sent(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "journal.sqlite3") as journal:
-        journal.add_copies([(row, "[]", "a", f"/{row}", "{}", None, 1) for row in (2, 3)])
+        journal.add_copies([(row, "[]", "a", f"/{row}", "{}", None, None, 1) for row in (2, 3)])
         journal.seal({})
         journal.begin_session(1.0, repeatable=False)
         journal.commit([2, 3], [])
@@ -163,7 +164,7 @@ def test_a_row_of_an_earlier_run_that_was_claimed_and_never_left_may_still_be_se
 
 def test_a_row_of_an_earlier_run_that_was_claimed_and_given_back_may_still_be_sent(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "journal.sqlite3") as journal:
-        journal.add_copies([(2, "[]", "a", "/2", "{}", None, 1)])
+        journal.add_copies([(2, "[]", "a", "/2", "{}", None, None, 1)])
         journal.seal({})
         journal.begin_session(1.0, repeatable=False)
         journal.commit([2], [])
@@ -283,22 +284,62 @@ def test_where_starts_of_the_machine_can_not_be_told_apart_the_claims_count(
     run.close()
 
 
-def test_without_the_file_the_claims_count(run: Run) -> None:
+def test_without_its_map_a_run_that_has_no_end_is_refused_for_the_journal_may_be_an_older_copy(run: Run) -> None:
     killed = claimed_alone(run)
     (killed.parent / in_flight.NAME).unlink()
-    assert of("unknown", outcomes(killed)) == [2, 3, 4, 5]
+    with pytest.raises(ConfigError, match=r"no in-flight.map that says how much is missing.*--recover"):
+        Journal.take_over(killed)
 
 
-def test_the_map_of_another_session_is_not_believed(run: Run, tmp_path: Path) -> None:
+def test_with_the_map_of_another_session_a_run_that_has_no_end_is_refused(run: Run, tmp_path: Path) -> None:
     killed = claimed_alone(run)
     (tmp_path / "other").mkdir()
     other = Run(tmp_path / "other")
     shutil.copy(other.folder / in_flight.NAME, killed.parent)
     other.close()
-    assert of("unknown", outcomes(killed)) == [2, 3, 4, 5]
+    with pytest.raises(ConfigError, match=r"no in-flight\.map"):
+        Journal.take_over(killed)
 
 
-@pytest.mark.parametrize("size", [0, 1, SLOT, SLOT + 1, SEGMENT - 1, SEGMENT + SLOT])
+def test_an_older_copy_of_the_journal_is_refused_whatever_became_of_the_map(run: Run) -> None:
+    older = claimed_alone(run).parent
+    run.journal.commit([], run.answered(2, 3))
+    run.claim(4)
+    for lay in ("newer", "older", "none", "empty"):
+        killed = run.kill()
+        for part in older.glob("journal*"):
+            shutil.copy(part, killed.parent)
+        place = killed.parent / in_flight.NAME
+        if lay == "none":
+            place.unlink()
+        elif lay == "empty":
+            place.write_bytes(b"")
+        elif lay == "older":
+            shutil.copy(older / in_flight.NAME, place)
+            continue  # all of it is as it was: from within, nobody can tell
+        with pytest.raises(ConfigError, match="lacks its last entries"):
+            Journal.take_over(killed)
+
+
+def test_a_journal_that_knows_fewer_sessions_than_the_log_of_the_run_is_refused(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.journal.end_session(Session(1, 2.0), 3)
+    run.close()
+    path = run.folder / "journal.sqlite3"
+    Journal.take_over(path, 1).close()
+    with pytest.raises(ConfigError, match="it knows of 1 processes that worked on the run, and its log of 2"):
+        Journal.take_over(path, 2)
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_a_map_without_its_head_is_none(run: Run, size: int) -> None:
+    killed = claimed_alone(run)
+    os.truncate(killed.parent / in_flight.NAME, size)
+    with pytest.raises(ConfigError, match=r"no in-flight\.map"):
+        Journal.take_over(killed)
+
+
+@pytest.mark.parametrize("size", [SLOT, SLOT + 1, SEGMENT - 1, SEGMENT + SLOT])
 def test_a_map_of_another_length_is_not_believed(run: Run, size: int) -> None:
     killed = claimed_alone(run)
     data = (killed.parent / in_flight.NAME).read_bytes()

@@ -554,7 +554,7 @@ def test_a_damaged_journal_gives_a_sentence_from_every_method(journal: Journal, 
             lambda: damaged.release([2]),
             lambda: damaged.seal({}),
         ):
-            with pytest.raises(SafetyStop, match=r"journal.sqlite3 can't be used"):
+            with pytest.raises(ConfigError, match=r"journal.sqlite3 can't be read: .* report --recover"):
                 call()
 
 

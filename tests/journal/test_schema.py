@@ -21,14 +21,15 @@ def old_journal(path: Path, version: int) -> None:
         connection.executescript((VERSIONS / f"{version}.sql").read_text("utf-8"))
         connection.execute(f"PRAGMA application_id = {schema.APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {version}")
-        connection.executescript("""
+        key = "number" if version < 4 else "key"
+        connection.executescript(f"""
             INSERT INTO meta VALUES ('rows', '2'), ('sealed', 'true');
-            INSERT INTO row (number, cells, record_id, path, fields)
-            VALUES (2, '["a"]', 'a', '/a', '{}'), (3, '["b"]', 'b', '/b', '{}');
-            INSERT INTO started (number) VALUES (2);
+            INSERT INTO row ({key}, cells, record_id, path, fields)
+            VALUES (2, '["a"]', 'a', '/a', '{{}}'), (3, '["b"]', 'b', '/b', '{{}}');
+            INSERT INTO started ({key}) VALUES (2);
             INSERT INTO result VALUES (2, 1, 'updated', 200, 1, '', '', '', 1.0, 2.0);
             INSERT INTO session (started_at, finished_at, sent) VALUES (1.0, 2.0, 1);
-        """)
+        """)  # noqa: S608 - our own words
 
 
 def columns(path: Path) -> dict[str, set[tuple[str, str]]]:

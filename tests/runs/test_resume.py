@@ -16,6 +16,7 @@ from whole_runs import (
     changed_elsewhere,
     go_on,
     in_flight_when_killed,
+    key_refused_after,
     lines,
     outcomes,
     settings_for,
@@ -74,6 +75,23 @@ async def test_a_file_that_has_changed_is_told_and_the_run_keeps_to_its_rows(tmp
             assert any(stopped.run_id in notice and "2 rows left" in notice for notice in new.checkup.notices)
 
 
+async def test_one_cell_edited_after_a_stop_sends_no_row_twice_where_repeating_is_not_safe(tmp_path: Path) -> None:
+    (tmp_path / "once.yaml").write_text(ONCE, "utf-8")
+    source = write(tmp_path / "in.csv", 6)
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path, target=str(tmp_path / "once.yaml"))
+        with key_refused_after(sandbox, 2):
+            stopped = await apply(source, settings)
+        source.write_text(source.read_text("utf-8").replace("New 4", "Newer 4"), "utf-8")
+        with pytest.raises(
+            ConfigError, match=r"has 4 rows left, but in.csv has changed since. 3 of its rows were sent"
+        ):
+            await apply(source, settings)
+        assert [change.id for change in sandbox.applied] == IDS[:2]
+        await go_on(stopped, tmp_path)
+        assert [change.id for change in sandbox.applied] == IDS[:6]
+
+
 async def test_rows_in_flight_are_looked_up_and_found_applied_or_sent_again(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", 4)
     async with Sandbox() as sandbox:
@@ -120,6 +138,27 @@ async def test_going_on_with_a_finished_run_sends_nothing(tmp_path: Path) -> Non
         summary = await go_on(done, tmp_path)
         assert len(sandbox.requests) == sent
     assert outcomes(summary) == ["updated"] * 2
+
+
+@pytest.mark.parametrize("how", ["resume", "retry", "run"])
+async def test_an_older_copy_of_a_journal_sends_nothing_a_second_time(tmp_path: Path, how: str) -> None:
+    (tmp_path / "once.yaml").write_text(ONCE, "utf-8")
+    source = write(tmp_path / "in.csv", 6)
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path, target=str(tmp_path / "once.yaml"))
+        with key_refused_after(sandbox, 2):
+            stopped = await apply(source, settings)
+        older = (stopped.folder / "journal.sqlite3").read_bytes()
+        assert outcomes(await go_on(stopped, tmp_path)) == ["updated"] * 6
+        (stopped.folder / "journal.sqlite3").write_bytes(older)
+        going_on: dict[str, Callable[[], Awaitable[Summary]]] = {
+            "resume": lambda: go_on(stopped, tmp_path),
+            "retry": lambda: again(stopped, tmp_path),
+            "run": lambda: apply(source, settings),
+        }
+        with pytest.raises(ConfigError, match=r"knows of 1 processes that worked on the run, and its log of 2"):
+            await going_on[how]()
+        assert [change.id for change in sandbox.applied] == IDS[:6]
 
 
 @pytest.mark.parametrize("how", ["resume", "retry", "run"])

@@ -33,14 +33,28 @@ FACTS: dict[str, Any] = {
 }
 
 
+def input_of(*files: tuple[str, str]) -> dict[str, Any]:
+    """What a journal keeps of an input of these files, each with its path and its content."""
+    digests = [{"name": path[-5:], "path": path, "sha256": content} for path, content in files]
+    if len(files) == 1:
+        return digests[0]
+    return {"path": ", ".join(path for path, _ in files), "sha256": "".join(c for _, c in files), "files": digests}
+
+
 def run_of(
-    folder: Path, now: datetime, *, done: bool = True, finished: bool | None = True, named: datetime | None = None
+    folder: Path,
+    now: datetime,
+    *,
+    done: bool = True,
+    finished: bool | None = True,
+    named: datetime | None = None,
+    **facts: Any,
 ) -> RunFolder:
     """A run of one row that was worked on at a time."""
     run = create(folder, "in.csv", named or now)
     with Journal.create(run.journal) as journal:
         journal.add_rows([(2, ["x"], "x", "/x", {})], [])
-        journal.seal({**FACTS, **run.facts()})
+        journal.seal({**FACTS, **facts, **run.facts()})
         session = journal.begin_session(now.timestamp() - 1, repeatable=True)
         if done:
             journal.commit([2], [(Result(2, Outcome.UPDATED, 200, 1), True)])
@@ -50,9 +64,23 @@ def run_of(
     return run
 
 
-def again(folder: Path, now: datetime, target: Target = REPEATABLE, *, new: bool = False, asks: bool = False) -> Begun:
+def again(
+    folder: Path, now: datetime, target: Target = REPEATABLE, *, new: bool = False, asks: bool = False, **facts: Any
+) -> Begun:
     with ExitStack() as stack:
-        return begin(stack, dict(FACTS), Settings(runs_dir=folder), target, now, new=new, asks=asks)
+        return begin(stack, {**FACTS, **facts}, Settings(runs_dir=folder), target, now, new=new, asks=asks)
+
+
+def killed_of(folder: Path, now: datetime, *, sent: int = 2, **facts: Any) -> RunFolder:
+    """A run of three rows that was killed when the requests of some had left, one of them unanswered."""
+    run = create(folder, "in.csv", now)
+    with Journal.create(run.journal) as journal:
+        journal.add_rows([(row, [f"{row}"], f"{row}", f"/{row}", {}) for row in (2, 3, 4)], [])
+        journal.seal({**FACTS, **facts, **run.facts()})
+        journal.begin_session(now.timestamp() - 1, repeatable=False)
+        for row in range(2, 2 + sent):
+            journal.commit([row], [(Result(2, Outcome.UPDATED, 200, 1), True)] if row > 2 else [])
+    return run
 
 
 @pytest.mark.parametrize("finished", [False, None])
@@ -119,3 +147,81 @@ def test_a_run_that_was_moved_is_resumed_and_known_in_its_new_place(tmp_path: Pa
     shutil.copytree(moved, runs)
     with pytest.raises(ConfigError, match="is a copy of the run"):
         again(runs, EPOCH)
+
+
+ONE, A, B = ("/data/in.csv", "ab"), ("/data/a.csv", "1"), ("/data/b.csv", "2")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same", "differs"),
+    [
+        ([ONE], [(ONE[0], "other")], {}, "in.csv has changed since"),
+        ([A, B], [A, (B[0], "other")], {}, "b.csv has changed since"),
+        ([A, B], [(A[0], "x"), (B[0], "y")], {}, "a.csv and b.csv have changed since"),
+        ([A], [A, B], {}, "not all its files were the same"),
+        ([A, B], [("/data/moved.csv", "1")], {}, "not all its files were the same"),
+        ([A, B], [("/data/moved.csv", "1"), (B[0], "z")], {}, "b.csv has changed since"),
+        ([A, B], [B, A], {}, "the order of its files was different"),
+        ([ONE], [ONE], {"limit": 5}, "--limit was different"),
+        ([ONE], [(ONE[0], "other")], {"strict": True}, "in.csv has changed since and --strict was different"),
+    ],
+)
+def test_an_input_that_was_changed_since_a_kill_stops_everybody_but_a_person_where_repeating_is_not_safe(
+    tmp_path: Path,
+    before: list[tuple[str, str]],
+    now: list[tuple[str, str]],
+    same: dict[str, Any],
+    differs: str,
+) -> None:
+    run = killed_of(tmp_path, EPOCH, input=input_of(*before))
+    asked: dict[str, Any] = {"input": input_of(*now), "same": {**FACTS["same"], **same}}
+    with pytest.raises(ConfigError) as error:
+        again(tmp_path, EPOCH, ONCE_ONLY, **asked)
+    assert error.value.message.startswith(f"The run {run.run_id} of th")
+    assert f"has 2 rows left, but {differs}. 2 of its rows were sent before, or may have been." in error.value.message
+    assert f"batchupdate resume {run.run_id}; or send all rows, those 2 once more, with --new" in error.value.hint
+    assert len(list(tmp_path.glob("2*"))) == 1
+    for begun in (again(tmp_path, EPOCH, ONCE_ONLY, asks=True, **asked), again(tmp_path, EPOCH, **asked)):
+        assert not begun.resumed
+        assert [differs in notice for notice in begun.notices] == [True]
+    assert again(tmp_path, EPOCH, ONCE_ONLY, new=True, **asked).notices == []
+
+
+def test_what_the_api_recognises_by_keys_of_a_run_is_not_safe_to_repeat_in_another_run(tmp_path: Path) -> None:
+    killed_of(tmp_path, EPOCH)
+    by_key = REPEATABLE.model_copy(update={"idempotency_header": "Idempotency-Key"})
+    with pytest.raises(ConfigError, match="has changed since"):
+        again(tmp_path, EPOCH, by_key, input=input_of((ONE[0], "other")))
+    assert again(tmp_path, EPOCH, by_key).resumed
+
+
+@pytest.mark.parametrize(("path", "target"), [("/data/other.csv", FACTS["target"]), (ONE[0], {"name": "another"})])
+def test_an_unfinished_run_of_something_else_is_no_hindrance(tmp_path: Path, path: str, target: dict[str, str]) -> None:
+    killed_of(tmp_path, EPOCH, target=target)
+    begun = again(tmp_path, EPOCH, ONCE_ONLY, input=input_of((path, "other")))
+    assert (begun.resumed, begun.notices) == (False, [])
+
+
+def test_two_inputs_of_standard_input_have_nothing_to_do_with_each_other(tmp_path: Path) -> None:
+    killed_of(tmp_path, EPOCH, input=input_of(("-", "monday")))
+    assert again(tmp_path, EPOCH, ONCE_ONLY, input=input_of(("-", "tuesday"))).notices == []
+
+
+def test_a_changed_input_of_which_nothing_was_sent_yet_is_only_named(tmp_path: Path) -> None:
+    killed_of(tmp_path, EPOCH, sent=0)
+    begun = again(tmp_path, EPOCH, ONCE_ONLY, input=input_of((ONE[0], "other")))
+    assert [("3 rows left" in notice, "sent before" in notice) for notice in begun.notices] == [(True, False)]
+
+
+def test_a_run_that_was_left_is_history_once_its_file_was_sent_in_a_later_state(tmp_path: Path) -> None:
+    killed_of(tmp_path, EPOCH)
+    run_of(tmp_path, EPOCH + timedelta(days=1), input=input_of((ONE[0], "tuesday")))
+    begun = again(tmp_path, EPOCH + timedelta(days=2), ONCE_ONLY, input=input_of((ONE[0], "wednesday")))
+    assert (begun.resumed, begun.notices) == (False, [])
+
+
+def test_a_later_run_of_a_part_of_a_file_does_not_hide_the_one_that_was_left(tmp_path: Path) -> None:
+    killed_of(tmp_path, EPOCH)
+    run_of(tmp_path, EPOCH + timedelta(days=1), same={**FACTS["same"], "limit": 1})
+    with pytest.raises(ConfigError, match="2 of its rows were sent before"):
+        again(tmp_path, EPOCH + timedelta(days=2), ONCE_ONLY, input=input_of((ONE[0], "other")))
