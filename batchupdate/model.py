@@ -171,7 +171,7 @@ class Request(NamedTuple):
 
     `attempt` counts the tries that cost one (1 for the first); `sent` counts every request that left, throttled
     ones too. `unanswered` is true when an earlier try may have been applied without our hearing of it, and `unsure`
-    when one may have been applied although an error came back.
+    when one may have been applied although an error came back. `renewed` counts how often the credentials had expired.
     """
 
     row: int
@@ -182,6 +182,7 @@ class Request(NamedTuple):
     sent: int = 0
     unanswered: bool = False
     unsure: bool = False
+    renewed: int = 0
 
 
 class Reply(NamedTuple):
@@ -203,6 +204,10 @@ class FaultKind(StrEnum):
     """No connection: refused, no such host, unreachable, TLS handshake broken off. The request was not applied."""
     CERTIFICATE = "certificate"
     """The server's certificate can't be verified. The request was not sent, and repeating changes nothing."""
+    NO_CREDENTIALS = "no_credentials"
+    """The credentials can't be had. The request was not sent, and repeating changes nothing."""
+    EXPIRED = "expired"
+    """The API no longer takes the credentials, and others can be had. The request was not applied."""
     LOST = "lost"
     """The connection ended, or turned to garbage, after the request may have left. Ambiguous."""
     TIMEOUT = "timeout"
@@ -222,6 +227,11 @@ class Fault:
         """Whether the request may have been applied all the same (RFC 9110, section 9.2.2)."""
         return self.kind in {FaultKind.LOST, FaultKind.TIMEOUT}
 
+    @property
+    def left(self) -> bool:
+        """Whether the request may have reached the API."""
+        return self.ambiguous or self.kind is FaultKind.EXPIRED
+
 
 class Action(StrEnum):
     """What to do after an attempt."""
@@ -232,6 +242,8 @@ class Action(StrEnum):
     """Try again after the row's own backoff; costs an attempt."""
     HOLD = "hold"
     """The API asked everybody to wait: hold all workers, then try again; costs no attempt."""
+    RENEW = "renew"
+    """Try again with new credentials; costs no attempt."""
     STOP = "stop"
     """Every other row would fare the same: stop the run."""
 

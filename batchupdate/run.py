@@ -12,9 +12,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchupdate.config import Settings, find_key
+from batchupdate.config import Settings
 from batchupdate.config.loading import with_kept
-from batchupdate.config.secrets import key_place
 from batchupdate.engine import Stop, work_off
 from batchupdate.errors import InputError, UsageError
 from batchupdate.ingest import Ingest, write_rows
@@ -24,7 +23,7 @@ from batchupdate.reader import ReadOptions, Table
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
-from batchupdate.runs.credentials import secrets_if_known, secrets_of
+from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import find, point_latest
 from batchupdate.runs.history import exit_code_of, refused_with_403, report, summarise
 from batchupdate.runs.job import Job
@@ -81,7 +80,7 @@ def check_file(
             notes.setdefault(problem.row, []).append(problem)
 
     target = target_of(settings, environ, offline=True)
-    secrets = secrets_if_known(target, settings, environ)
+    secrets = only_secrets(target, settings, environ, SystemClock()).secrets
     with (
         local_copies(source, settings.input.query) as sources,
         open_tables(sources, _read_options(settings), secrets.redact) as table,
@@ -124,8 +123,8 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     clock = clock or SystemClock()
     target = target_of(settings, environ)
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
-    key = None if keyless else find_key(target.auth.env, settings, environ)
-    secrets = secrets_if_known(target, settings, environ) if keyless else secrets_of(target, key)
+    credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
+    secrets = credentials.secrets
     with local_copies(source, settings.input.query) as sources, ExitStack() as stack:
         facts = facts_of(sources, target, settings, base_url)
         with open_tables(sources, _read_options(settings), secrets.redact) as table:
@@ -153,12 +152,10 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
             target,
             settings,
             base_url,
-            key,
-            secrets,
+            credentials,
             clock,
             checkup,
             resumed=begun.resumed,
-            key_from=key_place(target.auth.env, settings, environ),
         )
 
 
@@ -193,7 +190,7 @@ async def execute(
         log.info("end", exit_code=exit_code, sent=traffic.sent, throttled=traffic.throttled)
     on_progress(Progress("reporting", total, total, counts, traffic))
     summary = summarise(folder, journal, counts)
-    summary.notices.extend(refused_with_403(summary, job.key_from))
+    summary.notices.extend(refused_with_403(summary, job.credentials.place))
     report(journal, summary)
     return summary
 

@@ -16,6 +16,8 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from batchupdate.api.connection import MAX_HEADER, MAX_HEADERS, Connector, TwoRepliesError
+from batchupdate.api.credentials import NO_CREDENTIALS, Credentials, NoCredentialsError
+from batchupdate.api.error_message import error_sentence
 from batchupdate.api.proxy import checked_proxy, proxy_from_environment
 from batchupdate.api.tls import refusal_of, tls_context
 from batchupdate.model import Fault, FaultKind, Reply
@@ -65,6 +67,7 @@ class Client:
         concurrency: how many connections may be open at once.
         clock: where durations come from.
         secrets: blotted out of everything that comes back.
+        credentials: what authenticates each request.
         change_headers: sent with changes alone, beside those that all have.
         keep_bodies: whether the reply to a change has its body even for a plain success.
 
@@ -82,6 +85,7 @@ class Client:
         concurrency: int,
         clock: Clock,
         secrets: Secrets,
+        credentials: Credentials = NO_CREDENTIALS,
         change_headers: Mapping[str, str] | None = None,
         keep_bodies: bool = False,
     ) -> None:
@@ -92,12 +96,12 @@ class Client:
         self._method = method
         self._clock = clock
         self._secrets = secrets
+        self._fixed = dict(headers)
+        self._for_changes = {"Content-Type": "application/json", **(change_headers or {})}
+        self._credentials = credentials
+        self._proof: Mapping[str, str] | None = None
+        self._headers: CIMultiDict[str] = CIMultiDict()
         self._read_headers: CIMultiDict[str] = CIMultiDict()
-        for name, value in headers.items():
-            self._read_headers[name] = value
-        self._headers = CIMultiDict({"Content-Type": "application/json"})
-        for name, value in {**headers, **(change_headers or {})}.items():
-            self._headers[name] = value
         self._patience = settings.timeout
         self._open: dict[_Exchange, None] = {}
         self._sweeper: asyncio.Task[None] | None = None
@@ -155,16 +159,53 @@ class Client:
             body: the request body, as it goes out.
             headers: of this request alone, beside those that all have.
         """
-        return self._exchange(self._method, path, body, {**self._headers, **headers} if headers else self._headers)
+        return self._exchange(self._method, path, body, headers)
 
     async def read(self, path: str, most: int = MAX_RECORD) -> Reply | Fault:
         """Asks for a record as it is now, or for a list of them (GET); the reply has its body, up to `most` bytes."""
-        return await self._exchange("GET", path, b"", self._read_headers, most)
+        return await self._exchange("GET", path, b"", None, most, change=False)
 
     async def _exchange(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int = MAX_BODY
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        own: Mapping[str, str] | None,
+        most: int = MAX_BODY,
+        *,
+        change: bool = True,
     ) -> Reply | Fault:
         assert self._session is not None, "use the client as an async context manager"  # noqa: S101 - our own misuse
+        try:
+            proof = await self._credentials.headers()
+        except NoCredentialsError as error:
+            return error.fault
+        if proof is not self._proof:
+            self._join_headers(proof)
+        headers: Mapping[str, str] = self._headers if change else self._read_headers
+        answer = await self._answer(method, path, body, {**headers, **own} if own else headers, most)
+        if isinstance(answer, Reply) and self._credentials.expires(answer) and self._credentials.reject(proof):
+            said = error_sentence(answer.body)
+            why = f"{answer.status} the API does not take the credentials any more" + (f": {said}" if said else "")
+            return Fault(FaultKind.EXPIRED, why)
+        return answer
+
+    def _join_headers(self, proof: Mapping[str, str]) -> None:
+        """Puts new credentials beside the headers that stay as they are."""
+        self._proof = proof
+        self._read_headers, self._headers = CIMultiDict(), CIMultiDict()
+        for headers, parts in (
+            (self._read_headers, (self._fixed, proof)),
+            (self._headers, (self._fixed, self._for_changes, proof)),
+        ):
+            for part in parts:
+                for name, value in part.items():
+                    headers[name] = value
+
+    async def _answer(
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int
+    ) -> Reply | Fault:
+        assert self._session is not None  # noqa: S101 - as above
         started = self._clock.monotonic()
         exchange = _Exchange(asyncio.current_task(), started + self._patience)
         self._open[exchange] = None
@@ -219,6 +260,8 @@ class Client:
         return _markup(bytes(content[:most])) if plain else bytes(content[:most])
 
     def _url(self, path: str) -> URL:
+        if self._credentials.query:
+            path += ("&" if "?" in path else "?") + self._credentials.query
         if "?" in path or self._base.raw_path != "/":
             return URL(self._base_url + path, encoded=True)
         return self._base.with_path(path, encoded=True)  # needs no parsing

@@ -69,6 +69,8 @@ TABLE: Mapping[int, Meaning] = {
 FAULTS: Mapping[FaultKind, Meaning] = {
     FaultKind.CONNECT: Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED),
     FaultKind.CERTIFICATE: Meaning(Action.STOP, Outcome.NOT_ATTEMPTED),
+    FaultKind.NO_CREDENTIALS: Meaning(Action.STOP, Outcome.NOT_ATTEMPTED),
+    FaultKind.EXPIRED: Meaning(Action.RENEW, Outcome.FAILED),
     FaultKind.LOST: Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True),
     FaultKind.TIMEOUT: Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True),
 }

@@ -27,7 +27,7 @@ def with_key(action: Callable[[Mapping[str, str]], T]) -> T:
         MissingKey: there is no key, and nobody to ask.
     """
     from batchupdate.config import MissingKey
-    from batchupdate.config.secrets import TypedKey
+    from batchupdate.config.api_key import TypedKey
 
     try:
         return action(os.environ)
@@ -40,10 +40,11 @@ def with_key(action: Callable[[Mapping[str, str]], T]) -> T:
 
 def environ_with_key(target: Target, settings: Settings) -> Mapping[str, str]:
     """The environment, with the key that a target needs; see `with_key`."""
-    from batchupdate.config import find_key
+    from batchupdate.config.api_key import key_source
 
     def checked(environ: Mapping[str, str]) -> Mapping[str, str]:
-        find_key(target.auth.env, settings, environ)
+        if target.auth.env is not None:
+            key_source(target.auth.env, settings, environ)
         return environ
 
     return with_key(checked)

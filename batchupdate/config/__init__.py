@@ -1,8 +1,9 @@
 """Settings, where they come from, and secrets."""
 
+from batchupdate.config.api_key import MissingKey, find_key
 from batchupdate.config.loading import load_settings
 from batchupdate.config.rate import Rate
-from batchupdate.config.secrets import MissingKey, Secrets, find_key
+from batchupdate.config.secrets import Secrets
 from batchupdate.config.settings import Column, Computed, Input, MaxFailures, Settings
 
 __all__ = [

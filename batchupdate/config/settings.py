@@ -224,6 +224,7 @@ class Settings(Strict):
     allow_overlap: bool = False
     proxy: str | None = None
     key_file: Annotated[Path, Field(strict=False)] | None = None
+    key_command: str | None = Field(default=None, min_length=1)
     keyring: str | None = None
     ca_file: Annotated[Path, Field(strict=False)] | None = None
     client_cert: Annotated[Path, Field(strict=False)] | None = None

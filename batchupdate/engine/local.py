@@ -86,13 +86,14 @@ async def work_off(
     client = Client(
         job.base_url,
         target.method,
-        {**target.read_headers, **await target.auth.strategy(job.key).headers()},
+        target.read_headers,
         settings,
         concurrency=job.concurrency,
         clock=clock,
         secrets=job.secrets,
+        credentials=job.credentials,
         change_headers=target.change_headers,
-        keep_bodies=target.success is not None,
+        keep_bodies=target.success is not None or job.credentials.asks_in_success,
     )
 
     def heard() -> Session:
@@ -218,10 +219,10 @@ class _Line:
 
 def _about_key(job: Job) -> str:
     """Where the key comes from, and what to do about a wrong one; '' where there is none."""
-    if not job.key_from:
+    if not job.credentials.place:
         return ""
     again = "this run can be resumed" if job.is_retry else "the same command resumes"
-    return f"The key comes from {job.key_from}; once it is a valid one, {again}."
+    return f"The key comes from {job.credentials.place}; once it is a valid one, {again}."
 
 
 def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:

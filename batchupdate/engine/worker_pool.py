@@ -38,6 +38,9 @@ FREE_REPEATS = 100
 OVERTAKEN_AT_MOST = 20
 """A row is given up when it was turned away so often while other rows got through."""
 
+RENEWALS_AT_MOST = 2
+"""So often a row is sent again because the credentials had expired; then they are wrong."""
+
 SERVER_ERROR = 500
 """From this status on, the server says that it failed (RFC 9110, section 15.6)."""
 
@@ -197,7 +200,7 @@ class WorkerPool:
             raise
         finally:
             self._backlog.ended()
-        left = isinstance(answer, Reply) or answer.ambiguous
+        left = isinstance(answer, Reply) or answer.left
         self._act(request, answer, self._count(request) if left else request.sent, sent_at)
 
     def _count(self, request: Request) -> int:
@@ -208,7 +211,17 @@ class WorkerPool:
 
     def _act(self, request: Request, answer: Reply | Fault, sent: int, sent_at: float) -> None:
         verdict = self._judge(answer)
-        self._reached = self._reached or isinstance(answer, Reply) or answer.ambiguous
+        self._reached = self._reached or isinstance(answer, Reply) or answer.left
+        if verdict.action is Action.RENEW:
+            self._turns.cancelled(sent_at)
+            if request.renewed < RENEWALS_AT_MOST:
+                self._log.info("renew", row=request.row, why=verdict.message)
+                self._wait(request._replace(sent=sent, renewed=request.renewed + 1), verdict, answer, 0.0)
+                return
+            verdict = replace(verdict, action=Action.STOP)
+            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
+            self._finish(request, verdict, answer, sent, final=False)
+            return
         fresh = self._give_back(answer, verdict, sent_at)
         if verdict.action is Action.HOLD:
             unsure = request.unsure or verdict.ambiguous

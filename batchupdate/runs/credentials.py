@@ -1,29 +1,121 @@
-"""What of a run must never be written down."""
+"""What authenticates the requests of a run: found where the target and the settings say, and never written down."""
 
 from __future__ import annotations
 
+import os
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from batchupdate.config import Secrets, find_key
+from pydantic import SecretStr
+
+from batchupdate.api.credentials import NO_CREDENTIALS, Credentials, PrintedKey
+from batchupdate.config import Secrets
+from batchupdate.config.api_key import KEY_MAX_BYTES, MissingKey, clean_key, key_source
 from batchupdate.errors import ConfigError
+from batchupdate.model import Fault, FaultKind
+from batchupdate.targets.auth import SecretPlace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import SecretStr
-
     from batchupdate.config import Settings
-    from batchupdate.targets import Target
+    from batchupdate.config.api_key import KeySource
+    from batchupdate.targets import Auth, AuthStrategy, Target
+    from batchupdate.util.clock import Clock
+
+_SECRET = ("client_secret", "refresh_token", "private_key")
+_KNOWN = ("client_id", *_SECRET, "subject")
 
 
-def secrets_of(target: Target, key: SecretStr | None) -> Secrets:
-    """What must never be written down: the key, in every form in which it goes out."""
-    return Secrets(target.auth.strategy(key).secrets())
+def credentials_of(target: Target, settings: Settings, environ: Mapping[str, str] | None, clock: Clock) -> Credentials:
+    """The credentials for a target's API.
+
+    Args:
+        target: says what its API wants.
+        settings: where else the key can come from.
+        environ: where it is looked up first; None for the process's own environment.
+        clock: where time comes from.
+
+    Raises:
+        MissingKey: there is none.
+        ConfigError: something can't be a key, or can't be read.
+    """
+    environ = os.environ if environ is None else environ
+    auth, secrets = target.auth, Secrets()
+    if auth.scheme == "none":
+        return NO_CREDENTIALS
+    strategies: list[AuthStrategy] = []
+    query: list[str] = []
+    place = ""
+    for part in (auth, *auth.also):
+        if part.scheme == "oauth2":
+            strategies.append(_oauth(part, settings, environ, clock, secrets))
+            place = place or f"the tokens of {part.token_url}"
+            continue
+        own = settings if part is auth else settings.model_copy(update=_NO_KEY)
+        source = key_source(part.env or "", own, environ)
+        place = place or source.place
+        if part.scheme == "query":
+            key = source.read()
+            secrets.add([key, SecretStr(quote(key.get_secret_value(), safe=""))])
+            query.append(f"{quote(part.name or '', safe='')}={quote(key.get_secret_value(), safe='')}")
+        else:
+            strategies.append(_key(part, source, environ, secrets))
+    return Credentials(strategies, secrets, query="&".join(query), place=place, expired=auth.expired)
 
 
-def secrets_if_known(target: Target, settings: Settings, environ: Mapping[str, str] | None) -> Secrets:
-    """The same where no key is needed: a file that holds the key is refused by `check` as well, if the key is known."""
+_NO_KEY = {"key_file": None, "key_command": None, "keyring": None}
+"""The settings that stand for the first key alone."""
+
+
+def _key(auth: Auth, source: KeySource, environ: Mapping[str, str], secrets: Secrets) -> AuthStrategy:
+    user = _value(auth.user, "user", environ) if isinstance(auth.user, SecretPlace) else auth.user
+    if source.renewable:
+        return PrintedKey(source, partial(auth.strategy, user=user), secrets, partial(Fault, FaultKind.NO_CREDENTIALS))
+    strategy = auth.strategy(source.read(), user)
+    secrets.add(strategy.secrets())
+    return strategy
+
+
+def _oauth(auth: Auth, settings: Settings, environ: Mapping[str, str], clock: Clock, secrets: Secrets) -> AuthStrategy:
+    from batchupdate.api.oauth import OAuth2, TokenEndpoint  # noqa: PLC0415 - it loads aiohttp
+
+    declared = {name: place for name in _KNOWN if (place := getattr(auth, name)) is not None}
+    known = {name: _value(place, name, environ) for name, place in declared.items()}
+    secrets.add([SecretStr(known[name]) for name in _SECRET if name in known and name != "private_key"])
+    return OAuth2(TokenEndpoint(auth, known, settings, clock, secrets), auth, clock, secrets)
+
+
+def _value(place: str | SecretPlace, name: str, environ: Mapping[str, str]) -> str:
+    """A declared value, or what stands where it says."""
+    if isinstance(place, str):
+        return place
+    if place.env is not None:
+        text = environ.get(place.env, "")
+        if not text:
+            raise MissingKey(place.env, environ)
+    else:
+        path = Path(place.file or "").expanduser()
+        try:
+            text = path.read_bytes()[: KEY_MAX_BYTES + 1].decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise ConfigError(f"The file {path} with '{name}' can't be read: {reason}.") from error
+    if name in {"private_key", "user", "subject", "client_id"}:  # of several lines, or of any form
+        return text.strip()
+    shown = f"the environment variable {place.env}" if place.env else f"the file {place.file}"
+    return clean_key(text, shown).get_secret_value()
+
+
+def only_secrets(target: Target, settings: Settings, environ: Mapping[str, str] | None, clock: Clock) -> Credentials:
+    """What must never be written down, where nothing is sent: a file that holds the key is refused by `check` as well.
+
+    Nothing is missed that is not there, and a command that prints a key is not run for it.
+    """
     try:
-        return secrets_of(target, find_key(target.auth.env, settings, environ))
+        found = credentials_of(target, settings.model_copy(update={"key_command": None}), environ, clock)
     except ConfigError:
-        return Secrets()
+        return Credentials()
+    return Credentials(secrets=found.secrets)

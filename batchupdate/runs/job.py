@@ -11,8 +11,7 @@ from batchupdate.runs.metadata import rate_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pydantic import SecretStr
-
+    from batchupdate.api.credentials import Credentials
     from batchupdate.config import Rate, Secrets, Settings
     from batchupdate.journal import Journal
     from batchupdate.model import RowLabels
@@ -32,9 +31,8 @@ def _nothing() -> None:
 class Job:
     """A run whose journal is sealed and held by this process: every row stands in it, and nothing is sent yet.
 
-    `key` is None where the target wants none, or where the job is only shown and not executed; `key_from` says where it
-    was found. `resumed` says that
-    the run was left unfinished. `on_start` is called once when it begins to send.
+    A job that is only shown and not executed has no `credentials`, but knows what is secret. `resumed` says that the
+    run was left unfinished. `on_start` is called once when it begins to send.
     """
 
     folder: RunFolder
@@ -42,13 +40,16 @@ class Job:
     target: Target
     settings: Settings
     base_url: str
-    key: SecretStr | None
-    secrets: Secrets
+    credentials: Credentials
     clock: Clock
     checkup: Checkup
     resumed: bool = False
-    key_from: str = ""
     on_start: Callable[[], None] = field(default=_nothing)
+
+    @property
+    def secrets(self) -> Secrets:
+        """What must never be written down."""
+        return self.credentials.secrets
 
     @property
     def rate(self) -> Rate:

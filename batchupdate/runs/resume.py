@@ -5,11 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.config import find_key
-from batchupdate.config.secrets import key_place
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
-from batchupdate.runs.credentials import secrets_of
+from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.job import Job
 from batchupdate.runs.metadata import changed_since
@@ -54,7 +52,8 @@ def resumed_job(
             )
         earlier.keep_the_proxy()
         hold_target(stack, settings, target, base_url)
-        key = find_key(target.auth.env, settings, environ)
+        clock = clock or SystemClock()
+        credentials = credentials_of(target, settings, environ, clock)
         checkup = checkup_of(meta)
         if changed := changed_since(meta["input"]):
             have, file = ("have", "the files") if len(changed) > 1 else ("has", "the file")
@@ -62,19 +61,16 @@ def resumed_job(
                 f"{listed(changed)} {have} changed since this run began. The run resumes with the rows as they were; "
                 f"run {file} again afterwards to send what is new."
             )
-        secrets = secrets_of(target, key)
         yield Job(
             folder,
             earlier.journal,
             target,
             settings,
             base_url,
-            key,
-            secrets,
-            clock or SystemClock(),
+            credentials,
+            clock,
             checkup,
             resumed=True,
-            key_from=key_place(target.auth.env, settings, environ),
         )
 
 

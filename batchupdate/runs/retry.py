@@ -5,12 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.config import find_key
-from batchupdate.config.secrets import key_place
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome, files_of, labels_of, with_rows
-from batchupdate.runs.credentials import secrets_of
+from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import create
 from batchupdate.runs.job import Job
 from batchupdate.runs.lock import one_at_a_time
@@ -58,7 +56,7 @@ def retry_job(
     with ExitStack() as stack:
         earlier = open_earlier(stack, folder, settings_with)
         settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
-        key = None if keyless else find_key(target.auth.env, settings, environ)
+        credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
         if not keyless:
             earlier.keep_the_proxy()
             hold_target(stack, settings, target, base_url)
@@ -79,11 +77,9 @@ def retry_job(
             target,
             settings,
             base_url,
-            key,
-            secrets_of(target, key),
+            credentials,
             clock,
             checkup_of(journal.meta()),
-            key_from=key_place(target.auth.env, settings, environ),
             on_start=lambda: earlier.journal.give_away(rows, made.run_id),
         )
 

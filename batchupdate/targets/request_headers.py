@@ -24,18 +24,18 @@ _FOR_CHANGES = frozenset(
 _NAMESPACE = UUID("5f0c1b0e-6a0b-4f0e-9d3b-2f7f1f4b7a11")  # chosen once; another one would change every key
 
 
-def check_headers(names: Iterable[str], auth_header: str, idempotency_header: str | None) -> None:
+def check_headers(names: Iterable[str], auth_headers: Iterable[str], idempotency_header: str | None) -> None:
     """Refuses headers that something else sets: authentication, the client, or the idempotency key.
 
     Args:
         names: of the headers under `headers`.
-        auth_header: the header that carries the API key.
+        auth_headers: the headers that carry API keys, in lower case.
         idempotency_header: the header that carries the row's idempotency key, if the target has one.
 
     Raises:
         MisplacedError: there is such a header.
     """
-    key_headers = {"authorization", auth_header.lower()}
+    key_headers = {"authorization", *auth_headers}
     own = (idempotency_header or "").lower()
     if own in key_headers | _SET_BY_CLIENT:
         raise MisplacedError(f"{idempotency_header} is already used for something else", "idempotency_header")

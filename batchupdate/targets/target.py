@@ -109,7 +109,7 @@ class Target(Strict):
         check_column_names(self.id, self.fields)
         check_rules(self.rules, self.fields)
         self.body.check(self.paths, self.places)
-        check_headers(self.headers, self.auth.name, self.idempotency_header)
+        check_headers(self.headers, self.auth.headers, self.idempotency_header)
         if self.idempotency_quoted and not self.idempotency_header:
             raise MisplacedError("this needs idempotency_header, which is missing", "idempotency_quoted")
         if self.read:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
-from batchupdate.targets.value_types import HeaderName, HeaderValue, Pattern
+from batchupdate.targets.value_types import HeaderName, HeaderValue, Pattern, several
 from batchupdate.util.regex import compile_search
 
 if TYPE_CHECKING:
@@ -29,13 +29,6 @@ Status = Annotated[int, Field(ge=400, le=999)]
 TimeUnit = Literal["auto", "s", "ms", "epoch_s", "epoch_ms"]
 
 
-def _several(value: object) -> object:
-    """A single status is a list of one."""
-    if value in ([], ()):
-        raise ValueError("name at least one status")
-    return (value,) if isinstance(value, int) else value
-
-
 class ThrottleRule(Strict):
     """Replies that mean "slow down": nothing was applied, all workers pause, and the row is tried again at no cost.
 
@@ -43,7 +36,7 @@ class ThrottleRule(Strict):
     any), and the pattern in the `body`. `wait_s` is the pause in seconds where the reply itself names none.
     """
 
-    status: Annotated[tuple[Status, ...], BeforeValidator(_several, json_schema_input_type=int | list[int])] = Field(
+    status: Annotated[tuple[Status, ...], BeforeValidator(several, json_schema_input_type=int | list[int])] = Field(
         strict=False
     )
     headers: dict[HeaderName, HeaderValue] = Field(default={})

@@ -68,6 +68,13 @@ def check_example(example: str, pattern: str | None, formatted: str | None) -> N
         raise MisplacedError(f"{example!r} does not match the pattern {pattern}; correct one of them", "example")
 
 
+def several(value: object) -> object:
+    """A single status is a list of one."""
+    if value in ([], ()):
+        raise ValueError("name at least one status")
+    return (value,) if isinstance(value, int) else value
+
+
 Pattern = Annotated[str, AfterValidator(_pattern)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-from pathlib import Path
 from urllib.parse import quote
 
 import pytest
@@ -13,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from batchupdate.config import Secrets, Settings, find_key
-from batchupdate.config.secrets import REDACTED, TypedKey, key_place, redact_known
+from batchupdate.config import Secrets
+from batchupdate.config.secrets import REDACTED, redact_known
 from batchupdate.util.unescape import levels
 
 KEY = "sk-ld-7f+Aa/93\"<x>&'\\=="
@@ -91,27 +90,8 @@ def test_what_this_process_knows_is_redacted_where_nothing_else_is_known() -> No
     )
 
 
-@pytest.mark.parametrize(
-    ("environ", "settings", "place"),
-    [
-        ({"A_KEY": "in-the-environment"}, {"key_file": "key.txt"}, "the environment variable A_KEY"),
-        ({"A_KEY": ""}, {"key_file": "key.txt"}, "the key file key.txt"),
-        (TypedKey({"A_KEY": "typed-by-hand"}), {}, "what was typed at the question"),
-        ({}, {"keyring": "mine:me"}, "the keyring entry mine:me"),
-    ],
-)
-def test_the_place_of_a_key_is_the_one_in_which_it_is_found(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], settings: dict[str, str], place: str
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "key.txt").write_text("in-the-key-file", "utf-8")
-    made = Settings.model_validate(settings)
-    assert key_place("A_KEY", made, environ) == place
-    if "keyring" not in settings:
-        key = find_key("A_KEY", made, environ)
-        assert key is not None
-        assert key.get_secret_value() == (environ.get("A_KEY") or "in-the-key-file")
-
-
-def test_a_target_without_a_key_has_no_place_for_one() -> None:
-    assert key_place(None, Settings(key_file=Path("key.txt")), {}) == ""
+def test_a_secret_that_comes_later_is_redacted_too() -> None:
+    secrets = Secrets([SecretStr(KEY)])
+    secrets.add([SecretStr("a-token-of-later")])
+    assert secrets.redact(f"{KEY} a-token-of-later {quote(KEY, safe='')}") == f"{REDACTED} {REDACTED} {REDACTED}"
+    assert secrets.within('{"token": "a-token-of-later"}')

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from batchupdate.config import Column, Input, MaxFailures, MissingKey, Secrets, Settings, find_key, load_settings
+from batchupdate.config.api_key import KEY_MAX_BYTES
 from batchupdate.config.loading import PREFIX, environment_names
 from batchupdate.config.rate import Rate
-from batchupdate.config.secrets import KEY_MAX_BYTES, REDACTED
+from batchupdate.config.secrets import REDACTED
 from batchupdate.config.settings import parse_max_failures
 from batchupdate.errors import ConfigError
 from batchupdate.targets import find_target
@@ -46,6 +47,7 @@ SAID: dict[str, tuple[str, Any]] = {
     "allow_overlap": ("true", True),
     "proxy": ("http://proxy:8080", "http://proxy:8080"),
     "key_file": ("key.txt", Path("key.txt")),
+    "key_command": ("pass show crm", "pass show crm"),
     "keyring": ("service:user", "service:user"),
     "ca_file": ("ca.pem", Path("ca.pem")),
     "client_cert": ("client.pem", Path("client.pem")),

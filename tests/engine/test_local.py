@@ -15,6 +15,7 @@ import structlog
 from pydantic import SecretStr
 from structlog.testing import LogCapture
 
+from batchupdate.api.credentials import Credentials
 from batchupdate.config import Secrets, Settings
 from batchupdate.config.rate import Rate
 from batchupdate.engine import Stop, work_off
@@ -27,6 +28,7 @@ from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.job import Job
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox
 from batchupdate.targets import find_target
+from batchupdate.targets.auth import KeyInHeader
 from batchupdate.util.clock import SystemClock
 from batchupdate.validator.checkup import Checkup
 
@@ -72,8 +74,7 @@ class Work:
             TARGET,
             Settings.model_validate({**FAST, **settings}),
             base_url,
-            secret,
-            Secrets([secret]),
+            Credentials([KeyInHeader(secret)], Secrets([secret]), place="the environment variable LANGDOCK_API_KEY"),
             SystemClock(),
             Checkup("renames.csv", TARGET.name),
         )

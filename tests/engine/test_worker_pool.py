@@ -978,3 +978,34 @@ def test_a_verdict_is_asked_for_once_an_answer() -> None:
 
     asyncio.run(check())
     assert len(asked) == 10
+
+
+EXPIRED = Fault(FaultKind.EXPIRED, "401 the API does not take the credentials any more")
+
+
+async def test_rows_whose_credentials_had_expired_are_sent_again_at_no_cost(clock: FakeClock) -> None:
+    house = House(
+        clock, 30, lambda row, nth: EXPIRED if row in {3, 9, 17} and nth == 1 else OK, rules=Rules(max_attempts=1)
+    )
+    await house.work(4)
+    assert {house.rows.of(row).outcome for row in range(2, 32)} == {Outcome.UPDATED}
+    assert house.rows.of(3).attempts == 2  # requests that left
+    assert house.pool.traffic.sent == 33
+    house.check_conservation()
+
+
+async def test_credentials_that_are_refused_again_and_again_stop_the_run(clock: FakeClock) -> None:
+    house = House(clock, 30, lambda _row, _nth: EXPIRED)
+    with pytest.raises(SafetyStop, match="row 2: 401 the API does not take the credentials any more"):
+        await house.work(1)
+    assert house.api.rows == [2, 2, 2]
+    assert not house.rows.final(2)
+    house.check_conservation()
+
+
+async def test_without_credentials_the_run_stops_with_nothing_attempted(clock: FakeClock) -> None:
+    refused = Fault(FaultKind.NO_CREDENTIALS, "no token from login.example.com: 401 invalid_client")
+    house = House(clock, 5, lambda _row, _nth: refused)
+    with pytest.raises(SafetyStop, match=r"no token from login\.example\.com: 401 invalid_client"):
+        await house.work(1)
+    assert house.rows.of(2).outcome is Outcome.NOT_ATTEMPTED

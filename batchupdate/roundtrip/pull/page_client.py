@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from batchupdate.targets import Target
     from batchupdate.util.clock import Clock
 
+RENEWALS_AT_MOST = 2
+"""So often a page is asked for again because the credentials had expired; then they are wrong."""
+
 MAX_PAGE = 64 << 20
 """Bytes of one page: a list that comes all at once can be large, and must not be endless."""
 
@@ -71,7 +74,7 @@ class PageClient:
         Raises:
             SafetyStop: it can't be had.
         """
-        attempt = 1
+        attempt, renewed = 1, 0
         while True:
             answer, verdict, content = await self._try(path, number)
             if isinstance(answer, Reply):
@@ -80,9 +83,12 @@ class PageClient:
                 if may_be_gone and answer.status == HTTPStatus.NOT_FOUND:
                     return None
             self._give_up(verdict, number)
+            if verdict.action is Action.RENEW and renewed < RENEWALS_AT_MOST:
+                renewed += 1
+                continue
             if verdict.action is Action.HOLD and isinstance(answer, Reply):
                 continue
-            if verdict.action in {Action.DONE, Action.STOP} or attempt >= self._settings.max_attempts:
+            if verdict.action in {Action.DONE, Action.STOP, Action.RENEW} or attempt >= self._settings.max_attempts:
                 tries = f" (after {attempt} attempts)" if attempt > 1 else ""
                 raise SafetyStop(f"Page {number:,} of the list can't be read: {verdict.message}{tries}.", _HINT)
             wait_s = max(delay_s(attempt), verdict.wait_s or 0.0)
@@ -115,7 +121,10 @@ class PageClient:
     def _give_back(self, sent_at: float, answer: Reply | Fault, verdict: Verdict) -> None:
         limiter = self._limiter
         if not isinstance(answer, Reply):
-            limiter.failed(sent_at)
+            if verdict.action is Action.RENEW:
+                limiter.cancelled(sent_at)
+            else:
+                limiter.failed(sent_at)
             return
         allowances = self._policy.signals.allowances(answer.headers, self._clock.now) if self._listen else ()
         if verdict.action is Action.HOLD:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchupdate.api.client import Client
-from batchupdate.config import find_key
 from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
@@ -21,7 +20,7 @@ from batchupdate.roundtrip.pull.page_client import PageClient
 from batchupdate.roundtrip.pull.pager import Pager
 from batchupdate.roundtrip.pull.totals import advertised_total, check_total
 from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
-from batchupdate.runs.credentials import secrets_of
+from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.metadata import rate_of
 from batchupdate.targets import UnexpectedReplyError, field_path, find_target
 from batchupdate.targets.catalogue import with_values
@@ -97,16 +96,24 @@ async def pull_records(
     listing = listing_of(target, name)
     clock = clock or SystemClock()
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
-    key = find_key(target.auth.env, settings, environ)
-    secrets = secrets_of(target, key)
+    credentials = credentials_of(target, settings, environ, clock)
+    secrets = credentials.secrets
     columns = Columns.pulled(target, name)
     texts = CellWriter(columns, form, settings.input)
     pager = Pager(listing, base_url)
     rate = rate_of(target, settings)
     burst = settings.burst or target.burst
     limiter = Limiter(rate, burst, clock, delay_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
-    headers = {**target.read_headers, **await target.auth.strategy(key).headers()}
-    client = Client(pager.origin, "GET", headers, settings, concurrency=1, clock=clock, secrets=secrets)
+    client = Client(
+        pager.origin,
+        "GET",
+        target.read_headers,
+        settings,
+        concurrency=1,
+        clock=clock,
+        secrets=secrets,
+        credentials=credentials,
+    )
     with atomic_file(path, force=force) as beside:
         async with client:
             fetcher = PageClient(client, limiter, target, settings, clock=clock, secrets=secrets)
