@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.client import Client
 from batchupdate.config import find_key
+from batchupdate.config.secrets import key_place
 from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
@@ -109,7 +110,8 @@ async def pull_records(
     client = Client(pager.origin, "GET", headers, settings, concurrency=1, clock=clock, secrets=secrets)
     with atomic_file(path, force=force) as beside:
         async with client:
-            fetcher = PageClient(client, limiter, target, settings, clock=clock, secrets=secrets)
+            key_from = key_place(target.auth.env, settings, environ)
+            fetcher = PageClient(client, limiter, target, settings, clock=clock, secrets=secrets, key_from=key_from)
             with open_sheet(beside, form, columns) as sheet:
                 writing = _Writing(sheet, texts, settings.limit)
                 async with aclosing(_pages(fetcher, pager, listing, columns, writing.undeclared)) as pages:

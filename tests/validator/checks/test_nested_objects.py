@@ -181,3 +181,10 @@ def test_with_replace_an_object_is_declared_as_a_whole_or_by_its_members() -> No
     declared = DECLARED.replace("name: {}", "home: {type: json}") % ("false", "body: {nested: replace}")
     with pytest.raises(ConfigError, match="either 'home' or its members"):
         parse(declared.encode(), Target, "target", "t.yaml")
+
+
+def test_an_object_that_is_set_as_a_whole_lacks_none_of_its_members() -> None:
+    declared = DECLARED.replace("name: {}", "home: {type: json}") % ("false", "")
+    of = parse(declared.encode(), Target, "target", "t.yaml")
+    assert not check(of, ("id", "home", "home.street"), ("k", '{"street": "Elm"}', "")).problems
+    assert only(check(of, ("id", "home", "home.street"), ("k", "", "Elm"))).code == "incomplete_object"
