@@ -188,3 +188,9 @@ def test_an_object_that_is_set_as_a_whole_lacks_none_of_its_members() -> None:
     of = parse(declared.encode(), Target, "target", "t.yaml")
     assert not check(of, ("id", "home", "home.street"), ("k", '{"street": "Elm"}', "")).problems
     assert only(check(of, ("id", "home", "home.street"), ("k", "", "Elm"))).code == "incomplete_object"
+
+
+def test_a_member_without_a_column_is_named_as_one_to_add() -> None:
+    assert "add the column home.street, or pull" in only(check(REPLACE, ("id", "home.door"), ("k", "5"))).message
+    headings = ("id", "home.door", "home.street", "home.geo.lat")
+    assert "fill in the cell, or pull" in only(check(REPLACE, headings, ("k", "5", "", "1"))).message
