@@ -129,7 +129,7 @@ async def _pages(
 ) -> AsyncGenerator[tuple[int, list[Record]], None]:
     """The number and the records of each page; members of replaced objects that are not declared are `undeclared`."""
     read, total = listing.pagination.skipped, None
-    replaced = columns.target.body.nested == "replace"
+    replaced = columns.target.body.nesting == "replace"
     where = {name: columns.target.places.get(name) or columns.target.paths[name] for name in columns.fields}
     paths = {path for name, path in columns.target.paths.items() if replaced and name not in listing.fields}
     while True:

@@ -29,14 +29,14 @@ class NestedObjects:
     def __init__(self, target: Target, columns: ColumnMap) -> None:
         self._target = target
         self._columns = columns
-        self._replaced = target.body.nested == "replace"
+        self._replaced = target.body.nesting == "replace"
         self._used = {mapped.field for mapped in columns.mapped}
         self._objects = [fields for fields in target.objects.values() if self._used & set(fields)]
         self._old = {columns.mapped[one.mapped].name: one.index for one in columns.old}
 
     def __call__(self, batch: Batch) -> None:
         """See `Check`."""
-        for fields in self._objects if self._target.body.nested != "merge" else ():
+        for fields in self._objects if self._target.body.nesting != "merge" else ():
             names = set(fields)
             for position, row in enumerate(batch.rows):
                 if row.number in batch.problems.closed_rows or (

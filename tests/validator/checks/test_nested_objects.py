@@ -194,3 +194,9 @@ def test_a_member_without_a_column_is_named_as_one_to_add() -> None:
     assert "add the column home.street, or pull" in only(check(REPLACE, ("id", "home.door"), ("k", "5"))).message
     headings = ("id", "home.door", "home.street", "home.geo.lat")
     assert "fill in the cell, or pull" in only(check(REPLACE, headings, ("k", "5", "", "1"))).message
+
+
+@pytest.mark.parametrize("form", ["merge-patch", "json-patch"])
+def test_a_patch_leaves_alone_what_it_does_not_name(form: str) -> None:
+    of = parse((DECLARED % ("false", f"body: {{format: {form}}}")).encode(), Target, "target", "t.yaml")
+    assert not check(of, ("id", "home.door"), ("k", "5")).problems
