@@ -83,6 +83,9 @@ _OVERRIDES: Mapping[str, Meaning] = {
     "done": CONFIRMED,
 }
 
+KEY_REFUSED = frozenset({401, 403})
+"""Where these stop everything, the key is to blame."""
+
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 
 PLACE_MOST = 300

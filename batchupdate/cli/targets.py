@@ -103,6 +103,8 @@ def _about_headings(target: Target) -> list[str]:
             shown = f"{{{_quoted(member)}: {shown}}}"
         name = next(name for name, path in target.paths.items() if path == nested)
         notes.append(f"A dot leads into an object: the column {name} sets {shown}.")
+    if target.objects and target.body.nesting == "replace":
+        notes.append("The API replaces an object as a whole: a row that sets a member has to say what the others are.")
     if dotted := next((name for name in target.fields if r"\." in name), None):
         notes.append(f"A backslash before a dot means the dot itself: {dotted}.")
     if spread := next((name for name in target.fields if name in target.lists), None):

@@ -11,6 +11,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from batchupdate.api.verdict import KEY_REFUSED
 from batchupdate.engine.backlog import Backlog
 from batchupdate.engine.final_outcome import settle
 from batchupdate.errors import SafetyStop
@@ -43,8 +44,6 @@ RENEWALS_AT_MOST = 2
 
 SERVER_ERROR = 500
 """From this status on, the server says that it failed (RFC 9110, section 15.6)."""
-
-KEY_REFUSED = frozenset({401, 403})
 
 HEADER_MOST = 500
 """Characters that are kept of a reply's id and place."""

@@ -92,10 +92,9 @@ GIVE_AWAY = """
       AND row.path IS NOT NULL AND row.carrier IS NULL AND NOT coalesce(result.final, 0)
 """
 ADD_GIVEN = "INSERT OR REPLACE INTO given SELECT value, ? FROM json_each(?)"
-GIVEN_TO = "SELECT DISTINCT run FROM given ORDER BY run DESC"
 COUNT_GIVEN = """
     SELECT given.run, outcome, count(*) FROM given JOIN outcome ON outcome.key = given.key
-    GROUP BY given.run, outcome ORDER BY given.run
+    GROUP BY given.run, outcome ORDER BY given.run DESC
 """
 
 # A killed session, whose in-flight map says which of the claimed rows were out. A row that is neither claimed nor

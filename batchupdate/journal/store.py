@@ -294,13 +294,8 @@ class Journal:
             connection.execute(queries.ADD_GIVEN, (run_id, chosen))
         self._checkpoint()  # without its `-wal` file, this one would send them once more
 
-    def given_to(self) -> list[str]:
-        """The runs that have sent rows of this one again, the latest first."""
-        with self._explained():
-            return [run for (run,) in self._connection.execute(queries.GIVEN_TO)]
-
-    def given_counts(self) -> dict[str, dict[Outcome, int]]:
-        """By the run that has sent them again, how many rows of each outcome went there; the first run first."""
+    def given(self) -> dict[str, dict[Outcome, int]]:
+        """By the run that has sent them again, how many rows of each outcome went there; the latest run first."""
         given: dict[str, dict[Outcome, int]] = {}
         with self._explained():
             for run, outcome, count in self._connection.execute(queries.COUNT_GIVEN):

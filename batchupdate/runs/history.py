@@ -126,7 +126,7 @@ def retries_of(folder: RunFolder, journal: Journal, earlier: frozenset[str] = fr
     seen = earlier | {folder.run_id}
     return [
         Retried(run_id, given, None if run_id in seen else _ended(RunFolder(folder.path.parent / run_id), seen))
-        for run_id, given in journal.given_counts().items()
+        for run_id, given in journal.given().items()
     ]
 
 

@@ -86,7 +86,7 @@ def _refuse_abandoned_retry(folder: RunFolder, meta: Mapping[str, Any], journal:
     if not before.journal.exists():
         return
     with Journal.open(before.journal) as parent:
-        if folder.run_id in parent.given_to():
+        if folder.run_id in parent.given():
             return
     raise ConfigError(
         f"The run {folder.run_id} ended before it began; its rows are still those of the run {before.run_id}.",

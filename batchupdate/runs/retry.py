@@ -109,7 +109,7 @@ def _input_of(said: Mapping[str, Any], rows: Sequence[int]) -> Mapping[str, Any]
 
 
 def _nothing_to_retry(folder: RunFolder, selection: Selection, earlier: Journal) -> ConfigError:
-    given_to = earlier.given_to()
+    given_to = earlier.given()
     hint = f"See what became of its rows with: batchupdate show {folder.run_id}"
     if given_to:
         hint = f"Rows of it were sent again by {', '.join(given_to)}: see and retry that one."

@@ -45,7 +45,7 @@ class Body(Strict):
 
     `content_type` is what the API calls it, where that is not the format's own. `nested` says what the API does with an
     object inside the body: `replace` it as a whole, so that members which are not sent are lost, or `merge` it with
-    what is there. Without it, nothing is known.
+    what is there. Without it, it is known of the patch formats only, which leave alone what they do not name.
     """
 
     format: Literal["json", "merge-patch", "json-patch", "form"] = "json"
@@ -76,6 +76,12 @@ class Body(Strict):
         if self.format == "json-patch" and self.constants:
             raise MisplacedError("a JSON Patch is a list of operations, and has no room for constants", "constants")
         return self
+
+    @property
+    def nesting(self) -> Literal["replace", "merge"] | None:
+        """What the API does with objects: as `nested` says, or else as the format has it."""
+        patches = self.format in {"merge-patch", "json-patch"}
+        return self.nested or ("merge" if patches else None)
 
     @property
     def media_type(self) -> str:

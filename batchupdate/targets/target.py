@@ -105,7 +105,7 @@ class Target(Strict):
             message = f"path does not use {{{unused[0]}}}; remove it here, or add it to path"
             raise MisplacedError(message, "id", unused[0])
         check_paths(self.fields)
-        check_nested(self.body.nested, self.parts)
+        check_nested(self.body.nesting, self.parts)
         check_column_names(self.id, self.fields)
         check_rules(self.rules, self.fields)
         self.body.check(self.paths, self.places)

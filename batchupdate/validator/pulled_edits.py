@@ -81,7 +81,7 @@ class Comparison:
             name: whole
             for whole, fields in target.objects.items()
             for name in fields
-            if target.body.nested == "replace"
+            if target.body.nesting == "replace"
         }
         named = [mapped.name for mapped in columns.mapped if mapped.name in target.fields]
         self._parsers = {name: parser(name, target.fields[name], columns.decimal) for name in named}

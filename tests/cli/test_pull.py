@@ -177,6 +177,7 @@ def test_a_refused_key_stops_with_exit_3(
     made = pull(cli, batchupdate_sandbox())
     assert made.exit_code == 3
     assert "Page 1 of the list can't be read: 401 invalid or missing API key." in made.stderr
+    assert "The key comes from the environment variable LANGDOCK_API_KEY." in made.stderr
     assert os.listdir(".") == []  # noqa: PTH208 - as a person would look
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -58,3 +58,13 @@ def test_targets_shows_with_which_headings_nested_fields_and_lists_are_set(cli: 
     assert r"A backslash before a dot means the dot itself: a\.b.c." in lines
     assert "A list has one column, p.labels, or one for each item: p.labels[0], p.labels[1] and so on." in lines
     assert "dot leads" not in cli("targets", "show", "langdock-integration").stdout
+
+
+def test_an_api_that_replaces_objects_is_shown_as_one_and_patterns_by_their_examples(cli: Cli) -> None:
+    sample = Path(__file__).parents[2] / "samples" / "sandbox-contacts.yaml"
+    shown = cli("targets", "show", str(sample)).stdout
+    assert "The API replaces an object as a whole: a row that sets a member has to say what the others are." in shown
+    assert "an id such as c1" in shown
+    assert "text such as 10115" in shown
+    assert "^[0-9]{5}$" not in shown
+    assert "as a whole" not in cli("targets", "show", "langdock-integration").stdout

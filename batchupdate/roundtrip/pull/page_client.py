@@ -7,7 +7,7 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.api.verdict import Policy, judge
+from batchupdate.api.verdict import KEY_REFUSED, Policy, judge
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Action, Outcome, Reply, Verdict
@@ -51,13 +51,22 @@ class PageClient:
         settings: patience.
         clock: where time comes from.
         secrets: kept out of sentences.
+        key_from: where the key was found, for a sentence about one that is refused.
     """
 
     def __init__(
-        self, client: Client, limiter: Limiter, target: Target, settings: Settings, *, clock: Clock, secrets: Secrets
+        self,
+        client: Client,
+        limiter: Limiter,
+        target: Target,
+        settings: Settings,
+        *,
+        clock: Clock,
+        secrets: Secrets,
+        key_from: str = "",
     ) -> None:
         self._client, self._limiter, self._settings = client, limiter, settings
-        self._clock, self._secrets = clock, secrets
+        self._clock, self._secrets, self._key_from = clock, secrets, key_from
         self._policy = _policy(target, settings)
         self._listen = limiter.rate.auto
         self.requests = 0
@@ -90,7 +99,11 @@ class PageClient:
                 continue
             if verdict.action in {Action.DONE, Action.STOP, Action.RENEW} or attempt >= self._settings.max_attempts:
                 tries = f" (after {attempt} attempts)" if attempt > 1 else ""
-                raise SafetyStop(f"Page {number:,} of the list can't be read: {verdict.message}{tries}.", _HINT)
+                message = f"Page {number:,} of the list can't be read: {verdict.message}{tries}."
+                if isinstance(answer, Reply) and answer.status in KEY_REFUSED and self._key_from:
+                    before = f", and was accepted for {number - 1:,} pages before" if number > 1 else ""
+                    message += f" The key comes from {self._key_from}{before}."
+                raise SafetyStop(message, _HINT)
             wait_s = max(delay_s(attempt), verdict.wait_s or 0.0)
             await self._clock.sleep_until(self._clock.monotonic() + wait_s)
             attempt += 1

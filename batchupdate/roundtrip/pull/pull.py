@@ -116,7 +116,9 @@ async def pull_records(
     )
     with atomic_file(path, force=force) as beside:
         async with client:
-            fetcher = PageClient(client, limiter, target, settings, clock=clock, secrets=secrets)
+            fetcher = PageClient(
+                client, limiter, target, settings, clock=clock, secrets=secrets, key_from=credentials.place
+            )
             with open_sheet(beside, form, columns) as sheet:
                 writing = _Writing(sheet, texts, settings.limit)
                 async with aclosing(_pages(fetcher, pager, listing, columns, writing.undeclared)) as pages:
@@ -134,7 +136,7 @@ async def _pages(
 ) -> AsyncGenerator[tuple[int, list[Record]], None]:
     """The number and the records of each page; members of replaced objects that are not declared are `undeclared`."""
     read, total = listing.pagination.skipped, None
-    replaced = columns.target.body.nested == "replace"
+    replaced = columns.target.body.nesting == "replace"
     where = {name: columns.target.places.get(name) or columns.target.paths[name] for name in columns.fields}
     paths = {path for name, path in columns.target.paths.items() if replaced and name not in listing.fields}
     while True:

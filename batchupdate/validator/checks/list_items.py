@@ -30,8 +30,8 @@ class ListItems:
     def __init__(self, target: Target, columns: ColumnMap) -> None:
         self._target = target
         self._lists = _lists(target, columns)
-        self._replaced = target.body.nested == "replace"
-        self._or_say_so = "" if target.body.nested else ", or say 'nested: replace' under 'body' in the target"
+        self._replaced = target.body.nesting == "replace"
+        self._or_say_so = "" if target.body.nesting else ", or say 'nested: replace' under 'body' in the target"
         self._old_ids = [one.index for one in columns.old_ids]
         self._fields = tuple(dict.fromkeys(mapped.field for mapped in columns.mapped))
 

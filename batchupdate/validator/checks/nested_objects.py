@@ -29,14 +29,14 @@ class NestedObjects:
     def __init__(self, target: Target, columns: ColumnMap) -> None:
         self._target = target
         self._columns = columns
-        self._replaced = target.body.nested == "replace"
-        used = {mapped.field for mapped in columns.mapped}
-        self._objects = [fields for fields in target.objects.values() if used & set(fields)]
+        self._replaced = target.body.nesting == "replace"
+        self._used = {mapped.field for mapped in columns.mapped}
+        self._objects = [fields for fields in target.objects.values() if self._used & set(fields)]
         self._old = {columns.mapped[one.mapped].name: one.index for one in columns.old}
 
     def __call__(self, batch: Batch) -> None:
         """See `Check`."""
-        for fields in self._objects if self._target.body.nested != "merge" else ():
+        for fields in self._objects if self._target.body.nesting != "merge" else ():
             names = set(fields)
             for position, row in enumerate(batch.rows):
                 if row.number in batch.problems.closed_rows or (
@@ -78,7 +78,8 @@ class NestedObjects:
             allow = "nullable: true" if old == OLD_NULL else "an empty value"
             message += f"{missing[0]} is {old} now: allow that in the target ({allow}), or fill in the cell"
         else:
-            message += "fill in the cell, or pull the records again"
+            way_out = "fill in the cell" if missing[0] in self._used else f"add the column {missing[0]}"
+            message += f"{way_out}, or pull the records again"
         return Problem(CODE, row.number, heading, "", message)
 
 

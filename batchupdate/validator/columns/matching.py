@@ -72,7 +72,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         *hints_about_missing(columns, pulled.mapped, pulled.old, target),
     )
     nested = {*target.lists, *chain(*target.objects.values())}
-    completed = nested if target.body.nested == "replace" and (pulled.old or pulled.old_lists) else ()
+    completed = nested if target.body.nesting == "replace" and (pulled.old or pulled.old_lists) else ()
     _refuse_contradictions(pulled.mapped, target, options, completed)
     return ColumnMap(
         width=len(columns),

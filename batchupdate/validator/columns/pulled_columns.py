@@ -39,7 +39,7 @@ def find_pulled_columns(columns: Sequence[str], mapped: list[MappedColumn], targ
     """
     indexes = {normalise_heading(one.removeprefix(OLD)): i for i, one in enumerate(columns) if is_old(one)}
     names = {one.name for one in mapped}
-    for name in chain(*target.objects.values()) if target.body.nested == "replace" else ():
+    for name in chain(*target.objects.values()) if target.body.nesting == "replace" else ():
         if name not in names and (index := indexes.get(normalise_heading(name))) is not None:
             mapped = [*mapped, MappedColumn(index, columns[index], name, OLD_NULL, OLD_EMPTY)]
     found = [

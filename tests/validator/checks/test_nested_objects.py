@@ -181,3 +181,22 @@ def test_with_replace_an_object_is_declared_as_a_whole_or_by_its_members() -> No
     declared = DECLARED.replace("name: {}", "home: {type: json}") % ("false", "body: {nested: replace}")
     with pytest.raises(ConfigError, match="either 'home' or its members"):
         parse(declared.encode(), Target, "target", "t.yaml")
+
+
+def test_an_object_that_is_set_as_a_whole_lacks_none_of_its_members() -> None:
+    declared = DECLARED.replace("name: {}", "home: {type: json}") % ("false", "")
+    of = parse(declared.encode(), Target, "target", "t.yaml")
+    assert not check(of, ("id", "home", "home.street"), ("k", '{"street": "Elm"}', "")).problems
+    assert only(check(of, ("id", "home", "home.street"), ("k", "", "Elm"))).code == "incomplete_object"
+
+
+def test_a_member_without_a_column_is_named_as_one_to_add() -> None:
+    assert "add the column home.street, or pull" in only(check(REPLACE, ("id", "home.door"), ("k", "5"))).message
+    headings = ("id", "home.door", "home.street", "home.geo.lat")
+    assert "fill in the cell, or pull" in only(check(REPLACE, headings, ("k", "5", "", "1"))).message
+
+
+@pytest.mark.parametrize("form", ["merge-patch", "json-patch"])
+def test_a_patch_leaves_alone_what_it_does_not_name(form: str) -> None:
+    of = parse((DECLARED % ("false", f"body: {{format: {form}}}")).encode(), Target, "target", "t.yaml")
+    assert not check(of, ("id", "home.door"), ("k", "5")).problems
