@@ -23,18 +23,26 @@ def _heeded() -> list[int]:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Before anything is sent, a signal that asks us to stop ends the command, and nothing is left behind."""
+    """Before anything is sent, a signal that asks us to stop ends the command, and nothing is left behind.
+
+    Once one has come, further ones change neither that nor the exit code, as slowly as the command may end.
+    """
     from batchupdate.errors import Interrupted
 
     def end(number: int, _frame: object) -> None:
+        for one in before:
+            signal.signal(one, signal.SIG_IGN)
         raise Interrupted(number)
 
-    before = {number: signal.signal(number, end) for number in _heeded() if number != signal.SIGINT}
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in _heeded() if number != signal.SIGINT}
+    for number in before:
+        signal.signal(number, end)
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is end:
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -37,8 +37,11 @@ NAME = "in-flight.map"
 SLOT = 1024
 """Bytes of a slot: a result with its sentence. A longer sentence is cut off, in what a killed process leaves alone."""
 
-SEGMENT = 256 * SLOT
-"""Bytes by which the file grows; a multiple of what every system can map."""
+SEGMENT = 1024 * SLOT
+"""Bytes by which the file grows; a multiple of what every system can map.
+
+As many slots as rows are claimed ahead, and more, so that it need not grow just when the disk is full.
+"""
 
 _MAGIC = b"batchupdate in-flight 1"
 _BROKEN = b"batchupdate in-flight 0"

@@ -161,9 +161,9 @@ class Journal:
     def _explained(self) -> explained:
         return explained(self._path, begun=bool(self._session))
 
-    def _one(self, query: str) -> Any:  # noqa: ANN401 - whatever SQLite has
+    def _one(self, query: str, *values: str) -> Any:  # noqa: ANN401 - whatever SQLite has
         with self._explained():
-            return self._connection.execute(query).fetchone()[0]
+            return self._connection.execute(query, values).fetchone()[0]
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -195,10 +195,7 @@ class Journal:
             return find_damage(self._connection)
 
     def set_aside(self, found: Damage, *, trusted: bool = True) -> None:
-        """Takes damaged rows out of what is sent, for good.
-
-        `trusted` is whether the journal is known to have its last entries.
-        """
+        """Sets damaged rows aside; `trusted` is whether the journal is known to have its last entries."""
         if found:
             with self._transaction() as connection:
                 set_aside(connection, found, trusted=trusted)
@@ -343,7 +340,7 @@ class Journal:
         if head is not None and head.token == token:
             if head.commits > commits:
                 lack = f"it has {commits:,} commits of {head.commits:,}"
-        elif head is not None and head.commits and not self._knows(head):
+        elif head is not None and head.commits and not self._one(queries.IS_KNOWN_MAP, head.token):
             lack = f"it knows nothing of the last {head.commits:,} commits"
         elif self._one(queries.HAS_LOST_MAP):
             lack = f"the run has no end in it, and there is no {NAME} that says how much is missing"
@@ -354,10 +351,6 @@ class Journal:
                 f"The journal {self._path} lacks its last entries: {lack}.",
                 f"Put all files of the run's folder back where they were. {how_to_save(self._path)}",
             )
-
-    def _knows(self, head: Head) -> bool:
-        with self._explained():
-            return bool(self._connection.execute(queries.IS_KNOWN_MAP, (head.token,)).fetchone()[0])
 
     def _checkpoint(self) -> None:
         """Lets the journal's own file know what stands in its `-wal` file."""

@@ -12,8 +12,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -67,16 +68,36 @@ def finish(world: World, folder: Path, sandbox: Sandbox) -> tuple[int, str]:
     return process.returncode, said
 
 
+@contextmanager
+def answering_no_more_than(count: int, sandbox: Sandbox) -> Iterator[Callable[[], None]]:
+    """Lets an API hold its answers back from so many requests on, until what this gives is called.
+
+    On a busy machine, the process would otherwise be through before its disk is spoilt.
+    """
+    meet, may_go_on = sandbox.meet, threading.Event()
+
+    def held_back(*args: Any, **more: Any) -> Any:
+        if sandbox.counts.requests >= count:
+            assert may_go_on.wait(60)
+        return meet(*args, **more)
+
+    sandbox.meet = held_back  # type: ignore[method-assign]
+    yield may_go_on.set
+    may_go_on.set()
+    sandbox.meet = meet  # type: ignore[method-assign]
+
+
 def spoilt(world: World, folder: Path, sandbox: Sandbox, spoil: Callable[[int], None]) -> Life:
     """A process whose disk is spoilt once some requests have arrived; `spoil` is told its id."""
-    with start(world, folder, sandbox.url) as process:
+    with start(world, folder, sandbox.url) as process, answering_no_more_than(SENT_BEFORE, sandbox) as go_on:
         deadline = time.monotonic() + 60
         while sandbox.counts.requests < SENT_BEFORE:
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.0005)
-        process.send_signal(signal.SIGSTOP)  # or it may be through before its disk is full
+        process.send_signal(signal.SIGSTOP)
         spoil(process.pid)
+        go_on()
         process.send_signal(signal.SIGCONT)
         _, said = process.communicate(timeout=60)
     let_settle(sandbox)
