@@ -6,9 +6,12 @@ import io
 import struct
 import zipfile
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xlsxwriter
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
@@ -76,14 +79,30 @@ def _ods_cell(text: str) -> str:
     )
 
 
-def xlsb(rows: list[list[Any]], sheet: str = "changes") -> bytes:
-    """A binary workbook; texts, numbers, truth values, and an error for None ([MS-XLSB], sections 2.1.4 and 2.4)."""
+def xlsb(
+    rows: list[list[Any]],
+    sheet: str = "changes",
+    *,
+    hidden_rows: Sequence[int] = (),
+    hidden_columns: Sequence[int] = (),
+    merged: Sequence[tuple[int, int, int, int]] = (),
+    formats: Sequence[str] = (),
+) -> bytes:
+    """A binary workbook; texts, numbers, truth values, and an error for None ([MS-XLSB], sections 2.1.4 and 2.4).
+
+    Rows and columns are counted from 0; merged cells are their first and last row, then columns. A cell `(number, n)`
+    is a number with the n-th of the formats, from 1.
+    """
     cells = b"".join(
-        _record(0, struct.pack("<IIHBBBI", number, 0, 300, 0, 0, 0, 0))
+        _record(0, struct.pack("<IIHBBBI", number, 0, 300, 0, 0x10 if number in hidden_rows else 0, 0, 0))
         + b"".join(_xlsb_cell(place, cell) for place, cell in enumerate(row))
         for number, row in enumerate(rows)
     )
     extent = struct.pack("<IIII", 0, max(len(rows) - 1, 0), 0, max(map(len, rows), default=1) - 1)
+    columns = [(60, struct.pack("<IIIIH", place, place, 2304, 0, 1)) for place in hidden_columns]
+    merges = [(176, struct.pack("<IIII", *one)) for one in merged]
+    codes = [(44, struct.pack("<H", 164 + at) + _wide(code)) for at, code in enumerate(formats)]
+    styles = [(47, struct.pack("<HH12x", 0xFFFF, number)) for number in (0, *range(164, 164 + len(formats)))]
     name = struct.pack("<II", 0, 1) + _wide("rId1") + _wide(sheet)
     parts = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
@@ -94,9 +113,26 @@ def xlsb(rows: list[list[Any]], sheet: str = "changes") -> bytes:
             'Target="worksheets/sheet1.bin"/></Relationships>'
         ),
         "xl/workbook.bin": _records((131, b""), (143, b""), (156, name), (144, b""), (132, b"")),
-        "xl/worksheets/sheet1.bin": _records((129, b""), (148, extent), (145, b""))
+        "xl/worksheets/sheet1.bin": _records((129, b""), (148, extent))
+        + (_records((390, b""), *columns, (391, b"")) if columns else b"")
+        + _record(145, b"")
         + cells
-        + _records((146, b""), (130, b"")),
+        + _record(146, b"")
+        + (_records((177, struct.pack("<I", len(merges))), *merges, (178, b"")) if merges else b"")
+        + _record(130, b""),
+        "xl/styles.bin": _records(
+            (278, b""),
+            (615, struct.pack("<I", len(codes))),
+            *codes,
+            (616, b""),
+            (626, struct.pack("<I", 1)),
+            (47, struct.pack("<HH12x", 0xFFFF, 2)),
+            (627, b""),
+            (617, struct.pack("<I", len(styles))),
+            *styles,
+            (618, b""),
+            (279, b""),
+        ),
     }
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -106,7 +142,8 @@ def xlsb(rows: list[list[Any]], sheet: str = "changes") -> bytes:
 
 
 def _xlsb_cell(place: int, cell: Any) -> bytes:
-    begin = struct.pack("<II", place, 0)
+    cell, style = cell if isinstance(cell, tuple) else (cell, 0)
+    begin = struct.pack("<II", place, style)
     if cell is None:
         return _record(3, begin + b"\x2a")
     if isinstance(cell, bool):
