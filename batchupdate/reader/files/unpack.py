@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import os
 import sys
-import tempfile
 import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from batchupdate.errors import InputError
 from batchupdate.reader.files.kind import UNPACK, is_zipped_document
+from batchupdate.reader.files.temporary import temporary_file
 from batchupdate.reader.registry import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import ModuleType
 
 MAX_UNPACKED_BYTES = 4 << 30
@@ -48,18 +48,17 @@ def unpacked(path: Path, source: str) -> Iterator[tuple[Path, str]]:
     with path.open("rb") as file:
         head = file.read(4)
     if head.startswith(_GZIP) or head == _ZSTD:
-        inside = _temporary(path, source, path.stem)
+        name = path.stem
     elif head == _ZIP and zipfile.is_zipfile(path) and not is_zipped_document(path, source):
         name = _only_table(path, source)
-        inside = _temporary(path, source, name)
         source = f"{source} ({shown_name(name)})"
     else:
         yield path, source
         return
-    try:
+    with temporary_file(name) as (inside, out):
+        _unpack(path, source, name, out)
+        out.flush()
         yield inside, source
-    finally:
-        inside.unlink(missing_ok=True)
 
 
 def shown_name(name: str) -> str:
@@ -80,18 +79,6 @@ def _only_table(path: Path, source: str) -> str:
         what = f"{len(tables):,} files ({listed})" if tables else "no file"
         raise InputError(f"{source} is a ZIP archive with {what}; exactly one table can be read.", UNPACK)
     return tables[0]
-
-
-def _temporary(path: Path, source: str, name: str) -> Path:
-    handle, place = tempfile.mkstemp(prefix="batchupdate-", suffix=PurePosixPath(name).suffix[:10] or ".input")
-    copy = Path(place)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            _unpack(path, source, name, out)
-    except BaseException:
-        copy.unlink(missing_ok=True)
-        raise
-    return copy
 
 
 def _unpack(path: Path, source: str, name: str, out: IO[bytes]) -> None:
