@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+MACROS = "http://schemas.microsoft.com/office/excel/2006/main"
 
 
 def book(*sheets: tuple[str, list[list[Any]]], at: tuple[int, int] = (0, 0), hidden: str = "") -> bytes:
@@ -32,6 +33,26 @@ def book(*sheets: tuple[str, list[list[Any]]], at: tuple[int, int] = (0, 0), hid
             else:
                 sheet.activate()  # the first sheet can't be hidden as long as it is the active one
                 sheet.set_first_sheet()
+    return out.getvalue()
+
+
+def with_macro_sheet(*sheets: tuple[str, list[list[Any]]]) -> bytes:
+    """A workbook whose last sheet holds macros of Excel 4 ([MS-OFFMACRO2], section 2.2.1.4)."""
+    out = io.BytesIO()
+    last = f"sheet{len(sheets)}.xml"
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
+    with zipfile.ZipFile(io.BytesIO(book(*sheets))) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name).decode()
+            if name.endswith(last):
+                content = content.replace("worksheet", "xm:macrosheet")
+                content = content.replace("<xm:macrosheet ", f'<xm:macrosheet xmlns:xm="{MACROS}" ')
+            elif name.endswith("workbook.xml.rels"):
+                macros = "http://schemas.microsoft.com/office/2006/relationships/xlMacrosheet"
+                content = content.replace(
+                    f'{kind}" Target="worksheets/{last}"', f'{macros}" Target="macrosheets/sheet1.xml"'
+                )
+            new.writestr("xl/macrosheets/sheet1.xml" if name.endswith(last) else name, content)
     return out.getvalue()
 
 

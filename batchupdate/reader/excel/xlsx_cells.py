@@ -77,6 +77,24 @@ def related_part(archive: zipfile.ZipFile, book: str, relation: str) -> str:
     raise KeyError(relation)
 
 
+def macro_sheets(archive: zipfile.ZipFile) -> list[str]:
+    """The names of the sheets with macros of Excel 4, which have cells, but no table.
+
+    Raises:
+        ValueError: a part is no XML.
+    """
+    parts = {name.lower(): name for name in archive.namelist()}
+    if not {"xl/_rels/workbook.xml.rels", "xl/workbook.xml"} <= parts.keys():
+        return []
+    with archive.open(parts["xl/_rels/workbook.xml.rels"]) as file:
+        relations = {one.get("Id") for _, one in tags(file) if one.get("Type", "").lower().endswith("macrosheet")}
+    if not relations:
+        return []
+    with archive.open(parts["xl/workbook.xml"]) as file:
+        sheets = [attributes for tag, attributes in tags(file) if tag == "sheet"]
+    return [one.get("name", "") for one in sheets if (one.get(_RELATION) or one.get(_STRICT_RELATION)) in relations]
+
+
 def formats_of(archive: zipfile.ZipFile) -> dict[str, str]:
     """The number formats that can make another text of a number, by the number of the style that has them.
 

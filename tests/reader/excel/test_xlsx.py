@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from workbooks import book, with_sheet
+from workbooks import book, with_macro_sheet, with_sheet
 
 from batchupdate.reader import open_table
 
@@ -142,3 +142,13 @@ def test_formatted_but_empty_rows_and_columns_are_no_data(read: Callable[..., An
     assert got.numbers == [2]
     assert got.cells[0][:2] == ("1", "A")
     assert not any(got.cells[0][2:])
+
+
+def test_a_workbook_with_macros_of_excel_4_is_read_without_them_and_they_are_named(
+    read: Callable[..., Any], refused: Callable[..., str]
+) -> None:
+    content = with_macro_sheet(("Auto", [["id", "name"], ["007", 1.5]]), ("Macro1", [["=HALT()"]]))
+    got = read(content, "a.xlsm")
+    assert (got.sheet, got.columns, got.cells) == ("Auto", ("id", "name"), [("007", "1.5")])
+    assert "The sheet 'Macro1' holds macros of Excel 4 and is left out." in got.notices
+    assert "has no sheet named 'Macro1'. Its sheets: 'Auto'." in refused(content, "a.xlsm", sheet="Macro1")
