@@ -103,7 +103,9 @@ class FrameSource:
         if not options.mixed:
             refuse_options(options, self.name)
         records, addresses = frame_records(self.frame, self.name)
-        return Table(records, self.name, replace(options, header_row=None), addresses)
+        table = Table(records, self.name, replace(options, header_row=None), addresses)
+        table.refuse_twins_of(frozenset(range(len(table.columns))))
+        return table
 
     def digest(self) -> str:
         """See `digest_of`."""
