@@ -183,7 +183,9 @@ class Input(Strict):
     strictness: Literal["strict", "normal", "lenient"] = "normal"
     decimal: Literal[".", ","] = "."
     hidden_rows: Literal["send", "skip", "error"] = "send"
-    max_copy: Annotated[int, BeforeValidator(parse_size), Field(ge=1)] = MAX_COPY_BYTES
+    max_copy: Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str | int), Field(ge=1)] = (
+        MAX_COPY_BYTES
+    )
 
     @model_validator(mode="after")
     def _markers_differ(self) -> Self:
