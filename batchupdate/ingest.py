@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -72,7 +73,9 @@ class Ingest:
         only_id = next(iter(target.id)) if len(target.id) == 1 else ""
         self._wrong_ids = WrongIds(target, self._columns.heading(only_id) if only_id else "")
         self._labels = table.labels
-        self._place_of = {heading: place for place, heading in enumerate(table.columns) if heading}
+        # Of a column with a twin, the heading does not say where it stands.
+        headings = Counter(table.columns)
+        self._place_of = {one: place for place, one in enumerate(table.columns) if one and headings[one] == 1}
         self.width = len(table.columns)
         self.checkup = Checkup(table.source, target.name, list(table.notices))
         self.checkup.notices += self._columns.hints
@@ -170,9 +173,11 @@ def _hidden(count: int) -> str:
 def _mapped_columns(table: Table | Tables, target: Target, options: Input) -> ColumnMap:
     """Which column sets what; where the columns don't fit, what was guessed about the file may be why."""
     try:
-        return map_columns(table.columns, target, options)
+        found = map_columns(table.columns, target, options)
+        table.refuse_twins_of(found.used())
     except UsageError as error:
         raise type(error)(error.message, " ".join([error.hint, *table.notices])) from error
+    return found
 
 
 def _refuse_key_in_headings(columns: Sequence[str], secrets: Secrets) -> None:

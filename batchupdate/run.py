@@ -20,6 +20,7 @@ from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
 from batchupdate.model import Progress, UncertainNotice
 from batchupdate.reader import ReadOptions, Table
+from batchupdate.reader.files.temporary import CopyLimit
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
@@ -63,11 +64,12 @@ def check_file(
     on_progress: Callable[[Progress], None] = _ignore,
     environ: Mapping[str, str] | None = None,
     annotate: Path | None = None,
+    say: Callable[[str], None] = _ignore,
 ) -> Checkup:
     """Validates an input, one file or several, offline and in constant memory; every problem goes to `on_problem`.
 
-    `annotate` is where a copy of a single file is written as a workbook, in which the cells with problems are coloured
-    and noted.
+    `say` gets a sentence now and then while a long pipe or download is copied. `annotate` is where a copy of a single
+    file is written as a workbook, in which the cells with problems are coloured and noted.
 
     Raises:
         UsageError: the input, the config or the target can't be used.
@@ -82,7 +84,7 @@ def check_file(
     target = target_of(settings, environ, offline=True)
     secrets = only_secrets(target, settings, environ, SystemClock()).secrets
     with (
-        local_copies(source, settings.input.query) as sources,
+        local_copies(source, settings.input.query, CopyLimit(settings.input.max_copy, say)) as sources,
         open_tables(sources, _read_options(settings), secrets.redact) as table,
     ):
         if annotate and not isinstance(table, Table):
@@ -109,12 +111,14 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     on_progress: Callable[[Progress], None] = _ignore,
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
+    say: Callable[[str], None] = _ignore,
 ) -> Iterator[Job]:
     """Checks one file or several and writes them to a new run's journal; or opens the same run, left unfinished.
 
     A new run that is left before it was executed leaves nothing behind. `asks` is whether a person is shown the notices
     before it is executed: without, an input that was sent a moment ago is an error where repeating is not safe. With
-    `keyless` no API key is asked for; such a job is not to be executed.
+    `keyless` no API key is asked for; such a job is not to be executed. `say` gets a sentence now and then while a long
+    pipe or download is copied.
 
     Raises:
         UsageError: something can't be used, or `strict` is set and a row is invalid. Nothing was sent.
@@ -125,7 +129,8 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
     secrets = credentials.secrets
-    with local_copies(source, settings.input.query) as sources, ExitStack() as stack:
+    limit = CopyLimit(settings.input.max_copy, say)
+    with local_copies(source, settings.input.query, limit) as sources, ExitStack() as stack:
         facts = facts_of(sources, target, settings, base_url)
         with open_tables(sources, _read_options(settings), secrets.redact) as table:
             begun = begin(stack, facts, settings, target, clock.now(), new=new, asks=asks or keyless)

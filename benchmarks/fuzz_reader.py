@@ -99,7 +99,7 @@ def _load_everything() -> None:
     import python_calamine  # noqa: F401 - see above
     import xlrd  # noqa: F401 - as above
 
-    from batchupdate.reader import csv, json_lines, parquet  # noqa: F401 - see above
+    from batchupdate.reader import csv, json_lines, pandas_formats  # noqa: F401 - see above
     from batchupdate.reader.excel import ods, xls, xlsb, xlsx  # noqa: F401 - as above
 
 

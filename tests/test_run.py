@@ -407,3 +407,32 @@ async def test_look_ups_are_in_the_log_too(tmp_path: Path) -> None:
     logged = [json.loads(line) for line in (summary.folder / "run.log").read_text("utf-8").splitlines()]
     methods = [entry["method"] for entry in logged if entry["event"] == "request"]
     assert methods == ["GET"]  # it was found applied, and is not sent again
+
+
+async def test_two_columns_of_one_heading_that_nobody_uses_stand_in_the_results_as_they_are(tmp_path: Path) -> None:
+    path = write(tmp_path / "in.csv", ["id", "Comment", "name", "Comment"], [IDS[0], "a", "New", "b"])
+    async with Sandbox() as sandbox:
+        summary = await apply(path, settings_for(sandbox, tmp_path))
+        assert [dict(change.fields) for change in sandbox.applied] == [{"name": "New"}]
+    with (summary.folder / "results.csv").open(newline="", encoding="utf-8-sig") as file:
+        header, row = list(csv.reader(file))
+    assert (header[:4], row[:4]) == (["id", "Comment", "name", "Comment"], [IDS[0], "a", "New", "b"])
+    frame = summary.results()
+    assert list(frame.columns[:4]) == ["id", "Comment", "name", "Comment"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"columns": {"Comment": "name"}},
+        {"when": {"Comment": ["a"]}},
+        {"computed": {"name": "{Comment}"}},
+    ],
+)
+def test_one_of_two_columns_of_one_heading_can_not_be_used(tmp_path: Path, settings: dict[str, Any]) -> None:
+    path = write(tmp_path / "in.csv", ["id", "Comment", "description", "comment"], [IDS[0], "a", "New", "b"])
+    with pytest.raises(InputError, match="the columns B and D have the same heading"):
+        check_file(path, settings_for(None, tmp_path, input=settings))
+    twice = write(tmp_path / "twice.csv", ["id", "name", "Name"], [IDS[0], "a", "b"])
+    with pytest.raises(InputError, match="the columns B and C have the same heading"):
+        check_file(twice, settings_for(None, tmp_path))

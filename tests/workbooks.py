@@ -6,11 +6,15 @@ import io
 import struct
 import zipfile
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xlsxwriter
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+MACROS = "http://schemas.microsoft.com/office/excel/2006/main"
 
 
 def book(*sheets: tuple[str, list[list[Any]]], at: tuple[int, int] = (0, 0), hidden: str = "") -> bytes:
@@ -29,6 +33,26 @@ def book(*sheets: tuple[str, list[list[Any]]], at: tuple[int, int] = (0, 0), hid
             else:
                 sheet.activate()  # the first sheet can't be hidden as long as it is the active one
                 sheet.set_first_sheet()
+    return out.getvalue()
+
+
+def with_macro_sheet(*sheets: tuple[str, list[list[Any]]]) -> bytes:
+    """A workbook whose last sheet holds macros of Excel 4 ([MS-OFFMACRO2], section 2.2.1.4)."""
+    out = io.BytesIO()
+    last = f"sheet{len(sheets)}.xml"
+    kind = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"
+    with zipfile.ZipFile(io.BytesIO(book(*sheets))) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name).decode()
+            if name.endswith(last):
+                content = content.replace("worksheet", "xm:macrosheet")
+                content = content.replace("<xm:macrosheet ", f'<xm:macrosheet xmlns:xm="{MACROS}" ')
+            elif name.endswith("workbook.xml.rels"):
+                macros = "http://schemas.microsoft.com/office/2006/relationships/xlMacrosheet"
+                content = content.replace(
+                    f'{kind}" Target="worksheets/{last}"', f'{macros}" Target="macrosheets/sheet1.xml"'
+                )
+            new.writestr("xl/macrosheets/sheet1.xml" if name.endswith(last) else name, content)
     return out.getvalue()
 
 
@@ -76,14 +100,30 @@ def _ods_cell(text: str) -> str:
     )
 
 
-def xlsb(rows: list[list[Any]], sheet: str = "changes") -> bytes:
-    """A binary workbook; texts, numbers, truth values, and an error for None ([MS-XLSB], sections 2.1.4 and 2.4)."""
+def xlsb(
+    rows: list[list[Any]],
+    sheet: str = "changes",
+    *,
+    hidden_rows: Sequence[int] = (),
+    hidden_columns: Sequence[int] = (),
+    merged: Sequence[tuple[int, int, int, int]] = (),
+    formats: Sequence[str] = (),
+) -> bytes:
+    """A binary workbook; texts, numbers, truth values, and an error for None ([MS-XLSB], sections 2.1.4 and 2.4).
+
+    Rows and columns are counted from 0; merged cells are their first and last row, then columns. A cell `(number, n)`
+    is a number with the n-th of the formats, from 1.
+    """
     cells = b"".join(
-        _record(0, struct.pack("<IIHBBBI", number, 0, 300, 0, 0, 0, 0))
+        _record(0, struct.pack("<IIHBBBI", number, 0, 300, 0, 0x10 if number in hidden_rows else 0, 0, 0))
         + b"".join(_xlsb_cell(place, cell) for place, cell in enumerate(row))
         for number, row in enumerate(rows)
     )
     extent = struct.pack("<IIII", 0, max(len(rows) - 1, 0), 0, max(map(len, rows), default=1) - 1)
+    columns = [(60, struct.pack("<IIIIH", place, place, 2304, 0, 1)) for place in hidden_columns]
+    merges = [(176, struct.pack("<IIII", *one)) for one in merged]
+    codes = [(44, struct.pack("<H", 164 + at) + _wide(code)) for at, code in enumerate(formats)]
+    styles = [(47, struct.pack("<HH12x", 0xFFFF, number)) for number in (0, *range(164, 164 + len(formats)))]
     name = struct.pack("<II", 0, 1) + _wide("rId1") + _wide(sheet)
     parts = {
         "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
@@ -94,9 +134,26 @@ def xlsb(rows: list[list[Any]], sheet: str = "changes") -> bytes:
             'Target="worksheets/sheet1.bin"/></Relationships>'
         ),
         "xl/workbook.bin": _records((131, b""), (143, b""), (156, name), (144, b""), (132, b"")),
-        "xl/worksheets/sheet1.bin": _records((129, b""), (148, extent), (145, b""))
+        "xl/worksheets/sheet1.bin": _records((129, b""), (148, extent))
+        + (_records((390, b""), *columns, (391, b"")) if columns else b"")
+        + _record(145, b"")
         + cells
-        + _records((146, b""), (130, b"")),
+        + _record(146, b"")
+        + (_records((177, struct.pack("<I", len(merges))), *merges, (178, b"")) if merges else b"")
+        + _record(130, b""),
+        "xl/styles.bin": _records(
+            (278, b""),
+            (615, struct.pack("<I", len(codes))),
+            *codes,
+            (616, b""),
+            (626, struct.pack("<I", 1)),
+            (47, struct.pack("<HH12x", 0xFFFF, 2)),
+            (627, b""),
+            (617, struct.pack("<I", len(styles))),
+            *styles,
+            (618, b""),
+            (279, b""),
+        ),
     }
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -106,7 +163,8 @@ def xlsb(rows: list[list[Any]], sheet: str = "changes") -> bytes:
 
 
 def _xlsb_cell(place: int, cell: Any) -> bytes:
-    begin = struct.pack("<II", place, 0)
+    cell, style = cell if isinstance(cell, tuple) else (cell, 0)
+    begin = struct.pack("<II", place, style)
     if cell is None:
         return _record(3, begin + b"\x2a")
     if isinstance(cell, bool):

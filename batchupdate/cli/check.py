@@ -63,10 +63,10 @@ def check(
     settings = given.settings()
     if as_json and output is not Format.TEXT:
         raise UsageError("--json and --format both say how to write.", "Give only one of them.")
-    files = expand(files)
-    _may_annotate(annotate, files, force=force)
     output = Format.JSON if as_json else output
     screen = Screen(quiet=quiet, as_json=output is not Format.TEXT)
+    files = expand(files, screen.say)
+    _may_annotate(annotate, files, force=force)
     kept: list[Problem] = []
     groups = Groups()
     write = _writer(output, screen, files)
@@ -80,7 +80,7 @@ def check(
 
     if output is Format.CSV:
         screen.line(csv_line(*csv_columns(several=len(files) > 1)))
-    checkup = check_file(files, settings, on_problem=show, annotate=annotate)
+    checkup = check_file(files, settings, on_problem=show, annotate=annotate, say=screen.say)
     for notice in checkup.notices:
         screen.say(notice)
     groups.show(screen)

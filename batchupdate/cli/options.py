@@ -181,6 +181,12 @@ READING = {
         autocompletion=completion.choices("send", "skip", "error"),
         rich_help_panel=INPUT,
     ),
+    "max_copy": _setting(
+        "input.max_copy",
+        str,
+        "How much of a pipe or a URL is copied at most: 500MB, 20GB.  [default: 4GB]",
+        rich_help_panel=INPUT,
+    ),
     "when": _setting(
         "input.when",
         list[str],

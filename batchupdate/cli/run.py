@@ -76,7 +76,7 @@ def run(
         with screen.progress() as show:
             job = stack.enter_context(
                 prepare(
-                    expand(files),
+                    expand(files, screen.say),
                     settings,
                     new=new,
                     asks=consent.asks,
@@ -84,6 +84,7 @@ def run(
                     on_problem=keep,
                     on_progress=show,
                     environ=environ,
+                    say=screen.say,
                 )
             )
         describe(job, problems, screen)

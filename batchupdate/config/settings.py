@@ -23,11 +23,13 @@ from batchupdate.config.yaml_file import Strict
 DEFAULT_RATE_PER_S = 5.0
 DEFAULT_BURST = 1
 DEFAULT_CONCURRENCY = 8
+MAX_COPY_BYTES = 4_000_000_000
 """What holds where neither the user nor the target says anything."""
 
 _NOT_KEPT = {"target", "base_url", "runs_dir", "input", "limit", "strict", "proxy"}
 """What is the journal's own affair, was done with the file, or can hold a password (a proxy's URL)."""
 
+_SIZE = re.compile(r"\s*(\d{1,12})\s*(?:([KMGTkmgt])?[Bb])?\s*", re.ASCII)
 _FAILURES = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(%?)\s*", re.ASCII)
 
 
@@ -59,6 +61,19 @@ def parse_max_failures(text: object) -> MaxFailures:
 
 
 _SHARE = re.compile(r"\s*(\d{1,4}(?:\.\d{1,9})?)\s*%\s*", re.ASCII)
+
+
+def parse_size(text: object) -> object:
+    """Reads `20GB` as bytes; a number is one of bytes.
+
+    Raises:
+        ValueError: it is no size.
+    """
+    if not isinstance(text, str):
+        return text
+    if match := _SIZE.fullmatch(text):
+        return int(match[1]) * 1000 ** ("KMGT".find(match[2].upper()) + 1 if match[2] else 0)
+    raise ValueError(f"{text!r} is not a size such as 500MB or 20GB")
 
 
 def parse_share(text: object) -> float:
@@ -135,7 +150,7 @@ class Input(Strict):
     values in the named columns. `widths` are those of a text file's columns, in characters, where no delimiter
     separates them; `query` is what to read from a database. `strictness` is how severe a suspicious cell is, and
     `decimal` the decimal separator of numbers. `hidden_rows` is what becomes of rows that their spreadsheet does not
-    show.
+    show, and `max_copy` how much of a pipe or a URL is copied, in bytes or such as `20GB`.
     """
 
     sheet: str | None = None
@@ -168,6 +183,9 @@ class Input(Strict):
     strictness: Literal["strict", "normal", "lenient"] = "normal"
     decimal: Literal[".", ","] = "."
     hidden_rows: Literal["send", "skip", "error"] = "send"
+    max_copy: Annotated[int, BeforeValidator(parse_size, json_schema_input_type=str | int), Field(ge=1)] = (
+        MAX_COPY_BYTES
+    )
 
     @model_validator(mode="after")
     def _markers_differ(self) -> Self:
@@ -236,6 +254,7 @@ class Settings(Strict):
         for name in ("query", "widths"):  # runs of earlier versions have no such keys, and have to be found again
             if kept["input"][name] is None:
                 del kept["input"][name]
+        del kept["input"]["max_copy"]  # how much may come does not change what is sent
         if kept["input"]["hidden_rows"] == "send":  # likewise
             del kept["input"]["hidden_rows"]
         return kept

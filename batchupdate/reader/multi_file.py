@@ -22,6 +22,7 @@ from batchupdate.util.text import listed, quoted, short_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from contextlib import AbstractContextManager
     from types import TracebackType
 
@@ -56,6 +57,7 @@ class _Part(NamedTuple):
     def survey(cls, source: Source, options: ReadOptions) -> Self:
         """Opens a file once, for its headings."""
         table = source.open(options)
+        table.refuse_twins_of(frozenset(range(len(table.columns))))
         if not table.light:
             table.close()
         kept = table if table.light else None
@@ -140,6 +142,9 @@ class Tables:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """The files are open during a pass only."""
+
+    def refuse_twins_of(self, used: AbstractSet[int]) -> None:
+        """Does nothing: none of several files has two equal headings, so that it is clear which columns go together."""
 
     def batches(self, size: int = 500) -> Iterator[Batch]:
         """The data rows of all files in order, up to `size` at a time; anew from the first row at every call."""

@@ -84,13 +84,18 @@ _PACKED = 10
 """How much smaller than its content a file of these formats mostly is."""
 
 
-def survives_workbook(path: Path, source: str) -> bool:
+def survives_workbook(path: Path, source: str, bytes_for_each: int = _BYTES_FOR_EACH) -> bool:
     """Whether calamine gets through a workbook without ending its process.
+
+    Args:
+        path: the workbook.
+        source: what to call it in a sentence.
+        bytes_for_each: so many bytes of memory it may take for each byte of the workbook, unpacked.
 
     Raises:
         InputError: it takes too long.
     """
-    return _survives(_WORKBOOK, path, _WORKBOOK_BYTES, source)
+    return _survives(_WORKBOOK, path, _WORKBOOK_BYTES, source, bytes_for_each=bytes_for_each)
 
 
 def survives_arrow(name: str, path: Path, source: str) -> bool:
@@ -119,9 +124,11 @@ def _unpacked_bytes(path: Path) -> int:
     return path.stat().st_size * _PACKED
 
 
-def _survives(program: str, path: Path, needed: int, source: str, *more: str) -> bool:
+def _survives(
+    program: str, path: Path, needed: int, source: str, *more: str, bytes_for_each: int = _BYTES_FOR_EACH
+) -> bool:
     size = _unpacked_bytes(path)
-    room = min(needed + _BYTES_FOR_EACH * size, _MAX_BYTES)
+    room = min(needed + bytes_for_each * size, _MAX_BYTES)
     seconds = min(MIN_SECONDS + size // BYTES_PER_SECOND, MAX_SECONDS)
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and program; the path is an argument, not a command

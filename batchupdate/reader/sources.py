@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, Union
 from batchupdate.errors import InputError
 from batchupdate.reader.files.local_copy import STDIN, local_copy, source_name, unreadable
 from batchupdate.reader.files.remote import is_database, public_name, url_of
+from batchupdate.reader.files.temporary import CopyLimit, remove_orphans
 from batchupdate.reader.opening import open_table
 from batchupdate.reader.table import Table
 
@@ -102,7 +103,9 @@ class FrameSource:
         if not options.mixed:
             refuse_options(options, self.name)
         records, addresses = frame_records(self.frame, self.name)
-        return Table(records, self.name, replace(options, header_row=None), addresses)
+        table = Table(records, self.name, replace(options, header_row=None), addresses)
+        table.refuse_twins_of(frozenset(range(len(table.columns))))
+        return table
 
     def digest(self) -> str:
         """See `digest_of`."""
@@ -132,31 +135,37 @@ def file_digest(path: Path) -> str:
 
 
 @contextmanager
-def local_copies(given: Given | Sequence[Given], query: str | None = None) -> Iterator[list[Source]]:
+def local_copies(
+    given: Given | Sequence[Given], query: str | None = None, limit: CopyLimit | None = None
+) -> Iterator[list[Source]]:
     """Gives the inputs of a run, one or several, in places where they can be read more than once; see `local_copy`.
 
-    `query` is what to read from a database.
+    `query` is what to read from a database, and `limit` how much of a pipe or a URL is copied. Copies that a killed
+    process has left behind are removed.
 
     Raises:
         InputError: one of them can't be read, or stands there twice; or standard input stands beside others.
     """
     chosen: list[Given] = [given] if isinstance(given, str | Path) or is_frame(given) else list(given)
     _refuse_same_file_twice(chosen)
+    remove_orphans()
     with ExitStack() as stack:
-        sources = [_source(one, stack, number, len(chosen), query) for number, one in enumerate(chosen, 1)]
+        sources = [_source(one, stack, number, len(chosen), query, limit) for number, one in enumerate(chosen, 1)]
         if query is not None and all(isinstance(source, FileSource | FrameSource) for source in sources):
             raise InputError("--query means nothing without a database.", "Leave it out, or name a sql+…:// URL.")
         yield sources
 
 
-def _source(one: Given, stack: ExitStack, number: int, count: int, query: str | None) -> Source:
+def _source(
+    one: Given, stack: ExitStack, number: int, count: int, query: str | None, limit: CopyLimit | None
+) -> Source:
     if is_frame(one):
         return FrameSource(one, "the DataFrame" if count == 1 else f"DataFrame {number}")
     if is_database(one):
         from batchupdate.reader.database import QuerySource  # noqa: PLC0415 - it loads pandas
 
         return QuerySource(str(one), _database_name(str(one)), query)
-    return FileSource(stack.enter_context(local_copy(one)), source_name(one), _place(one))
+    return FileSource(stack.enter_context(local_copy(one, limit=limit or CopyLimit())), source_name(one), _place(one))
 
 
 def _database_name(url: str) -> str:

@@ -23,6 +23,7 @@ from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Set as AbstractSet
     from types import TracebackType
 
     from batchupdate.reader.addresses import Addressing
@@ -119,7 +120,11 @@ class Table:
         places = self._kept if self._kept is not None else range(self._width)
         self.hidden_columns = frozenset(one for place, one in zip(places, headings, strict=True) if place in hidden)
         self.notices = records.notices + header.notices + self._own_notices() + self._header_notices()
-        self._refuse_duplicate_headings()
+        if len(self.columns) > MAX_COLUMNS:
+            raise InputError(
+                f"{source}: the header has {len(self.columns):,} columns; at most {MAX_COLUMNS:,} can be read.",
+                "Check that this is the right file, and say --delimiter if its columns are separated another way.",
+            )
 
     def batches(self, size: int = 500) -> Iterator[Batch]:
         """The data rows in order, up to `size` of them at a time; anew from the first row at every call.
@@ -150,6 +155,22 @@ class Table:
                     yield Batch(rows, self._problems(rows, sorted(known)))
                 if left == 0:
                     return
+
+    def refuse_twins_of(self, used: AbstractSet[int]) -> None:
+        """Refuses a table in which a column that is used has the same heading as another: which one is meant?
+
+        Args:
+            used: the places of these columns in `columns`, from 0.
+
+        Raises:
+            InputError: there is such a column.
+        """
+        places: dict[str, list[int]] = {}
+        for place, heading in enumerate(self.columns):
+            places.setdefault(heading if is_pulled(heading) else normalise_heading(heading), []).append(place)
+        for key, twins in places.items():
+            if key and len(twins) > 1 and not used.isdisjoint(twins):
+                raise self._duplicate_heading(*twins[:2])
 
     def owns(self, opened: ExitStack, *, light: bool) -> None:
         """Takes over what has to be closed together with the table; `light` where that is nothing."""
@@ -269,26 +290,10 @@ class Table:
             notices.append(f"The same is true of {len(found) - MAX_NAMED:,} more cells of the header.")
         return tuple(notices)
 
-    def _refuse_duplicate_headings(self) -> None:
-        if len(self.columns) > MAX_COLUMNS:
-            raise InputError(
-                f"{self.source}: the header has {len(self.columns):,} columns; at most {MAX_COLUMNS:,} can be read.",
-                "Check that this is the right file, and say --delimiter if its columns are separated another way.",
-            )
-        seen: dict[str, int] = {}
+    def _duplicate_heading(self, *twins: int) -> InputError:
         places = self._kept if self._kept is not None else range(self._width)
-        for place, heading in zip(places, self.columns, strict=True):
-            key = heading if is_pulled(heading) else normalise_heading(heading)
-            if not key:
-                continue
-            if key in seen:
-                raise self._duplicate_heading(seen[key], place)
-            seen[key] = place
-
-    def _duplicate_heading(self, one: int, other: int) -> InputError:
-        places = list(self._kept if self._kept is not None else range(self._width))
-        names = [self.columns[places.index(place)] for place in (one, other)]
-        letters = [column_letters(self._records.columns_before + place) for place in (one, other)]
+        names = [self.columns[twin] for twin in twins]
+        letters = [column_letters(self._records.columns_before + places[twin]) for twin in twins]
         return InputError(
             f"{self.source}: the columns {letters[0]} and {letters[1]} have the same heading "
             f"({quoted(names[0])} and {quoted(names[1])}; case, spaces, '_' and '-' make no difference).",

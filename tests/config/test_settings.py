@@ -64,6 +64,7 @@ SAID: dict[str, tuple[str, Any]] = {
     "input.strictness": ("lenient", "lenient"),
     "input.decimal": (",", ","),
     "input.hidden_rows": ("skip", "skip"),
+    "input.max_copy": ("20GB", 20_000_000_000),
 }
 
 
@@ -592,3 +593,19 @@ def test_a_missing_key_says_the_line_to_type_for_the_shell(shell: str, line: str
         find_key("MY_KEY", Settings(), {"SHELL": shell})
     assert line in caught.value.hint
     assert caught.value.variable == "MY_KEY"
+
+
+def test_how_much_may_be_copied_is_a_size_and_does_not_make_another_run() -> None:
+    for said, wanted in (
+        ("500MB", 500_000_000),
+        ("7 kb", 7000),
+        ("12B", 12),
+        ("12", 12),
+        (5_000_000_000, 5_000_000_000),
+    ):
+        settings = load_settings({"input": {"max_copy": said}}, environ={})
+        assert settings.input.max_copy == wanted
+        assert settings.fingerprint() == Settings().fingerprint()
+    for wrong in ("lots", "5 apples", "-1", "0"):
+        with pytest.raises(ConfigError, match="max-copy"):
+            load_settings({"input": {"max_copy": wrong}}, environ={})

@@ -130,6 +130,12 @@ def test_other_headings_are_refused_with_file_and_heading(make: Make, header: st
     assert said.format(a=a) in refused(a, make(header + "\n", "b.csv"))
 
 
+def test_none_of_several_files_may_have_two_equal_headings(make: Make) -> None:
+    one, two = make("id,note\n1,a\n", "a.csv"), make("id,note,Note\n1,a,b\n", "b.csv")
+    for files in ((one, two), (two, one)):
+        assert "b.csv: the columns B and C have the same heading" in refused(*files)
+
+
 def test_a_secret_in_a_heading_is_not_told(make: Make) -> None:
     with local_copies([make("id\n", "a.csv"), make("id,sk-secret\n", "b.csv")]) as sources:
         with pytest.raises(InputError) as caught:

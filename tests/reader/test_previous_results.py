@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batchupdate.errors import InputError
 from batchupdate.model import Level
 from batchupdate.reader import open_table
 from batchupdate.reader.previous_results import OWN_COLUMNS
@@ -50,8 +51,10 @@ def test_the_column_that_names_files_is_ours_in_a_report_of_several_files_alone(
     assert read("id,_file\n1,a.csv\n").columns == ("id", "_file")
 
 
-def test_twin_headings_in_a_report_are_named_by_the_letters_of_the_report(refused: Callable[..., str]) -> None:
-    assert "columns A and K have" in refused(f"id,{OWN},ID\n9,{AFTER},1\n")
+def test_twin_headings_in_a_report_are_named_by_the_letters_of_the_report(make: Callable[..., Path]) -> None:
+    twins = make(f"id,{OWN},ID\n9,{AFTER},1\n")
+    with open_table(twins) as table, pytest.raises(InputError, match="columns A and K have"):
+        table.refuse_twins_of({0})
 
 
 def test_guards_are_taken_off_in_a_report_and_nowhere_else(read: Callable[..., Any]) -> None:

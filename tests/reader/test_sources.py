@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +76,7 @@ def test_a_missing_file_is_told_by_its_name(make: Make) -> None:
 
 @pytest.mark.parametrize("named", [["https://u:p@host/a.csv?key=k"], ["s3://bucket/a.csv#f"]])
 def test_a_urls_place_holds_no_credential(named: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchupdate.reader.files.local_copy.fetch", lambda _url, out: out.write(b"id\n1\n"))
+    monkeypatch.setattr("batchupdate.reader.files.local_copy.fetched", lambda _url: nullcontext(BytesIO(b"id\n1\n")))
     with local_copies(named) as (source,):
         assert source.place == source.name == named[0].replace("u:p@", "").split("?")[0].split("#")[0]
 

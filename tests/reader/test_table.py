@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import strategies as st
 
+from batchupdate.errors import InputError
 from batchupdate.reader import open_table
 
 if TYPE_CHECKING:
@@ -87,11 +88,23 @@ def test_rows_can_be_read_again(make: Callable[..., Path]) -> None:
     ("heading", "letters"),
     [("id,name,NAME", "B and C"), ("integrationId,x,Integration ID", "A and C"), ("a-b,a_B", "A and B")],
 )
-def test_two_headings_that_mean_the_same_are_refused_with_their_letters(
-    refused: Callable[..., str], heading: str, letters: str
+def test_two_headings_that_mean_the_same_are_refused_with_their_letters_where_one_of_them_is_used(
+    make: Callable[..., Path], heading: str, letters: str
 ) -> None:
-    text = refused(heading + "\n1,2,3\n")
-    assert f"columns {letters} have the same heading" in text
+    with open_table(make(heading + "\n1,2,3\n")) as table:
+        twins = ["ABC".index(letter) for letter in letters.split(" and ")]
+        for used in ({twins[0]}, {twins[1]}, {0, 1, 2}):
+            with pytest.raises(InputError, match=f"columns {letters} have the same heading"):
+                table.refuse_twins_of(used)
+        table.refuse_twins_of({0, 1, 2}.difference(twins))
+
+
+def test_the_third_of_three_equal_headings_is_seen_as_well(make: Callable[..., Path]) -> None:
+    with (
+        open_table(make("id,note,note,Note\n1,2,3,4\n")) as table,
+        pytest.raises(InputError, match="B and C have the same heading"),
+    ):
+        table.refuse_twins_of({3})
 
 
 def test_headings_of_signs_alone_are_no_twins(read: Callable[..., Any]) -> None:

@@ -53,8 +53,8 @@ def test_what_stands_beside_a_field_is_no_twin_of_another(tmp_path: Path) -> Non
 def test_the_same_old_column_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "in.csv"
     path.write_text("id,name,_old.name,_old.name\n1,a,b,c\n", "utf-8")
-    with pytest.raises(InputError, match="the columns C and D have the same heading"):
-        cells(path)
+    with open_table(path) as table, pytest.raises(InputError, match="the columns C and D have the same heading"):
+        table.refuse_twins_of({2})
 
 
 @pytest.mark.parametrize(

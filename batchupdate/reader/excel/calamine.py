@@ -47,9 +47,9 @@ def open_sheet(path: Path, wanted: str | None, find: Callable[[str], Found], sou
         used = partial(_is_used, book)
         name, notices = choose_sheet(_worksheets(book), wanted, used, source)
         sheet = book.get_sheet_by_name(name)
-        merged = sorted(sheet.merged_cell_ranges or ())
         loaded_from = (sheet.start or (0, 0))[1]
     found = find(name)
+    merged = sorted(sheet.merged_cell_ranges or found.merged)
     valueless = found.valueless
     # Calamine's rectangle leaves out cells without a value that stand beyond all others.
     first_column = min([loaded_from, *(cell.column for cell in valueless)])

@@ -30,7 +30,9 @@ from batchupdate.reader.excel.size_guard import (
     MAX_CELLS,
     MAX_ROWS,
     MAX_SPARSE_CELLS,
-    refuse_large_parts,
+    open_part,
+    parts_to_read,
+    pieces,
     refuse_large_sheet,
 )
 from batchupdate.reader.files.kind import damage_as_sentence, refuse_password
@@ -48,6 +50,8 @@ _MANIFEST = "META-INF/manifest.xml"
 MAX_TEXT = 1 << 20
 """Characters. A cell with more is none that a spreadsheet program wrote."""
 MAX_SPACES = 32_767
+_RATIO_MATTERS_FROM = 64 << 20
+"""See `parts_to_read`; equal rows shrink to nearly nothing here, because cells have no addresses."""
 
 _TABLE = "urn:oasis:names:tc:opendocument:xmlns:table:1.0 "
 _TEXT = "urn:oasis:names:tc:opendocument:xmlns:text:1.0 "
@@ -86,10 +90,12 @@ def open_ods(path: Path, options: ReadOptions, source: str) -> SheetRecords:
         InputError: it can't be read, has a password, is too large, or has no such sheet.
     """
     with damage_as_sentence(source), zipfile.ZipFile(path) as archive:
-        refuse_large_parts(archive.infolist(), source)
-        if _MANIFEST in archive.namelist() and b":encryption-data" in archive.read(_MANIFEST):
-            refuse_password(source)
-        with archive.open("content.xml") as file:
+        parts = {part.filename: part for part in parts_to_read(archive, source, _RATIO_MATTERS_FROM)}
+        if _MANIFEST in parts:
+            with open_part(archive, parts[_MANIFEST]) as file:
+                if any(b":encryption-data" in piece for piece in pieces(file)):
+                    refuse_password(source)
+        with open_part(archive, parts["content.xml"]) as file:
             found = _Content(source).sheets_of(file)
     names = [SheetName(sheet.name, sheet.visible) for sheet in found]
     by_name = {sheet.name: sheet for sheet in reversed(found)}  # of two sheets of one name, the first is read
@@ -204,7 +210,8 @@ class _Content:
             if self._texts:
                 self._bound_memory()
                 blank = self._row - self._sheet.height
-                self._sheet.rows += [(blank, []), (self._repeated, self._texts)]
+                self._sheet.rows += [(blank, [])] if blank else []
+                self._sheet.rows.append((self._repeated, self._texts))
                 self._sheet.height = self._row + self._repeated
             self._row += self._repeated
         elif tag in _GROUPS and self._hidden_groups:
@@ -217,9 +224,8 @@ class _Content:
             add_to_blocks(self._sheet.hidden_columns, begin, self._columns - 1)
 
     def _bound_memory(self) -> None:
-        """Refuses a file whose rows, with the blank cells before the last of each, would fill the memory."""
+        """Refuses a file whose rows, with blank and repeated cells, would fill the memory."""
         self._places += len(self._texts)
-        self._filled += sum(map(bool, self._texts))
         if self._places > MAX_SPARSE_CELLS and self._filled * 10 < self._places:
             refuse_large_sheet(self._sheet.name, MAX_ROWS, self._sheet.columns, self._filled, self._source)
 
@@ -238,6 +244,7 @@ class _Content:
             refuse_large_sheet(sheet.name, self._row + self._repeated, sheet.columns, sheet.cells, self._source)
         if sheet.first_column is None or begin < sheet.first_column:
             sheet.first_column = begin
+        self._filled += 1
         self._texts += [""] * (begin - len(self._texts))
         self._texts += [text] * (self._column - begin)
         if code:

@@ -54,12 +54,14 @@ class Found:
         hidden_rows: the rows that are hidden or filtered out: the first and the last of each block, from 0, in order.
         hidden_columns: the columns that are hidden, likewise.
         formats: by column, from 0, the blocks of rows whose cells are numbers with the same format, in order.
+        merged: the first and the last place of each merged cell, in order, where calamine does not give them.
     """
 
     valueless: Sequence[ValuelessCell] = ()
     hidden_rows: Sequence[Block] = ()
     hidden_columns: Sequence[Block] = ()
     formats: Mapping[int, Sequence[FormatBlock]] = field(default_factory=dict)
+    merged: Sequence[tuple[Place, Place]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The workbooks of Excel since 2007 (.xlsx, .xlsm): calamine's values, and what it takes for blank from `xlsx_cells`.
 
-A workbook with an error that calamine does not know, such as #SPILL!, is read by openpyxl, which takes twenty times as
-long, and knows no errors but only their texts.
+A workbook with an error that calamine does not know, such as #SPILL!, or with sheets of macros of Excel 4, is read by
+openpyxl, which takes twenty times as long, and knows no errors but only their texts.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from batchupdate.reader.excel.calamine import UnknownErrorValueError, open_sheet
 from batchupdate.reader.excel.cell_text import cell_text
 from batchupdate.reader.excel.sheet import Found, Sheet, SheetName, SheetRecords, choose_sheet
 from batchupdate.reader.excel.size_guard import survey_xlsx
-from batchupdate.reader.excel.xlsx_cells import SheetWalk, formats_of, part_of
+from batchupdate.reader.excel.xlsx_cells import SheetWalk, formats_of, macro_sheets, part_of
 from batchupdate.reader.files.kind import damage_as_sentence
+from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from batchupdate.reader.records import ReadOptions
@@ -31,10 +32,15 @@ def open_xlsx(path: Path, options: ReadOptions, source: str) -> SheetRecords:
         InputError: it can't be read, has a password, is too large, or has no such sheet.
     """
     suspicious = survey_xlsx(path, source)
+    with damage_as_sentence(source), zipfile.ZipFile(path) as archive:
+        macros = macro_sheets(archive)
+    if macros:
+        sheet = _open_by_openpyxl(path, options.sheet, macros, source)
+        return SheetRecords("xlsx", sheet, source)
     try:
         sheet = open_sheet(path, options.sheet, partial(_find, path, suspicious, source), source)
     except UnknownErrorValueError:
-        sheet = _open_by_openpyxl(path, options.sheet, source)
+        sheet = _open_by_openpyxl(path, options.sheet, (), source)
     return SheetRecords("xlsx", sheet, source)
 
 
@@ -52,19 +58,22 @@ def _walk(archive: zipfile.ZipFile, part: str, formats: Mapping[str, str]) -> Sh
         return SheetWalk(file, formats)
 
 
-def _open_by_openpyxl(path: Path, wanted: str | None, source: str) -> Sheet:
+def _open_by_openpyxl(path: Path, wanted: str | None, macros: Collection[str], source: str) -> Sheet:
+    """Opens a sheet that is none of those with macros, which a notice names."""
     import openpyxl  # noqa: PLC0415 - hardly any workbook needs it
 
     with damage_as_sentence(source):
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
         for each in book.worksheets:
             each.reset_dimensions()
-        names = [SheetName(each.title, each.sheet_state == "visible") for each in book.worksheets]
+        sheets = [each for each in book.worksheets if each.title not in macros]
+        names = [SheetName(each.title, each.sheet_state == "visible") for each in sheets]
         name, notices = choose_sheet(names, wanted, lambda name: any(map(any, _rows(book[name], source))), source)
         with zipfile.ZipFile(path) as archive:
             found = _walk(archive, part_of(archive, name), formats_of(archive))
     rows = partial(_rows, book[name], source)
-    return Sheet(name, 0, found.columns, rows, found.found(), sorted(found.merged), notices, book.close)
+    left_out = tuple(f"The sheet {quoted(macro)} holds macros of Excel 4 and is left out." for macro in macros)
+    return Sheet(name, 0, found.columns, rows, found.found(), sorted(found.merged), notices + left_out, book.close)
 
 
 def _rows(sheet: Any, source: str) -> Iterator[list[str]]:  # noqa: ANN401 - openpyxl has no types

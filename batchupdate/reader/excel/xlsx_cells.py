@@ -11,7 +11,6 @@ from __future__ import annotations
 import posixpath
 from types import MappingProxyType
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
 from batchupdate.reader.excel.number_format import matters
@@ -20,19 +19,20 @@ from batchupdate.reader.records import MAX_COLUMNS
 
 if TYPE_CHECKING:
     import zipfile
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import IO
 
     from batchupdate.reader.excel.sheet import Block, FormatBlock, Place
 
 MAX_ROW_DIGITS = 9
+_XML_BYTES = 1 << 16
 MAX_TEXT = 1 << 20
 """Characters of one formula or value."""
 
-_RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_STRICT_RELATION = "{http://purl.oclc.org/ooxml/officeDocument/relationships}id"
+_RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships id"
+_STRICT_RELATION = "http://purl.oclc.org/ooxml/officeDocument/relationships id"
 # ECMA-376, part 1, section 18.8.30, without those of dates.
-_BUILT_IN = {
+BUILT_IN_FORMATS = {
     "2": "0.00",
     "3": "#,##0",
     "4": "#,##0.00",
@@ -52,37 +52,99 @@ def part_of(archive: zipfile.ZipFile, sheet: str) -> str:
     """The part that holds a sheet, by way of the workbook's relations.
 
     Raises:
-        KeyError: there is none. (`xml.etree.ElementTree.ParseError`, too.)
+        KeyError: there is none. (ValueError, too, where a part is no XML.)
     """
     parts = {name.lower(): name for name in archive.namelist()}
-    book = ET.fromstring(archive.read(parts["xl/workbook.xml"]))  # noqa: S314 - bounded; so does expat entities
-    links = ET.fromstring(archive.read(parts["xl/_rels/workbook.xml.rels"]))  # noqa: S314 - as above
-    targets = {link.get("Id"): link.get("Target", "") for link in links}
-    for entry in book.iter():
-        if entry.tag.endswith("}sheet") and entry.get("name") == sheet:
-            target = targets[entry.get(_RELATION) or entry.get(_STRICT_RELATION)]
-            return parts[posixpath.normpath(posixpath.join("/xl", target)).lstrip("/").lower()]
+    with archive.open(parts["xl/workbook.xml"]) as file:
+        for tag, attributes in tags(file):
+            if tag == "sheet" and attributes.get("name") == sheet:
+                return related_part(archive, "workbook.xml", attributes.get(_RELATION) or attributes[_STRICT_RELATION])
     raise KeyError(sheet)
+
+
+def related_part(archive: zipfile.ZipFile, book: str, relation: str) -> str:
+    """The part that a relation of the part with the workbook leads to.
+
+    Raises:
+        KeyError: there is none. (ValueError, too, where a part is no XML.)
+    """
+    parts = {name.lower(): name for name in archive.namelist()}
+    with archive.open(parts[f"xl/_rels/{book}.rels"]) as file:
+        for tag, attributes in tags(file):
+            if tag == "Relationship" and attributes.get("Id") == relation:
+                target = posixpath.normpath(posixpath.join("/xl", attributes.get("Target", "")))
+                return parts[target.lstrip("/").lower()]
+    raise KeyError(relation)
+
+
+def macro_sheets(archive: zipfile.ZipFile) -> list[str]:
+    """The names of the sheets with macros of Excel 4, which have cells, but no table.
+
+    Raises:
+        ValueError: a part is no XML.
+    """
+    parts = {name.lower(): name for name in archive.namelist()}
+    if not {"xl/_rels/workbook.xml.rels", "xl/workbook.xml"} <= parts.keys():
+        return []
+    with archive.open(parts["xl/_rels/workbook.xml.rels"]) as file:
+        relations = {one.get("Id") for _, one in tags(file) if one.get("Type", "").lower().endswith("macrosheet")}
+    if not relations:
+        return []
+    with archive.open(parts["xl/workbook.xml"]) as file:
+        sheets = [attributes for tag, attributes in tags(file) if tag == "sheet"]
+    return [one.get("name", "") for one in sheets if (one.get(_RELATION) or one.get(_STRICT_RELATION)) in relations]
 
 
 def formats_of(archive: zipfile.ZipFile) -> dict[str, str]:
     """The number formats that can make another text of a number, by the number of the style that has them.
 
     Raises:
-        xml.etree.ElementTree.ParseError: the part with the styles is no XML.
+        ValueError: the part with the styles is no XML.
     """
     name = next((name for name in archive.namelist() if name.lower() == "xl/styles.xml"), None)
     if name is None:
         return {}
-    codes = dict(_BUILT_IN)
+    codes = dict(BUILT_IN_FORMATS)
     styles: list[str] = []
-    for _, tag in ET.iterparse(archive.open(name)):  # noqa: S314 - bounded; so does expat entities
-        local = tag.tag.rpartition("}")[2]
-        if local == "numFmt":
-            codes[tag.get("numFmtId", "")] = tag.get("formatCode", "")
-        elif local == "cellXfs":
-            styles = [style.get("numFmtId", "") for style in tag]
+    of_cells = False
+    with archive.open(name) as file:
+        for tag, attributes in tags(file):
+            if tag == "numFmt":
+                codes[attributes.get("numFmtId", "")] = attributes.get("formatCode", "")
+            elif tag in {"cellXfs", "cellStyleXfs"}:
+                of_cells = tag == "cellXfs"
+            elif tag == "xf" and of_cells:
+                styles.append(attributes.get("numFmtId", ""))
+    return formats_by_style(styles, codes)
+
+
+def formats_by_style(styles: Sequence[str], codes: Mapping[str, str]) -> dict[str, str]:
+    """The number formats that can make another text of a number, by the number of the style that has them.
+
+    Args:
+        styles: the number of each style's format.
+        codes: the formats by their numbers.
+    """
     return {str(at): code for at, number in enumerate(styles) if matters(code := codes.get(number, "General"))}
+
+
+def tags(file: IO[bytes]) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The tags of some XML in order, each with its attributes; no tree, which is twenty times as large as the XML.
+
+    Raises:
+        ValueError: it is no XML.
+    """
+    found: list[tuple[str, Mapping[str, str]]] = []
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = lambda tag, attributes: found.append((tag[tag.rfind(" ") + 1 :], attributes))
+    try:
+        while data := file.read(_XML_BYTES):
+            parser.Parse(data)
+            yield from found
+            found.clear()
+        parser.Parse(b"", True)  # noqa: FBT003 - expat's own
+    except expat.ExpatError as error:
+        raise ValueError(str(error)) from error
 
 
 class SheetWalk:

@@ -6,14 +6,22 @@ import fnmatch
 import glob
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path, PurePath
+from threading import Timer
+from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError
 from batchupdate.reader.files.remote import is_database, url_of
 from batchupdate.reader.registry import SUFFIXES
 from batchupdate.util.nearest import nearest
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 MAX_NEAR = 3
+LONG_S = 2.0
+"""Seconds of a search after which people wonder."""
 OPEN_IN_OFFICE = "~$"
 HIDDEN = (".", OPEN_IN_OFFICE)
 """What names begin with that nobody means: hidden files, and those that say that a document is open."""
@@ -22,16 +30,20 @@ HIDDEN = (".", OPEN_IN_OFFICE)
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 
 
-def expand(words: list[str]) -> list[str]:
+def _ignore(_text: str) -> None:
+    pass
+
+
+def expand(words: list[str], say: Callable[[str], None] = _ignore) -> list[str]:
     """The files that some words name: a pattern (`*`, `?`, `[…]`, `**`) becomes the files that match it.
 
     A word that is the name of a file, a URL, or no pattern stays as it is. Folders, hidden files and what Excel lays
-    beside open workbooks match no pattern.
+    beside open workbooks match no pattern. `say` gets a sentence where a search takes long.
 
     Raises:
         InputError: a pattern matches no file.
     """
-    return [name for word in words for name in _files(word)]
+    return [name for word in words for name in _files(word, say)]
 
 
 def natural_key(path: str) -> list[list[str | int]]:
@@ -42,17 +54,30 @@ def natural_key(path: str) -> list[list[str | int]]:
     ]
 
 
-def _files(word: str) -> list[str]:
+def _files(word: str, say: Callable[[str], None]) -> list[str]:
     if not glob.has_magic(word) or url_of(word) is not None or is_database(word) or os.path.lexists(word):
         return [word]
-    found = [
-        path
-        for path in glob.glob(word, recursive=True)  # noqa: PTH207 - a Path would drop what was typed: ./, and more
-        if not PurePath(path).name.startswith(OPEN_IN_OFFICE) and not Path(path).is_dir()
-    ]
+    with _said_when_long(f"Still searching for files that match {word!r}; Ctrl-C stops that.", say):
+        found = [
+            path
+            for path in glob.glob(word, recursive=True)  # noqa: PTH207 - a Path would drop what was typed: ./, and more
+            if not PurePath(path).name.startswith(OPEN_IN_OFFICE) and not Path(path).is_dir()
+        ]
     if not found:
         raise InputError(f"No file matches {word!r}.", _near(word))
     return sorted(found, key=lambda path: (natural_key(path), path))
+
+
+@contextmanager
+def _said_when_long(text: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Says something if what is done takes long; the search itself gives nothing as long as nothing matches."""
+    timer = Timer(LONG_S, say, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _near(word: str) -> str:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import stat
 import sys
-import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from batchupdate.errors import InputError
 from batchupdate.reader.files.glob import HIDDEN, MAX_NEAR
-from batchupdate.reader.files.remote import fetch, public_name, url_of
+from batchupdate.reader.files.remote import fetched, public_name, url_of
+from batchupdate.reader.files.temporary import CopyLimit, copy_bounded, temporary_file
 from batchupdate.reader.registry import SUFFIXES
 from batchupdate.util.nearest import nearest
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
 
 STDIN = "-"
 """The file name that means standard input."""
+_DEFAULT = CopyLimit()
 
 
 def source_name(path: Path | str) -> str:
@@ -34,30 +33,49 @@ def source_name(path: Path | str) -> str:
 
 
 @contextmanager
-def local_copy(path: Path | str, stream: BinaryIO | None = None) -> Iterator[Path]:
+def local_copy(path: Path | str, stream: BinaryIO | None = None, limit: CopyLimit = _DEFAULT) -> Iterator[Path]:
     """Gives a path that can be read more than once.
 
     Detection looks at a file twice, and so does a run. What is no regular file is copied to a temporary file, which
-    is removed at the end; a regular file is given back as it is.
+    keeps the suffix of its name and is removed at the end; a regular file is given back as it is.
 
     Args:
         path: the input, or '-' for standard input.
         stream: what to read instead of the process's standard input.
+        limit: how much may be copied.
 
     Raises:
-        InputError: it does not exist, is a folder or a device, can't be read, or does not fit on the disk.
+        InputError: it does not exist, is a folder or a device, can't be read, has no end, or does not fit on the disk.
     """
     name = source_name(path)
-    url = url_of(path)
-    place = Path(path)
-    if url is None and str(path) != STDIN and _is_regular(place, name):
-        yield place
+    if url_of(path) is None and str(path) != STDIN and _is_regular(Path(path), name):
+        yield Path(path)
         return
-    copy = _spool(path, stream, name)
-    try:
+    with ExitStack() as opened:
+        try:
+            copy, out = opened.enter_context(temporary_file(name))
+            with _stream(path, stream) as source:
+                copy_bounded(source, out, name, limit)
+        except OSError as error:
+            raise InputError(
+                f"{name} can't be copied to a temporary file: {error.strerror or error}.",
+                "Save it as a file, and give that.",
+            ) from error
         yield copy
-    finally:
-        copy.unlink(missing_ok=True)
+
+
+@contextmanager
+def _stream(path: Path | str, stream: BinaryIO | None) -> Iterator[IO[bytes]]:
+    """What a URL, a pipe or standard input gives."""
+    url = url_of(path)
+    if url is not None:
+        with fetched(url) as source:
+            yield source
+    elif str(path) == STDIN:
+        yield stream or sys.stdin.buffer
+    else:
+        with Path(path).open("rb") as source:
+            yield source
 
 
 def unreadable(error: OSError, path: Path, source: str) -> InputError:
@@ -81,33 +99,6 @@ def _is_regular(place: Path, name: str) -> bool:
     if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
         raise InputError(f"{name} is neither a file nor a pipe, but a device or a socket.", "Give a file.")
     return stat.S_ISREG(mode)
-
-
-def _spool(path: Path | str, stream: BinaryIO | None, name: str) -> Path:
-    """Copies a URL, a pipe or standard input to a temporary file, which keeps the suffix of its name."""
-    copy: Path | None = None
-    url = url_of(path)
-    try:
-        with ExitStack() as opened:
-            handle, place = tempfile.mkstemp(prefix="batchupdate-", suffix=PurePath(name).suffix[:10] or ".input")
-            copy = Path(place)
-            out = opened.enter_context(os.fdopen(handle, "wb"))
-            if url is not None:
-                fetch(url, out)
-            elif str(path) == STDIN:
-                shutil.copyfileobj(stream or sys.stdin.buffer, out, 1 << 20)
-            else:
-                shutil.copyfileobj(opened.enter_context(Path(path).open("rb")), out, 1 << 20)
-    except BaseException as error:
-        if copy is not None:
-            copy.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise InputError(
-                f"{name} can't be copied to a temporary file: {error.strerror or error}.",
-                "Save it as a file, and give that.",
-            ) from error
-        raise
-    return copy
 
 
 def _similar(path: Path) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import IO, TYPE_CHECKING
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from batchupdate.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # One letter before the colon is a drive. A `Path` makes one slash of two.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?!/)(.+)", re.DOTALL)
-_CHUNK_BYTES = 1 << 20
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -36,13 +37,13 @@ def public_name(url: str) -> str:
     return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}"
 
 
-def fetch(url: str, out: IO[bytes]) -> None:
-    """Copies what a URL names.
+@contextmanager
+def fetched(url: str) -> Iterator[IO[bytes]]:
+    """Opens what a URL names.
 
     Raises:
         InputError: fsspec or its part for this kind of place is missing, or it can't be read. No message shows more
             of the URL than `public_name`, and none what a library said, for that could hold a credential.
-        OSError: the copy does not fit on the disk.
     """
     name = public_name(url)
     _refuse_plain_http(url, name)
@@ -60,8 +61,7 @@ def fetch(url: str, out: IO[bytes]) -> None:
     except Exception as error:  # noqa: BLE001 - each kind of place has errors of its own
         raise _unreadable(name, error) from None
     with opened:
-        while chunk := _read(opened, name):
-            out.write(chunk)
+        yield cast("IO[bytes]", _Fetched(opened, name))
 
 
 def _refuse_plain_http(url: str, name: str) -> None:
@@ -71,11 +71,17 @@ def _refuse_plain_http(url: str, name: str) -> None:
         )
 
 
-def _read(opened: IO[bytes], name: str) -> bytes:
-    try:
-        return opened.read(_CHUNK_BYTES)
-    except Exception as error:  # noqa: BLE001 - as above
-        raise _unreadable(name, error) from None
+class _Fetched:
+    """What a URL names, while it is read."""
+
+    def __init__(self, opened: IO[bytes], name: str) -> None:
+        self._opened, self._name = opened, name
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._opened.read(size)
+        except Exception as error:  # noqa: BLE001 - as above
+            raise _unreadable(self._name, error) from None
 
 
 def _unreadable(name: str, error: Exception) -> InputError:

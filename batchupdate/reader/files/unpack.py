@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import os
 import sys
-import tempfile
 import zipfile
 import zlib
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from batchupdate.errors import InputError
 from batchupdate.reader.files.kind import UNPACK, is_zipped_document
+from batchupdate.reader.files.temporary import temporary_file
 from batchupdate.reader.registry import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
     from types import ModuleType
 
 MAX_UNPACKED_BYTES = 4 << 30
@@ -28,6 +28,8 @@ RATIO_MATTERS_FROM = 64 << 20
 """Bytes; less than that does no harm, however small it was."""
 
 _CHUNK_BYTES = 1 << 20
+_ANY_RATIO_BYTES = 4096
+"""The same for what bzip2 or LZMA has packed: zipfile unpacks so many packed bytes in one go, whatever they give."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZIP = b"PK\x03\x04"
@@ -46,18 +48,17 @@ def unpacked(path: Path, source: str) -> Iterator[tuple[Path, str]]:
     with path.open("rb") as file:
         head = file.read(4)
     if head.startswith(_GZIP) or head == _ZSTD:
-        inside = _temporary(path, source, path.stem)
+        name = path.stem
     elif head == _ZIP and zipfile.is_zipfile(path) and not is_zipped_document(path, source):
         name = _only_table(path, source)
-        inside = _temporary(path, source, name)
         source = f"{source} ({shown_name(name)})"
     else:
         yield path, source
         return
-    try:
+    with temporary_file(name) as (inside, out):
+        _unpack(path, source, name, out)
+        out.flush()
         yield inside, source
-    finally:
-        inside.unlink(missing_ok=True)
 
 
 def shown_name(name: str) -> str:
@@ -80,23 +81,11 @@ def _only_table(path: Path, source: str) -> str:
     return tables[0]
 
 
-def _temporary(path: Path, source: str, name: str) -> Path:
-    handle, place = tempfile.mkstemp(prefix="batchupdate-", suffix=PurePosixPath(name).suffix[:10] or ".input")
-    copy = Path(place)
-    try:
-        with os.fdopen(handle, "wb") as out:
-            _unpack(path, source, name, out)
-    except BaseException:
-        copy.unlink(missing_ok=True)
-        raise
-    return copy
-
-
 def _unpack(path: Path, source: str, name: str, out: IO[bytes]) -> None:
     bound = min(max(path.stat().st_size * MAX_RATIO, RATIO_MATTERS_FROM), MAX_UNPACKED_BYTES)
     try:
-        with path.open("rb") as packed, _inside(packed, name) as inside:
-            _copy(inside, out, bound, source)
+        with path.open("rb") as packed, _inside(packed, name) as (inside, at_once):
+            _copy(inside, out, bound, source, at_once)
     except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
         _damaged(source, error)
     except RuntimeError as error:  # so zipfile says that there is a password
@@ -108,16 +97,19 @@ def _unpack(path: Path, source: str, name: str, out: IO[bytes]) -> None:
 
 
 @contextmanager
-def _inside(packed: BinaryIO, name: str) -> Iterator[IO[bytes]]:
+def _inside(packed: BinaryIO, name: str) -> Iterator[tuple[IO[bytes], int]]:
+    """The file inside, and how many bytes of it to read in one go."""
     head = packed.read(4)
     packed.seek(0)
     with ExitStack() as opened:
         if head.startswith(_GZIP):
-            yield cast("IO[bytes]", opened.enter_context(gzip.GzipFile(fileobj=packed)))
+            yield cast("IO[bytes]", opened.enter_context(gzip.GzipFile(fileobj=packed))), _CHUNK_BYTES
         elif head == _ZSTD:
-            yield cast("IO[bytes]", opened.enter_context(_zstd().ZstdFile(packed)))
+            yield cast("IO[bytes]", opened.enter_context(_zstd().ZstdFile(packed))), _CHUNK_BYTES
         else:
-            yield opened.enter_context(opened.enter_context(zipfile.ZipFile(packed)).open(name))
+            archive = opened.enter_context(zipfile.ZipFile(packed))
+            deflated = archive.getinfo(name).compress_type in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+            yield opened.enter_context(archive.open(name)), _CHUNK_BYTES if deflated else _ANY_RATIO_BYTES
 
 
 def _zstd() -> ModuleType:
@@ -132,9 +124,9 @@ def _damaged(source: str, cause: Exception) -> NoReturn:
     ) from cause
 
 
-def _copy(inside: IO[bytes], out: IO[bytes], bound: int, source: str) -> None:
+def _copy(inside: IO[bytes], out: IO[bytes], bound: int, source: str, at_once: int) -> None:
     size = 0
-    while chunk := inside.read(_CHUNK_BYTES):
+    while chunk := inside.read(at_once):
         size += len(chunk)
         if size > bound:
             raise InputError(

@@ -82,6 +82,18 @@ class ColumnMap:
     old_ids: tuple[OldColumn, ...] = ()
     old_lists: Mapping[str, int] = field(default_factory=dict)
 
+    def used(self) -> frozenset[int]:
+        """The indexes of the columns that decide what is sent."""
+        return frozenset(
+            [
+                *(one.index for one in self.mapped if one.index < self.width),
+                *(one.index for one in self.old + self.old_ids),
+                *(place for template in self.computed for place in template.places),
+                *(condition.place for condition in self.when),
+                *([] if self.locked is None else [self.locked]),
+            ]
+        )
+
     def heading(self, name: str) -> str:
         """The heading of the column that sets a field or its first item; the field's name if no column does."""
         own = [mapped for mapped in self.mapped if mapped.field == name]

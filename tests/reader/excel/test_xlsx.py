@@ -9,8 +9,9 @@ import pytest
 import xlsxwriter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from workbooks import book, with_sheet
+from workbooks import book, with_macro_sheet, with_sheet
 
+from batchupdate.errors import InputError
 from batchupdate.reader import open_table
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ def test_rows_have_the_numbers_that_excel_shows_where_the_table_begins_at_c4(rea
     assert "row 4 is taken as the header" in got.notices
 
 
-def test_letters_of_twin_headings_are_those_that_excel_shows(refused: Callable[..., str]) -> None:
-    assert "columns D and AC have" in refused(
-        book(("s", [["x", "id", *map(str, range(24)), "ID"]]), at=(1, 2)), "a.xlsx"
-    )
+def test_letters_of_twin_headings_are_those_that_excel_shows(make: Callable[..., Path]) -> None:
+    twins = make(book(("s", [["x", "id", *map(str, range(24)), "ID"]]), at=(1, 2)), "a.xlsx")
+    with open_table(twins) as table, pytest.raises(InputError, match="columns D and AC have"):
+        table.refuse_twins_of({1})
 
 
 def test_rows_of_a_workbook_can_be_read_again(make: Callable[..., Path]) -> None:
@@ -142,3 +143,13 @@ def test_formatted_but_empty_rows_and_columns_are_no_data(read: Callable[..., An
     assert got.numbers == [2]
     assert got.cells[0][:2] == ("1", "A")
     assert not any(got.cells[0][2:])
+
+
+def test_a_workbook_with_macros_of_excel_4_is_read_without_them_and_they_are_named(
+    read: Callable[..., Any], refused: Callable[..., str]
+) -> None:
+    content = with_macro_sheet(("Auto", [["id", "name"], ["007", 1.5]]), ("Macro1", [["=HALT()"]]))
+    got = read(content, "a.xlsm")
+    assert (got.sheet, got.columns, got.cells) == ("Auto", ("id", "name"), [("007", "1.5")])
+    assert "The sheet 'Macro1' holds macros of Excel 4 and is left out." in got.notices
+    assert "has no sheet named 'Macro1'. Its sheets: 'Auto'." in refused(content, "a.xlsm", sheet="Macro1")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import glob
+import threading
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchupdate.errors import InputError
+from batchupdate.reader.files import glob as reader_glob
 from batchupdate.reader.files.glob import expand, natural_key
 
 
@@ -84,3 +87,22 @@ def test_a_folder_that_cannot_be_looked_into_is_told(monkeypatch: pytest.MonkeyP
 def test_any_paths_can_be_sorted(paths: list[str]) -> None:
     keys = sorted(map(natural_key, paths))
     assert all(one <= other for one, other in pairwise(keys))
+
+
+def test_a_search_that_takes_long_says_so_while_it_goes_on_and_a_short_one_says_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    touch("a.csv")
+    said: list[str] = []
+    heard = threading.Event()
+
+    def say(text: str) -> None:
+        said.append(text)
+        heard.set()
+
+    assert expand(["*.csv"], say) == ["a.csv"]
+    assert said == []
+    monkeypatch.setattr(reader_glob, "LONG_S", 0.0)
+    monkeypatch.setattr(glob, "glob", lambda *_args, **_options: ["a.csv"] if heard.wait(30) else [])
+    assert expand(["**/*.csv"], say) == ["a.csv"]
+    assert said == ["Still searching for files that match '**/*.csv'; Ctrl-C stops that."]

@@ -4,7 +4,7 @@ import gzip
 import io
 import tempfile
 import zipfile
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from workbooks import book
@@ -84,6 +84,31 @@ def test_what_unfolds_too_far_is_refused_and_leaves_nothing_behind(
     monkeypatch.setattr(unpack, "RATIO_MATTERS_FROM", 1 << 20)
     assert "unfolds to more than 1,048,576 bytes" in refused(gzip.compress(bytes(3 << 20)), "a.csv.gz")
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_what_bzip2_or_lzma_has_packed_is_never_unpacked_in_one_go(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, method: int
+) -> None:
+    largest = 0
+    once = unpack._copy
+
+    def watched(inside: Any, *args: Any) -> None:
+        class Watched:
+            def read(self, size: int) -> bytes:
+                nonlocal largest
+                largest = max(largest, size)
+                return cast("bytes", inside.read(size))
+
+        once(cast("Any", Watched()), *args)
+
+    monkeypatch.setattr(unpack, "_copy", watched)
+    monkeypatch.setattr(unpack, "RATIO_MATTERS_FROM", 1 << 20)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("a.csv", bytes(9 << 20))
+    assert "unfolds to more than" in refused(out.getvalue(), "a.zip")
+    assert largest == 4096
 
 
 def test_a_file_that_is_none_after_unpacking_is_refused(refused: Callable[..., str]) -> None:
