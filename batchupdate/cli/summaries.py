@@ -144,7 +144,8 @@ def _next_steps(summary: Summary) -> list[str]:
     if summary.left:
         steps.append(f"{many(summary.left, 'row')} left; to resume: batchupdate resume {run}")
     elif again := sum(counts[one] - sum(each.given.get(one, 0) for each in summary.retries) for one in SENT_AGAIN):
-        steps.append(f"To send {many(again, 'row')} again as they are: batchupdate retry {run}")
+        they_are = "it is" if again == 1 else "they are"
+        steps.append(f"To send {many(again, 'row')} again as {they_are}: batchupdate retry {run}")
     steps += [
         f"To see what is left of the rows that were sent again: batchupdate show {retried.run_id}"
         for retried in summary.retries
