@@ -194,6 +194,13 @@ class AdaptiveRate:
             self._searching = self._searched_before = self._cut_search = True
             self.limit = None
 
+    def start_anew(self, now: float) -> None:
+        """Forgets the limit, and searches it from the present rate on: what was refused was not the rate."""
+        self.limit = self.found = None
+        self._searching, self._searched_before, self._cut_search = True, False, True
+        self._trust, self._dip, self._window_s, self._blocked = Trust(now), DIP, 0.0, False
+        self._since = self._moved_at = now
+
     def _set(self, per_s: float) -> None:
         self.per_s = min(self._ceiling, max(SLOWEST_PER_S, per_s))
 

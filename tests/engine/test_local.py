@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from fakes import QuickClock
 from pydantic import SecretStr
 from structlog.testing import LogCapture
 
@@ -303,3 +304,16 @@ async def test_where_repeating_is_not_safe_few_rows_are_claimed_at_a_time(
         await asyncio.gather(working, return_exceptions=True)
     assert 4 <= marked <= at_most
     assert (marked == 40) is repeatable
+
+
+@pytest.mark.parametrize("bad_records", ["429=2", "429=2@1", "503=2", "500=2"])
+async def test_records_that_never_get_through_end_failed_and_keep_no_other_from_it(
+    journal: Journal, bad_records: str
+) -> None:
+    async with prepared(journal, rows=60, bad_records=bad_records, seed=3) as sandbox:
+        work = Work(sandbox.url)
+        work.job = replace(work.job, clock=QuickClock(20))
+        _, ended = await work.off(journal)
+    assert ended is None
+    assert sorted(outcomes(journal)) == ["failed"] * 2 + ["updated"] * 58
+    assert journal.to_send() == 0
