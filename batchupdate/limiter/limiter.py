@@ -6,6 +6,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from batchupdate.config.rate import HELD_S
 from batchupdate.limiter.adaptive_rate import AdaptiveRate
 from batchupdate.limiter.breaker import Breaker
 from batchupdate.limiter.bucket import TokenBucket
@@ -89,13 +90,16 @@ class Limiter:
 
     @property
     def allowed_per_s(self) -> float | None:
-        """What the API was found to allow, in requests per second, and so what to set next time; None if unknown."""
-        if self._adaptive is None:
+        """What the API was found to allow, in requests per second, and so what to set next time; None if unknown.
+
+        It is never more than what was let in over `HELD_S` at least: a shorter time knows no rate.
+        """
+        if self._adaptive is None or self._adaptive.held_s < HELD_S:
             return None
         allowed = self._adaptive.advertised.known_per_s
         if self._adaptive.found is not None:
             allowed = min(allowed, self._adaptive.found)
-        return allowed if math.isfinite(allowed) else None
+        return min(allowed, self._adaptive.held_per_s) if math.isfinite(allowed) else None
 
     @property
     def concurrency(self) -> float:

@@ -222,6 +222,7 @@ def after(story: str) -> tuple[Suspects, list[int]]:
         ("+aab+a", [0, 0, 0, 0]),  # another was refused as well
         ("+aa+ab+a", [0, 0, 2, 0, 2]),  # what came in between takes the last one back
         ("+aa+aba", [0, 0, 2, 0, 0]),  # and as long as another is refused, it is the API
+        ("+aa+bb+ab+a+b", [0, 0, 0, 0, 2, 2, 2, 2]),  # two suspects at once are no proof against either
         ("+aa+a+a+b+b", [0, 0, 2, 3, 1, 2]),  # single rows are refused here: then a first refusal counts
         ("+aa+a+a+bc+b", [0, 0, 2, 3, 1, 0, 1]),  # but not of two rows
     ],
