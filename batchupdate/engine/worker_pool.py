@@ -16,6 +16,7 @@ from batchupdate.engine.backlog import Backlog
 from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
 from batchupdate.errors import SafetyStop
+from batchupdate.limiter.backoff import retrying
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
 from batchupdate.util.clock import minute
 from batchupdate.util.shielded import shielded
@@ -116,6 +117,8 @@ class WorkerPool:
         self._unreached = 0
         self._sent = self._retried = self._throttled = self._repeats = 0
         self._reason: Exception | None = None
+        self.trouble = ""
+        """Why nothing gets through at present, as a sentence; empty as long as something does."""
         self.counts = dict.fromkeys(Outcome, 0)
         """Results so far, by outcome."""
 
@@ -270,6 +273,7 @@ class WorkerPool:
                 self._log.warning("hold", row=row, why=verdict.message, asked_s=verdict.wait_s)
         elif isinstance(answer, Reply) and answer.status < SERVER_ERROR:
             self._backlog.passed += 1
+            self.trouble = ""
             turns.passed(sent_at, self._heard(answer))
             if self._suspects.rows:
                 self._suspects.ended(row)
@@ -280,6 +284,8 @@ class WorkerPool:
             left = isinstance(answer, Reply) or answer.left
             down = turns.failed(sent_at, again=left and self._suspects.failed(row, passed))
             self._unreached += down and isinstance(answer, Fault)
+            if down or verdict.action is Action.HOLD:
+                self.trouble = retrying(verdict.message, self._rules.give_up_after_s)
         self._give_up_if_down(verdict)
         return 0
 

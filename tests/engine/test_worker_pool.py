@@ -400,6 +400,24 @@ async def test_an_api_that_was_reached_once_is_waited_for_much_longer(clock: Fak
     assert set(house.rows.outcomes.values()) == {Outcome.UPDATED}
 
 
+async def test_why_nothing_gets_through_is_known_at_the_first_attempt_until_something_does(clock: FakeClock) -> None:
+    house = House(clock, 30, lambda _row, _nth: NO_CONNECTION if clock.time < 1010 else OK, rate=Rate(10.0))
+    running = house.start()
+    await clock.advance(LATENCY + 0.01)
+    assert house.pool.trouble == "No connection; trying again, for up to 600 s (--give-up-after)."
+    await house.finish(running)
+    assert house.pool.counts[Outcome.UPDATED] == 30
+    assert house.pool.trouble == ""
+
+
+async def test_one_row_that_fails_is_no_trouble_of_the_api(clock: FakeClock) -> None:
+    house = House(clock, 30, scripted({5: [BROKEN], 6: [LOST], 7: [THROTTLED, OK]}), rate=Rate(10.0))
+    seen = set()
+    house.api.latency = lambda: seen.add(house.pool.trouble) or LATENCY  # type: ignore[func-returns-value]
+    await house.work()
+    assert seen == {""}
+
+
 # An API that is down.
 
 
