@@ -358,7 +358,8 @@ class Progress:
     `stage` is `reading`, `sending` or `reporting`; `total` is None while the file is still being read. `rate` is
     rows finished per second over the last seconds, `eta_s` the expected seconds to the end including known waits,
     `holding_s` how long all workers still hold still, zero if they don't, and `limit_per_s` the rate now kept, in
-    requests/s, None for none.
+    requests/s, None for none. `trouble` is why nothing gets through at present, as a sentence, empty as long as
+    something does.
     """
 
     stage: str
@@ -370,6 +371,7 @@ class Progress:
     eta_s: float | None = None
     holding_s: float = 0.0
     limit_per_s: float | None = None
+    trouble: str = ""
 
 
 BITS = 32

@@ -92,7 +92,10 @@ class Client:
         self._base_url = base_url
         self._keep_bodies = keep_bodies
         self._base = URL(base_url, encoded=True)
-        self._host = urlsplit(base_url).hostname or ""
+        parts = urlsplit(base_url)
+        self._host = parts.hostname or ""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._place = f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
         self._method = method
         self._clock = clock
         self._secrets = secrets
@@ -300,7 +303,7 @@ class Client:
         if refusal := refusal_of(error):
             kind, text = FaultKind.CERTIFICATE, f"{self._host} refuses the TLS handshake: {refusal}"
         else:
-            kind, text = _kind_of(error, self._host)
+            kind, text = _kind_of(error, self._host, self._place)
         return Fault(kind, self._secrets.redact(text), duration_s)
 
 
@@ -386,22 +389,22 @@ async def _break_off(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
 _BREAK_OFF = (_break_off,)
 
 
-def _kind_of(error: BaseException, host: str) -> tuple[FaultKind, str]:  # noqa: PLR0911 - a table
+def _kind_of(error: BaseException, host: str, place: str) -> tuple[FaultKind, str]:  # noqa: PLR0911 - a table
     """Sorts an exception by whether the request can have been applied; the order goes from special to general."""
     match error:
         case aiohttp.ClientConnectorCertificateError():
             reason = getattr(error.certificate_error, "verify_message", "") or error.certificate_error
             return FaultKind.CERTIFICATE, f"the certificate of {host} can't be verified: {reason}"
         case aiohttp.ClientConnectorDNSError():
-            return FaultKind.CONNECT, f"the name {error.host} can't be found"
+            return FaultKind.CONNECT, f"no connection to {place}: the name {error.host} can't be found"
         case aiohttp.ClientProxyConnectionError():
             return FaultKind.CONNECT, f"no connection to the proxy {error.host}: {_reason(error.os_error)}"
         case aiohttp.ClientHttpProxyError():
             return FaultKind.CONNECT, f"the proxy refuses to connect to {host}: {error.status}"
         case aiohttp.ClientConnectorError():
-            return FaultKind.CONNECT, f"no connection to {host}: {_reason(error.os_error)}"
+            return FaultKind.CONNECT, f"no connection to {place}: {_reason(error.os_error)}"
         case aiohttp.ConnectionTimeoutError():
-            return FaultKind.CONNECT, f"no connection to {host}: timed out"
+            return FaultKind.CONNECT, f"no connection to {place}: timed out"
         case TimeoutError():
             return FaultKind.TIMEOUT, "no answer in time; it may or may not have been applied"
         case TwoRepliesError():

@@ -251,6 +251,18 @@ class Screen:
             yield lambda _: None
         elif self._err.is_terminal:
             with LiveLine(self._err) as live:
-                yield live.show
+                yield self._saying_trouble(live.show)
         else:
-            yield PlainLines(self.say).show
+            yield self._saying_trouble(PlainLines(self.say).show)
+
+    def _saying_trouble(self, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+        """Says at once, and once, why nothing gets through: a dead address shows at the first attempt."""
+        said = {""}
+
+        def shown(progress: Progress) -> None:
+            if progress.trouble not in said:
+                said.add(progress.trouble)
+                self.say(progress.trouble)
+            show(progress)
+
+        return shown

@@ -23,6 +23,9 @@ def sandbox(
     faults: Annotated[
         str, typer.Option(help='Faults with their probabilities, such as "500=0.05,reset-after=0.02,hang=0.01".')
     ] = "",
+    bad_records: Annotated[
+        str, typer.Option(help='Records that always get an error, such as "429=1,503=2@30" (Retry-After: 30).')
+    ] = "",
     seed: Annotated[int, typer.Option(help="Makes records and faults repeatable.")] = 1,
     langdock: Annotated[int, typer.Option(min=0, help="How many Langdock integrations there are.")] = 60,
     nairi: Annotated[int, typer.Option(min=0, help="How many Nairi integrations there are.")] = 40,
@@ -34,6 +37,8 @@ def sandbox(
       batchupdate sandbox --limit 20/s --headers retry-after
 
       batchupdate sandbox --faults "500=0.05,reset-after=0.02" --seed 7
+
+      batchupdate sandbox --bad-records 429=1
     """
     from batchupdate.errors import ConfigError
     from batchupdate.sandbox import CONTACTS_KEY, LANGDOCK_KEY, NAIRI_KEY, serve
@@ -60,6 +65,7 @@ def sandbox(
                 limit_kind=limit_kind,
                 headers=headers,
                 faults=faults,
+                bad_records=bad_records,
                 seed=seed,
                 langdock=langdock,
                 nairi=nairi,

@@ -65,6 +65,10 @@ def parse_rate(text: object) -> Rate:
     return Rate(per_s)
 
 
+HELD_S = 20.0
+"""What an API let in over less time than this is no rate to advise: a burst looks like one."""
+
+
 def just_below(per_s: float) -> Rate:
     """A rate a little below the given one, with two digits: what to set where this one was found to be the limit."""
     lower = per_s * 0.97

@@ -21,16 +21,24 @@ AHEAD_S = 0.1
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Waiting:
-    """A request whose next try is `due`; `result` is what is true of its row meanwhile."""
+    """A request whose next try is `due`; `result` is what is true of its row meanwhile.
+
+    `passed` is how many requests had got through when it came back.
+    """
 
     due: float
     order: int
     request: Request = field(compare=False)
     result: Result = field(compare=False)
+    passed: int = field(compare=False)
 
 
 class Backlog:
     """Hands out requests in order; one whose wait is over goes first.
+
+    While the API takes nothing, rows that were not tried since it last took something go before those that were. Else
+    one row that it never takes would go out again and again, and keep all others from it. Rows that were refused again
+    and again go out one by one, with others that get through between them.
 
     Args:
         source: where rows are claimed.
@@ -47,11 +55,16 @@ class Backlog:
         self._clock, self._on_error = clock, on_error
         self._ready: deque[Request] = deque()
         self._waiting: list[_Waiting] = []
+        self._refused: list[_Waiting] = []
+        self._trying: int | None = None  # which of these rows is out
+        self._tried_at = -1  # how many had got through when the last of them came back
         self._pushed = 0
         self._exhausted = False
         self._low_water = 0
         self._claiming: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
+        self.passed = 0
+        """Requests that got through so far."""
         self.out = 0
         """Requests that were taken and have not ended: each may come back, to wait."""
         self.closed = False
@@ -60,10 +73,25 @@ class Backlog:
     @property
     def has_one(self) -> bool:
         """Whether there is a request that may leave now."""
-        return bool(self._ready) or self._one_is_due()
+        return bool(self._ready) or self._due() is not None
 
-    def _one_is_due(self) -> bool:
-        return bool(self._waiting) and self._waiting[0].due <= self._clock.monotonic()
+    @property
+    def has_others(self) -> bool:
+        """Whether there are rows that were not tried yet, as far as known."""
+        return bool(self._ready) or not self._exhausted
+
+    def _due(self) -> list[_Waiting] | None:
+        """The heap whose first request goes next; None if a row goes that was not tried yet, or if none may leave."""
+        now = self._clock.monotonic()
+        waiting, refused = self._waiting, self._refused
+        is_due = bool(waiting) and waiting[0].due <= now
+        if is_due and not (self.has_others and self._turns.probing and waiting[0].passed == self.passed):
+            return waiting
+        if refused and refused[0].due <= now and not is_due:
+            one_by_one = self._trying is None and self.passed > self._tried_at and not self._turns.probing
+            if one_by_one or not self.has_others:
+                return refused
+        return None
 
     async def one_is_there(self) -> bool:
         """Waits until there is a request that may leave; False at the end."""
@@ -72,7 +100,7 @@ class Backlog:
                 return True
             if not self._exhausted:
                 await asyncio.shield(self._claim_ahead())
-            elif self._waiting or self.out:
+            elif self._waiting or self._refused or self.out:
                 await self._something_changes()
             else:
                 return False
@@ -81,31 +109,42 @@ class Backlog:
     def pop(self) -> Request:
         """Takes the next request that is there; call `ended` when it has come to its end."""
         self.out += 1
-        if self._one_is_due():
-            return heapq.heappop(self._waiting).request
+        heap = self._due()
+        if heap is None and not self._ready:  # it came back meanwhile that the API takes nothing
+            heap = min(filter(None, (self._waiting, self._refused)))
+        if heap is not None:
+            request = heapq.heappop(heap).request
+            if heap is self._refused:
+                self._trying = request.row
+            return request
         request = self._ready.popleft()
         if len(self._ready) < self._low_water and not self._exhausted:
             self._claim_ahead()
         return request
 
-    def ended(self) -> None:
-        """One of the requests that were taken has come to its end."""
+    def ended(self, row: int) -> None:
+        """The request of this row, which was taken, has come to its end."""
         self.out -= 1
+        if row == self._trying:
+            self._trying, self._tried_at = None, self.passed
         self._changed.set()
 
-    def wait(self, request: Request, result: Result, wait_s: float) -> None:
-        """Takes a request back until its wait is over."""
+    def wait(self, request: Request, result: Result, wait_s: float, *, refused: bool = False) -> None:
+        """Takes a request back until its wait is over; `refused` is whether it was refused again and again."""
         self._pushed += 1
         due = self._clock.monotonic() + wait_s
-        heapq.heappush(self._waiting, _Waiting(due, self._pushed, request, result))
+        one = _Waiting(due, self._pushed, request, result, self.passed)
+        heapq.heappush(self._refused if refused else self._waiting, one)
 
     async def hand_back(self) -> tuple[list[Request], list[tuple[Request, Result]]]:
         """Empties it: the requests that were claimed and not sent, and those that were waiting with their results."""
         if self._claiming is not None:
             await asyncio.wait([self._claiming])
-        unsent, waiting = list(self._ready), [(one.request, one.result) for one in sorted(self._waiting)]
+        waiting = [(one.request, one.result) for one in sorted(self._waiting + self._refused)]
+        unsent = list(self._ready)
         self._ready.clear()
         self._waiting.clear()
+        self._refused.clear()
         return unsent, waiting
 
     def _batch(self) -> int:
@@ -133,8 +172,9 @@ class Backlog:
         """Waits until a row's wait is over, or a request that is out has ended."""
         self._changed.clear()
         tasks: list[asyncio.Task[Any]] = [asyncio.create_task(self._changed.wait())]
-        if self._waiting:
-            tasks.append(asyncio.create_task(self._clock.sleep_until(self._waiting[0].due)))
+        if heaps := [heap for heap in (self._waiting, self._refused) if heap]:
+            due = min(heap[0].due for heap in heaps)
+            tasks.append(asyncio.create_task(self._clock.sleep_until(due)))
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:

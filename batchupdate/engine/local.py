@@ -132,7 +132,7 @@ class _Line:
             job.rate,
             settings.burst or target.burst,
             job.clock,
-            delay_s,
+            self._pause_s,
             concurrency=job.concurrency,
             adaptive=job.rate.auto,
             max_wait_s=settings.max_wait,
@@ -153,6 +153,10 @@ class _Line:
         """All requests so far."""
         sent, retried, throttled = (sum(each) for each in zip(*(pool.traffic[:3] for pool in self._pools), strict=True))
         return Traffic(sent, retried, throttled, self._limiter.waited_s, self._limiter.allowed_per_s)
+
+    def _pause_s(self, times: int) -> float:
+        """How long to pause after so many failures in a row: never beyond the end of the run's patience."""
+        return min(delay_s(times), max(0.0, self._job.settings.give_up_after - self._limiter.down_for_s))
 
     def _listen(self, reply: Reply) -> Sequence[Allowance]:
         return self._policy.signals.allowances(reply.headers, self._job.clock.now)
@@ -306,4 +310,5 @@ class _Watch:
             left / rate + holding if rate and left is not None else None,
             holding,
             self.limiter.rate_per_s if math.isfinite(self.limiter.rate_per_s) else None,
+            self.pool.trouble,
         )

@@ -61,6 +61,11 @@ class Turns(Protocol):
         """Seconds for which nothing got through; zero while requests do."""
         ...
 
+    @property
+    def probing(self) -> bool:
+        """Whether the API takes nothing, as far as known, so that single requests ask whether it does again."""
+        ...
+
     async def turn(self) -> float:
         """Waits for a turn; returns when it was given."""
         ...
@@ -73,14 +78,26 @@ class Turns(Protocol):
         """Gives a turn back: its request got through."""
         ...
 
-    def hold(self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = ()) -> bool:
-        """Gives a turn back and holds everybody; returns whether this was a new offence."""
+    def hold(
+        self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = (), *, again: bool = False
+    ) -> bool:
+        """Gives a turn back and pauses everybody; returns whether this was a fresh refusal.
+
+        `again` is whether its row was refused before, and others got through since: then it may be the row.
+        """
         ...
 
-    def failed(self, sent_at: float) -> bool:
-        """Gives a turn back: the server failed, or never answered; returns whether everybody pauses for that."""
+    def failed(self, sent_at: float, *, again: bool = False) -> bool:
+        """Gives a turn back: the server failed, or never answered; returns whether everybody pauses for that.
+
+        `again` is whether that is its row's own fault, which says nothing of the API.
+        """
         ...
 
     def cancelled(self, sent_at: float) -> None:
-        """Gives a turn back of which nothing was heard."""
+        """Gives a turn back of which nothing was heard, or nothing that says something of the API."""
+        ...
+
+    def acquit(self) -> None:
+        """Takes back what refusals taught: they were single rows' own."""
         ...

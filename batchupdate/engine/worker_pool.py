@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 from batchupdate.api.verdict import KEY_REFUSED
 from batchupdate.engine.backlog import Backlog
 from batchupdate.engine.final_outcome import settle
+from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
 from batchupdate.errors import SafetyStop
+from batchupdate.limiter.backoff import retrying
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
 from batchupdate.util.clock import minute
 from batchupdate.util.shielded import shielded
@@ -36,8 +38,8 @@ CLAIM_BATCH = 512
 FREE_REPEATS = 100
 """Repeats after errors that every run has, whatever its retry budget: a share of few rows is next to none."""
 
-OVERTAKEN_AT_MOST = 20
-"""A row is given up when it was turned away so often while other rows got through."""
+LONGEST_OWN_WAIT = 4
+"""A row that was refused again, and may not be to blame, waits by itself as after this failure at the most."""
 
 RENEWALS_AT_MOST = 2
 """So often a row is sent again because the credentials had expired; then they are wrong."""
@@ -109,12 +111,14 @@ class WorkerPool:
         self._backlog = Backlog(source, turns, rules.claim_batch, clock, self.stop)
         self._head = asyncio.Lock()
         self._at_head: asyncio.Task[None] | None = None
-        self._answered = self._let_in = 0
-        self._overtaken: dict[int, tuple[int, int]] = {}
+        self._let_in = 0
+        self._suspects = Suspects()
         self._reached = False
         self._unreached = 0
         self._sent = self._retried = self._throttled = self._repeats = 0
         self._reason: Exception | None = None
+        self.trouble = ""
+        """Why nothing gets through at present, as a sentence; empty as long as something does."""
         self.counts = dict.fromkeys(Outcome, 0)
         """Results so far, by outcome."""
 
@@ -188,6 +192,8 @@ class WorkerPool:
 
     async def _exchange(self, request: Request, sent_at: float) -> None:
         self._sink.leaves(request)
+        if self._suspects.rows:
+            self._suspects.leaves(request.row)
         try:
             answer = await self._send(request)
         except BaseException:
@@ -198,7 +204,7 @@ class WorkerPool:
             )
             raise
         finally:
-            self._backlog.ended()
+            self._backlog.ended(request.row)
         left = isinstance(answer, Reply) or answer.left
         self._act(request, answer, self._count(request) if left else request.sent, sent_at)
 
@@ -221,13 +227,12 @@ class WorkerPool:
             self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
             self._finish(request, verdict, answer, sent, final=False)
             return
-        fresh = self._give_back(answer, verdict, sent_at)
+        alone = self._give_back(request, answer, verdict, sent_at)
         if verdict.action is Action.HOLD:
             unsure = request.unsure or verdict.ambiguous
-            self._hold(request._replace(sent=sent, unsure=unsure), answer, verdict, fresh=fresh)
+            self._hold(request._replace(sent=sent, unsure=unsure), answer, verdict, alone)
             return
         if isinstance(answer, Reply):
-            self._answered += 1
             self._let_in += answer.status < SERVER_ERROR and answer.status not in KEY_REFUSED
         if verdict.action is Action.REPEAT and request.attempt < self._rules.max_attempts:
             if self._may_repeat():
@@ -249,23 +254,40 @@ class WorkerPool:
             refused = f"The key was accepted for {rows} and is refused now: it may have expired, or been revoked."
         return f"{message} {refused} {self._rules.about_key}"
 
-    def _give_back(self, answer: Reply | Fault, verdict: Verdict, sent_at: float) -> bool:
-        """Gives the turn back with what was learned; returns whether everybody pauses because of this answer."""
-        turns = self._turns
-        if isinstance(answer, Reply):
-            if verdict.action is Action.HOLD:
-                self._throttled += 1
-                fresh = turns.hold(sent_at, verdict.wait_s, self._heard(answer))
-            elif answer.status < SERVER_ERROR:
-                turns.passed(sent_at, self._heard(answer))
-                return False
-            else:
-                fresh = turns.failed(sent_at)
+    def _give_back(self, request: Request, answer: Reply | Fault, verdict: Verdict, sent_at: float) -> int:
+        """Gives the turn back with what was learned; returns how often its row was refused by itself by now.
+
+        What a row is to blame for says nothing of the API: nobody pauses for it, and nothing is learned.
+        """
+        turns, row, passed = self._turns, request.row, self._backlog.passed
+        if isinstance(answer, Reply) and verdict.action is Action.HOLD:
+            self._throttled += 1
+            again = self._suspects.overtaken(row, passed)
+            # It ended an earlier session, and would end this one: another row is asked first.
+            others = self._backlog.has_others
+            excused = others and request.sent > 0 and self._too_long(verdict)
+            if alone := self._suspects.refused(row, sent_at, passed, others=others, excused=excused):
+                turns.cancelled(sent_at)
+                return alone
+            if turns.hold(sent_at, verdict.wait_s, self._heard(answer), again=again):
+                self._log.warning("hold", row=row, why=verdict.message, asked_s=verdict.wait_s)
+        elif isinstance(answer, Reply) and answer.status < SERVER_ERROR:
+            self._backlog.passed += 1
+            self.trouble = ""
+            turns.passed(sent_at, self._heard(answer))
+            if self._suspects.rows:
+                self._suspects.ended(row)
+                if self._suspects.passed(sent_at):
+                    turns.acquit()
+            return 0
         else:
-            fresh = turns.failed(sent_at)
-            self._unreached += fresh
+            left = isinstance(answer, Reply) or answer.left
+            down = turns.failed(sent_at, again=left and self._suspects.failed(row, passed))
+            self._unreached += down and isinstance(answer, Fault)
+            if down or verdict.action is Action.HOLD:
+                self.trouble = retrying(verdict.message, self._rules.give_up_after_s)
         self._give_up_if_down(verdict)
-        return fresh
+        return 0
 
     def _heard(self, answer: Reply) -> Sequence[Allowance]:
         return self._listen(answer) if self._listen else ()
@@ -287,26 +309,33 @@ class WorkerPool:
         again = request._replace(attempt=request.attempt + 1, sent=sent, unanswered=unanswered, unsure=unsure)
         self._wait(again, verdict, answer, wait)
 
-    def _hold(self, request: Request, answer: Reply | Fault, verdict: Verdict, *, fresh: bool) -> None:
-        """The API is not taking requests: this row goes to the head of the line, at no cost."""
-        if fresh:
-            self._log.warning("hold", row=request.row, why=verdict.message, asked_s=verdict.wait_s)
-        if self._often_overtaken(request):
-            told = f"{verdict.message} ({OVERTAKEN_AT_MOST} times, while other rows got through)"
-            self._finish(request, Verdict(Action.DONE, Outcome.FAILED, told), answer, request.sent)
+    def _hold(self, request: Request, answer: Reply | Fault, verdict: Verdict, alone: int) -> None:
+        """The API did not take a request: its row tries again at no cost, unless it alone is refused, time and again.
+
+        At first it goes to the head of the line. One that is refused again waits by itself, so that another is tried.
+        """
+        refusals = self._suspects.refusals(request.row)
+        passed = self._backlog.passed
+        if alone and (self._suspects.given_up(request.row, passed) or (alone >= PROVEN and self._too_long(verdict))):
+            others = f"{passed:,} other request{'s' if passed > 1 else ''} got through"
+            message = f"{verdict.message}; refused {refusals} times, every time, while {others}"
+            self._finish(request, Verdict(Action.DONE, Outcome.FAILED, message), answer, request.sent)
+        elif alone:
+            self._wait(request, verdict, answer, max(self._delay(alone), verdict.wait_s or 0.0), refused=True)
+        elif refusals >= REPEATED or (refusals and self._turns.probing):
+            wait_s = self._delay(min(refusals, LONGEST_OWN_WAIT))
+            self._wait(request, verdict, answer, wait_s, refused=True)
         else:
             self._wait(request, verdict, answer, 0.0)
 
-    def _often_overtaken(self, request: Request) -> bool:
-        times, answered = self._overtaken.get(request.row, (0, self._answered))
-        times += self._answered > answered
-        self._overtaken[request.row] = (times, self._answered)
-        return times >= OVERTAKEN_AT_MOST
+    def _too_long(self, verdict: Verdict) -> bool:
+        """Whether the API asks to wait for longer than a run waits at all."""
+        return verdict.asked_s is not None and verdict.asked_s > self._rules.give_up_after_s
 
     def _give_up_if_down(self, verdict: Verdict) -> None:
         silent, patience = self._turns.down_for_s, self._rules.give_up_after_s
         hint = "Check the base URL and the API's status, then run it again: the run resumes here."
-        if verdict.asked_s is not None and verdict.asked_s > patience:
+        if verdict.asked_s is not None and self._too_long(verdict):
             back = minute(self._clock.unix() + verdict.asked_s)
             message = (
                 f"Stopped: the API asks to wait {verdict.asked_s:.0f} s, until {back}, longer than the "
@@ -321,11 +350,13 @@ class WorkerPool:
             return
         self.stop(SafetyStop(message, hint))
 
-    def _wait(self, request: Request, verdict: Verdict, answer: Reply | Fault, wait_s: float) -> None:
+    def _wait(
+        self, request: Request, verdict: Verdict, answer: Reply | Fault, wait_s: float, *, refused: bool = False
+    ) -> None:
         stopped = replace(verdict, action=Action.DONE, message=f"{verdict.message}; the run stopped before another try")
         result = self._result(request, stopped, answer, request.sent)
         self._sink.waits(result)
-        self._backlog.wait(request, result, wait_s)
+        self._backlog.wait(request, result, wait_s, refused=refused)
 
     def _finish(
         self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int, *, final: bool = True
@@ -347,8 +378,7 @@ class WorkerPool:
         return Result(request.row, outcome, status, sent, message, request_id, location, now, duration_ms)
 
     def _keep(self, result: Result, record_id: str, *, final: bool) -> None:
-        if self._overtaken:
-            self._overtaken.pop(result.row, None)
+        self._suspects.ended(result.row)
         self.counts[result.outcome] += 1
         self._sink.finish(result, final=final)
         if result.outcome not in SUCCEEDED:

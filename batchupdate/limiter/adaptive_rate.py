@@ -113,6 +113,8 @@ class AdaptiveRate:
         self._window_s = 0.0  # of a limit that blocks for long; zero as long as none did
         self._since = self._moved_at = now  # when the curve began, and when it was last followed
         self._period_s, self._dip = PERIOD_S / 10, DIP
+        self._held, self._held_from, self._held_to = 0, math.inf, now  # let in since the first refusal, or the start
+        self._ever_refused = False
         self._refused_before = math.inf  # how many had been refused before the limit was last found without a search
 
     def passed(
@@ -129,6 +131,11 @@ class AdaptiveRate:
 
         `sent_since` requests have left since; `used_up` says that the rate is what kept more from leaving.
         """
+        if sent_at > self._held_from:
+            self._held += 1
+            self._held_to = sent_at
+        elif self._held_from == math.inf:
+            self._held_from = sent_at
         self.round_trip_s += (now - sent_at - self.round_trip_s) * (0.1 if self.round_trip_s else 1.0)
         if self._blocked and sent_at > self._cut_at:
             self._unblocked(now, sent_at, number)
@@ -161,6 +168,8 @@ class AdaptiveRate:
             self.advertised.update(now, sent_at, allowances, number, sent_since, self.round_trip_s)
             if self._follow_refill(now, sent_at, number, sent_since):
                 return
+        if not self._ever_refused:
+            self._ever_refused, self._held, self._held_from, self._held_to = True, 0, sent_at, sent_at
         since, self._refused_at = self._refused_at, sent_at
         if self._blocked:
             if sent_at - since < TOO_SOON_S or not self.log.let_in(since, number):  # still full: nothing new
@@ -179,6 +188,20 @@ class AdaptiveRate:
         self._blocked_until = sent_at + (wait_s or 0.0)
 
     @property
+    def held_s(self) -> float:
+        """For how long requests were let in since the API was first found full, or else since the first (seconds)."""
+        return max(0.0, self._held_to - self._held_from)
+
+    @property
+    def held_per_s(self) -> float:
+        """How many were let in during that time, a second.
+
+        What was let in before the first refusal says little of a rate: a bucket was full, or a window had just begun.
+        From then on an API lets in no more than its rate allows.
+        """
+        return self._held / self.held_s if self.held_s else 0.0
+
+    @property
     def surprised(self) -> bool:
         """Whether the last refusal ended a search, so that the limit is known roughly at best."""
         return self._cut_search and self.advertised.per_s == math.inf
@@ -193,6 +216,13 @@ class AdaptiveRate:
         if self.limit is not None:
             self._searching = self._searched_before = self._cut_search = True
             self.limit = None
+
+    def start_anew(self, now: float) -> None:
+        """Forgets the limit, and searches it from the present rate on: what was refused was not the rate."""
+        self.limit = self.found = None
+        self._searching, self._searched_before, self._cut_search = True, False, True
+        self._trust, self._dip, self._window_s, self._blocked = Trust(now), DIP, 0.0, False
+        self._since = self._moved_at = now
 
     def _set(self, per_s: float) -> None:
         self.per_s = min(self._ceiling, max(SLOWEST_PER_S, per_s))

@@ -111,6 +111,11 @@ class Concurrency:
             self._raised = True
             self._set(now, min(self._most, self.cap + self._step()))
 
+    def forget_cap(self) -> None:
+        """Takes back a cap, and what was counted towards one."""
+        self.cap, self._raise_at, self._raised, self._trial_ends_at = self._most, math.inf, False, math.inf
+        self._forget()
+
     def _set(self, now: float, cap: float) -> None:
         self.cap = max(1.0, cap)
         self._raise_at = now + self._raise_s if self.cap < self._most else math.inf

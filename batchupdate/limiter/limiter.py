@@ -6,6 +6,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from batchupdate.config.rate import HELD_S
 from batchupdate.limiter.adaptive_rate import AdaptiveRate
 from batchupdate.limiter.breaker import Breaker
 from batchupdate.limiter.bucket import TokenBucket
@@ -89,13 +90,16 @@ class Limiter:
 
     @property
     def allowed_per_s(self) -> float | None:
-        """What the API was found to allow, in requests per second, and so what to set next time; None if unknown."""
-        if self._adaptive is None:
+        """What the API was found to allow, in requests per second, and so what to set next time; None if unknown.
+
+        It is never more than what was let in over `HELD_S` at least: a shorter time knows no rate.
+        """
+        if self._adaptive is None or self._adaptive.held_s < HELD_S:
             return None
         allowed = self._adaptive.advertised.known_per_s
         if self._adaptive.found is not None:
             allowed = min(allowed, self._adaptive.found)
-        return allowed if math.isfinite(allowed) else None
+        return min(allowed, self._adaptive.held_per_s) if math.isfinite(allowed) else None
 
     @property
     def concurrency(self) -> float:
@@ -117,6 +121,11 @@ class Limiter:
     def down_for_s(self) -> float:
         """Seconds for which nothing got through; zero while requests do."""
         return 0.0 if self.down_since is None else self._clock.monotonic() - self.down_since
+
+    @property
+    def probing(self) -> bool:
+        """Whether the API takes nothing, as far as known, so that single requests ask whether it does again."""
+        return self._pause.strikes > 1 or self._breaker.open
 
     @property
     def next_turn_at(self) -> float:
@@ -203,7 +212,9 @@ class Limiter:
             self._ramp()
         self._wake()
 
-    def hold(self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = ()) -> bool:
+    def hold(
+        self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = (), *, again: bool = False
+    ) -> bool:
         """Gives a turn back and pauses everybody: the API refused its request for coming too soon.
 
         A reply to a request that was already in flight when the current pause began is no new refusal: it can make
@@ -213,6 +224,8 @@ class Limiter:
             sent_at: the turn, as it was given.
             wait_s: how long the reply asks to wait, in seconds; None if it does not say.
             allowances: what the reply says of the API's limits.
+            again: whether its row was refused before, and others got through since. Then it may be the row that is
+                refused, and not the rate, so nothing is learned from it.
 
         Returns:
             Whether this was a fresh refusal.
@@ -227,7 +240,10 @@ class Limiter:
         if fresh and self._pause.strikes > 1 and self._too_early(now):
             self._pause.strikes = 1
         if fresh:
-            self._learn(now, sent_at, asked_s, allowances, number, crowd)
+            if self._pause.strikes == 1 and not self._too_early(now):
+                self._blocked_at = now
+            if not again:
+                self._learn(now, sent_at, asked_s, allowances, number, crowd)
         if asked_s is None or (asked_s < SHORTEST_HOLD_S and self._pause.strikes > 1):
             asked_s = self._own_wait_s(now) if fresh else 0.0
         self._pause.hold(now, asked_s)
@@ -237,12 +253,20 @@ class Limiter:
         self._wake()
         return fresh
 
-    def failed(self, sent_at: float) -> bool:
+    def failed(self, sent_at: float, *, again: bool = False) -> bool:
         """Gives a turn back: the server failed, or there was no answer. Never speeds anything up.
+
+        Args:
+            sent_at: the turn, as it was given.
+            again: whether its row has failed before, while others got through. Then it proves nothing about the API,
+                unless that is down already.
 
         Returns:
             Whether this made everybody pause, because the API seems to be down.
         """
+        if again and not self._breaker.open:
+            self.cancelled(sent_at)
+            return False
         now = self._clock.monotonic()
         self._back(sent_at)
         self._note_down(now)
@@ -254,9 +278,18 @@ class Limiter:
         return down
 
     def cancelled(self, sent_at: float) -> None:
-        """Gives a turn back of which nothing was heard, because the run is being stopped."""
+        """Gives a turn back of which nothing was heard, or nothing that says something of the API."""
         self._back(sent_at)
         self._wake()
+
+    def acquit(self) -> None:
+        """Forgets the limits that refusals taught: they were single rows' own. What is true is soon found again."""
+        if self._adaptive is not None:
+            self._adaptive.start_anew(self._clock.monotonic())
+            self._concurrency.forget_cap()
+            if self._ramp_from == math.inf:
+                self._room = self._concurrency.cap
+            self._wake()
 
     def _back(self, sent_at: float) -> tuple[int, int]:
         """Takes a turn back; returns its number and how many requests were in flight once it had left."""
@@ -277,8 +310,6 @@ class Limiter:
         self, now: float, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance], number: int, crowd: int
     ) -> None:
         """Lets a fresh refusal teach how many at once, or else how fast."""
-        if self._pause.strikes == 1 and not self._too_early(now):
-            self._blocked_at = now
         if self._adaptive is None:
             return
         if not allowances and wait_s is None and self._concurrency.refused(now, crowd):

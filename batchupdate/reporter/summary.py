@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
-from batchupdate.config.rate import just_below
+from batchupdate.config.rate import HELD_S, just_below
 from batchupdate.errors import ConfigError
 from batchupdate.model import ONE_FILE
 from batchupdate.reporter.atomic_write import replacing
@@ -170,18 +170,17 @@ class Summary:
 
     @property
     def advice(self) -> str:
-        """What rate to set next time, as a sentence; empty if the run was too short."""
+        """What rate to set next time, as a sentence; empty if the run was too short: nothing above what was held."""
         traffic = self.sessions.traffic
         allowed = traffic.allowed_per_s
-        if traffic.sent < ENOUGH:
+        if traffic.sent < ENOUGH or self.sessions.duration_s < HELD_S:
             return ""
         if allowed:
             better = f"{just_below(allowed).per_s:g}/s"
+            held = f"The API let in {allowed:.3g} requests/s, for {HELD_S:.0f} s or longer"
             if self.rate_per_s is None or self.rate_per_s > allowed:
-                return (
-                    f"The API allowed about {allowed:.3g} requests/s; to start at that rate next time: --rate {better}"
-                )
-            return f"The API allows about {allowed:.3g} requests/s; next time you can use: --rate {better}"
+                return f"{held}; to start at that rate next time: --rate {better}"
+            return f"{held}; next time you can use: --rate {better}"
         if traffic.throttled and not self.auto:
             times = "once" if traffic.throttled == 1 else f"{traffic.throttled:,} times"
             return f"The API asked {times} to slow down; next time, let batchupdate find the limit: --rate auto"

@@ -53,6 +53,7 @@ _HELP = (
     f"known are {', '.join(Kind)}; write them as reset-before=0.02,500=0.05 with their chances, "
     "and slow=0.1@2 or 503-retry-after=0.1@2 for 2 seconds"
 )
+_BAD_HELP = "write them as 429=1,500=2, and 429=1@30 for a Retry-After of 30 seconds; known are 429, 500 and 503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,32 @@ class Faults:
             return None
 
         return choose
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecords:
+    """So many records of each API whose requests always get this status, and `Retry-After` where seconds are given."""
+
+    status: int
+    count: int
+    retry_after_s: float | None = None
+
+
+def parse_bad_records(text: str) -> tuple[BadRecords, ...]:
+    """Reads statuses with the numbers of records, such as `429=1,503=2@30`. Empty text: none.
+
+    Raises:
+        ValueError: it is wrong, with what is known.
+    """
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        status, _, rest = part.partition("=")
+        count, _, seconds = rest.partition("@")
+        if status.strip() not in {"429", "500", "503"} or not count.strip().isdecimal():
+            raise ValueError(f"{part!r} is not a status with a number of records; {_BAD_HELP}.")
+        wait_s = _number(seconds, part, most=math.inf) if seconds else None
+        found.append(BadRecords(int(status), int(count), wait_s))
+    return tuple(found)
 
 
 def _fault(name: str, seconds: str) -> Fault:

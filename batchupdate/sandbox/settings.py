@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict, get_args
 
-from batchupdate.sandbox.faults import Faults
+from batchupdate.sandbox.faults import Faults, parse_bad_records
 from batchupdate.sandbox.limits import HeaderStyle, LimitKind, parse_quota
 from batchupdate.util.clock import Clock, SystemClock
 
@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
     headers: HeaderStyle
     max_in_flight: int | None
     faults: Faults | str
+    bad_records: str
     name_or_description: bool
     keep_requests: bool
     clock: Clock
@@ -62,6 +63,8 @@ class Settings:
         headers: how replies report the limit: `none`, `retry-after`, `ietf` or `legacy`.
         max_in_flight: how many requests may be worked on at once before others get 429; None for any number.
         faults: what goes wrong, as `Faults` or as its text.
+        bad_records: records of Langdock and Nairi each that always get an error, such as `429=1,503=2@30`: one and two
+            of them, chosen by `seed`; the latter with a `Retry-After` of 30 seconds. Known are 429, 500 and 503.
         name_or_description: whether Langdock refuses a change with neither name nor description.
         keep_requests: whether single requests and changes are kept; False keeps memory flat.
         clock: for time stamps and limits.
@@ -84,6 +87,7 @@ class Settings:
     headers: HeaderStyle = "none"
     max_in_flight: int | None = None
     faults: Faults | str = ""
+    bad_records: str = ""
     name_or_description: bool = False
     keep_requests: bool = True
     clock: Clock = field(default_factory=SystemClock)
@@ -92,6 +96,7 @@ class Settings:
         parse_quota(self.limit)
         if isinstance(self.faults, str):
             Faults.parse(self.faults)
+        parse_bad_records(self.bad_records)
         for what, value, known in (
             ("kind of limit", self.limit_kind, get_args(LimitKind)),
             ("style of headers", self.headers, get_args(HeaderStyle)),

@@ -1,19 +1,20 @@
 """The sandbox without its sockets: one request in, one fate out. It never waits, so nothing can come between.
 
-In this order a request meets the number in flight, the rate limit, the faults, the key, and its API.
+In this order a request meets the number in flight, the rate limit, a bad record, the faults, the key, and its API.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import random
 import threading
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchupdate.sandbox.apis import Answer, Langdock, Nairi, to_json
 from batchupdate.sandbox.contacts import Contacts
-from batchupdate.sandbox.faults import Fault, Faults, Kind
+from batchupdate.sandbox.faults import BadRecords, Fault, Faults, Kind, parse_bad_records
 from batchupdate.sandbox.ledger import Applied, Counts, Ledger, Seen, as_json
 from batchupdate.sandbox.limits import limit_headers, make_limit, parse_quota
 from batchupdate.sandbox.records import ContactRecord, LangdockRecord, NairiRecord, make_records
@@ -67,7 +68,18 @@ class World:
         self._limit = make_limit(settings.limit_kind, parse_quota(settings.limit), settings.burst, settings.clock)
         faults = Faults.parse(settings.faults, settings.seed) if isinstance(settings.faults, str) else settings.faults
         self._choose = faults.chooser()
+        self._bad = self._bad_records()
         self._ledger = Ledger(keep=settings.keep_requests)
+
+    def _bad_records(self) -> dict[str, BadRecords]:
+        """The records that always get an error, by id."""
+        bad: dict[str, BadRecords] = {}
+        for records in (self._langdock.records.values(), self._nairi.records.values()):
+            ids = [record.id for record in records]
+            random.Random(self._settings.seed).shuffle(ids)  # noqa: S311 - faults to be repeated, no secrets
+            for kind in parse_bad_records(self._settings.bad_records):
+                bad.update((ids.pop(), kind) for _ in range(min(kind.count, len(ids))))
+        return bad
 
     def reset(self) -> None:
         """Puts everything back to how it was at the start: records, keys, limit, faults and ledger."""
@@ -169,6 +181,7 @@ class World:
             now = self._settings.clock.now()
             api, place = self._route(call.path)
             answer, headers = self._throttle(api, in_flight)
+            answer = answer or self._refuse(api, place)
             fault = None if answer else self._choose()
             if fault and not fault.kind.applies:
                 answer = _instead(api, fault)
@@ -243,6 +256,17 @@ class World:
             return None, {}
         turn = self._limit.take()
         return None if turn.allowed else api.error(429), limit_headers(settings.headers, turn, settings.clock)
+
+    def _refuse(self, api: Api, place: Place | None) -> Answer | None:
+        """What a record that always gets an error is answered; None for all others."""
+        if not self._bad or place is None or place.what == "all" or api is self._contacts:
+            return None
+        record = (self._langdock if api is self._langdock else self._nairi).find(place.id)
+        bad = self._bad.get(record.id) if record else None
+        if bad is None:
+            return None
+        wait = {} if bad.retry_after_s is None else {"Retry-After": str(math.ceil(bad.retry_after_s))}
+        return replace(api.error(bad.status), headers=wait)
 
     def _answer(self, call: Call, api: Api, place: Place | None, authorization: str, now: datetime) -> Answer:
         if place is None:

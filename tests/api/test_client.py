@@ -296,8 +296,12 @@ async def test_a_connection_that_breaks_before_the_request_arrived_is_lost_too()
 
 @pytest.mark.parametrize("method", ["PATCH", "PUT"])
 async def test_a_refused_connection_was_not_reached(method: str) -> None:
-    answer = fault(await send(f"http://127.0.0.1:{refused_port()}", method))
-    assert (answer.kind, answer.message) == (FaultKind.CONNECT, "no connection to 127.0.0.1: connection refused")
+    port = refused_port()
+    answer = fault(await send(f"http://127.0.0.1:{port}", method))
+    assert (answer.kind, answer.message) == (
+        FaultKind.CONNECT,
+        f"no connection to 127.0.0.1:{port}: connection refused",
+    )
     assert not answer.ambiguous
 
 
@@ -314,7 +318,7 @@ async def test_a_name_with_two_addresses_that_both_refuse_says_why_in_few_words(
 
     monkeypatch.setattr(aiohttp.TCPConnector, "_resolve_host", two)
     answer = fault(await send(f"http://two.test:{port}"))
-    assert answer.message == "no connection to two.test: connection refused"
+    assert answer.message == f"no connection to two.test:{port}: connection refused"
 
 
 async def test_a_name_that_is_not_known_was_not_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -323,7 +327,10 @@ async def test_a_name_that_is_not_known_was_not_reached(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", unknown)
     answer = fault(await send("http://nowhere.test"))
-    assert (answer.kind, answer.message) == (FaultKind.CONNECT, "the name nowhere.test can't be found")
+    assert (answer.kind, answer.message) == (
+        FaultKind.CONNECT,
+        "no connection to nowhere.test:80: the name nowhere.test can't be found",
+    )
 
 
 async def test_no_answer_within_the_read_timeout_is_a_timeout() -> None:
@@ -398,8 +405,9 @@ async def test_no_connection_in_time_was_not_reached(limits: dict[str, float]) -
     silent.bind(("127.0.0.1", 0))
     silent.listen()  # it takes the connection and never shakes hands
     with silent:
-        answer = fault(await send(f"https://127.0.0.1:{silent.getsockname()[1]}", **limits))
-    assert (answer.kind, answer.message) == (FaultKind.CONNECT, "no connection to 127.0.0.1: timed out")
+        port = silent.getsockname()[1]
+        answer = fault(await send(f"https://127.0.0.1:{port}", **limits))
+    assert (answer.kind, answer.message) == (FaultKind.CONNECT, f"no connection to 127.0.0.1:{port}: timed out")
 
 
 @pytest.mark.parametrize(
@@ -476,9 +484,10 @@ async def test_a_server_without_tls_was_not_reached() -> None:
         writer.transport.abort()
 
     async with await asyncio.start_server(plain, "127.0.0.1", 0) as server:
-        answer = fault(await send(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"))
+        port = server.sockets[0].getsockname()[1]
+        answer = fault(await send(f"https://127.0.0.1:{port}"))
     assert answer.kind is FaultKind.CONNECT
-    assert answer.message.startswith("no connection to 127.0.0.1: no TLS (")
+    assert answer.message.startswith(f"no connection to 127.0.0.1:{port}: no TLS (")
 
 
 async def test_a_handshake_that_breaks_off_was_not_reached() -> None:

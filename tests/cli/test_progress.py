@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from batchupdate.cli import progress
+from batchupdate.cli.console import Screen
 from batchupdate.model import Outcome, Progress, Traffic
 
 if TYPE_CHECKING:
@@ -62,3 +63,17 @@ def test_where_there_is_no_terminal_a_plain_line_comes_at_intervals(monkeypatch:
             "paused for 30.0 s"
         ),
     ]
+
+
+def test_why_nothing_gets_through_is_said_at_once_and_only_once(capsys: pytest.CaptureFixture[str]) -> None:
+    trouble = "No connection to 127.0.0.1:9: connection refused; trying again, for up to 600 s (--give-up-after)."
+    with Screen().progress() as show:
+        for text in ("", trouble, trouble, "", trouble):
+            show(Progress("sending", 1, 2, trouble=text))
+    assert " ".join(capsys.readouterr().err.split()) == trouble
+
+
+def test_a_quiet_screen_says_nothing_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with Screen(quiet=True).progress() as show:
+        show(Progress("sending", 1, 2, trouble="No connection."))
+    assert capsys.readouterr().err == ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from fakes import QuickClock
 from pydantic import SecretStr
 from structlog.testing import LogCapture
 
@@ -267,6 +268,7 @@ class PoolOf:
     def __init__(self) -> None:
         self.counts = dict.fromkeys(Outcome, 0)
         self.traffic = Traffic()
+        self.trouble = ""
 
 
 async def test_the_progress_tells_the_rate_of_the_last_seconds_and_the_time_left_with_known_waits(
@@ -303,3 +305,37 @@ async def test_where_repeating_is_not_safe_few_rows_are_claimed_at_a_time(
         await asyncio.gather(working, return_exceptions=True)
     assert 4 <= marked <= at_most
     assert (marked == 40) is repeatable
+
+
+@pytest.mark.parametrize("bad_records", ["429=2", "429=2@1", "503=2", "500=2"])
+async def test_records_that_never_get_through_end_failed_and_keep_no_other_from_it(
+    journal: Journal, bad_records: str
+) -> None:
+    async with prepared(journal, rows=60, bad_records=bad_records, seed=3) as sandbox:
+        work = Work(sandbox.url)
+        work.job = replace(work.job, clock=QuickClock(20))
+        _, ended = await work.off(journal)
+    assert ended is None
+    assert sorted(outcomes(journal)) == ["failed"] * 2 + ["updated"] * 58
+    assert journal.to_send() == 0
+
+
+async def test_a_dead_address_is_named_at_the_first_attempt_and_the_patience_is_kept(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("batchupdate.engine.local.delay_s", lambda _: 50.0)
+    fill(journal, [f"550e8400-e29b-41d4-a716-44665544{number:04}" for number in range(20)])
+    work = Work("http://127.0.0.1:9", max_attempts=100, give_up_after=60.0)
+    clock = QuickClock(50)
+    work.job = replace(work.job, clock=clock)
+    began = clock.monotonic()
+    said: list[float] = []
+    work.then = lambda: said.append(clock.monotonic() - began) if work.seen[-1].trouble else None
+    _, ended = await work.off(journal)
+    took = clock.monotonic() - began
+    sentence = "No connection to 127.0.0.1:9: connection refused; trying again, for up to 60 s (--give-up-after)."
+    assert {progress.trouble for progress in work.seen} - {""} == {sentence}
+    assert said[0] < 10
+    assert isinstance(ended, SafetyStop)
+    assert 60 <= took < 75
+    assert set(outcomes(journal)) == {"not_attempted"}

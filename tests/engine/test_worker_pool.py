@@ -4,190 +4,38 @@ import asyncio
 import itertools
 import math
 import random
-from collections import Counter, defaultdict, deque
-from dataclasses import dataclass, field
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import structlog
 from fakes import FakeClock, settle
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from structlog.testing import LogCapture
+from pools import (
+    ACCEPTED,
+    BROKEN,
+    LATENCY,
+    LOST,
+    NO_CONNECTION,
+    NO_KEY,
+    OK,
+    REFUSED,
+    THROTTLED,
+    TIMEOUT,
+    UNLIMITED,
+    House,
+    scripted,
+)
 
-from batchupdate.api.verdict import Policy, judge
 from batchupdate.config import MaxFailures
 from batchupdate.config.rate import Rate
-from batchupdate.engine.worker_pool import CLAIM_BATCH, FREE_REPEATS, OVERTAKEN_AT_MOST, Rules, WorkerPool
+from batchupdate.engine.worker_pool import CLAIM_BATCH, FREE_REPEATS, Rules
 from batchupdate.errors import SafetyStop
-from batchupdate.limiter import Limiter
 from batchupdate.model import Fault, FaultKind, Outcome, Reply, Request, Result, Verdict
 from batchupdate.util.clock import minute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-UNLIMITED = Rate(math.inf)
-LATENCY = 0.1
-OK, ACCEPTED = Reply(200), Reply(202, {"location": "/jobs/1"})
-THROTTLED = Reply(429, {"retry-after": "10"})
-BROKEN, REFUSED, NO_KEY = Reply(500), Reply(400), Reply(401)
-LOST, TIMEOUT = Fault(FaultKind.LOST, "lost"), Fault(FaultKind.TIMEOUT, "no answer")
-NO_CONNECTION = Fault(FaultKind.CONNECT, "no connection")
-
-
-class Rows:
-    """A source and a sink in memory, which notes every claim."""
-
-    def __init__(self, count: int, clock: FakeClock, claim_s: float = 0.0) -> None:
-        self.left = deque(request(number) for number in range(2, count + 2))
-        self.clock, self.claim_s = clock, claim_s
-        self.claimed: list[int] = []
-        self.released: list[int] = []
-        self.results: list[tuple[Result, bool]] = []
-        self.out: set[int] = set()
-        self.most_out = 0
-        self.waiting: dict[int, Result] = {}
-        self.fail_after: int | None = None
-
-    async def claim(self, count: int) -> list[Request]:
-        if self.fail_after is not None and len(self.claimed) >= self.fail_after:
-            raise SafetyStop("The journal can't be written.")
-        if self.claim_s:
-            await self.clock.sleep_until(self.clock.time + self.claim_s)
-        taken = [self.left.popleft() for _ in range(min(count, len(self.left)))]
-        self.claimed += [taken_one.row for taken_one in taken]
-        return taken
-
-    async def release(self, keys: Sequence[int]) -> None:
-        self.released += keys
-
-    def leaves(self, request: Request) -> None:
-        assert request.row in self.claimed
-        self.waiting.pop(request.row, None)
-        self.out.add(request.row)
-        self.most_out = max(self.most_out, len(self.out))
-
-    def waits(self, result: Result) -> None:
-        self.out.remove(result.row)
-        self.waiting[result.row] = result
-
-    def finish(self, result: Result, *, final: bool = True) -> None:
-        self.out.discard(result.row)
-        self.waiting.pop(result.row, None)
-        self.results.append((result, final))
-
-    @property
-    def outcomes(self) -> dict[int, Outcome]:
-        return {result.row: result.outcome for result, _ in self.results}
-
-    def of(self, row: int) -> Result:
-        (result,) = [result for result, _ in self.results if result.row == row]
-        return result
-
-    def final(self, row: int) -> bool:
-        (final,) = [final for result, final in self.results if result.row == row]
-        return final
-
-
-def request(number: int) -> Request:
-    return Request(number, f"id-{number}", f"/things/{number}", '{"name":"x"}')
-
-
-@dataclass
-class Api:
-    """Answers by a script for every row (the last entry goes on for ever), after a while, and notes what it sees."""
-
-    clock: FakeClock
-    script: Callable[[int, int], Reply | Fault] = lambda _row, _nth: OK
-    latency: Callable[[], float] = lambda: LATENCY
-    seen: list[tuple[float, int]] = field(default_factory=list)
-    open: Counter[int] = field(default_factory=Counter)
-    most_open: int = 0
-    times: Counter[int] = field(default_factory=Counter)
-
-    async def send(self, sent: Request) -> Reply | Fault:
-        self.seen.append((self.clock.time, sent.row))
-        self.times[sent.row] += 1
-        self.open[sent.row] += 1
-        assert self.open[sent.row] == 1, "two requests for one row at the same time"
-        self.most_open = max(self.most_open, sum(self.open.values()))
-        try:
-            await self.clock.sleep_until(self.clock.time + self.latency())
-            return self.script(sent.row, self.times[sent.row])
-        finally:
-            self.open[sent.row] -= 1
-
-    @property
-    def rows(self) -> list[int]:
-        return [row for _, row in self.seen]
-
-
-def scripted(rows: dict[int, list[Reply | Fault]]) -> Callable[[int, int], Reply | Fault]:
-    def answer(row: int, nth: int) -> Reply | Fault:
-        answers = rows.get(row, [OK])
-        return answers[min(nth, len(answers)) - 1]
-
-    return answer
-
-
-class House:
-    """A pool with all that it works with."""
-
-    def __init__(
-        self,
-        clock: FakeClock,
-        count: int,
-        script: Callable[[int, int], Reply | Fault] = lambda _row, _nth: OK,
-        *,
-        rate: Rate = UNLIMITED,
-        rules: Rules | None = None,
-        repeatable: bool = True,
-        concurrency: int | None = None,
-        claim_s: float = 0.0,
-    ) -> None:
-        self.clock = clock
-        self.rows = Rows(count, clock, claim_s)
-        self.api = Api(clock, script)
-        self.limiter = Limiter(rate, 1, clock, lambda strikes: 2.0**strikes, concurrency=concurrency)
-        self.log = LogCapture()
-        policy = Policy(repeatable, max_wait_s=300.0)
-        self.pool = WorkerPool(
-            source=self.rows,
-            sink=self.rows,
-            turns=self.limiter,
-            send=self.api.send,
-            listen=lambda reply: policy.signals.allowances(reply.headers, clock.now),
-            judge=lambda answer: judge(answer, policy, clock.now),
-            delay=float,
-            rules=rules or Rules(request_id_headers=("x-request-id",)),
-            clock=clock,
-            log=structlog.wrap_logger(None, processors=[self.log]),
-        )
-
-    async def work(self, concurrency: int = 4) -> None:
-        await self.clock.run(self.pool.run(concurrency))
-
-    def start(self, concurrency: int = 4) -> asyncio.Task[None]:
-        return asyncio.create_task(self.pool.run(concurrency))
-
-    async def finish(self, running: asyncio.Task[None]) -> None:
-        async def done() -> None:
-            await running
-
-        await self.clock.run(done())
-
-    def check_conservation(self) -> None:
-        """Every claimed row has one result or was given back, never both."""
-        ended = [result.row for result, _ in self.rows.results]
-        assert sorted(ended + self.rows.released) == sorted(self.rows.claimed)
-        assert sum(self.pool.counts.values()) == len(ended)
-        assert sum(self.api.open.values()) == self.pool.in_flight == len(self.rows.out) == len(self.rows.waiting) == 0
-        traffic = self.pool.traffic
-        for row, times in self.api.times.items():
-            assert row not in self.rows.released or not times
-        assert traffic.sent <= len(self.api.seen)
-
 
 # The plain way.
 
@@ -414,18 +262,8 @@ async def test_rows_that_were_turned_away_together_go_out_again_in_the_same_orde
     assert again == list(range(10, 18))
 
 
-async def test_a_row_that_is_overtaken_again_and_again_is_given_up(clock: FakeClock) -> None:
-    house = House(clock, 200, lambda row, _nth: Reply(429, {"retry-after": "1"}) if row == 2 else OK)
-    await house.work()
-    result = house.rows.of(2)
-    assert (result.outcome, house.rows.final(2)) == (Outcome.FAILED, True)
-    assert f"{OVERTAKEN_AT_MOST} times, while other rows got through" in result.error
-    assert house.pool.counts[Outcome.UPDATED] == 199
-    house.check_conservation()
-
-
 async def test_rows_that_nothing_overtakes_wait_as_long_as_it_takes(clock: FakeClock) -> None:
-    house = House(clock, 3, scripted({2: [Reply(429, {"retry-after": "1"})] * 100 + [OK]}))
+    house = House(clock, 1, scripted({2: [Reply(429, {"retry-after": "1"})] * 100 + [OK]}))
     await house.work(1)
     assert house.rows.of(2).outcome is Outcome.UPDATED
 
@@ -560,6 +398,24 @@ async def test_an_api_that_was_reached_once_is_waited_for_much_longer(clock: Fak
     house = House(clock, 3, lambda _row, _nth: answers.pop(0) if answers else OK, rules=Rules(max_attempts=3))
     await house.work(1)
     assert set(house.rows.outcomes.values()) == {Outcome.UPDATED}
+
+
+async def test_why_nothing_gets_through_is_known_at_the_first_attempt_until_something_does(clock: FakeClock) -> None:
+    house = House(clock, 30, lambda _row, _nth: NO_CONNECTION if clock.time < 1010 else OK, rate=Rate(10.0))
+    running = house.start()
+    await clock.advance(LATENCY + 0.01)
+    assert house.pool.trouble == "No connection; trying again, for up to 600 s (--give-up-after)."
+    await house.finish(running)
+    assert house.pool.counts[Outcome.UPDATED] == 30
+    assert house.pool.trouble == ""
+
+
+async def test_one_row_that_fails_is_no_trouble_of_the_api(clock: FakeClock) -> None:
+    house = House(clock, 30, scripted({5: [BROKEN], 6: [LOST], 7: [THROTTLED, OK]}), rate=Rate(10.0))
+    seen = set()
+    house.api.latency = lambda: seen.add(house.pool.trouble) or LATENCY  # type: ignore[func-returns-value]
+    await house.work()
+    assert seen == {""}
 
 
 # An API that is down.

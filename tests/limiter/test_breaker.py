@@ -82,6 +82,17 @@ async def test_after_a_pause_single_requests_go_out_until_one_gets_through_and_t
     assert limiter.try_turn() is None
 
 
+async def test_a_row_that_failed_before_opens_no_outage_but_prolongs_one(clock: FakeClock) -> None:
+    limiter = limiter_of(clock)
+    assert not any(limiter.failed(take(limiter), again=True) for _ in range(3 * FAILURES_IN_A_ROW))
+    assert (limiter.down_for_s, limiter.probing) == (0.0, False)
+    fail(limiter, clock, FAILURES_IN_A_ROW)
+    assert limiter.probing
+    clock.time += limiter.holding_s
+    assert limiter.failed(take(limiter), again=True)
+    assert limiter.holding_s == 4.0
+
+
 async def test_a_late_success_from_before_the_outage_does_not_end_it(clock: FakeClock) -> None:
     limiter = limiter_of(clock)
     early = take(limiter)

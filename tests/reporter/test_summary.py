@@ -83,9 +83,14 @@ def test_the_summary_holds_what_the_contract_names_and_nothing_else(tmp_path: Pa
             None,
             True,
             T(900, 0, 9, 1.0, 19.9),
-            "allowed about 19.9 requests/s; to start at that rate next time: --rate 19/s",
+            "let in 19.9 requests/s, for 20 s or longer; to start at that rate next time: --rate 19/s",
         ),
-        (10.0, True, T(900, 0, 0, 0.0, 240.0), "allows about 240 requests/s; next time you can use: --rate 230/s"),
+        (
+            10.0,
+            True,
+            T(900, 0, 0, 0.0, 240.0),
+            "let in 240 requests/s, for 20 s or longer; next time you can use: --rate 230/s",
+        ),
         (2.5, False, T(10, 0, 0, 0.0), ""),
         (10.0, True, T(900, 0, 0, 0.0, 0.0), ""),
         (2.5, False, T(1000, 0, 0, 0.0), "accepted 2.5 requests/s without complaint; --rate could be higher."),
@@ -105,6 +110,13 @@ def test_the_summary_advises_what_rate_to_set_next_time(
 ) -> None:
     told = summary_of(tmp_path, rate_per_s=rate_per_s, auto=auto, sessions=Sessions(traffic, AT, AT + 400, 400.0, 0))
     assert told.to_json()["rate"]["advice"] == (advice and f"The API {advice}")
+
+
+@pytest.mark.parametrize("auto", [False, True])
+@pytest.mark.parametrize("traffic", [T(900, 0, 0, 0.0), T(900, 0, 9, 1.0), T(900, 0, 0, 0.0, 19.9)])
+def test_a_run_that_was_too_short_to_know_gives_no_advice(tmp_path: Path, traffic: Traffic, *, auto: bool) -> None:
+    told = summary_of(tmp_path, rate_per_s=45.0, auto=auto, sessions=Sessions(traffic, AT, AT + 19, 19.0, 0))
+    assert told.advice == ""
 
 
 def test_the_summary_of_a_run_that_never_began_has_no_times(tmp_path: Path) -> None:

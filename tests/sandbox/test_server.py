@@ -54,6 +54,9 @@ def renamed(sandbox: Sandbox) -> bool:
     [
         ({"limit": "20"}, "not a rate"),
         ({"faults": "boom=1"}, "not a fault"),
+        ({"bad_records": "404=1"}, "'404=1' is not a status with a number of records; write them as 429=1"),
+        ({"bad_records": "429"}, "'429' is not a status with a number of records"),
+        ({"bad_records": "429=1@x"}, "'x' in '429=1@x' is not seconds"),
         ({"limit_kind": "leaky"}, "'leaky' is not a kind of limit; known are fixed-window, sliding-window, token-"),
         ({"headers": "ITEF"}, "'ITEF' is not a style of headers; known are none, retry-after, ietf, legacy"),
         ({"burst": 0}, "burst can't be 0"),
@@ -527,3 +530,14 @@ async def test_serve_tells_its_url_runs_until_cancelled_and_frees_the_port(
     with pytest.raises(aiohttp.ClientConnectorError):
         await http.get(urls[0])
     assert capfd.readouterr() == ("", "")
+
+
+async def test_bad_records_get_the_same_error_at_every_request_and_no_others_do(start: Start, patch: Patch) -> None:
+    sandbox = await start(langdock=20, nairi=20, bad_records="429=1@30,500=2", seed=4)
+    for api in ("langdock", "nairi"):
+        answers = []
+        for record in sandbox.records(api):
+            twice = [await patch(sandbox, api, record.id, {"name": "x"}) for _ in range(2)]
+            answers.append({(reply.status, reply.headers.get("Retry-After")) for reply in twice})
+        assert [said for said in answers if said != {(200, None)}] != []
+        assert sorted(answers.count({said}) for said in [(429, "30"), (500, None), (200, None)]) == [1, 2, 17]

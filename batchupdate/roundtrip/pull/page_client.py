@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.api.verdict import KEY_REFUSED, Policy, judge
 from batchupdate.errors import SafetyStop
-from batchupdate.limiter.backoff import delay_s
+from batchupdate.limiter.backoff import delay_s, retrying
 from batchupdate.model import Action, Outcome, Reply, Verdict
 from batchupdate.targets import StatusRule
 from batchupdate.util.clock import minute
 from batchupdate.util.json import exact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batchupdate.api.client import Client
     from batchupdate.config import Secrets, Settings
@@ -52,6 +52,7 @@ class PageClient:
         clock: where time comes from.
         secrets: kept out of sentences.
         key_from: where the key was found, for a sentence about one that is refused.
+        on_trouble: is called with a sentence when a page has to be asked for again.
     """
 
     def __init__(
@@ -63,12 +64,13 @@ class PageClient:
         *,
         clock: Clock,
         secrets: Secrets,
+        on_trouble: Callable[[str], None],
         key_from: str = "",
     ) -> None:
         self._client, self._limiter, self._settings = client, limiter, settings
         self._clock, self._secrets, self._key_from = clock, secrets, key_from
         self._policy = _policy(target, settings)
-        self._listen = limiter.rate.auto
+        self._listen, self._on_trouble = limiter.rate.auto, on_trouble
         self.requests = 0
         """How many left so far."""
 
@@ -104,7 +106,10 @@ class PageClient:
                     before = f", and was accepted for {number - 1:,} pages before" if number > 1 else ""
                     message += f" The key comes from {self._key_from}{before}."
                 raise SafetyStop(message, _HINT)
-            wait_s = max(delay_s(attempt), verdict.wait_s or 0.0)
+            patience_s = self._settings.give_up_after
+            self._on_trouble(retrying(verdict.message, patience_s))
+            own_s = min(delay_s(attempt), patience_s - self._limiter.down_for_s)  # not beyond the end of its patience
+            wait_s = max(own_s, verdict.wait_s or 0.0)
             await self._clock.sleep_until(self._clock.monotonic() + wait_s)
             attempt += 1
 

@@ -84,7 +84,7 @@ async def pull_records(
         path: the sheet to write.
         form: what it is written as.
         force: whether a file that is there is replaced.
-        on_progress: called with the number of records read, after each page.
+        on_progress: called with the number of records read, after each page, and when one has to be asked for again.
         environ: where the API key is looked up; None for the process's own environment.
         clock: where time comes from.
 
@@ -103,7 +103,12 @@ async def pull_records(
     pager = Pager(listing, base_url)
     rate = rate_of(target, settings)
     burst = settings.burst or target.burst
-    limiter = Limiter(rate, burst, clock, delay_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
+
+    def pause_s(times: int) -> float:
+        """How long to pause after so many failures in a row: never beyond the end of our patience."""
+        return min(delay_s(times), max(0.0, settings.give_up_after - limiter.down_for_s))
+
+    limiter = Limiter(rate, burst, clock, pause_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
     client = Client(
         pager.origin,
         "GET",
@@ -116,11 +121,22 @@ async def pull_records(
     )
     with atomic_file(path, force=force) as beside:
         async with client:
-            fetcher = PageClient(
-                client, limiter, target, settings, clock=clock, secrets=secrets, key_from=credentials.place
-            )
             with open_sheet(beside, form, columns) as sheet:
                 writing = _Writing(sheet, texts, settings.limit)
+
+                def on_trouble(sentence: str) -> None:
+                    on_progress(Progress("reading", writing.records, trouble=sentence))
+
+                fetcher = PageClient(
+                    client,
+                    limiter,
+                    target,
+                    settings,
+                    clock=clock,
+                    secrets=secrets,
+                    on_trouble=on_trouble,
+                    key_from=credentials.place,
+                )
                 async with aclosing(_pages(fetcher, pager, listing, columns, writing.undeclared)) as pages:
                     async for number, page in pages:
                         writing.add(page, number)

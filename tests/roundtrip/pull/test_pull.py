@@ -306,6 +306,15 @@ async def test_a_body_that_is_no_json_is_asked_for_again_and_then_told(pull: Pul
     assert len(pull.api.asked) == 3
 
 
+async def test_a_dead_address_is_named_at_the_first_attempt_and_the_patience_is_kept(pull: Puller) -> None:
+    began = pull.clock.time
+    told = await pull.refused(aiohttp.ConnectionTimeoutError(), max_attempts=100, give_up_after=20)
+    sentence = "No connection to api.example.test:443: timed out; trying again, for up to 20 s (--give-up-after)."
+    assert {progress.trouble for progress in pull.progress} == {sentence}
+    assert "the API has accepted no request for 20 s: no connection to api.example.test:443" in told
+    assert 20 <= pull.clock.time - began < 21
+
+
 async def test_a_page_beyond_all_bounds_is_told(pull: Puller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page_client, "MAX_PAGE", 1 << 10)
     told = await pull.refused(answer(b"[" + b" " * (1 << 10)))
