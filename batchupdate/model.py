@@ -171,7 +171,8 @@ class Request(NamedTuple):
 
     `attempt` counts the tries that cost one (1 for the first); `sent` counts every request that left, throttled
     ones too. `unanswered` is true when an earlier try may have been applied without our hearing of it, and `unsure`
-    when one may have been applied although an error came back. `renewed` counts how often the credentials had expired.
+    when one may have been applied although an error came back. `renewed` counts how often the credentials had
+    expired, and `errors` the errors that the API has answered.
     """
 
     row: int
@@ -183,6 +184,7 @@ class Request(NamedTuple):
     unanswered: bool = False
     unsure: bool = False
     renewed: int = 0
+    errors: int = 0
 
 
 class Reply(NamedTuple):

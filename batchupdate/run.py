@@ -175,7 +175,7 @@ async def execute(
     folder, journal, clock, target = job.folder, job.journal, job.clock, job.target
     with run_log(folder.log, clock, job.secrets, job.labels, verbose=verbose) as log:
         job.on_start()
-        session = journal.begin_session(clock.unix(), repeatable=target.repeatable)
+        session = journal.begin_session(clock.unix(), repeatable=job.may_repeat)
         journal.set_meta({**rate_facts(job.rate), "finished": False, "stopped": None})
         total = job.to_send
         point_latest(folder)

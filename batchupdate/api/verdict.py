@@ -17,14 +17,14 @@ from batchupdate.api.error_message import error_sentence
 from batchupdate.api.rate_limit_headers import MAX_WAIT_S, Signals
 from batchupdate.api.success import Doubt, doubt_about, is_web_page
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Verdict
-from batchupdate.targets import Limits
+from batchupdate.targets import Limits, StatusRule
 from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from batchupdate.targets import StatusRule, Target, ThrottleRule
+    from batchupdate.targets import Target, ThrottleRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,7 @@ _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 PLACE_MOST = 300
 """Characters of a place that the API redirects to, in a sentence."""
 
+_IN_PROGRESS = "the API is still working on an earlier try of this row"
 _TOO_MANY = "too many requests"
 _SAYS: Mapping[int, str] = {
     207: "several answers in one, which may include failures",
@@ -106,7 +107,8 @@ class Policy:
     """What the judge must know of the target: see `Target` for the meaning of each.
 
     `changes` is whether the requests are changes: only then a success has to prove itself by its body (see `success`).
-    `signals` reads the replies' headers as the target's `limits` say.
+    `errors_stay` says that a repeated request would only get the same error again. `signals` reads the replies'
+    headers as the target's `limits` say.
     """
 
     repeatable: bool
@@ -117,6 +119,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     success: str | None = None
     changes: bool = True
+    errors_stay: bool = False
     signals: Signals = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -127,13 +130,22 @@ class Policy:
         """The policy that a target declares; no reply makes us wait longer than `max_wait_s` seconds."""
         return cls(
             target.repeatable,
-            target.statuses,
+            _statuses(target),
             target.errors.paths,
             max_wait_s,
             target.throttle,
             target.limits,
             target.success,
+            errors_stay=target.idempotency is not None and target.idempotency.replays_errors == "no_repeat",
         )
+
+
+def _statuses(target: Target) -> Mapping[int, StatusRule]:
+    """What statuses mean for a target, with the one that says that an earlier try is still being worked on."""
+    in_progress = target.idempotency.in_progress if target.idempotency else None
+    if in_progress is None or in_progress in target.statuses:
+        return target.statuses
+    return {**target.statuses, in_progress: StatusRule(means=_IN_PROGRESS, action="repeat")}
 
 
 _UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
@@ -162,6 +174,9 @@ def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) ->
         may = "" if isinstance(answer, Fault) else "it may have been applied; "
         message = f"{message}; {may}it is not sent again, because the target does not declare that repeating is safe"
         return Verdict(Action.DONE, _uncertain_outcome(answer, policy), message)
+    if meaning.action is Action.REPEAT and meaning.ambiguous and policy.errors_stay and isinstance(answer, Reply):
+        message += "; it is not sent again, because the API would repeat this answer for the same key"
+        return Verdict(Action.DONE, meaning.outcome, message)
     return Verdict(meaning.action, meaning.outcome, message, wait, meaning.ambiguous, asked)
 
 

@@ -240,16 +240,19 @@ def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
 
 
 def _sender(client: Client, job: Job) -> Send:
-    target, nonce = job.target, job.nonce
+    target, nonce, keys = job.target, job.nonce, job.target.idempotency
 
     def send(request: Request) -> Awaitable[Reply | Fault]:
         return client.send(request.path, target.body_of(request.fields, request.path))
 
+    if keys is None:
+        return send
+
     def send_once(request: Request) -> Awaitable[Reply | Fault]:
-        headers = target.idempotency_headers(nonce, request.row)
+        headers = keys.headers(nonce, request.row, request.errors)
         return client.send(request.path, target.body_of(request.fields, request.path), headers)
 
-    return send if target.idempotency_header is None else send_once
+    return send_once
 
 
 def _logged(send: Send, log: FilteringBoundLogger, method: str, url_of: Callable[[Request], str]) -> Send:

@@ -306,7 +306,13 @@ class WorkerPool:
         self._log.info("repeat", row=request.row, id=request.record_id, why=verdict.message, wait_s=round(wait, 3))
         unanswered = request.unanswered or isinstance(answer, Fault)
         unsure = request.unsure or verdict.ambiguous
-        again = request._replace(attempt=request.attempt + 1, sent=sent, unanswered=unanswered, unsure=unsure)
+        again = request._replace(
+            attempt=request.attempt + 1,
+            sent=sent,
+            unanswered=unanswered,
+            unsure=unsure,
+            errors=request.errors + isinstance(answer, Reply),
+        )
         self._wait(again, verdict, answer, wait)
 
     def _hold(self, request: Request, answer: Reply | Fault, verdict: Verdict, alone: int) -> None:

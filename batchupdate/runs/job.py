@@ -77,6 +77,13 @@ class Job:
         return not self.resumed and "retry_of" in self.journal.meta()
 
     @property
+    def may_repeat(self) -> bool:
+        """Whether rows that an earlier process left unanswered may be sent again: not with a key that was forgotten."""
+        keys, heard_at = self.target.idempotency, self.journal.sessions().finished_at
+        forgotten = keys is not None and heard_at is not None and keys.forgotten(self.clock.unix() - heard_at)
+        return self.target.repeatable and not forgotten
+
+    @property
     def nonce(self) -> str:
         """What tells this run from all others, anywhere; part of its idempotency keys."""
         return str(self.journal.meta().get("nonce", self.folder.run_id))

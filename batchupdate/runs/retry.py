@@ -60,7 +60,7 @@ def retry_job(
         if not keyless:
             earlier.keep_the_proxy()
             hold_target(stack, settings, target, base_url)
-        rows = selection.numbers(earlier.journal, repeatable=target.repeatable and target.idempotency_header is None)
+        rows = selection.numbers(earlier.journal, repeatable=target.repeatable and target.idempotency is None)
         if not rows:
             raise _nothing_to_retry(folder, selection, earlier.journal)
         with one_at_a_time(settings.runs_dir):

@@ -64,7 +64,7 @@ def begin(
     with one_at_a_time(settings.runs_dir):
         found = _Found() if new else _unfinished(settings.runs_dir, facts, now)
         # The keys of a new run are new ones, by which the API recognises nothing that an earlier run has sent.
-        repeatable = target.repeatable and target.idempotency_header is None
+        repeatable = target.repeatable and target.idempotency is None
         if found.unreadable and not repeatable:
             name = found.unreadable[0]
             raise ConfigError(f"The run {name} can't be read, and may have sent {found.this}.", _ASK_NEW.format(name))

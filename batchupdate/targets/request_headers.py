@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid5
 
 from batchupdate.config.yaml_file import MisplacedError
 
@@ -21,7 +20,6 @@ _FOR_CHANGES = frozenset(
     {"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "prefer"}
     | {"idempotency-key", "x-http-method", "x-http-method-override", "x-method-override"}
 )
-_NAMESPACE = UUID("5f0c1b0e-6a0b-4f0e-9d3b-2f7f1f4b7a11")  # chosen once; another one would change every key
 
 
 def check_headers(names: Iterable[str], auth_headers: Iterable[str], idempotency_header: str | None) -> None:
@@ -38,7 +36,7 @@ def check_headers(names: Iterable[str], auth_headers: Iterable[str], idempotency
     key_headers = {"authorization", *auth_headers}
     own = (idempotency_header or "").lower()
     if own in key_headers | _SET_BY_CLIENT:
-        raise MisplacedError(f"{idempotency_header} is already used for something else", "idempotency_header")
+        raise MisplacedError(f"{idempotency_header} is already used for something else", "idempotency", "header")
     for name in names:
         if name.lower() == "content-type":
             message = "body.format and body.content_type say what the body is; declare it there"
@@ -50,22 +48,10 @@ def check_headers(names: Iterable[str], auth_headers: Iterable[str], idempotency
             message = "a key must not be written into this file; declare under auth how it is sent"
             raise MisplacedError(message, "headers", name)
         if name.lower() == own:
-            message = "idempotency_header sets this header, to another value in every row; remove it here"
+            message = "idempotency.header sets this header, to another value in every row; remove it here"
             raise MisplacedError(message, "headers", name)
 
 
 def for_changes_only(name: str) -> bool:
     """Whether a header belongs to a change, and must not go out with a GET."""
     return name.lower() in _FOR_CHANGES or name.lower().startswith("content-")
-
-
-def idempotency_key(run_id: str, row: int) -> str:
-    """The key of one row: the same for all its attempts, also after a resume, and different in every other run.
-
-    It is derived from the run and the row (RFC 9562, section 5.5), so that it doesn't have to be stored.
-
-    Args:
-        run_id: the run's id.
-        row: the row's number in its run; see `batchupdate.model`.
-    """
-    return str(uuid5(_NAMESPACE, f"{run_id}/{row}"))

@@ -22,11 +22,12 @@ from batchupdate.targets.body import Body, BodyBuilder
 from batchupdate.targets.column_names import check_column_names
 from batchupdate.targets.current_record import Read
 from batchupdate.targets.fields import FieldRule, check_nested, check_paths, objects_of, parts_of, paths_of, places_of
+from batchupdate.targets.idempotency import Idempotency
 from batchupdate.targets.ids import IdRule
 from batchupdate.targets.json_path import JsonPath
 from batchupdate.targets.listing import Listing
 from batchupdate.targets.replies import Errors, StatusRule
-from batchupdate.targets.request_headers import check_headers, for_changes_only, idempotency_key
+from batchupdate.targets.request_headers import check_headers, for_changes_only
 from batchupdate.targets.row_rules import AnyOf, check_rules
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
@@ -59,9 +60,7 @@ class Target(Strict):
     `success` is a test (JMESPath) that is true in the body of a success, for an API that reports failures with a status
     of 2xx. Only a 2xx with a body is tested.
 
-    `idempotency_header` is the header in which the API wants one key per row, the same for all its attempts. The key
-    goes out as it is; `idempotency_quoted` puts it in quotes, as draft-ietf-httpapi-idempotency-key-header-07 has it
-    (section 2.1, a structured-field string), which few APIs follow.
+    `idempotency` is for an API that recognises a repeated request by a key.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
@@ -84,8 +83,7 @@ class Target(Strict):
     statuses: dict[Annotated[int, Field(ge=100, le=999)], StatusRule] = Field(default={})
     throttle: tuple[ThrottleRule, ...] = Field(default=(), strict=False)
     limits: Limits = Limits()
-    idempotency_header: HeaderName | None = None
-    idempotency_quoted: bool = False
+    idempotency: Idempotency | None = None
     request_id_headers: tuple[str, ...] = Field(
         default=("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray"), strict=False
     )
@@ -109,9 +107,7 @@ class Target(Strict):
         check_column_names(self.id, self.fields)
         check_rules(self.rules, self.fields)
         self.body.check(self.paths, self.places)
-        check_headers(self.headers, self.auth.headers, self.idempotency_header)
-        if self.idempotency_quoted and not self.idempotency_header:
-            raise MisplacedError("this needs idempotency_header, which is missing", "idempotency_quoted")
+        check_headers(self.headers, self.auth.headers, self.idempotency.header if self.idempotency else None)
         if self.read:
             self.read.check(known)
         if self.list:
@@ -212,18 +208,6 @@ class Target(Strict):
     def shows(self, reply: bytes, fields: str) -> bool:
         """Whether the reply to a read proves that the record has a row's values; see `Read.proves`."""
         return self.read is not None and self.read.proves(reply, fields, self.paths, self.places)
-
-    def idempotency_headers(self, run_id: str, row: int) -> dict[str, str]:
-        """The header by which the API recognises a repeat of this row; empty if the target declares none.
-
-        Args:
-            run_id: the run's id, so that no two runs share a key.
-            row: the row's number in its run.
-        """
-        if self.idempotency_header is None:
-            return {}
-        key = idempotency_key(run_id, row)
-        return {self.idempotency_header: f'"{key}"' if self.idempotency_quoted else key}
 
     def base(self, override: str | None, *, allow_http: bool) -> str:
         """The base URL to use, the user's or else the target's own; see `safe_base_url`."""

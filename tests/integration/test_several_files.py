@@ -27,7 +27,7 @@ from batchupdate.runs.history import rebuild_reports
 from batchupdate.runs.rescued_reports import recover_reports
 from batchupdate.runs.selection import Selection, parse_selection
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, Sandbox, make_records
-from batchupdate.targets.request_headers import idempotency_key
+from batchupdate.targets.idempotency import idempotency_key
 from batchupdate.util.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ path: /integrations/v1/{id}
 auth: {scheme: bearer, env: KEYED_KEY}
 id: {id: {format: uuid}}
 fields: {name: {}}
-idempotency_header: Idempotency-Key
+idempotency: {header: Idempotency-Key}
 """
 
 

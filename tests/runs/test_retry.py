@@ -134,7 +134,7 @@ async def test_no_row_is_sent_again_by_two_retries_of_one_run(tmp_path: Path) ->
 
 async def test_unknown_rows_keep_the_keys_by_which_the_api_knows_them(tmp_path: Path) -> None:
     (tmp_path / "keyed.yaml").write_text(
-        ONCE.replace("repeatable: false", "repeatable: true") + "idempotency_header: Idempotency-Key\n", "utf-8"
+        ONCE.replace("repeatable: false", "repeatable: true") + "idempotency: {header: Idempotency-Key}\n", "utf-8"
     )
     source = write(tmp_path / "in.csv", 2)
     async with Sandbox(faults=Faults.in_order("reset-after", "502")) as sandbox:

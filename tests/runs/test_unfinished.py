@@ -17,6 +17,7 @@ from batchupdate.model import Outcome, Result
 from batchupdate.runs.folder import RunFolder, create
 from batchupdate.runs.unfinished import JUST_ENDED_S, Begun, begin
 from batchupdate.targets import find_target
+from batchupdate.targets.idempotency import Idempotency
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -189,7 +190,7 @@ def test_an_input_that_was_changed_since_a_kill_stops_everybody_but_a_person_whe
 
 def test_what_the_api_recognises_by_keys_of_a_run_is_not_safe_to_repeat_in_another_run(tmp_path: Path) -> None:
     killed_of(tmp_path, EPOCH)
-    by_key = REPEATABLE.model_copy(update={"idempotency_header": "Idempotency-Key"})
+    by_key = REPEATABLE.model_copy(update={"idempotency": Idempotency(header="Idempotency-Key")})
     with pytest.raises(ConfigError, match="has changed since"):
         again(tmp_path, EPOCH, by_key, input=input_of((ONE[0], "other")))
     assert again(tmp_path, EPOCH, by_key).resumed

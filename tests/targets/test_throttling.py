@@ -6,9 +6,7 @@ import json
 import re
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import http_sf
 import pytest
 from fakes import EPOCH
 from hypothesis import given
@@ -21,7 +19,6 @@ from batchupdate.config.yaml_file import parse
 from batchupdate.errors import ConfigError
 from batchupdate.model import Action, Allowance, Reply, Verdict
 from batchupdate.targets import Limits, Target, ThrottleRule
-from batchupdate.targets.request_headers import idempotency_key
 
 PLAIN = """\
 name: mine
@@ -187,21 +184,27 @@ def test_the_apis_that_are_said_to_need_nothing_do(headers: dict[str, str], foun
         ),
         ("limits: {wait: {name: Retry-After, unit: min}}", "limits.wait.unit: this must be 'auto', 's', 'ms'"),
         (
-            "idempotency_header: Idempotency Key",
-            "t.yaml:7: idempotency_header: 'Idempotency Key' is not a header name.",
-        ),
-        ("idempotency_header: authorization", "t.yaml:7: idempotency_header: authorization is already used for somet"),
-        (
-            "idempotency_header: Content-Type",
-            "t.yaml:7: idempotency_header: Content-Type is already used for something else.",
+            "idempotency: {header: Idempotency Key}",
+            "idempotency.header: 'Idempotency Key' is not a header name.",
         ),
         (
-            "idempotency_quoted: true",
-            "t.yaml:7: idempotency_quoted: this needs idempotency_header, which is missing",
+            "idempotency: {header: authorization}",
+            "t.yaml:7: idempotency.header: authorization is already used",
         ),
         (
-            "idempotency_header: A-Key\nheaders:\n  a-key: x",
-            "t.yaml:9: headers.a-key: idempotency_header sets this header, to another value in every row; remove it he",
+            "idempotency: {header: Content-Type}",
+            "t.yaml:7: idempotency.header: Content-Type is already used",
+        ),
+        ("idempotency: {quoted: true}", "t.yaml:7: idempotency.header: this setting is missing; add it"),
+        (
+            "idempotency: {header: K, lifetime: a day}",
+            "idempotency.lifetime: 'a day' is not a time such as 24h",
+        ),
+        ("idempotency: {header: K, lifetime: 0}", "idempotency.lifetime: this must be more than 0"),
+        ("idempotency: {header: K, in_progress: 200}", "idempotency.in_progress: this must be at least 400"),
+        (
+            "idempotency: {header: A-Key}\nheaders:\n  a-key: x",
+            "t.yaml:9: headers.a-key: idempotency.header sets this header, to another value in every row; remove it he",
         ),
     ],
 )
@@ -211,14 +214,15 @@ def test_a_mistake_is_told_with_file_line_and_way_out(text: str, said: str) -> N
 
 def test_the_header_of_the_key_is_not_for_idempotency() -> None:
     text = (
-        PLAIN.replace("{env: MY_KEY}", "{env: MY_KEY, scheme: header, name: X-Token}") + "idempotency_header: x-token\n"
+        PLAIN.replace("{env: MY_KEY}", "{env: MY_KEY, scheme: header, name: X-Token}")
+        + "idempotency: {header: x-token}\n"
     )
     with pytest.raises(ConfigError, match="x-token is already used for something else"):
         parse(text.encode(), Target, "target", "t.yaml")
 
 
 def test_a_target_with_all_of_it_survives_being_written_down() -> None:
-    target = read("".join(EXAMPLES[name] for name in ("GitHub", "Kong")) + "idempotency_header: Idempotency-Key\n")
+    target = read("".join(EXAMPLES[name] for name in ("GitHub", "Kong")) + "idempotency: {header: K, lifetime: 24h}\n")
     again = Target.model_validate_json(target.model_dump_json())
     assert again == target
     assert verdict(again, 403, {"message": "secondary rate limit"}).wait_s == 60
@@ -244,28 +248,4 @@ def test_a_pattern_cannot_be_made_to_take_forever() -> None:
 
 def test_what_is_left_out_declares_nothing() -> None:
     target = read("")
-    assert (target.throttle, target.limits, target.idempotency_header) == ((), Limits(), None)
-    assert target.idempotency_headers("run", 2) == {}
-
-
-# ---- the key of a row ----
-
-
-@given(st.lists(st.tuples(st.text(), st.integers(1, 10**7)), unique=True, min_size=2, max_size=2))
-def test_a_row_has_one_key_and_no_other_row_or_run_has_it(pairs: list[tuple[str, int]]) -> None:
-    (one_run, one_row), (other_run, other_row) = pairs
-    key = idempotency_key(one_run, one_row)
-    assert idempotency_key(one_run, one_row) == key
-    assert idempotency_key(other_run, other_row) != key
-
-
-def test_a_key_never_changes_from_one_version_to_the_next() -> None:
-    assert idempotency_key("20261121-184500-renames-7f3a", 2) == "dfbdfe45-9dd9-5d9c-9334-ed61aac291a8"
-    assert UUID(idempotency_key("run", 2)).version == 5
-
-
-def test_a_key_goes_out_bare_or_as_the_draft_has_it() -> None:
-    key = idempotency_key("run", 2)
-    assert read("idempotency_header: X-Key\n").idempotency_headers("run", 2) == {"X-Key": key}
-    quoted = read("idempotency_header: X-Key\nidempotency_quoted: true\n").idempotency_headers("run", 2)
-    assert http_sf.parse(quoted["X-Key"].encode(), tltype="item") == (key, {})
+    assert (target.throttle, target.limits, target.idempotency) == ((), Limits(), None)
