@@ -46,9 +46,6 @@ REGROW = 6.0
 REGROW_ADVERTISED = 3.0
 """or where replies advertise what remains, so that the limit is seen coming."""
 
-REGROW_REQUESTS = 16
-"""The same in requests: a slow rate must not double before a refusal can be heard."""
-
 DIP = 0.05
 """How far below the limit a refusal brings the rate; twice as far each time that the next refusal comes soon after,"""
 
@@ -79,9 +76,6 @@ WINDOW_BLOCKED = 0.3
 WINDOW_END = 0.3
 """A window ends between the last refusal and the first request that gets through: it is taken to be this share of that
 time before the latter."""
-
-TOO_SOON_S = 0.02
-"""What was let in between two refusals that are closer than this can't be counted."""
 
 
 class AdaptiveRate:
@@ -172,7 +166,7 @@ class AdaptiveRate:
             self._ever_refused, self._held, self._held_from, self._held_to = True, 0, sent_at, sent_at
         since, self._refused_at = self._refused_at, sent_at
         if self._blocked:
-            if sent_at - since < TOO_SOON_S or not self.log.let_in(since, number):  # still full: nothing new
+            if not self.log.let_in(since, number):  # still full: nothing new
                 self._blocked_until = max(self._blocked_until, sent_at + (wait_s or 0.0))
                 return
             self._unblocked(now, sent_at, number)
@@ -246,7 +240,7 @@ class AdaptiveRate:
         if not self._searched_before:
             return double_s
         double_s *= REGROW if self.advertised.rolling is None else REGROW_ADVERTISED
-        return max(double_s, REGROW_REQUESTS / self.per_s, max(self._window_s, self.advertised.horizon_s) / 2)
+        return max(double_s, self._window_s / 2, self.advertised.horizon_s / 2)
 
     def _period(self) -> float:
         """Seconds from a refusal until the limit is tried again: the longer, the more refusals the last try cost."""
@@ -258,8 +252,6 @@ class AdaptiveRate:
         """The API was full when the request of `sent_at` came: measures what it let through, and goes below that."""
         searching = self._cut_search = self._searching
         rate = self.per_s
-        if searching:
-            rate /= 2.0 ** ((now - sent_at) / self._double_s())  # at which that request left
         soon = sent_at - self.log.first_since(self._cut_at) < MEASURE_S + self.round_trip_s
         self._dip = min(DEEPEST_DIP, self._dip * 2) if soon and not searching else DIP
         least = 0.0 if searching and not self._searched_before else rate * KNOWN_CUT

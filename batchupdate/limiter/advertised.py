@@ -34,9 +34,6 @@ MOST_REQUESTS = 1e9
 LONGEST_WINDOW_S = 31 * 86_400.0
 """No window is longer; see `MOST_REQUESTS`."""
 
-NEARLY_EMPTY = 0.02
-"""A limit of which only this share is left at its lowest is used up well enough."""
-
 HALF = 0.5
 """A limit that gets back this share of what was used, or more, at one moment has windows; and one of which more than
 this share stays left although its rate is used up is larger than advertised."""
@@ -191,7 +188,7 @@ class AdvertisedLimit:
         """Whether next to nothing of it was left at some time lately."""
         if not self.limit or self.limit < LEAST_USED or not self._samples:
             return False
-        return min(self._lately()) <= max(1.0, NEARLY_EMPTY * self.limit)
+        return min(self._lately()) <= 1.0
 
     def remained(self, since: float) -> tuple[float, float, float]:
         """The first time from `since` on that is noted, what remained then, and the most that remained from then on."""

@@ -13,9 +13,6 @@ EPISODES = 3
 CHANCE = 0.002
 """Refusals that have nothing to do with the crowding all fall on crowded moments with at most this probability."""
 
-LEAST_UNCROWDED = 20
-"""So many requests must have passed with fewer in flight, or it may be the rate."""
-
 TRIAL_S = 5.0
 """A cap is on trial for this time."""
 
@@ -23,10 +20,10 @@ WORSE = 0.93
 """A cap that lets through less than this share of what got through before is taken back,"""
 
 BARRED_S = 60.0
-"""and none is set for this time; four times as long at each repetition."""
+"""and none is set for this time."""
 
 RAISE_S = 15.0
-"""A cap is tried one higher after this time, twice as long after each time that this was refused."""
+"""A cap is tried one higher after this time."""
 
 
 class Concurrency:
@@ -43,10 +40,10 @@ class Concurrency:
         self.in_flight = 0
         self.cap = most
         """How many the API takes at once, as far as known."""
-        self._raise_at, self._raise_s, self._raised = math.inf, RAISE_S, False
+        self._raise_at, self._raised = math.inf, False
         self._passes, self._counted_from, self._passed_per_s = 0, -math.inf, 0.0
         self._trial_ends_at, self._trial_passes, self._trial_per_s = math.inf, 0, 0.0
-        self._barred_until, self._barred_s = -math.inf, BARRED_S
+        self._barred_until = -math.inf
         self._forget()
 
     def _forget(self) -> None:
@@ -64,7 +61,7 @@ class Concurrency:
             return False
         self._crowd = min(self._crowd, crowd)
         self._episodes += 1
-        if self._episodes < EPISODES or self._uncrowded < LEAST_UNCROWDED:
+        if self._episodes < EPISODES or not self._uncrowded:
             return False
         if (self._crowded / (self._crowded + self._uncrowded)) ** self._episodes > CHANCE:  # it may well be chance
             self._forget()
@@ -79,7 +76,6 @@ class Concurrency:
         """A refusal although a cap is kept: one higher was too many, or else it is the rate after all."""
         if self._raised:
             self._raised = False
-            self._raise_s *= 2
             self._set(now, self.cap - self._step())
             return True
         if crowd <= self.cap:
@@ -118,11 +114,10 @@ class Concurrency:
 
     def _set(self, now: float, cap: float) -> None:
         self.cap = max(1.0, cap)
-        self._raise_at = now + self._raise_s if self.cap < self._most else math.inf
+        self._raise_at = now + RAISE_S if self.cap < self._most else math.inf
 
     def _lift(self, now: float) -> None:
         """Takes a cap back: it was the rate after all."""
         self._set(now, self._most)
-        self._barred_until = now + self._barred_s
-        self._barred_s *= 4
+        self._barred_until = now + BARRED_S
         self._forget()
