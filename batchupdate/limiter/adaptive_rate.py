@@ -77,6 +77,9 @@ WINDOW_END = 0.3
 """A window ends between the last refusal and the first request that gets through: it is taken to be this share of that
 time before the latter."""
 
+TOO_SOON_S = 0.02
+"""What was let in between two refusals that are closer than this can't be counted."""
+
 
 class AdaptiveRate:
     """The rate in force, from what became of the requests so far, in seconds, requests and requests per second.
@@ -166,7 +169,7 @@ class AdaptiveRate:
             self._ever_refused, self._held, self._held_from, self._held_to = True, 0, sent_at, sent_at
         since, self._refused_at = self._refused_at, sent_at
         if self._blocked:
-            if not self.log.let_in(since, number):  # still full: nothing new
+            if sent_at - since < TOO_SOON_S or not self.log.let_in(since, number):  # still full: nothing new
                 self._blocked_until = max(self._blocked_until, sent_at + (wait_s or 0.0))
                 return
             self._unblocked(now, sent_at, number)

@@ -23,7 +23,7 @@ BARRED_S = 60.0
 """and none is set for this time."""
 
 RAISE_S = 15.0
-"""A cap is tried one higher after this time."""
+"""A cap is tried one higher after this time, twice as long after each time that this was refused."""
 
 
 class Concurrency:
@@ -40,7 +40,7 @@ class Concurrency:
         self.in_flight = 0
         self.cap = most
         """How many the API takes at once, as far as known."""
-        self._raise_at, self._raised = math.inf, False
+        self._raise_at, self._raise_s, self._raised = math.inf, RAISE_S, False
         self._passes, self._counted_from, self._passed_per_s = 0, -math.inf, 0.0
         self._trial_ends_at, self._trial_passes, self._trial_per_s = math.inf, 0, 0.0
         self._barred_until = -math.inf
@@ -76,6 +76,7 @@ class Concurrency:
         """A refusal although a cap is kept: one higher was too many, or else it is the rate after all."""
         if self._raised:
             self._raised = False
+            self._raise_s *= 2
             self._set(now, self.cap - self._step())
             return True
         if crowd <= self.cap:
@@ -114,7 +115,7 @@ class Concurrency:
 
     def _set(self, now: float, cap: float) -> None:
         self.cap = max(1.0, cap)
-        self._raise_at = now + RAISE_S if self.cap < self._most else math.inf
+        self._raise_at = now + self._raise_s if self.cap < self._most else math.inf
 
     def _lift(self, now: float) -> None:
         """Takes a cap back: it was the rate after all."""

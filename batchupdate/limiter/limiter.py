@@ -27,6 +27,9 @@ LOOK_AGAIN_S = 0.5
 LONGEST_PROBE_S = 15.0
 """An API that keeps refusing, and does not say until when, is asked by one request after this time."""
 
+HEARD_TRIPS = 1.5
+"""After a refusal, whatever got through comes back within this many round trips."""
+
 SHORT_TURNS = 3
 """A refusal that names no wait costs so many turns at first: most limits renew little by little."""
 
@@ -234,8 +237,10 @@ class Limiter:
         if self._adaptive is not None:
             self._adaptive.log.refuse(sent_at)
         asked_s = None if wait_s is None else min(max(0.0, wait_s), self._max_wait_s)
+        if fresh and self._pause.strikes > 1 and self._too_early(now):
+            self._pause.strikes = 1
         if fresh:
-            if self._pause.strikes == 1:
+            if self._pause.strikes == 1 and not self._too_early(now):
                 self._blocked_at = now
             if not again:
                 self._learn(now, sent_at, asked_s, allowances, number, crowd)
@@ -312,6 +317,13 @@ class Limiter:
             self._adaptive.search_again()
         else:
             self._adaptive.refused(now, sent_at, wait_s, allowances, number, self._given - number)
+
+    def _too_early(self, now: float) -> bool:
+        """Whether nothing that left since the first refusal can have come back yet: then another proves little."""
+        adaptive = self._adaptive
+        if adaptive is None or adaptive.surprised:
+            return False
+        return now - self._blocked_at < HEARD_TRIPS * adaptive.round_trip_s
 
     def _own_wait_s(self, now: float) -> float:
         """How long to pause after a refusal that names no wait (seconds)."""
