@@ -172,7 +172,8 @@ class Request(NamedTuple):
     `attempt` counts the tries that cost one (1 for the first); `sent` counts every request that left, throttled
     ones too. `unanswered` is true when an earlier try may have been applied without our hearing of it, and `unsure`
     when one may have been applied although an error came back. `renewed` counts how often the credentials had
-    expired, and `errors` the errors that the API has answered.
+    expired, and `errors` the errors that the API has answered. `current` is what was read of the record just before,
+    where the target wants that; see `batchupdate.targets.precondition`.
     """
 
     row: int
@@ -185,6 +186,7 @@ class Request(NamedTuple):
     unsure: bool = False
     renewed: int = 0
     errors: int = 0
+    current: Any = None
 
 
 class Reply(NamedTuple):
@@ -199,6 +201,12 @@ class Reply(NamedTuple):
     duration_s: float = 0.0
 
 
+class ReadReply(Reply):
+    """The reply to a read that goes before a change: whatever it is, the change was not sent."""
+
+    __slots__ = ()
+
+
 class FaultKind(StrEnum):
     """How a request can end without an answer."""
 
@@ -210,6 +218,8 @@ class FaultKind(StrEnum):
     """The credentials can't be had. The request was not sent, and repeating changes nothing."""
     EXPIRED = "expired"
     """The API no longer takes the credentials, and others can be had. The request was not applied."""
+    UNREAD = "unread"
+    """A read that goes before a change got no answer. The change was not sent."""
     LOST = "lost"
     """The connection ended, or turned to garbage, after the request may have left. Ambiguous."""
     TIMEOUT = "timeout"
@@ -244,6 +254,8 @@ class Action(StrEnum):
     """Try again after the row's own backoff; costs an attempt."""
     HOLD = "hold"
     """The API asked everybody to wait: hold all workers, then try again; costs no attempt."""
+    PROCEED = "proceed"
+    """The record was read; now the change can be sent."""
     RENEW = "renew"
     """Try again with new credentials; costs no attempt."""
     STOP = "stop"
@@ -269,7 +281,8 @@ class Verdict:
 
     `outcome` is the row's outcome if nothing further is tried. `message` is a sentence for the user, empty for a
     success. `wait_s` is the wait the API asked for, in seconds and capped, or None where it named none; `asked_s` is
-    the same without the cap. `ambiguous` is whether the request may have been applied all the same.
+    the same without the cap. `ambiguous` is whether the request may have been applied all the same. `current` is what
+    was read, with the action `PROCEED`.
     """
 
     action: Action
@@ -278,6 +291,7 @@ class Verdict:
     wait_s: float | None = None
     ambiguous: bool = False
     asked_s: float | None = None
+    current: Any = None
 
 
 class Result(NamedTuple):

@@ -71,6 +71,7 @@ FAULTS: Mapping[FaultKind, Meaning] = {
     FaultKind.CERTIFICATE: Meaning(Action.STOP, Outcome.NOT_ATTEMPTED),
     FaultKind.NO_CREDENTIALS: Meaning(Action.STOP, Outcome.NOT_ATTEMPTED),
     FaultKind.EXPIRED: Meaning(Action.RENEW, Outcome.FAILED),
+    FaultKind.UNREAD: Meaning(Action.REPEAT, Outcome.FAILED),
     FaultKind.LOST: Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True),
     FaultKind.TIMEOUT: Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True),
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from batchupdate.api.verdict import Policy, judge
+from batchupdate.engine.read_first import judged_read, read_or_send
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
@@ -16,7 +17,7 @@ from batchupdate.journal import Session
 from batchupdate.journal.queue import Queue
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
-from batchupdate.model import Progress, Reply, Traffic, Verdict
+from batchupdate.model import Progress, ReadReply, Reply, Traffic, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -145,6 +146,7 @@ class _Line:
             tuple(target.request_id_headers),
             CLAIM_BATCH if target.repeatable else job.concurrency,
             _about_key(job),
+            target.reads_first,
         )
         self._pools: list[WorkerPool] = []
 
@@ -230,8 +232,13 @@ def _about_key(job: Job) -> str:
 
 
 def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
+    reading = replace(policy, changes=False, repeatable=True)
+
     def judged(answer: Reply | Fault) -> Verdict:
-        verdict = judge(answer, policy, job.clock.now)
+        if isinstance(answer, ReadReply):
+            verdict = judged_read(answer, reading, job)
+        else:
+            verdict = judge(answer, policy, job.clock.now)
         if verdict.message:
             return replace(verdict, message=job.secrets.redact(verdict.message))
         return verdict
@@ -245,6 +252,8 @@ def _sender(client: Client, job: Job) -> Send:
     def send(request: Request) -> Awaitable[Reply | Fault]:
         return client.send(request.path, target.body_of(request.fields, request.path))
 
+    if target.reads_first:
+        return read_or_send(client, job)
     if keys is None:
         return send
 

@@ -17,7 +17,7 @@ from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter.backoff import retrying
-from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, Reply, Result, Traffic, Verdict
+from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, ReadReply, Reply, Result, Traffic, Verdict
 from batchupdate.util.clock import minute
 from batchupdate.util.shielded import shielded
 from batchupdate.util.text import one_line
@@ -61,7 +61,7 @@ class Rules:
     Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
     tries, beside `FREE_REPEATS`; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows
     are claimed ahead at the most: few where an unanswered row can't simply be sent again after a power cut. `about_key`
-    is said when the API refuses the key.
+    is said when the API refuses the key. With `reads_first`, a row comes twice: for a read, and for its change.
     """
 
     max_attempts: int = 5
@@ -71,6 +71,7 @@ class Rules:
     request_id_headers: tuple[str, ...] = ()
     claim_batch: int = CLAIM_BATCH
     about_key: str = ""
+    reads_first: bool = False
 
 
 class WorkerPool:
@@ -191,7 +192,9 @@ class WorkerPool:
         return None
 
     async def _exchange(self, request: Request, sent_at: float) -> None:
-        self._sink.leaves(request)
+        reads = self._rules.reads_first and request.current is None
+        if not reads:
+            self._sink.leaves(request)
         if self._suspects.rows:
             self._suspects.leaves(request.row)
         try:
@@ -199,14 +202,16 @@ class WorkerPool:
         except BaseException:
             self._turns.cancelled(sent_at)
             stopped = "the run was stopped before the answer came; the change may or may not have been applied"
-            self._finish(
-                request, Verdict(Action.DONE, Outcome.UNKNOWN, stopped), None, self._count(request), final=False
-            )
+            verdict = Verdict(Action.DONE, Outcome.UNKNOWN, stopped)
+            if reads:
+                verdict = Verdict(Action.DONE, Outcome.NOT_ATTEMPTED, "the run was stopped while its record was read")
+            self._finish(request, verdict, None, request.sent if reads else self._count(request), final=False)
             raise
         finally:
             self._backlog.ended(request.row)
         left = isinstance(answer, Reply) or answer.left
-        self._act(request, answer, self._count(request) if left else request.sent, sent_at)
+        self._sent += reads and left
+        self._act(request, answer, self._count(request) if left and not reads else request.sent, sent_at)
 
     def _count(self, request: Request) -> int:
         """Counts a request that left; returns how many have left for its row."""
@@ -228,9 +233,12 @@ class WorkerPool:
             self._finish(request, verdict, answer, sent, final=False)
             return
         alone = self._give_back(request, answer, verdict, sent_at)
+        if verdict.action is Action.PROCEED:
+            self._wait(request._replace(current=verdict.current), verdict, None, 0.0)
+            return
         if verdict.action is Action.HOLD:
             unsure = request.unsure or verdict.ambiguous
-            self._hold(request._replace(sent=sent, unsure=unsure), answer, verdict, alone)
+            self._hold(request._replace(sent=sent, unsure=unsure, current=None), answer, verdict, alone)
             return
         if isinstance(answer, Reply):
             self._let_in += answer.status < SERVER_ERROR and answer.status not in KEY_REFUSED
@@ -304,14 +312,15 @@ class WorkerPool:
         """Lets a row try again after its own backoff."""
         wait = max(self._delay(request.attempt), verdict.wait_s or 0.0)
         self._log.info("repeat", row=request.row, id=request.record_id, why=verdict.message, wait_s=round(wait, 3))
-        unanswered = request.unanswered or isinstance(answer, Fault)
+        unanswered = request.unanswered or (isinstance(answer, Fault) and answer.ambiguous)
         unsure = request.unsure or verdict.ambiguous
         again = request._replace(
             attempt=request.attempt + 1,
             sent=sent,
             unanswered=unanswered,
             unsure=unsure,
-            errors=request.errors + isinstance(answer, Reply),
+            errors=request.errors + (isinstance(answer, Reply) and not isinstance(answer, ReadReply)),
+            current=None,  # it is read again: what was read is not true for long
         )
         self._wait(again, verdict, answer, wait)
 
@@ -357,7 +366,7 @@ class WorkerPool:
         self.stop(SafetyStop(message, hint))
 
     def _wait(
-        self, request: Request, verdict: Verdict, answer: Reply | Fault, wait_s: float, *, refused: bool = False
+        self, request: Request, verdict: Verdict, answer: Reply | Fault | None, wait_s: float, *, refused: bool = False
     ) -> None:
         stopped = replace(verdict, action=Action.DONE, message=f"{verdict.message}; the run stopped before another try")
         result = self._result(request, stopped, answer, request.sent)

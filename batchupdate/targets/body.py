@@ -46,6 +46,9 @@ class Body(Strict):
     `content_type` is what the API calls it, where that is not the format's own. `nested` says what the API does with an
     object inside the body: `replace` it as a whole, so that members which are not sent are lost, or `merge` it with
     what is there. Without it, it is known of the patch formats only, which leave alone what they do not name.
+
+    `base: read` is for an API that replaces the whole record: it is read, changed and sent, without the members that
+    `omit` names, which the API does not take back.
     """
 
     format: Literal["json", "merge-patch", "json-patch", "form"] = "json"
@@ -54,6 +57,8 @@ class Body(Strict):
     template: dict[str, JsonValue] | list[JsonValue] | None = None
     content_type: HeaderValue | None = None
     nested: Literal["replace", "merge"] | None = None
+    base: Literal["read"] | None = None
+    omit: tuple[str, ...] = Field(default=(), strict=False)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -64,22 +69,32 @@ class Body(Strict):
                 message = f"a dot means nothing here; for objects in objects, write [{', '.join(name.split('.'))}]"
                 raise MisplacedError(message, "wrap", index)
         if self.template is not None:
-            if short := "wrap" if self.wrap else "constants" if self.constants else "":
-                raise MisplacedError(f"template is the whole body; write what {short} says into it", short)
-            if self.format == "json-patch":
-                raise MisplacedError("a JSON Patch is a list of operations, and has no template", "template")
-            if (count := sum(1 for slot in _slots(self.template) if slot)) != 1:
-                found = "nowhere" if count == 0 else f"{count} times"
-                raise MisplacedError(
-                    f'"{{fields}}" must stand in the template once, and stands there {found}', "template"
-                )
+            self._check_template()
+        if self.base and self.format in {"json-patch", "merge-patch"}:
+            raise MisplacedError(f"a {self.format} holds changes alone; remove base, or make the format json", "base")
+        if self.omit and not self.base:
+            raise MisplacedError("omit is for base: read", "omit")
         if self.format == "json-patch" and self.constants:
             raise MisplacedError("a JSON Patch is a list of operations, and has no room for constants", "constants")
         return self
 
+    def _check_template(self) -> None:
+        if short := "wrap" if self.wrap else "constants" if self.constants else "":
+            raise MisplacedError(f"template is the whole body; write what {short} says into it", short)
+        if self.format == "json-patch":
+            raise MisplacedError("a JSON Patch is a list of operations, and has no template", "template")
+        if (count := sum(1 for slot in _slots(self.template) if slot)) != 1:
+            found = "nowhere" if count == 0 else f"{count} times"
+            raise MisplacedError(f'"{{fields}}" must stand in the template once, and stands there {found}', "template")
+
     @property
     def nesting(self) -> Literal["replace", "merge"] | None:
-        """What the API does with objects: as `nested` says, or else as the format has it."""
+        """What becomes of members that are not set: as `nested` says, or else as the format has it.
+
+        Where the whole record is sent, nothing is lost.
+        """
+        if self.base:
+            return "merge"
         patches = self.format in {"merge-patch", "json-patch"}
         return self.nested or ("merge" if patches else None)
 
@@ -195,37 +210,42 @@ class BodyBuilder:
         self._paths, self._places = paths, places
         self._nested = bool(places) or any(path != (name,) for name, path in paths.items())
         self._format, self._wrap = body.format, body.wrap
+        self._omitted = [field_path.split(name) for name in body.omit]
         pieces = [*_pieces(body.whole, ids)]
         at, self._slot = next((at, piece) for at, piece in enumerate(pieces) if isinstance(piece, _Fields))
         self._before, self._after = _joined(pieces[:at]), _joined(pieces[at + 1 :])
         self.uses_ids = any(isinstance(piece, _IdPart) for piece in pieces)
         """Whether a part of the record's id stands in the body."""
 
-    def build(self, fields: str, ids: Mapping[str, str]) -> bytes:
+    def build(self, fields: str, ids: Mapping[str, str], record: str = "") -> bytes:
         """The body for a row.
 
         Args:
             fields: the JSON text of an object with a member for each field, by field name.
             ids: the parts of the record's id by name; may be empty unless `uses_ids`.
+            record: the JSON text of the record that the fields are changed in; '' for the fields alone.
         """
         if self._format == "json-patch":
             return body_formats.json_patch(exact_json.loads(fields), self._wrap, self._paths).encode()
-        if self._nested:
-            fields = exact_json.dumps(self._placed(exact_json.loads(fields)))
+        if self._nested or record:
+            start = exact_json.loads(record) if record else {}
+            for path in self._omitted:
+                field_path.remove(start, path)
+            fields = exact_json.dumps(self._placed(exact_json.loads(fields), start))
         if self._slot.spread:
             members = fields[1:-1]
             fields = self._slot.comma + members if members else ""
         text = f"{_text(self._before, ids)}{fields}{_text(self._after, ids)}"
         return body_formats.form(exact_json.loads(text)).encode() if self._format == "form" else text.encode()
 
-    def _placed(self, values: dict[str, Any]) -> dict[str, Any]:
-        """The fields in the places where the API has them."""
+    def _placed(self, values: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
+        """The record with the fields in the places where the API has them."""
         plain = {name: value for name, value in values.items() if name not in self._places}
-        made = field_path.nest(plain, self._paths)
+        field_path.nest(plain, self._paths, record)
         for name, place in self._places.items():
             if name in values:
-                place.put(made, values[name])
-        return made
+                place.put(record, values[name])
+        return record
 
 
 def _pieces(template: Any, ids: Container[str]) -> Iterator[str | _IdPart | _Fields]:  # noqa: ANN401 - JSON is anything

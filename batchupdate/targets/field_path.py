@@ -49,21 +49,32 @@ def plain(name: str) -> str:
     return ".".join(split(name))
 
 
-def nest(values: Mapping[str, Any], paths: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Turns values by dotted name into one nested object, with its members in the order of their first mention.
+def nest(values: Mapping[str, Any], paths: Mapping[str, Sequence[str]], record: dict[str, Any]) -> None:
+    """Puts values by dotted name into a nested object, new members in the order of their first mention.
 
     Args:
         values: by name; none of them lies inside another.
         paths: the members that each name leads through.
+        record: the object; what stands in the way of a member is replaced.
     """
-    made: dict[str, Any] = {}
     for name, value in values.items():
         *parents, last = paths[name]
-        inner = made
+        inner = record
         for parent in parents:
-            inner = inner.setdefault(parent, {})
+            if not isinstance(inner.get(parent), dict):
+                inner[parent] = {}
+            inner = inner[parent]
         inner[last] = value
-    return made
+
+
+def remove(record: dict[str, Any], path: Sequence[str]) -> None:
+    """Takes a member out of a nested object, if it is there."""
+    *parents, last = path
+    inner: Any = record
+    for parent in parents:
+        inner = inner.get(parent) if isinstance(inner, dict) else None
+    if isinstance(inner, dict):
+        inner.pop(last, None)
 
 
 def undeclared(record: Mapping[str, Any], paths: Collection[tuple[str, ...]]) -> Iterator[str]:

@@ -156,29 +156,36 @@ def _literal(text: str) -> str:
 
 
 def _put(holder: Any, steps: tuple[Step, ...], value: Any) -> None:  # noqa: ANN401
-    step, rest = steps[0], steps[1:]
-    if isinstance(step, str):
-        if not rest:
-            holder[step] = value
-            return
-        if isinstance(rest[0], Each) and not isinstance(value, list):
-            holder[step] = value  # null: no list at all
-            return
-        _put(holder.setdefault(step, {} if isinstance(rest[0], str) else []), rest, value)
-    elif isinstance(step, Each):
-        for one in value:
-            holder.append({})
-            _put(holder[-1], rest, one)
-    elif isinstance(step, First):
-        if not rest:
-            holder[:] = [value]
-            return
-        if not holder:
-            holder.append({})
-        _put(holder[0], rest, value)
-    else:
-        item = next((one for one in holder if one.get(step.key) == step.value), None)
-        if item is None:
-            item = {step.key: step.value}
-            holder.append(item)
-        _put(item, rest, value)
+    """Puts a value into an object, or a list, at the end of the steps; what stands in their way is replaced."""
+    match steps[0]:
+        case str() as name:
+            _put_member(holder, name, steps[1:], value)
+        case Each():
+            holder[:] = [{} for _ in value]
+            for item, one in zip(holder, value, strict=True):
+                _put(item, steps[1:], one)
+        case First():
+            first = value if not steps[1:] else _holder(holder[0] if holder else None, steps[1])
+            holder[:1] = [first]
+            if steps[1:]:
+                _put(first, steps[1:], value)
+        case Where(key, wanted):
+            item = next((one for one in holder if isinstance(one, dict) and one.get(key) == wanted), None)
+            if item is None:
+                item = {key: wanted}
+                holder.append(item)
+            _put(item, steps[1:], value)
+
+
+def _put_member(record: dict[str, Any], name: str, rest: tuple[Step, ...], value: Any) -> None:  # noqa: ANN401
+    if not rest or (isinstance(rest[0], Each) and not isinstance(value, list)):  # null: no list at all
+        record[name] = value
+        return
+    record[name] = _holder(record.get(name), rest[0])
+    _put(record[name], rest, value)
+
+
+def _holder(present: Any, step: Step) -> Any:  # noqa: ANN401
+    """What the next step goes into: what is there, if it is of the right kind, or a new object or list."""
+    kind = dict if isinstance(step, str) else list
+    return present if isinstance(present, kind) else kind()

@@ -52,6 +52,19 @@ def check_headers(names: Iterable[str], auth_headers: Iterable[str], idempotency
             raise MisplacedError(message, "headers", name)
 
 
+def check_guard(names: Iterable[str], guard: str) -> None:
+    """Refuses headers under `headers` that `precondition` sets.
+
+    Raises:
+        MisplacedError: there is such a header.
+    """
+    for name in names:
+        if name.lower() == guard.lower():
+            raise MisplacedError(
+                "precondition sets this header, to each record's version; remove it here", "headers", name
+            )
+
+
 def for_changes_only(name: str) -> bool:
     """Whether a header belongs to a change, and must not go out with a GET."""
     return name.lower() in _FOR_CHANGES or name.lower().startswith("content-")

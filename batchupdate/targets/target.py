@@ -26,8 +26,9 @@ from batchupdate.targets.idempotency import Idempotency
 from batchupdate.targets.ids import IdRule
 from batchupdate.targets.json_path import JsonPath
 from batchupdate.targets.listing import Listing
+from batchupdate.targets.precondition import Precondition, current_of
 from batchupdate.targets.replies import Errors, StatusRule
-from batchupdate.targets.request_headers import check_headers, for_changes_only
+from batchupdate.targets.request_headers import check_guard, check_headers, for_changes_only
 from batchupdate.targets.row_rules import AnyOf, check_rules
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
@@ -38,7 +39,9 @@ from batchupdate.util.text import quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from batchupdate.model import Reply, Request
     from batchupdate.targets.place import Place
+    from batchupdate.targets.precondition import Current
 
 RateText = Annotated[Rate, BeforeValidator(parse_rate, json_schema_input_type=str), PlainSerializer(str)]
 CeilingText = Annotated[Rate, BeforeValidator(parse_ceiling, json_schema_input_type=str), PlainSerializer(str)]
@@ -60,6 +63,7 @@ class Target(Strict):
     `success` is a test (JMESPath) that is true in the body of a success, for an API that reports failures with a status
     of 2xx. Only a 2xx with a body is tested.
 
+    `precondition` is for an API that takes a change only if the record still has the version that was read.
     `idempotency` is for an API that recognises a repeated request by a key.
     """
 
@@ -78,6 +82,7 @@ class Target(Strict):
     body: Body = Body()
     read: Read | None = None
     list: Listing | None = None
+    precondition: Precondition | None = None
     errors: Errors = Errors()
     success: JsonPath | None = None
     statuses: dict[Annotated[int, Field(ge=100, le=999)], StatusRule] = Field(default={})
@@ -108,8 +113,13 @@ class Target(Strict):
         check_rules(self.rules, self.fields)
         self.body.check(self.paths, self.places)
         check_headers(self.headers, self.auth.headers, self.idempotency.header if self.idempotency else None)
+        if self.precondition:
+            check_guard(self.headers, self.precondition.header)
         if self.read:
             self.read.check(known)
+        elif self.reads_first:
+            place = ("precondition",) if self.precondition else ("body", "base")
+            raise MisplacedError("this needs read, which says how a record is read; add it", *place)
         if self.list:
             self.list.check(self.id, self.fields, self.variables)
         return self
@@ -199,11 +209,27 @@ class Target(Strict):
     def _body_builder(self) -> BodyBuilder:
         return BodyBuilder(self.body, self.paths, self.places, self.id)
 
-    def body_of(self, fields: str, path: str = "") -> bytes:
-        """The request body for a row's fields, on its way to `path`; see `BodyBuilder.build`."""
+    @property
+    def reads_first(self) -> bool:
+        """Whether each record is read just before its change."""
+        return self.body.base is not None or self.precondition is not None
+
+    def current(self, reply: Reply) -> Current:
+        """What the reply to that read says; see `current_of`."""
+        record = self.read.record if self.read else "@"
+        return current_of(reply, record, self.precondition, wants_record=self.body.base is not None)
+
+    def headers_of(self, run_id: str, request: Request) -> dict[str, str]:
+        """The headers that a row's change has of its own: its key, and the version that its record must have."""
+        keys = self.idempotency.headers(run_id, request.row, request.errors) if self.idempotency else {}
+        guard = {self.precondition.header: request.current.version} if self.precondition and request.current else {}
+        return {**keys, **guard}
+
+    def body_of(self, fields: str, path: str = "", record: str = "") -> bytes:
+        """The request body for a row's fields, on its way to `path`, from a `record` on; see `BodyBuilder.build`."""
         builder = self._body_builder
         encoded = (self._template.match(path) or {}) if builder.uses_ids else {}
-        return builder.build(fields, {name: unquote(value) for name, value in encoded.items()})
+        return builder.build(fields, {name: unquote(value) for name, value in encoded.items()}, record)
 
     def shows(self, reply: bytes, fields: str) -> bool:
         """Whether the reply to a read proves that the record has a row's values; see `Read.proves`."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,8 @@ def test_a_backslash_before_anything_else_is_refused(name: str) -> None:
 
 def test_members_stand_in_the_order_in_which_they_are_first_named() -> None:
     paths = {name: field_path.split(name) for name in ("a.y", "b", "a.x", "a.z.q")}
-    made = field_path.nest({"a.y": 1, "b": 2, "a.x": None, "a.z.q": []}, paths)
+    made: dict[str, Any] = {}
+    field_path.nest({"a.y": 1, "b": 2, "a.x": None, "a.z.q": []}, paths, made)
     assert made == {"a": {"y": 1, "x": None, "z": {"q": []}}, "b": 2}
     assert [list(made), list(made["a"])] == [["a", "b"], ["y", "x", "z"]]
 

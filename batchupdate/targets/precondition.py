@@ -1,0 +1,84 @@
+"""What is read just before a change: the record that it starts from, and the version that it must still have.
+
+A target's YAML declares the version under `precondition` (RFC 9110, section 13.1.1: with `If-Match`, an API refuses a
+change with 412 if the record has changed since), and the record under `body.base`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ConfigDict, Field
+
+from batchupdate.config.yaml_file import Strict
+from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, search
+from batchupdate.targets.value_types import HeaderName
+from batchupdate.util import json as exact_json
+
+if TYPE_CHECKING:
+    from batchupdate.model import Reply
+
+_OF_HEADERS = {"etag": "etag", "last_modified": "last-modified"}
+
+
+class Precondition(Strict):
+    """A header by which the API takes a change only if the record still has the version that was read.
+
+    `from` is where the version is in the reply to a read: `etag` and `last_modified` are the headers of these names,
+    anything else is a JMESPath expression for the record, such as `sys.version`.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)  # a run's journal keeps it as `source`
+
+    header: HeaderName = "If-Match"
+    source: JsonPath = Field(alias="from")
+
+    def version(self, reply: Reply, record: object) -> str:
+        """The version that a record has.
+
+        Raises:
+            UnexpectedReplyError: the reply has none.
+        """
+        if self.source in _OF_HEADERS:
+            found: Any = reply.headers.get(_OF_HEADERS[self.source])
+        else:
+            found = search(self.source, record, "precondition.from")
+        if isinstance(found, int) and not isinstance(found, bool):
+            found = str(found)
+        if not isinstance(found, str) or not found or not found.isascii() or not found.isprintable():
+            raise UnexpectedReplyError(f"the record has no version ({self.source}), so that a change can't be guarded")
+        return found
+
+
+class Current(NamedTuple):
+    """A record as it was a moment ago: its JSON text ('' where nobody wants it), and its version ('' likewise)."""
+
+    record: str = ""
+    version: str = ""
+
+
+def current_of(reply: Reply, record_path: str, precondition: Precondition | None, *, wants_record: bool) -> Current:
+    """What the reply to a read says of a record.
+
+    Args:
+        reply: a success, with its body.
+        record_path: where the record is in it (JMESPath).
+        precondition: where its version is, if that is wanted.
+        wants_record: whether the record itself is.
+
+    Raises:
+        UnexpectedReplyError: it is not there.
+    """
+    if not wants_record and (precondition is None or precondition.source in _OF_HEADERS):
+        return Current(version=precondition.version(reply, None) if precondition else "")
+    try:
+        record = search(record_path, exact_json.loads(reply.body.decode("utf-8")), "read.record")
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, UnexpectedReplyError):
+            raise
+        raise UnexpectedReplyError("the reply to the read is not JSON") from error
+    if not isinstance(record, dict):
+        raise UnexpectedReplyError(f"the reply to the read has no record ({record_path})")
+    text = exact_json.dumps(record) if wants_record else ""
+    return Current(text, precondition.version(reply, json.loads(exact_json.dumps(record))) if precondition else "")

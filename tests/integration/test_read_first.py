@@ -1,0 +1,149 @@
+"""Runs against an API that replaces whole records and guards them with ETags, on real sockets."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+
+from batchupdate import Outcome, Settings, run_file
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from batchupdate import Summary
+
+TARGET = """\
+name: things
+title: Things
+method: PUT
+path: /things/{id}
+auth: {scheme: none}
+id: {id: {}}
+fields: {name: {}, address.city: {}}
+read: {}
+body: {base: read, omit: [updated]}
+precondition: {header: If-Match, from: etag}
+rate: unlimited
+%s
+"""
+
+
+class Things:
+    """An API: a PUT replaces a record, if `If-Match` names its version."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict[str, Any]] = {
+            f"k{n}": {"name": "old", "address": {"city": "Ulm", "zip": "89073"}, "updated": n} for n in range(12)
+        }
+        self.versions = dict.fromkeys(self.records, 1)
+        self.reads: list[str] = []
+        self.puts: list[str] = []
+        self.meanwhile: set[str] = set()
+        """Records that somebody else changes after they were read."""
+        self.answers: dict[tuple[str, str], list[int]] = {}
+        """By method and id: statuses to answer first."""
+        self.url = ""
+
+    async def get(self, request: web.Request) -> web.Response:
+        key = request.match_info["id"]
+        self.reads.append(key)
+        if status := next(iter(self.answers.get(("GET", key), [])), None):
+            self.answers["GET", key].pop(0)
+            return web.json_response({"error": "sorry"}, status=status)
+        if key not in self.records:
+            return web.json_response({}, status=404)
+        version = self.versions[key]
+        if key in self.meanwhile:
+            self.versions[key] += 1
+        return web.json_response(self.records[key], headers={"ETag": f'"{version}"'})
+
+    async def put(self, request: web.Request) -> web.Response:
+        key = request.match_info["id"]
+        self.puts.append(key)
+        if status := next(iter(self.answers.get(("PUT", key), [])), None):
+            self.answers["PUT", key].pop(0)
+            return web.json_response({"error": "sorry"}, status=status)
+        if request.headers.get("If-Match") != f'"{self.versions[key]}"':
+            return web.json_response({"error": "it has changed"}, status=412)
+        body = await request.json()
+        assert "updated" not in body
+        self.records[key], self.versions[key] = body, self.versions[key] + 1
+        return web.json_response(body)
+
+
+@pytest.fixture
+async def things() -> AsyncIterator[Things]:
+    made, app = Things(), web.Application()
+    app.add_routes([web.get("/things/{id}", made.get), web.put("/things/{id}", made.put)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield made
+    await runner.cleanup()
+
+
+async def apply(things: Things, tmp_path: Path, more: str = "repeatable: true", rows: int = 12) -> Summary:
+    (tmp_path / "t.yaml").write_text(TARGET % more, "utf-8")
+    (tmp_path / "in.csv").write_text("id,name\n" + "".join(f"k{n},new {n}\n" for n in range(rows)), "utf-8")
+    settings = Settings(
+        target=str(tmp_path / "t.yaml"), base_url=things.url, runs_dir=tmp_path / "runs", concurrency=3, max_attempts=3
+    )
+    return await run_file(tmp_path / "in.csv", settings, new=True, environ={})
+
+
+async def test_a_change_keeps_what_the_row_does_not_set(things: Things, tmp_path: Path) -> None:
+    summary = await apply(things, tmp_path)
+    assert summary.counts[Outcome.UPDATED] == 12
+    assert things.records["k3"] == {"name": "new 3", "address": {"city": "Ulm", "zip": "89073"}}
+    assert (len(things.reads), len(things.puts)) == (12, 12)
+    assert summary.sessions.traffic.sent == 24
+    assert summary.sessions.traffic.retried == 0
+
+
+async def test_a_record_that_somebody_else_has_changed_is_a_conflict_and_stays(things: Things, tmp_path: Path) -> None:
+    things.meanwhile = {"k2", "k5"}
+    summary = await apply(things, tmp_path)
+    assert summary.counts[Outcome.CONFLICT] == 2
+    assert summary.counts[Outcome.UPDATED] == 10
+    assert things.records["k2"]["name"] == "old"
+
+
+async def test_a_record_that_is_not_there_fails_before_anything_is_sent(things: Things, tmp_path: Path) -> None:
+    summary = await apply(things, tmp_path, rows=13)
+    assert summary.counts[Outcome.FAILED] == 1
+    assert "k12" not in things.puts
+    assert "404 there is no such record" in (summary.folder / "failed.csv").read_text("utf-8")
+
+
+@pytest.mark.parametrize("more", ["repeatable: true", "repeatable: false"])
+async def test_a_read_is_repeated_whether_or_not_the_change_may_be(things: Things, tmp_path: Path, more: str) -> None:
+    things.answers = {("GET", "k1"): [500, 429, 500], ("GET", "k2"): [500] * 9}
+    summary = await apply(things, tmp_path, more)
+    assert summary.counts[Outcome.UPDATED] == 11
+    assert summary.counts[Outcome.FAILED] == 1
+    assert things.puts.count("k1") == 1
+    assert things.puts.count("k2") == 0
+
+
+async def test_a_change_that_is_sent_again_starts_from_the_record_as_it_is_then(things: Things, tmp_path: Path) -> None:
+    things.answers = {("PUT", "k1"): [500], ("PUT", "k2"): [429]}
+    summary = await apply(things, tmp_path)
+    assert summary.counts[Outcome.UPDATED] == 12
+    assert things.reads.count("k1") == 2
+    assert things.reads.count("k2") == 2
+
+
+async def test_a_change_that_may_have_been_applied_is_unknown_where_it_must_not_be_repeated(
+    things: Things, tmp_path: Path
+) -> None:
+    things.answers = {("PUT", "k1"): [500]}
+    summary = await apply(things, tmp_path, "repeatable: false")
+    assert summary.counts[Outcome.UNKNOWN] == 1
+    assert things.puts.count("k1") == 1
+    lines = json.loads((summary.folder / "summary.json").read_text("utf-8"))
+    assert lines["counts"]["updated"] == 11
