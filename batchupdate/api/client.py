@@ -164,9 +164,14 @@ class Client:
         """
         return self._exchange(self._method, path, body, headers)
 
-    async def read(self, path: str, most: int = MAX_RECORD) -> Reply | Fault:
-        """Asks for a record as it is now, or for a list of them (GET); the reply has its body, up to `most` bytes."""
-        return await self._exchange("GET", path, b"", None, most, change=False)
+    async def read(self, path: str, most: int = MAX_RECORD, body: bytes | None = None) -> Reply | Fault:
+        """Asks for a record as it is now, or for a list of them; the reply has its body, up to `most` bytes.
+
+        That is a GET, or a POST with a JSON `body` where that is how an API is asked.
+        """
+        if body is None:
+            return await self._exchange("GET", path, b"", None, most, change=False)
+        return await self._exchange("POST", path, body, {"Content-Type": "application/json"}, most, change=False)
 
     async def _exchange(
         self,
@@ -186,7 +191,7 @@ class Client:
         if proof is not self._proof:
             self._join_headers(proof)
         headers: Mapping[str, str] = self._headers if change else self._read_headers
-        answer = await self._answer(method, path, body, {**headers, **own} if own else headers, most)
+        answer = await self._answer(method, path, body, {**headers, **own} if own else headers, most, change=change)
         if isinstance(answer, Reply) and self._credentials.expires(answer) and self._credentials.reject(proof):
             said = error_sentence(answer.body)
             why = f"{answer.status} the API does not take the credentials any more" + (f": {said}" if said else "")
@@ -206,7 +211,7 @@ class Client:
                     headers[name] = value
 
     async def _answer(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int
+        self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int, *, change: bool
     ) -> Reply | Fault:
         assert self._session is not None  # noqa: S101 - as above
         started = self._clock.monotonic()
@@ -223,7 +228,7 @@ class Client:
                 # aiohttp sends a PUT or a GET again by itself when a connection breaks; that is ours to judge.
                 middlewares=_BREAK_OFF if method in _REPEATED_BY_AIOHTTP else (),
             )
-            content = self._secrets.redact_bytes(await self._read(response, method, most))
+            content = self._secrets.redact_bytes(await self._read(response, most, change=change))
         except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
             return self._fault(error, self._clock.monotonic() - started)
         except asyncio.CancelledError as error:
@@ -238,12 +243,12 @@ class Client:
             del self._open[exchange]
         return Reply(response.status, self._clean(response.headers), content, self._clock.monotonic() - started)
 
-    async def _read(self, response: aiohttp.ClientResponse, method: str, most: int) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, most: int, *, change: bool) -> bytes:
         """The body up to `most` bytes; that of a plain success of a change is dropped, unless it is a web page or such.
 
         What was read counts even if the rest never comes: the status stands already.
         """
-        plain = response.status == _OK and method != "GET" and not self._keep_bodies
+        plain = response.status == _OK and change and not self._keep_bodies
         if plain and response.content.is_eof():
             return _markup(response.content.read_nowait(most))
         if self._keep_bodies:

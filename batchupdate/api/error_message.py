@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.targets.json_path import UnexpectedReplyError, search
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 300
 MAX_DEPTH = 6
 MAX_SENTENCES = 5
+MAX_ITEMS = 50
+"""Of a list, or of the members of an object, no more are looked at: a sick server can send thousands."""
 MAX_BODY_BYTES = 100_000
 MAX_TEXT = 20_000
 
@@ -147,7 +150,7 @@ def _said(data: Any, place: str, depth: int) -> Iterator[_Said]:  # noqa: ANN401
         if data.strip():
             yield _Said(place, data)
     elif isinstance(data, list):
-        for item in data:
+        for item in data[:MAX_ITEMS]:
             yield from _said(item, place, depth + 1)
     elif isinstance(data, dict):
         yield from _object(data, place, depth)
@@ -186,21 +189,21 @@ def _beside(data: dict[str, Any], depth: int) -> Iterator[_Said]:
     for name in _DETAILS:
         if name in named and depth <= MAX_DEPTH:
             yield from _detail(name, named[name], "", depth + 1)
-    for key, value in data.items():
-        for part in value if isinstance(value, list) else (value,):
+    for key, value in islice(data.items(), MAX_ITEMS):
+        for part in value[:MAX_ITEMS] if isinstance(value, list) else (value,):
             if isinstance(part, dict) and _ERROR & part.keys() and _plain_name(key) not in _DETAILS:
                 yield from _object(part, key, depth + 1)
 
 
 def _by_field(data: dict[str, Any], place: str, depth: int) -> Iterator[_Said]:
     """The sentences of `{"name": ["is too long"]}`, and of `{"address": {"zip": …}}`."""
-    for key, value in data.items():
+    for key, value in islice(data.items(), MAX_ITEMS):
         inner = place if key in _WHOLE else ".".join(filter(None, (place, key)))
         found = [*_said(value, inner, depth + 1)]
         if found or depth > MAX_DEPTH:
             yield from found
         else:
-            for part in value if isinstance(value, list) else (value,):
+            for part in value[:MAX_ITEMS] if isinstance(value, list) else (value,):
                 if isinstance(part, dict):
                     yield from _by_field(part, inner, depth + 1)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, JsonValue
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, is_true, search
@@ -48,7 +48,7 @@ def _pagination(value: object) -> object:
 
 
 class Listing(Strict):
-    """How an API lists its records: GET at `path`, which may have a query.
+    """How an API lists its records: GET at `path`, which may have a query; or POST with a JSON `body`.
 
     `records` finds the array of records in the reply. `id` and `fields` say where each id and field is in a record,
     unless it is under its own name (for the only id: or under `id`). `total` finds how many records there are in all,
@@ -56,6 +56,8 @@ class Listing(Strict):
     """
 
     path: str
+    method: Literal["GET", "POST"] = "GET"
+    body: dict[str, JsonValue] = Field(default={})
     records: JsonPath = "@"
     id: dict[str, JsonPath] = Field(default={})
     fields: dict[str, JsonPath] = Field(default={})
@@ -78,6 +80,9 @@ class Listing(Strict):
             raise MisplacedError(message, "list", "path")
         if not is_encoded_path(self.path) or set("{}") & set(PLACEHOLDER.sub("", self.path)):
             raise MisplacedError("path must start with '/' and be percent-encoded", "list", "path")
+        if self.method == "GET" and (self.body or self.pagination.place == "body"):
+            place = ("body",) if self.body else ("pagination", "in")
+            raise MisplacedError("a GET has no body; write method: POST", "list", *place)
         for section, named, known in (("id", self.id, ids), ("fields", self.fields, fields)):
             if strangers := [name for name in named if name not in known]:
                 raise MisplacedError(f"{strangers[0]!r} is not declared under {section}", "list", section, strangers[0])

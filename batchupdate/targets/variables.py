@@ -26,7 +26,7 @@ NAME = r"^[a-z][a-z0-9_]*$"
 MOST = 200
 """Characters of a value; longer ones are a mistake."""
 
-_WHERE = ("base_url", "path", "headers", "body", "read.path", "list.path", "auth.user", "auth.value")
+_WHERE = ("base_url", "path", "headers", "body", "read.path", "list.path", "list.body", "auth.user", "auth.value")
 """Where in a target variables may stand."""
 
 

@@ -74,11 +74,14 @@ class PageClient:
         self.requests = 0
         """How many left so far."""
 
-    async def page(self, path: str, number: int, *, may_be_gone: bool) -> tuple[Any, Mapping[str, str]] | None:
+    async def page(
+        self, path: str, body: bytes | None, number: int, *, may_be_gone: bool
+    ) -> tuple[Any, Mapping[str, str]] | None:
         """One page's JSON and headers; None where a 404 says that there are no more pages.
 
         Args:
             path: path and query.
+            body: of a POST; None for a GET.
             number: which page it is, for a sentence.
             may_be_gone: whether a 404 can say so.
 
@@ -87,7 +90,7 @@ class PageClient:
         """
         attempt, renewed = 1, 0
         while True:
-            answer, verdict, content = await self._try(path, number)
+            answer, verdict, content = await self._try(path, body, number)
             if isinstance(answer, Reply):
                 if verdict.action is Action.DONE and content is not None:
                     return content[0], answer.headers
@@ -113,12 +116,14 @@ class PageClient:
             await self._clock.sleep_until(self._clock.monotonic() + wait_s)
             attempt += 1
 
-    async def _try(self, path: str, number: int) -> tuple[Reply | Fault, Verdict, tuple[Any] | None]:
+    async def _try(
+        self, path: str, body: bytes | None, number: int
+    ) -> tuple[Reply | Fault, Verdict, tuple[Any] | None]:
         """Sends one request; returns its answer, what it means, and a plain success's JSON."""
         sent_at = await self._limiter.turn()
         try:
             self.requests += 1
-            answer = await self._client.read(path, MAX_PAGE)
+            answer = await self._client.read(path, MAX_PAGE, body)
         except BaseException:
             self._limiter.cancelled(sent_at)
             raise

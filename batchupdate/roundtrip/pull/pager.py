@@ -6,6 +6,7 @@ next is taken apart, and refused if it is anywhere else.
 
 from __future__ import annotations
 
+import json
 import re
 import string
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from batchupdate.targets import Listing
+
+Page = tuple[str, bytes | None]
+"""What asks for a page: path and query, and the body of a POST."""
 
 LONGEST_PATH = 8000
 """More than any server takes (RFC 9112, section 3 recommends 8,000 octets)."""
@@ -42,17 +46,17 @@ class Pager:
         parts = urlsplit(base_url)
         self._listing = listing
         self._pages = listing.pagination
-        self._next: Callable[[Any, Mapping[str, str], int], str | None] = getattr(self, f"_after_{self._pages.style}")
+        self._next: Callable[[Any, Mapping[str, str], int], Page | None] = getattr(self, f"_after_{self._pages.style}")
         self.origin = f"{parts.scheme}://{parts.netloc}"
         """Scheme, host and port: where all pages are asked for."""
         self._path = parts.path + listing.path
         self._place = self._pages.first if self._pages.first is not None else int(self._pages.style == "page")
         self._full = False
-        self.path = self._first()
-        """Path and query of the page that is to be asked for, below the origin."""
+        self.path, self.body = self._first()
+        """Path and query of the page that is to be asked for, below the origin; and the body of a POST, or None."""
         self.number = 1
         """Which page that is, counted from 1."""
-        self._seen = {self.path}
+        self._seen = {(self.path, self.body)}
 
     @property
     def may_be_gone(self) -> bool:
@@ -70,10 +74,11 @@ class Pager:
         Raises:
             UnexpectedReplyError: what is said to be next can't be used.
         """
-        path = self._next(reply, headers, count)
-        if path is None:
+        following = self._next(reply, headers, count)
+        if following is None:
             return False
-        if path in self._seen:
+        path, _ = following
+        if following in self._seen:
             raise UnexpectedReplyError(
                 f"page {self.number + 1:,} would be one that was already read; the pages form a loop"
             )
@@ -86,25 +91,32 @@ class Pager:
                 f"the list has more than {self._listing.max_pages:,} pages (list.max_pages); "
                 "request larger pages, or raise that limit"
             )
-        self._seen.add(path)
-        self.path, self.number = path, self.number + 1
+        self._seen.add(following)
+        (self.path, self.body), self.number = following, self.number + 1
         return True
 
-    def _first(self) -> str:
+    def _first(self) -> Page:
         if self._pages.style not in {"page", "offset"}:
-            return self._path
+            return self._path, self._body({})
         return self._at(self._place)
 
-    def _at(self, place: int | str) -> str:
-        query = {self._pages.parameter or "": str(place)}
+    def _at(self, place: int | str) -> Page:
+        asked: dict[str, int | str] = {self._pages.parameter or "": place}
         if self._pages.size_parameter:
-            query[self._pages.size_parameter] = str(self._pages.size)
-        return with_query(self._path, query)
+            asked[self._pages.size_parameter] = self._pages.size or 0
+        if self._pages.place == "body":
+            return self._path, self._body(asked)
+        return with_query(self._path, {name: str(value) for name, value in asked.items()}), self._body({})
+
+    def _body(self, asked: Mapping[str, int | str]) -> bytes | None:
+        if self._listing.method == "GET":
+            return None
+        return json.dumps({**self._listing.body, **asked}, ensure_ascii=False, separators=(",", ":")).encode()
 
     def _after_none(self, _reply: object, _headers: Mapping[str, str], _count: int) -> None:
         """All records are in one reply."""
 
-    def _after_cursor(self, reply: object, _headers: Mapping[str, str], _count: int) -> str | None:
+    def _after_cursor(self, reply: object, _headers: Mapping[str, str], _count: int) -> Page | None:
         if self._pages.more is not None and not is_true(search(self._pages.more, reply, "pagination.more")):
             return None
         cursor = self._found(reply)
@@ -114,7 +126,7 @@ class Pager:
             return None
         return self._at(cursor)
 
-    def _after_page(self, reply: object, _headers: Mapping[str, str], count: int) -> str | None:
+    def _after_page(self, reply: object, _headers: Mapping[str, str], count: int) -> Page | None:
         self._place += 1
         if self._pages.pages is not None:
             last = _number(search(self._pages.pages, reply, "pagination.pages"), self._pages.pages)
@@ -122,7 +134,7 @@ class Pager:
             return self._at(self._place) if self._place - first < last else None
         return self._at(self._place) if self._goes_on(count) else None
 
-    def _after_offset(self, reply: object, _headers: Mapping[str, str], count: int) -> str | None:
+    def _after_offset(self, reply: object, _headers: Mapping[str, str], count: int) -> Page | None:
         self._place += count
         if self._pages.total is not None:
             total = _number(search(self._pages.total, reply, "pagination.total"), self._pages.total)
@@ -139,11 +151,11 @@ class Pager:
         self._full = self._full or (size is not None and count >= size)
         return count > 0 and not (self._full and size is not None and count < size)
 
-    def _after_next(self, reply: object, _headers: Mapping[str, str], _count: int) -> str | None:
-        url = self._found(reply)
+    def _after_next(self, reply: object, headers: Mapping[str, str], _count: int) -> Page | None:
+        url = headers.get(self._pages.header) or None if self._pages.header else self._found(reply)
         return None if url is None else self._below(url)
 
-    def _after_link(self, _reply: object, headers: Mapping[str, str], _count: int) -> str | None:
+    def _after_link(self, _reply: object, headers: Mapping[str, str], _count: int) -> Page | None:
         url = next_link(header_values(headers, "link"))
         return None if url is None else self._below(url)
 
@@ -159,8 +171,8 @@ class Pager:
             )
         return str(value)
 
-    def _below(self, url: str) -> str:
-        """Path and query of the next page's URL, which must be where the key may go."""
+    def _below(self, url: str) -> Page:
+        """The page at a URL, which must be where the key may go."""
         try:
             parts = urlsplit(urljoin(self.origin + self.path, url))
             place = (parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme))
@@ -173,7 +185,7 @@ class Pager:
                 "if the rest of the address is right, declare pagination with style cursor or page"
             )
         path = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        return quote(path, safe=_ASCII)
+        return quote(path, safe=_ASCII), self._body({})
 
 
 def with_query(path: str, parameters: Mapping[str, str]) -> str:

@@ -156,7 +156,7 @@ async def _pages(
     where = {name: columns.target.places.get(name) or columns.target.paths[name] for name in columns.fields}
     paths = {path for name, path in columns.target.paths.items() if replaced and name not in listing.fields}
     while True:
-        got = await fetcher.page(pager.path, pager.number, may_be_gone=pager.may_be_gone)
+        got = await fetcher.page(pager.path, pager.body, pager.number, may_be_gone=pager.may_be_gone)
         try:
             if got is None:
                 check_total(read, total)

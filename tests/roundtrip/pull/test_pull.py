@@ -71,11 +71,13 @@ class Api:
         self.asked: list[str] = []
         self.at: list[float] = []
         self.keys: list[str] = []
+        self.bodies: list[Any] = []
 
     def __call__(self, url: URL, **options: Any) -> CallbackResult:
         self.asked.append(str(url))
         self.at.append(self._clock.monotonic())
         self.keys.append(options["headers"]["Authorization"])
+        self.bodies.append(json.loads(options["data"]) if options.get("data") else None)
         given = self._answers[min(len(self.asked), len(self._answers)) - 1]
         if isinstance(given, Exception):
             raise given
@@ -104,6 +106,7 @@ class Puller:
         self.api = Api(self.clock, list(answers))
         with aioresponses() as mocked:
             mocked.get(re.compile(".*"), callback=self.api, repeat=True)
+            mocked.post(re.compile(".*"), callback=self.api, repeat=True)
             return await self.clock.run(
                 pull_records(
                     str(declared),
@@ -522,3 +525,43 @@ async def test_a_record_that_comes_a_second_time_is_told_for_others_may_be_missi
     pulled = await pull(answer(things(7, 7, 7)), force=True)
     assert pulled.notices[0].startswith("2 records came twice, such as 7")
     assert (await pull(answer(things(8, 9)), force=True)).notices == []
+
+
+NOTION = """\
+  method: POST
+  body: {filter: {archived: false}}
+  records: results
+  pagination: {style: cursor, in: body, parameter: start_cursor, next: next_cursor, more: has_more}"""
+
+
+async def test_a_list_that_is_asked_for_by_post_has_its_cursor_in_the_body(pull: Puller) -> None:
+    first = {"results": things(1, 2), "has_more": True, "next_cursor": "c-2"}
+    await pull(answer(first), answer({"results": things(3), "has_more": False}), more=NOTION)
+    assert [row["id"] for row in pull.rows()] == ["1", "2", "3"]
+    assert pull.api.asked == ["https://api.example.test/base/things"] * 2
+    assert pull.api.bodies == [
+        {"filter": {"archived": False}},
+        {"filter": {"archived": False}, "start_cursor": "c-2"},
+    ]
+
+
+async def test_counted_pages_go_into_the_body_as_numbers(pull: Puller) -> None:
+    more = "  method: POST\n  pagination: {style: page, in: body, parameter: page, size_parameter: size, size: 2}"
+    await pull(answer(things(1, 2)), answer(things(3)), more=more)
+    assert pull.api.bodies == [{"page": 1, "size": 2}, {"page": 2, "size": 2}]
+
+
+async def test_a_post_that_repeats_its_body_is_a_loop(pull: Puller) -> None:
+    pages = [answer({"results": things(n), "has_more": True, "next_cursor": "same"}) for n in (1, 2)]
+    assert "the pages form a loop" in await pull.refused(*pages, more=NOTION)
+
+
+async def test_the_next_page_can_stand_in_a_header(pull: Puller) -> None:
+    further = answer(things(1), Next_Page="https://api.example.test/base/things?_token=x")
+    await pull(further, answer(things(2)), more="  pagination: {style: next, header: Next-Page}")
+    assert [row["id"] for row in pull.rows()] == ["1", "2"]
+    assert pull.api.asked[1] == "https://api.example.test/base/things?_token=x"
+    elsewhere = answer(things(1), Next_Page="https://evil.example/things")
+    pull.path.unlink()
+    refused = await pull.refused(elsewhere, more="  pagination: {style: next, header: Next-Page}")
+    assert "the key is sent only to https://api.example.test" in refused
