@@ -15,9 +15,10 @@ import yaml
 from typer.main import get_command
 
 from batchupdate.cli import app
+from batchupdate.cli.summaries import traffic_line
 from batchupdate.config import Input, Secrets, Settings, load_settings
 from batchupdate.config.yaml_file import load, parse
-from batchupdate.model import Outcome, Row
+from batchupdate.model import Outcome, Row, Traffic
 from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
 from batchupdate.targets import Target
 from batchupdate.targets.body import Body
@@ -128,6 +129,15 @@ def test_every_marker_is_explained_in_contributing() -> None:
     markers = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]["ini_options"]["markers"]
     explained = re.findall(r"^\| `([a-z_]+)", CONTRIBUTING, re.MULTILINE)
     assert {re.split(r"\W", marker)[0] for marker in markers} <= {*explained}
+
+
+def test_the_demo_in_the_readme_speaks_as_the_demo_does() -> None:
+    line_of = r"^(\d+) requests in ([\d.]+) s, (\d+) of them repeats, .* once, ([\d.]+) s spent"
+    said = re.findall(line_of, README, re.MULTILINE)
+    assert len(said) == 2
+    for sent, seconds, repeats, waited in said:
+        line = traffic_line(Traffic(int(sent), int(repeats), 1, float(waited), None), float(seconds))
+        assert f"\n{line}\n" in README
 
 
 def test_the_example_config_is_valid_as_it_stands() -> None:

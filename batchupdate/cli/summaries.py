@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from batchupdate.cli.console import Screen
-    from batchupdate.model import Problem
+    from batchupdate.model import Problem, Traffic
     from batchupdate.reporter import Retried, Summary
     from batchupdate.run import Job
     from batchupdate.validator.checkup import Checkup
@@ -92,15 +92,7 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
     screen.table(("outcome", "rows"), rows or [("nothing to do", "0")], failure=failure)
     for line in (*_errors(summary), *map(_retried, summary.retries)):
         screen.result(line, failure=failure)
-    traffic, seconds = summary.sessions.traffic, summary.sessions.duration_s
-    line = f"{many(traffic.sent, 'request')} in {span(seconds)}"
-    if traffic.retried:
-        line += f", {traffic.retried:,} of them repeats"
-    if traffic.throttled:
-        line += f", asked to slow down {times(traffic.throttled)}"
-    if traffic.waited_s >= 1:
-        line += f", {span(traffic.waited_s)} spent waiting"
-    screen.result(line + ".")
+    screen.result(traffic_line(summary.sessions.traffic, summary.sessions.duration_s))
     if summary.advice:
         screen.result(summary.advice)
     screen.result(f"Results: {summary.folder}", failure=failure)
@@ -110,6 +102,18 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
         screen.result(summary.stopped.message, style="bold red", failure=failure)
     for step in _next_steps(summary):
         screen.result(step, failure=failure)
+
+
+def traffic_line(traffic: Traffic, seconds: float) -> str:
+    """The requests that a run took, and how long that was (seconds), as a sentence."""
+    line = f"{many(traffic.sent, 'request')} in {span(seconds)}"
+    if traffic.retried:
+        line += f", {traffic.retried:,} of them {'a repeat' if traffic.retried == 1 else 'repeats'}"
+    if traffic.throttled:
+        line += f", asked to slow down {times(traffic.throttled)}"
+    if traffic.waited_s >= 1:
+        line += f", {span(traffic.waited_s)} spent waiting"
+    return f"{line}."
 
 
 def _errors(summary: Summary) -> Iterator[str]:
