@@ -26,7 +26,7 @@ from batchupdate.reader.sources import local_copies
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
 from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import find, point_latest
-from batchupdate.runs.history import exit_code_of, refused_with_403, report, summarise
+from batchupdate.runs.history import created, exit_code_of, refused_with_403, report, summarise
 from batchupdate.runs.job import Job
 from batchupdate.runs.log import run_log
 from batchupdate.runs.metadata import facts_of, rate_facts
@@ -196,6 +196,7 @@ async def execute(
     on_progress(Progress("reporting", total, total, counts, traffic))
     summary = summarise(folder, journal, counts)
     summary.notices.extend(refused_with_403(summary, job.credentials.place))
+    summary.notices.extend(created(journal, target))
     report(journal, summary)
     return summary
 

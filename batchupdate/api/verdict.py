@@ -92,6 +92,7 @@ _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 PLACE_MOST = 300
 """Characters of a place that the API redirects to, in a sentence."""
 
+_CREATED = "the API made a new record, for there was none with this id; remove it if that was a mistake"
 _IN_PROGRESS = "the API is still working on an earlier try of this row"
 _TOO_MANY = "too many requests"
 _SAYS: Mapping[int, str] = {
@@ -142,11 +143,13 @@ class Policy:
 
 
 def _statuses(target: Target) -> Mapping[int, StatusRule]:
-    """What statuses mean for a target, with the one that says that an earlier try is still being worked on."""
-    in_progress = target.idempotency.in_progress if target.idempotency else None
-    if in_progress is None or in_progress in target.statuses:
-        return target.statuses
-    return {**target.statuses, in_progress: StatusRule(means=_IN_PROGRESS, action="repeat")}
+    """What statuses mean for a target, with those that it declares in other places."""
+    rules: dict[int, StatusRule] = {}
+    if target.idempotency is not None and target.idempotency.in_progress is not None:
+        rules[target.idempotency.in_progress] = StatusRule(means=_IN_PROGRESS, action="repeat")
+    if target.must_exist:
+        rules[int(HTTPStatus.CREATED)] = StatusRule(means=_CREATED, action="give_up")
+    return {**rules, **target.statuses} if rules else target.statuses
 
 
 _UPDATED = Verdict(Action.DONE, Outcome.UPDATED)

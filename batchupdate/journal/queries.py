@@ -184,6 +184,8 @@ END_SESSION = "UPDATE session SET exit_code = ? WHERE id = ?"
 # Reading.
 
 COUNT_ROWS = "SELECT count(*) FROM row"
+COUNT_CREATED = "SELECT count(*) FROM result WHERE http_status = 201 AND outcome = 'updated'"
+
 COUNT_OUTCOMES = "SELECT outcome, count(*) FROM outcome GROUP BY outcome"
 COUNT_TO_SEND = """
     SELECT count(*) FROM row WHERE path IS NOT NULL AND carrier IS NULL

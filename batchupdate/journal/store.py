@@ -461,6 +461,12 @@ class Journal:
                 counts[Outcome(outcome)] = count
         return counts
 
+    def created(self) -> int:
+        """How many rows the API answered with 201: it made a new record."""
+        with self._explained():
+            (count,) = self._connection.execute(queries.COUNT_CREATED).fetchone()
+        return int(count)
+
     def to_send(self) -> int:
         """How many rows are still to be sent."""
         return int(self._one(queries.COUNT_TO_SEND))

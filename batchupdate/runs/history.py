@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from batchupdate.model import Line
+    from batchupdate.targets import Target
 
 
 def rebuild_reports(folder: RunFolder) -> Summary:
@@ -188,6 +189,16 @@ def refused_with_403(summary: Summary, key_from: str) -> list[str]:
     ):
         return []
     return [f"The API refused every request with 403. If that is because of the key: it comes from {key_from}."]
+
+
+def created(journal: Journal, target: Target) -> list[str]:
+    """A sentence about rows for which a PUT has made new records, as it may (RFC 9110, section 9.3.4)."""
+    count = journal.created() if target.method == "PUT" else 0
+    if not count:
+        return []
+    rows = "1 row was" if count == 1 else f"{count:,} rows were"
+    sentence = f"{rows} answered with 201: the API made new records, for there were none with these ids."
+    return [f"{sentence} If an id must be known, say 'must_exist: true' in the target."]
 
 
 def _lines(folder: RunFolder) -> Iterator[Line]:

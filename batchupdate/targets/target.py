@@ -63,8 +63,9 @@ class Target(Strict):
     `success` is a test (JMESPath) that is true in the body of a success, for an API that reports failures with a status
     of 2xx. Only a 2xx with a body is tested.
 
-    `precondition` is for an API that takes a change only if the record still has the version that was read.
-    `idempotency` is for an API that recognises a repeated request by a key.
+    `must_exist` says that a PUT for an id that the API does not know is a mistake, although the API answers 201 and
+    makes a new record. `precondition` is for an API that takes a change only if the record still has the version that
+    was read. `idempotency` is for an API that recognises a repeated request by a key.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
@@ -92,6 +93,7 @@ class Target(Strict):
     request_id_headers: tuple[str, ...] = Field(
         default=("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray"), strict=False
     )
+    must_exist: bool = False
     repeatable: bool = False
     rate: RateText = Rate(DEFAULT_RATE_PER_S)
     max_rate: CeilingText | None = None

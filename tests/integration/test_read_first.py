@@ -130,6 +130,44 @@ async def test_a_read_is_repeated_whether_or_not_the_change_may_be(things: Thing
     assert things.puts.count("k2") == 0
 
 
+PUT_ALONE = """\
+name: things
+title: Things
+method: PUT
+path: /things/{id}
+auth: {scheme: none}
+id: {id: {}}
+fields: {name: {}}
+must_exist: %s
+"""
+
+
+@pytest.mark.parametrize("must_exist", ["true", "false"])
+async def test_a_put_that_made_a_new_record_is_no_silent_success(tmp_path: Path, must_exist: str) -> None:
+    async def put(request: web.Request) -> web.Response:
+        return web.json_response({}, status=201 if request.match_info["id"] == "k1" else 200)
+
+    app = web.Application()
+    app.add_routes([web.put("/things/{id}", put)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    (tmp_path / "t.yaml").write_text(PUT_ALONE % must_exist, "utf-8")
+    (tmp_path / "in.csv").write_text("id,name\nk1,a\nk2,b\n", "utf-8")
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    settings = Settings(target=str(tmp_path / "t.yaml"), base_url=url, runs_dir=tmp_path / "runs")
+    try:
+        summary = await run_file(tmp_path / "in.csv", settings, environ={})
+    finally:
+        await runner.cleanup()
+    failed = int(must_exist == "true")
+    assert (summary.counts[Outcome.FAILED], summary.counts[Outcome.UPDATED]) == (failed, 2 - failed)
+    told = [notice for notice in summary.notices if notice.startswith("1 row was answered with 201")]
+    assert len(told) == 1 - failed
+    if failed:
+        assert "201 the API made a new record" in (summary.folder / "failed.csv").read_text("utf-8")
+
+
 async def test_a_change_that_is_sent_again_starts_from_the_record_as_it_is_then(things: Things, tmp_path: Path) -> None:
     things.answers = {("PUT", "k1"): [500], ("PUT", "k2"): [429]}
     summary = await apply(things, tmp_path)
