@@ -239,3 +239,15 @@ def test_the_table_of_lists_in_the_docs_is_what_is_sent() -> None:
         (record,) = validator.check([Row(2, (name, *(cell.strip("`") for cell in cells)))]).records
         wanted = re.match(r"`(.*?)`", told)
         assert record == (json.loads(wanted[1]) if wanted else None)
+
+
+def test_the_ids_in_the_docs_are_written_as_the_docs_say() -> None:
+    page = (ROOT / "docs" / "targets.md").read_text("utf-8").partition("### Ids in the URL")[2].partition("###")[0]
+    table = re.findall(r"^\| (`.*?) \| `(.*?)` \| `(.*?)` \|$", page, re.MULTILINE)
+    assert len(table) == 6
+    for names, record, written in table:
+        hashes = {"`md5`, `sha256`": "md5", "`md5-lower`, `sha256-lower`": "md5-lower"}
+        name = next((one for shown, one in hashes.items() if names.startswith(shown)), names.split("`")[1])
+        head = "name: t\ntitle: T\npath: /{id}\nauth: {scheme: none}\nfields: {a: {}}\n"
+        declared = f"{head}id: {{id: {{encode: {name}}}}}\n"
+        assert parse(declared.encode(), Target, "target", "t.yaml").expand((record,)) == f"/{written}"

@@ -214,15 +214,15 @@ class BodyBuilder:
         pieces = [*_pieces(body.whole, ids)]
         at, self._slot = next((at, piece) for at, piece in enumerate(pieces) if isinstance(piece, _Fields))
         self._before, self._after = _joined(pieces[:at]), _joined(pieces[at + 1 :])
-        self.uses_ids = any(isinstance(piece, _IdPart) for piece in pieces)
-        """Whether a part of the record's id stands in the body."""
+        self.ids = tuple({piece.name: None for piece in pieces if isinstance(piece, _IdPart)})
+        """The parts of the record's id that stand in the body."""
 
     def build(self, fields: str, ids: Mapping[str, str], record: str = "") -> bytes:
         """The body for a row.
 
         Args:
             fields: the JSON text of an object with a member for each field, by field name.
-            ids: the parts of the record's id by name; may be empty unless `uses_ids`.
+            ids: the parts of the record's id by name; only those in `ids` are looked at.
             record: the JSON text of the record that the fields are changed in; '' for the fields alone.
         """
         if self._format == "json-patch":

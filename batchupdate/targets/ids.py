@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets.formats import FORMATS, ULID_LENGTH, UUID, ulid
+from batchupdate.targets.id_encoding import ENCODINGS, IdEncoding
 from batchupdate.targets.value_types import Pattern, check_example
 
 
@@ -15,6 +16,10 @@ class IdRule(Strict):
     """What one part of a record's id must look like. Without a rule, every id but `.` and `..` is accepted.
 
     `example` is an id that matches the pattern; messages show it in place of the pattern.
+
+    `encode` is how it is written into the URL: `percent`-encoded; `encoded`, as it is percent-encoded already in the
+    file; as a `path` of several segments, whose slashes stay; `tilde`-encoded, as Datasette has it; or as its `md5` or
+    `sha256` in hexadecimal digits, with `-lower` of the text in lower case, as Mailchimp has it of an e-mail address.
     """
 
     format: Literal["uuid", "ulid"] | None = None
@@ -23,6 +28,7 @@ class IdRule(Strict):
     pattern: Pattern | None = None
     example: str = ""
     max_length: int = Field(default=512, ge=1)
+    encode: IdEncoding = "percent"
     description: str = ""
     aliases: tuple[str, ...] = Field(default=(), strict=False)
 
@@ -61,4 +67,19 @@ class IdRule(Strict):
             return value.lower()
         if self.format == "ulid":
             return value[-ULID_LENGTH:].upper()
-        return value
+        return ENCODINGS[self.encode].key(value)
+
+    def refusal(self, value: str) -> str:
+        """What is wrong with an id that can't be written into the URL, to follow it in a sentence; '' if nothing is."""
+        return ENCODINGS[self.encode].refusal(value)
+
+    def decoded(self, text: str) -> str:
+        """The id that is written so in a path. Only for one that is no hash; `Target` sees to that."""
+        decode = ENCODINGS[self.encode].decode
+        assert decode is not None  # noqa: S101 - as said
+        return decode(text)
+
+    @property
+    def is_hashed(self) -> bool:
+        """Whether the URL holds a hash, from which the id can't be had back."""
+        return ENCODINGS[self.encode].decode is None

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
-from urllib.parse import unquote
 
 from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
 
@@ -114,6 +113,9 @@ class Target(Strict):
         check_column_names(self.id, self.fields)
         check_rules(self.rules, self.fields)
         self.body.check(self.paths, self.places)
+        if hashed := next((name for name in self._body_builder.ids if self.id[name].is_hashed), None):
+            message = f"the URL holds a hash of {{{hashed}}} only, so the body can't have it; choose another encoding"
+            raise MisplacedError(message, "id", hashed, "encode")
         check_headers(self.headers, self.auth.headers, self.idempotency.header if self.idempotency else None)
         if self.precondition:
             check_guard(self.headers, self.precondition.header)
@@ -176,7 +178,11 @@ class Target(Strict):
 
     @cached_property
     def _template(self) -> UrlTemplate:
-        return UrlTemplate(self.path)
+        return UrlTemplate(self.path, self._encodings)
+
+    @property
+    def _encodings(self) -> dict[str, str]:
+        return {name: rule.encode for name, rule in self.id.items()}
 
     @property
     def read_headers(self) -> dict[str, str]:
@@ -205,7 +211,7 @@ class Target(Strict):
         ids = self._template.match(path)
         if ids is None:  # an old journal, from before the target's path was changed
             return path
-        return UrlTemplate(self.read.path).fill(ids)
+        return UrlTemplate(self.read.path).fill(ids)  # they are encoded already
 
     @cached_property
     def _body_builder(self) -> BodyBuilder:
@@ -230,8 +236,9 @@ class Target(Strict):
     def body_of(self, fields: str, path: str = "", record: str = "") -> bytes:
         """The request body for a row's fields, on its way to `path`, from a `record` on; see `BodyBuilder.build`."""
         builder = self._body_builder
-        encoded = (self._template.match(path) or {}) if builder.uses_ids else {}
-        return builder.build(fields, {name: unquote(value) for name, value in encoded.items()}, record)
+        encoded = (self._template.match(path) or {}) if builder.ids else {}
+        ids = {name: self.id[name].decoded(encoded[name]) for name in builder.ids if encoded}
+        return builder.build(fields, ids, record)
 
     def shows(self, reply: bytes, fields: str) -> bool:
         """Whether the reply to a read proves that the record has a row's values; see `Read.proves`."""

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
 from batchupdate.config.yaml_file import MisplacedError
 from batchupdate.errors import ConfigError
+from batchupdate.targets.id_encoding import ENCODINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 _VARIABLE = re.compile(r"\w+", re.ASCII)  # RFC 6570, section 2.3, without its dots and percents
-_is_unreserved = re.compile(r"[A-Za-z0-9._~-]*", re.ASCII).fullmatch  # RFC 3986, section 2.3: needs no encoding
 
 
 # ---- the base URL ----
@@ -100,13 +100,16 @@ class UrlTemplate:
 
     Args:
         text: the template; see `check`.
+        encodings: by variable the name of its encoding, where that is another than `percent`; see `id_encoding`.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, encodings: Mapping[str, str] | None = None) -> None:
         self.text = text
         self.variables = tuple(part[1:-1] for part in _PLACEHOLDER.findall(text))
         """The variables' names in the order in which the path uses them."""
         self._parts = _PLACEHOLDER.split(text)
+        self._names = [(encodings or {}).get(name, "percent") for name in self.variables]
+        self._encodings = [ENCODINGS[name] for name in self._names]
         self._pattern: re.Pattern[str] | None = None
 
     def check(self, known: Container[str]) -> None:
@@ -133,19 +136,20 @@ class UrlTemplate:
                 raise MisplacedError(f"path uses {{{name}}} twice", "path")
             if name not in known:
                 raise MisplacedError(f"path uses {{{name}}}, which is not declared under id or variables", "path")
+        if self._names.count("path") > 1:
+            last = self.variables[len(self._names) - 1 - self._names[::-1].index("path")]
+            raise MisplacedError("only one part of an id can be of several path segments", "id", last, "encode")
 
     def expand(self, ids: Sequence[str]) -> str:
         """The path of one record; `ids` in the order of `variables`.
 
-        Every id is percent-encoded, except for RFC 3986's unreserved characters, as RFC 6570 section 3.2.2 has it. So
-        it stays inside its own segment.
+        Every id is encoded as its encoding says, so that it stays in its place; see `id_encoding`.
         """
         if len(ids) == 1:  # nearly always, and there can be millions
-            value = ids[0]
-            return f"{self._parts[0]}{value if _is_unreserved(value) else quote(value, safe='')}{self._parts[1]}"
+            return f"{self._parts[0]}{self._encodings[0].encode(ids[0])}{self._parts[1]}"
         pieces = [self._parts[0]]
-        for value, text in zip(ids, self._parts[1:], strict=True):
-            pieces += (quote(value, safe=""), text)
+        for value, encoding, text in zip(ids, self._encodings, self._parts[1:], strict=True):
+            pieces += (encoding.encode(value), text)
         return "".join(pieces)
 
     def match(self, path: str) -> dict[str, str] | None:
@@ -154,7 +158,8 @@ class UrlTemplate:
         An encoded id contains no character that has a meaning in a path.
         """
         if self._pattern is None:
-            names = [f"(?P<{name}>[^/?&=#]+)" for name in self.variables]
+            known = zip(self.variables, self._encodings, strict=True)
+            names = [f"(?P<{name}>{encoding.pattern})" for name, encoding in known]
             pairs = zip(self._parts, [*names, ""], strict=True)
             self._pattern = re.compile("".join(re.escape(part) + name for part, name in pairs))
         found = self._pattern.fullmatch(path)

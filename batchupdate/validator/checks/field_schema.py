@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Required
 
 from pydantic import AfterValidator, GetPydanticSchema, StringConstraints
@@ -29,15 +30,17 @@ def list_of_records(target: Target, names: Container[str]) -> Any:  # noqa: ANN4
 
 def _id_type(rule: IdRule) -> Any:  # noqa: ANN401 - as above
     text = Annotated[str, StringConstraints(max_length=rule.max_length, pattern=rule.regex)]
-    return text if rule.format else Annotated[text, AfterValidator(_own_segment)]
+    return text if rule.format else Annotated[text, AfterValidator(partial(_own_segment, rule))]
 
 
-def _own_segment(value: str) -> str:
+def _own_segment(rule: IdRule, value: str) -> str:
     """Refuses what a server would take for a step in the path (RFC 3986, section 5.2.4), encoded or not."""
     if value in {".", ".."}:
         raise ValueError("is a special path segment, not an id")
     if not value.isprintable():
         raise ValueError("contains an invisible character; type the id again")
+    if why := rule.refusal(value):
+        raise ValueError(why)
     return value
 
 
