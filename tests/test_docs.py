@@ -20,7 +20,7 @@ from batchupdate.config import Input, Secrets, Settings, load_settings
 from batchupdate.config.yaml_file import load, parse
 from batchupdate.model import Outcome, Row, Traffic
 from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
-from batchupdate.targets import Target
+from batchupdate.targets import Target, find_target, gallery_names
 from batchupdate.targets.body import Body
 from batchupdate.validator import Validator, map_columns
 
@@ -251,3 +251,14 @@ def test_the_ids_in_the_docs_are_written_as_the_docs_say() -> None:
         head = "name: t\ntitle: T\npath: /{id}\nauth: {scheme: none}\nfields: {a: {}}\n"
         declared = f"{head}id: {{id: {{encode: {name}}}}}\n"
         assert parse(declared.encode(), Target, "target", "t.yaml").expand((record,)) == f"/{written}"
+
+
+def test_the_table_of_the_gallery_in_the_docs_is_what_it_contains() -> None:
+    page = (ROOT / "docs" / "targets.md").read_text("utf-8").partition("## The gallery")[2].partition("\n## ")[0]
+    table = re.findall(r"^\| `(\S+)` \| (.*?) \| (.*?) \|(.*?)\|$", page, re.MULTILINE)
+    assert [row[0] for row in table] == gallery_names()
+    for name, ids, pulled, variables in table:
+        target = find_target(name)
+        assert set(re.findall("`(.*?)`", ids)) == set(target.id)
+        assert pulled.startswith("no") == (target.list is None)
+        assert re.findall("`(.*?)`", variables) == list(target.variables)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from batchupdate.cli.console import Screen, reports_errors
 if TYPE_CHECKING:
     from batchupdate.targets import Target
     from batchupdate.targets.variables import Variable
+
+BUILT_IN = "built in"
+GALLERY = "gallery: written from the vendor's documentation; try it with a few rows first (--limit 3)"
 
 app = typer.Typer(help="What can be updated, and how to add an API.", invoke_without_command=True)
 
@@ -26,20 +29,29 @@ def default(context: typer.Context) -> None:
 @app.command("list")
 @reports_errors
 def show_all(as_json: options.Json = False) -> None:
-    """List the built-in targets.
+    """List the targets that come with the program.
 
     Example:
 
       batchupdate targets list
     """
-    from batchupdate.targets import builtin_names, find_target
+    from batchupdate.targets import builtin_names, find_target, gallery_names
 
     screen = Screen(as_json=as_json)
-    found = [find_target(name) for name in builtin_names()]
-    rows = [(target.name, target.title, f"{target.method} {target.path}") for target in found]
-    screen.table(("target", "what it does", "request"), rows)
-    screen.say("Your own API: write a YAML file and name its path with --target; see docs/targets.md.")
-    screen.json({"targets": [{"name": target.name, "title": target.title} for target in found]})
+    listed = []
+    for origin, names in ((BUILT_IN, builtin_names()), (GALLERY, gallery_names())):
+        found = [find_target(name) for name in names]
+        screen.result(f"{origin[0].upper()}{origin[1:]}:", style="bold")
+        screen.table(
+            ("target", "what it does", "request"),
+            [(target.name, target.title, f"{target.method} {target.path.partition('?')[0]}") for target in found],
+        )
+        listed += [{"name": target.name, "title": target.title, "origin": origin} for target in found]
+    screen.say(
+        "To make one your own: batchupdate targets show NAME --yaml > my-api.yaml, and name that file with --target; "
+        "see docs/targets.md."
+    )
+    screen.json({"targets": listed})
 
 
 @app.command("show")
@@ -47,6 +59,10 @@ def show_all(as_json: options.Json = False) -> None:
 def show_one(
     name: options.TargetName,
     as_json: options.Json = False,
+    as_yaml: Annotated[
+        bool,
+        typer.Option("--yaml", help="Its declaration, ready to be copied and edited.", rich_help_panel=options.OUTPUT),
+    ] = False,
 ) -> None:
     """Show one target: its fields, their limits, its key and its defaults.
 
@@ -54,15 +70,23 @@ def show_one(
 
       batchupdate targets show langdock-integration
 
+      batchupdate targets show zendesk-ticket --yaml > my-tickets.yaml
+
       batchupdate targets show ./my-api.yaml
     """
     from batchupdate.config.rate import rate_in_force
-    from batchupdate.targets import find_target
+    from batchupdate.targets import find_target, gallery_names
+    from batchupdate.targets.catalogue import declaration_of
     from batchupdate.targets.field_help import field_help
 
     target = find_target(name)
+    if as_yaml:
+        typer.echo(declaration_of(name), nl=False)
+        return
     screen = Screen(as_json=as_json)
     screen.result(f"{target.name}: {target.title}", style="bold")
+    if name in gallery_names():
+        screen.result(f"In the {GALLERY}.")
     screen.result(f"{target.method} {target.base_url or '(give --base-url)'}{target.path}")
     if target.docs:
         screen.result(f"Described at {target.docs}")

@@ -1,7 +1,7 @@
 """Targets: which APIs can be updated, and what each of them needs."""
 
 from batchupdate.targets.auth import Auth, AuthStrategy
-from batchupdate.targets.catalogue import builtin_names, find_target
+from batchupdate.targets.catalogue import builtin_names, find_target, gallery_names
 from batchupdate.targets.fields import FieldRule
 from batchupdate.targets.ids import IdRule
 from batchupdate.targets.json_path import UnexpectedReplyError
@@ -31,4 +31,5 @@ __all__ = [
     "WaitHeader",
     "builtin_names",
     "find_target",
+    "gallery_names",
 ]

@@ -1,4 +1,8 @@
-"""Finds a target by its name: built-in targets are YAML files beside this one, a user's own is a YAML file anywhere."""
+"""Finds a target by its name: a YAML file beside this one, in the gallery, or a user's own anywhere.
+
+The built-in targets are beside this file. The gallery was written from the documentation of well-known APIs, and nobody
+has tried it on each of them.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +19,64 @@ from batchupdate.util.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from importlib.resources.abc import Traversable
 
     from batchupdate.config import Settings
 
-_FOLDER = resources.files("batchupdate.targets")
+_BUILT_IN = resources.files("batchupdate.targets")
+_GALLERY = _BUILT_IN / "gallery"
 
 
 def builtin_names() -> list[str]:
-    """The names of the targets that come with the package."""
-    return sorted(entry.name.removesuffix(".yaml") for entry in _FOLDER.iterdir() if entry.name.endswith(".yaml"))
+    """The names of the built-in targets."""
+    return _names(_BUILT_IN)
+
+
+def gallery_names() -> list[str]:
+    """The names of the targets of the gallery."""
+    return _names(_GALLERY)
+
+
+def _names(folder: Traversable) -> list[str]:
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def find_target(name: str) -> Target:
-    """Finds a target by its built-in name, or reads it from a YAML file.
+    """Finds a target by its name, or reads it from a YAML file.
 
     Raises:
         ConfigError: there is no such target, or its file is wrong, with file and line.
     """
-    names = builtin_names()
-    if name in names:
-        entry = _FOLDER / f"{name}.yaml"
-        return parse(entry.read_bytes(), Target, "target", f"{name}.yaml")
+    return parse(declaration_of(name), Target, "target", f"{name}.yaml") if _is_name(name) else _own(name)
+
+
+def declaration_of(name: str) -> bytes:
+    """The YAML of a target that comes with the package.
+
+    Raises:
+        ConfigError: there is no such target.
+    """
+    if not _is_name(name):
+        raise ConfigError(f"{name} is a file of your own already.", "Copy that.")
+    folder = _BUILT_IN if name in builtin_names() else _GALLERY
+    return (folder / f"{name}.yaml").read_bytes()
+
+
+def _is_name(name: str) -> bool:
+    return name in builtin_names() or name in gallery_names()
+
+
+def _own(name: str) -> Target:
     if name.endswith((".yaml", ".yml")):
         return load(Path(name), Target, "target")
+    raise _unknown(name)
+
+
+def _unknown(name: str) -> ConfigError:
+    names = [*builtin_names(), *gallery_names()]
     close = nearest(name, names) or [one for one in names if nearest(name, [one.partition("-")[0]])]
-    hint = f"Did you mean {close[0]}?" if close else f"Built-in targets: {', '.join(names)}."
-    raise ConfigError(f"There is no target {name!r}.", f"{hint} For your own target, give the path of its .yaml file.")
+    hint = f"Did you mean {close[0]}?" if close else "List them with: batchupdate targets."
+    return ConfigError(f"There is no target {name!r}.", f"{hint} For your own target, give the path of its .yaml file.")
 
 
 def target_of(settings: Settings, environ: Mapping[str, str] | None = None, *, offline: bool = False) -> Target:

@@ -26,7 +26,10 @@ NAME = r"^[a-z][a-z0-9_]*$"
 MOST = 200
 """Characters of a value; longer ones are a mistake."""
 
-_WHERE = ("base_url", "path", "headers", "body", "read.path", "list.path", "list.body", "auth.user", "auth.value")
+_WHERE = (
+    *("base_url", "path", "headers", "body", "read.path", "list.path", "list.body"),
+    *("auth.user", "auth.value", "auth.token_url"),
+)
 """Where in a target variables may stand."""
 
 
@@ -157,13 +160,13 @@ def _checked(name: str, value: str, variable: Variable) -> str:
 
 
 def filled(declaration: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
-    """A declaration, as JSON, with values in the places of its variables. In paths, they are percent-encoded."""
+    """A declaration, as JSON, with values in the places of its variables; in paths and URLs, percent-encoded."""
     done = dict(declaration)
     for place in _WHERE:
         section, _, member = place.partition(".")
         if done.get(section) is None:
             continue
-        fill = _encoded(values) if section == "path" or member == "path" else _plain(values)
+        fill = _encoded(values) if section == "path" or member in {"path", "token_url"} else _plain(values)
         if section == "base_url":
             fill = _plain({name: value.rstrip("/") for name, value in values.items()})
         if not member:

@@ -25,6 +25,26 @@ def test_targets_lists_and_shows(cli: Cli) -> None:
     assert json.loads(cli("targets", "show", "nairi-llm-integration", "--json").stdout)["method"] == "PATCH"
 
 
+def test_the_gallery_is_listed_apart_from_what_is_built_in_and_can_be_copied(cli: Cli, tmp_path: Path) -> None:
+    listed = cli("targets", "list").stdout
+    first, second = listed.split("Gallery: written from the vendor's documentation; try it with a few rows first")
+    assert "Built in:" in first
+    assert "nairi-llm-integration" in first
+    assert "zendesk-ticket" in second
+    assert "langdock-integration" not in second
+    origins = {one["name"]: one["origin"] for one in json.loads(cli("targets", "list", "--json").stdout)["targets"]}
+    assert origins["langdock-integration"] == "built in"
+    assert origins["zendesk-ticket"].startswith("gallery: ")
+    shown = cli("targets", "show", "zendesk-ticket").stdout
+    assert "In the gallery: written from the vendor's documentation" in shown
+    assert "gallery" not in cli("targets", "show", "nairi-llm-integration").stdout
+    (tmp_path / "mine.yaml").write_text(cli("targets", "show", "zendesk-ticket", "--yaml").stdout, "utf-8")
+    copied = json.loads(cli("targets", "show", "mine.yaml", "--json").stdout)
+    assert copied == json.loads(cli("targets", "show", "zendesk-ticket", "--json").stdout)
+    refused = cli("targets", "show", "mine.yaml", "--yaml")
+    assert (refused.exit_code, "is a file of your own already" in refused.stderr) == (2, True)
+
+
 def test_targets_shows_a_target_of_the_users_own(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(
         "name: mine\ntitle: Mine\npath: /things/{id}\nauth: {scheme: none}\nid: {id: {pattern: '^t_'}}\n"

@@ -64,7 +64,9 @@ def test_a_built_in_target_is_repeatable_and_careful(name: str) -> None:
         ("langdock-integratoin", "Did you mean langdock-integration?"),
         ("langdok", "Did you mean langdock-integration?"),
         ("nairi", "Did you mean nairi-llm-integration?"),
-        ("stripe", "Built-in targets: langdock-integration, nairi-llm-integration."),
+        ("stripe", "Did you mean stripe-customer?"),
+        ("salesforce-contact", "Did you mean salesforce-sobject?"),
+        ("quickbooks", "List them with: batchupdate targets."),
     ],
 )
 def test_an_unknown_target_is_refused_with_the_way_out(name: str, hint: str) -> None:

@@ -56,6 +56,16 @@ def test_values_stand_wherever_the_declaration_has_the_variable() -> None:
     assert target.body_of('{"name":"A"}') == b'{"space":"main","kinds":["acme",7],"name":"A"}'
 
 
+def test_a_value_in_the_token_url_stays_in_its_place() -> None:
+    auth = (
+        "{scheme: oauth2, grant: client_credentials, client_id: a, client_secret: {env: S}, "
+        "token_url: 'https://login.example.com/{account}/token'}"
+    )
+    target = read(DECLARED.replace('{scheme: basic, env: DESK_KEY, user: "{account}/token"}', auth))
+    done = with_values(target, Settings(variables={"account": "acme/../x?@evil.example"}), ENVIRON)
+    assert done.auth.token_url == "https://login.example.com/acme%2F..%2Fx%3F%40evil.example/token"
+
+
 def test_an_option_counts_more_than_the_environment_and_that_more_than_the_default() -> None:
     assert filled(site="other").base_url == "https://other.example.com/api/v2"
     assert filled({**ENVIRON, "DESK_SITE": "third"}).base_url == "https://third.example.com/api/v2"

@@ -1,0 +1,395 @@
+"""The exact bytes that each target of the gallery sends for the first row of its sample; and what its lists mean."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from raw_server import OK, serving
+
+from batchupdate.config import Settings
+from batchupdate.roundtrip.pull import pull_records
+from batchupdate.roundtrip.sheet import Form
+from batchupdate.run import run_file
+from batchupdate.targets import builtin_names, find_target, gallery_names
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from batchupdate.targets import Target
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "samples" / "targets"
+KEY = "sk-test-0123456789"
+BEARER = f"Bearer {KEY}"
+
+
+class Sent(NamedTuple):
+    """A request as the vendor's documentation has it."""
+
+    line: str
+    body: str
+    authorization: str = BEARER
+    content_type: str = "application/json"
+    headers: tuple[str, ...] = ()
+
+
+def basic(user: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{KEY}".encode()).decode()
+
+
+SENT = {
+    "airtable-record": Sent(
+        "PATCH /v0/appABCDEFGHIJKLMN/Tasks/recABCDEFGHIJKLMN",
+        '{"typecast":true,"fields":{"Name":"Call Ann","Status":"Done"}}',
+    ),
+    "datasette-row": Sent("POST /data/contacts/~2Fa~2Eb/-/update", '{"update":{"name":"Ann","notes":"new"}}'),
+    "github-issue": Sent(
+        "PATCH /repos/octocat/hello-world/issues/1347",
+        '{"title":"Found a bug","state":"open","labels":["bug","help wanted"]}',
+        headers=("X-GitHub-Api-Version: 2022-11-28",),
+    ),
+    "google-directory-user": Sent(
+        "PATCH /admin/directory/v1/users/ann%40acme.example",
+        '{"name":{"givenName":"Ann"},"orgUnitPath":"/Sales","suspended":false}',
+    ),
+    "hubspot-contact": Sent(
+        "PATCH /crm/v3/objects/contacts/33451",
+        '{"properties":{"firstname":"Ann","jobtitle":"Head of Sales","lifecyclestage":"customer"}}',
+    ),
+    "hubspot-contact-by-email": Sent(
+        "PATCH /crm/v3/objects/contacts/ann%2Bnews%40acme.example?idProperty=email",
+        '{"properties":{"firstname":"Ann","company":"Acme"}}',
+    ),
+    "intercom-contact": Sent(
+        "PUT /contacts/5ba682d23d7cf92bef87bfd4",
+        '{"name":"Ann","email":"ann@acme.example","unsubscribed_from_emails":false}',
+        headers=("Intercom-Version: 2.11",),
+    ),
+    "jira-issue": Sent(
+        "PUT /rest/api/3/issue/PROJ-17?notifyUsers=true",
+        '{"fields":{"summary":"Invoices are late","labels":["billing","urgent"],"priority":{"name":"High"},'
+        '"duedate":"2026-12-01"}}',
+        basic("ann@acme.example"),
+    ),
+    "klaviyo-profile": Sent(
+        "PATCH /api/profiles/01GDDKASAP8TKDDA2GRZDSVP4H",
+        '{"data":{"type":"profile","id":"01GDDKASAP8TKDDA2GRZDSVP4H","attributes":{"first_name":"Ann",'
+        '"location":{"city":"Ulm"},"organization":null}}}',
+        f"Klaviyo-API-Key {KEY}",
+        "application/vnd.api+json",
+        ("revision: 2024-10-15",),
+    ),
+    "mailchimp-member": Sent(
+        "PATCH /3.0/lists/9e67587f52/members/62eeb292278cc15f5817cb78f7790b08",
+        '{"status":"subscribed","merge_fields":{"FNAME":"Urist"},"vip":false}',
+        basic("key"),
+    ),
+    "microsoft-graph-user": Sent(
+        "PATCH /v1.0/users/ann%40acme.example",
+        '{"jobTitle":"Head of Sales","department":"Sales","businessPhones":["+49 30 123456"]}',
+    ),
+    "nairi-agent-env-var": Sent(
+        "PATCH /api/public/v1/agents/team%2Fhelper/env-vars/API_URL", '{"value":"https://api.acme.example"}'
+    ),
+    "nairi-scheduled-job": Sent(
+        "PATCH /api/public/v1/scheduled-jobs/01KFRX8K1CKQGCV2W5J9C9Z37H", '{"name":"Nightly report"}'
+    ),
+    "notion-page": Sent(
+        "PATCH /v1/pages/59833787-2cf9-4fdf-8782-e53db20768a5",
+        '{"properties":{"Status":{"status":{"name":"In progress"}},"Amount":{"number":12.50},"Done":{"checkbox":false},'
+        '"Due":{"date":{"start":"2026-12-01"}},"Name":{"title":[{"text":{"content":"Call Ann"}}]},'
+        '"Tags":{"multi_select":[{"name":"sales"},{"name":"urgent"}]}}}',
+        headers=("Notion-Version: 2022-06-28",),
+    ),
+    "okta-user": Sent(
+        "POST /api/v1/users/ann%40acme.example",
+        '{"profile":{"firstName":"Ann","department":"Sales","countryCode":"DE"}}',
+        f"SSWS {KEY}",
+    ),
+    "salesforce-sobject": Sent(
+        "PATCH /services/data/v61.0/sobjects/Contact/003D000000QYVc1IAH",
+        '{"FirstName":"Ann","Title":"Head of Sales","MailingCity":"Ulm"}',
+    ),
+    "servicenow-record": Sent(
+        "PATCH /api/now/table/incident/a9e30c7dc61122760116894de7bcc7bd?sysparm_exclude_reference_link=true",
+        '{"short_description":"Mail is down","urgency":"1"}',
+        basic("ann@acme.example"),
+    ),
+    "shopify-product": Sent(
+        "PUT /admin/api/2025-10/products/632910392.json",
+        '{"product":{"id":"632910392","title":"Snowboard","status":"active","tags":"winter, sale"}}',
+        "",
+        headers=(f"X-Shopify-Access-Token: {KEY}",),
+    ),
+    "stripe-customer": Sent(
+        "POST /v1/customers/cus_NffrFeUfNV2Hib",
+        "name=Ann+%26+S%C3%B6hne&address[city]=Ulm&preferred_locales[0]=de&preferred_locales[1]=en",
+        content_type="application/x-www-form-urlencoded",
+    ),
+    "woocommerce-product": Sent(
+        "PUT /wp-json/wc/v3/products/794",
+        '{"name":"Premium Quality","regular_price":"24.54","stock_quantity":12,"manage_stock":true}',
+        basic("ann@acme.example"),
+    ),
+    "zendesk-ticket": Sent(
+        "PUT /api/v2/tickets/35436",
+        '{"ticket":{"status":"open","priority":"high","tags":["billing","vip"],"assignee_id":235323}}',
+        basic("ann@acme.example/token"),
+    ),
+}
+HOSTS = {
+    "airtable-record": "https://api.airtable.com",
+    "datasette-row": None,
+    "github-issue": "https://api.github.com",
+    "google-directory-user": "https://admin.googleapis.com",
+    "hubspot-contact": "https://api.hubapi.com",
+    "hubspot-contact-by-email": "https://api.hubapi.com",
+    "intercom-contact": "https://api.intercom.io",
+    "jira-issue": "https://acme.atlassian.net",
+    "klaviyo-profile": "https://a.klaviyo.com",
+    "mailchimp-member": "https://us19.api.mailchimp.com",
+    "microsoft-graph-user": "https://graph.microsoft.com",
+    "nairi-agent-env-var": "https://api.nairi.ai",
+    "nairi-scheduled-job": "https://api.nairi.ai",
+    "notion-page": "https://api.notion.com",
+    "okta-user": "https://acme.okta.com",
+    "salesforce-sobject": "https://acme.my.salesforce.com",
+    "servicenow-record": "https://dev12345.service-now.com",
+    "shopify-product": "https://acme.myshopify.com",
+    "stripe-customer": "https://api.stripe.com",
+    "woocommerce-product": "https://shop.example.com",
+    "zendesk-ticket": "https://acme.zendesk.com",
+}
+
+
+def values_of(target: Target) -> dict[str, str]:
+    return {name: rule.example or str(rule.default) for name, rule in target.variables.items()}
+
+
+def with_a_key_of_its_own(target: Target, folder: Path) -> str:
+    """The same target with a key in place of the tokens that it would fetch elsewhere."""
+    ready = target.with_variables(values_of(target))
+    declared = ready.model_dump(mode="json", exclude_unset=True, exclude={"auth", "variables"})
+    path = folder / "target.yaml"
+    path.write_text(json.dumps({**declared, "auth": {"env": "TOKEN"}}), "utf-8")
+    return str(path)
+
+
+def test_every_target_of_the_gallery_is_tried_and_has_a_sample_and_a_page() -> None:
+    assert gallery_names() == sorted(SENT) == sorted(HOSTS)
+    assert sorted(path.stem for path in SAMPLES.glob("*.csv")) == gallery_names()
+    assert not {*gallery_names()} & {*builtin_names()}
+    for name in gallery_names():
+        target = find_target(name)
+        assert (target.name, target.docs[:8]) == (name, "https://")
+
+
+@pytest.mark.parametrize("name", sorted(SENT))
+async def test_the_first_row_of_the_sample_is_sent_as_the_documentation_says(name: str, tmp_path: Path) -> None:
+    target, wanted = find_target(name), SENT[name]
+    environ = {"TOKEN": KEY, str(target.auth.env): KEY}
+    if not isinstance(target.auth.user, str):
+        environ[str(target.auth.user.env)] = "ann@acme.example"
+    oauth = target.auth.scheme == "oauth2"
+    settings = Settings(
+        target=with_a_key_of_its_own(target, tmp_path) if oauth else name,
+        variables={} if oauth else values_of(target),
+        rate="unlimited",
+        runs_dir=tmp_path / "runs",
+    )
+    answer = OK.replace(b"2\r\n\r\n{}", b'11\r\n\r\n{"ok": true}') if target.success else OK
+    async with serving(answer) as server:
+        settings = settings.model_copy(update={"base_url": server.url})
+        summary = await run_file(SAMPLES / f"{name}.csv", settings, environ=environ)
+    assert {outcome.value: count for outcome, count in summary.counts.items() if count} == {"updated": 2}
+    assert not summary.notices
+    at = next(at for at, head in enumerate(server.heads) if head.startswith(f"{wanted.line} ".encode()))
+    headers = server.heads[at].decode().split("\r\n")
+    assert headers[0] == f"{wanted.line} HTTP/1.1"
+    assert server.bodies[at].decode() == wanted.body
+    assert f"Content-Type: {wanted.content_type}" in headers
+    sent = [header.removeprefix("Authorization: ") for header in headers if header.startswith("Authorization:")]
+    assert sent == [wanted.authorization] * bool(wanted.authorization)
+    assert set(wanted.headers) <= set(headers)
+    keys = [header for header in headers if header.startswith("Idempotency-Key: ")]
+    assert bool(keys) == (name == "stripe-customer")
+
+
+@pytest.mark.parametrize("name", sorted(HOSTS))
+def test_the_host_is_the_vendors(name: str) -> None:
+    target = find_target(name)
+    ready = target.with_variables(values_of(target))
+    assert ready.base_url == HOSTS[name]
+
+
+@pytest.mark.parametrize("name", sorted(SENT))
+def test_a_list_asks_for_every_field_that_it_is_said_to_contain(name: str) -> None:
+    target = find_target(name)
+    if target.list is None:
+        assert name in {"notion-page", "hubspot-contact-by-email", "nairi-scheduled-job", "nairi-agent-env-var"}
+        return
+    asked = re.search(r"(?:properties|fields|select|SELECT)(?:=|\+)([A-Za-z0-9_,]+)", target.list.path)
+    if asked:
+        members = {
+            target.paths[field][0] if field in target.paths else target.places[field].first for field in target.fields
+        }
+        assert members <= set(asked[1].split(","))
+    reading = re.search(r"(?:properties|fields|select)=([A-Za-z0-9_,]+)", (target.read and target.read.path) or "")
+    if reading and asked:
+        assert {*asked[1].split(",")} - {"id", "sys_id", "Id"} == set(reading[1].split(","))
+
+
+PAGES: dict[str, list[tuple[dict[str, object] | list[object], str]]] = {
+    "salesforce-sobject": [
+        (
+            {"totalSize": 2, "done": False, "nextRecordsUrl": "/services/data/v61.0/query/01gD0000002HU6KIAW-2000"}
+            | {"records": [{"attributes": {"type": "Contact"}, "Id": "003D000000QYVc1IAH", "FirstName": "Ann"}]},
+            "",
+        ),
+        ({"totalSize": 2, "done": True, "records": [{"Id": "003D000000QYVc2IAH", "FirstName": None}]}, ""),
+    ],
+    "hubspot-contact": [
+        (
+            {"results": [{"id": "1", "properties": {"firstname": "Ann", "email": "a@x.example"}, "archived": False}]}
+            | {"paging": {"next": {"after": "NTI1Cg%3D%3D", "link": "?after=NTI1Cg%3D%3D"}}},
+            "",
+        ),
+        ({"results": [{"id": "2", "properties": {"firstname": None}}]}, ""),
+    ],
+    "jira-issue": [
+        ({"issues": [{"key": "A-1", "fields": {"priority": {"name": "High"}}}], "nextPageToken": "CAEaAggD"}, ""),
+        ({"issues": [{"key": "A-2", "fields": {"priority": None}}], "isLast": True}, ""),
+    ],
+    "github-issue": [
+        (
+            [{"number": 7, "repository": {"name": "r", "owner": {"login": "o"}}, "labels": [{"name": "bug"}]}],
+            'Link: <{url}/issues?filter=all&page=2>; rel="next"\r\n',
+        ),
+        ([{"number": 8, "repository": {"name": "r", "owner": {"login": "o"}}, "title": "T"}], ""),
+    ],
+    "zendesk-ticket": [
+        ({"tickets": [{"id": 1, "status": "closed"}], "meta": {"has_more": True, "after_cursor": "xxx"}}, ""),
+        ({"tickets": [{"id": 2, "subject": "S"}], "meta": {"has_more": False, "after_cursor": "yyy"}}, ""),
+    ],
+    "airtable-record": [
+        ({"records": [{"id": "rec1", "fields": {"Name": "A"}}], "offset": "itr/rec2"}, ""),
+        ({"records": [{"id": "rec2", "fields": {"Notes": "N"}}]}, ""),
+    ],
+    "shopify-product": [
+        (
+            {"products": [{"id": 1, "title": "A"}]},
+            'Link: <{url}/admin/api/2025-10/products.json?page_info=abc&limit=250>; rel="next"\r\n',
+        ),
+        ({"products": [{"id": 2, "title": "B"}]}, ""),
+    ],
+    "microsoft-graph-user": [
+        ({"@odata.nextLink": "{url}/v1.0/users?$skiptoken=x", "value": [{"id": "a", "displayName": "A"}]}, ""),
+        ({"value": [{"id": "b", "businessPhones": ["1"]}]}, ""),
+    ],
+    "intercom-contact": [
+        ({"data": [{"id": "a", "name": "A"}], "total_count": 2, "pages": {"next": {"starting_after": "W1s="}}}, ""),
+        ({"data": [{"id": "b"}], "total_count": 2, "pages": {"page": 2}}, ""),
+    ],
+    "stripe-customer": [
+        ({"data": [{"id": "cus_1", "address": {"city": "Ulm"}}], "has_more": True}, ""),
+        ({"data": [{"id": "cus_2", "address": None}], "has_more": False}, ""),
+    ],
+    "mailchimp-member": [
+        ({"members": [{"email_address": f"{n}@x.example"} for n in range(500)], "total_items": 501}, ""),
+        ({"members": [{"email_address": "z@x.example", "merge_fields": {"FNAME": "Z"}}], "total_items": 501}, ""),
+    ],
+    "klaviyo-profile": [
+        (
+            {"data": [{"id": "1", "attributes": {"location": {"city": "Ulm"}}}]}
+            | {"links": {"next": "{url}/api/profiles?page%5Bcursor%5D=bmV4dA"}},
+            "",
+        ),
+        ({"data": [{"id": "2", "attributes": {"first_name": "Bob"}}], "links": {"next": None}}, ""),
+    ],
+    "datasette-row": [
+        ({"ok": True, "next": "1", "rows": [{"id": 1, "name": "A"}]}, ""),
+        ({"ok": True, "next": None, "rows": [{"id": 2, "name": "B"}]}, ""),
+    ],
+}
+"""Two pages of a list, in the shape of the documentation; `{url}` is the server's address."""
+SECOND = {
+    "salesforce-sobject": "/services/data/v61.0/query/01gD0000002HU6KIAW-2000",
+    "hubspot-contact": "&after=NTI1Cg%253D%253D",
+    "jira-issue": "&nextPageToken=CAEaAggD",
+    "github-issue": "/issues?filter=all&page=2",
+    "zendesk-ticket": "/api/v2/tickets?page%5Bsize%5D=100&page[after]=xxx",
+    "airtable-record": "/v0/appABCDEFGHIJKLMN/Tasks?pageSize=100&offset=itr%2Frec2",
+    "shopify-product": "/admin/api/2025-10/products.json?page_info=abc&limit=250",
+    "microsoft-graph-user": "/v1.0/users?$skiptoken=x",
+    "intercom-contact": "/contacts?per_page=150&starting_after=W1s%3D",
+    "stripe-customer": "/v1/customers?limit=100&starting_after=cus_1",
+    "mailchimp-member": "/3.0/lists/9e67587f52/members?offset=500&count=500",
+    "klaviyo-profile": "/api/profiles?page%5Bcursor%5D=bmV4dA",
+    "datasette-row": "/data/contacts.json?_shape=objects&_size=max&_next=1",
+}
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+async def test_a_list_in_the_shape_of_the_documentation_is_pulled_to_its_end(name: str, tmp_path: Path) -> None:
+    target = find_target(name)
+    called = with_a_key_of_its_own(target, tmp_path)
+    answers: list[bytes | Callable[[asyncio.StreamWriter], Awaitable[None]]] = []
+    sheet = tmp_path / "pulled.jsonl"
+    async with serving(b"") as server:
+        for page, header in PAGES[name]:
+            body = json.dumps(page).replace("{url}", server.url).encode()
+            head = f"HTTP/1.1 200 OK\r\n{header.replace('{url}', server.url)}Content-Length: {len(body)}\r\n\r\n"
+            answers.append(head.encode() + body)
+        server.answers[:] = answers
+        settings = Settings(base_url=server.url, rate="unlimited")
+        pulled = await pull_records(called, settings, sheet, Form.JSONL, environ={"TOKEN": KEY})
+    assert pulled.pages == len(server.heads) == 2
+    line = server.heads[1].decode().split("\r\n")[0]
+    assert line.endswith(f"{SECOND[name]} HTTP/1.1"), line
+    rows = [json.loads(one) for one in sheet.read_text("utf-8").splitlines()]
+    assert len(rows) == pulled.records == (501 if name == "mailchimp-member" else 2)
+    assert all(row[part] for row in rows for part in target.id)
+    text = json.dumps(rows)
+    assert all(value in text for value in VALUES.get(name, ()))
+    assert pulled.locked == (name == "zendesk-ticket")
+
+
+VALUES = {
+    "salesforce-sobject": ['"FirstName": "Ann"'],
+    "hubspot-contact": ['"a@x.example"', '"Ann"'],
+    "jira-issue": ['"High"'],
+    "github-issue": ['"bug"', '"owner": "o"', '"repo": "r"'],
+    "zendesk-ticket": ['"S"'],
+    "airtable-record": ['"Name": "A"', '"Notes": "N"'],
+    "stripe-customer": ['"Ulm"'],
+    "mailchimp-member": ['"z@x.example"', '"Z"'],
+    "klaviyo-profile": ['"Ulm"', '"Bob"'],
+}
+
+
+def test_a_wheel_has_the_gallery_and_its_samples_in_it(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    done = subprocess.run(build, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    installed = tmp_path / "installed"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(installed)
+    assert (installed / "batchupdate" / "samples" / "targets" / "zendesk-ticket.csv").is_file()
+    environ = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"}
+    command = [sys.executable, "-m", "batchupdate", "targets", "list", "--json"]
+    shown = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    assert [one["name"] for one in json.loads(shown.stdout)["targets"]] == [*builtin_names(), *gallery_names()]
+    where = [sys.executable, "-c", "import batchupdate; print(batchupdate.__file__)"]
+    found = subprocess.run(where, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    assert Path(found.stdout.strip()).is_relative_to(installed)
