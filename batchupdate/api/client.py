@@ -48,7 +48,7 @@ SWEEP_EVERY_S = 0.25
 _OK = int(HTTPStatus.OK)
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _TRIED = "3.14."
-_HEADERS = {
+FIXED_HEADERS = {
     "User-Agent": f"batchupdate/{__version__}",
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # replies are small, and a packed one could unfold to anything
@@ -131,7 +131,7 @@ class Client:
     def _new_session(self) -> aiohttp.ClientSession:
         self._renewed_at = self._clock.monotonic()
         return aiohttp.ClientSession(
-            headers=_HEADERS,
+            headers=FIXED_HEADERS,
             timeout=self._timeout,
             connector=Connector(self._concurrency, DNS_CACHE_S, self._tls),
             max_line_size=MAX_HEADER,

@@ -167,7 +167,7 @@ class Screen:
     """
 
     def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
-        self._quiet, self._as_json = quiet, as_json
+        self._quiet, self.as_json = quiet, as_json
         self._err, self._out = _console(stderr=True), _console()
 
     def say(self, text: str = "", style: str = "") -> None:
@@ -185,7 +185,7 @@ class Screen:
 
     def _results(self, *, failure: bool) -> Console | None:
         """Where a result is shown, if at all."""
-        if not self._quiet and not self._as_json:
+        if not self._quiet and not self.as_json:
             return self._out
         return self._err if failure else None
 
@@ -224,7 +224,7 @@ class Screen:
 
     def json(self, data: dict[str, Any]) -> None:
         """The JSON document, if that is what was asked for."""
-        if self._as_json:
+        if self.as_json:
             from rich.text import Text
 
             _print(self._out, Text(json.dumps(data, indent=2)))

@@ -8,6 +8,7 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
+from batchupdate.cli.target_trial import try_target
 
 if TYPE_CHECKING:
     from batchupdate.targets import Target
@@ -17,6 +18,7 @@ BUILT_IN = "built in"
 GALLERY = "gallery: written from the vendor's documentation; try it with a few rows first (--limit 3)"
 
 app = typer.Typer(help="What can be updated, and how to add an API.", invoke_without_command=True)
+app.command("test")(try_target)
 
 
 @app.callback()

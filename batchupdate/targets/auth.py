@@ -11,7 +11,7 @@ import base64
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol, Self
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
@@ -45,6 +45,7 @@ class AuthStrategy(Protocol):
         ...
 
 
+REDACTED = "[redacted]"
 _NONE: Mapping[str, str] = {}
 
 
@@ -257,3 +258,18 @@ class Auth(Strict):
         return KeyInHeader(
             key, self.name or "Authorization", self.value or ("{key}" if self.scheme == "header" else "Bearer {key}")
         )
+
+    def redacted_headers(self) -> dict[str, str]:
+        """The headers that authenticate, with `[redacted]` in the place of what is secret, to be shown."""
+        parts: tuple[Auth, ...] = (self, *self.also)
+        shown = {}
+        for part in parts:
+            if part.header is not None:
+                usual = {"basic": "Basic {key}", "header": "{key}"}.get(part.scheme, "Bearer {key}")
+                shown[part.name or "Authorization"] = (part.value or usual).replace("{key}", REDACTED)
+        return shown
+
+    def redacted_query(self) -> str:
+        """The parameters of the URL that authenticate, in the same way; '' if there are none."""
+        parts: tuple[Auth, ...] = (self, *self.also)
+        return "&".join(f"{quote(part.name or '', safe='')}={REDACTED}" for part in parts if part.scheme == "query")

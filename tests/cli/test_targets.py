@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batchupdate.sandbox import make_records
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -88,3 +90,41 @@ def test_an_api_that_replaces_objects_is_shown_as_one_and_patterns_by_their_exam
     assert "text such as 10115" in shown
     assert "^[0-9]{5}$" not in shown
     assert "as a whole" not in cli("targets", "show", "langdock-integration").stdout
+
+
+def test_targets_test_shows_the_request_for_a_row_and_sends_nothing(cli: Cli, renames: Renames) -> None:
+    shown = cli("targets", "test", "langdock-integration", "--file", str(renames(1)))
+    assert shown.exit_code == 0
+    lines = shown.stdout.splitlines()
+    assert lines[0].startswith("PATCH https://api.langdock.com/integrations/v1/")
+    assert "Authorization: Bearer [redacted]" in lines
+    assert lines[-4:] == ["", "{", '  "name": "Renamed 0"', "}"]
+    assert "Row 2 would be sent as:" in shown.stderr
+    assert "Nothing was sent." in shown.stderr
+    request = json.loads(cli("targets", "test", "nairi-llm-integration", "--json").stdout)["request"]
+    assert request["body"] == '{"name":"a new name"}'
+    assert request["url"].endswith("/llm/ai_01KFRX8K1CKQGCV2W5J9C9Z37H")
+
+
+def test_targets_test_names_the_problems_of_a_row_that_can_not_be_sent(cli: Cli, renames: Renames) -> None:
+    refused = cli("targets", "test", "langdock-integration", "--file", str(renames(0, ("17", "x"))))
+    assert refused.exit_code == 1
+    assert "row 2: column 'id': '17' is not a UUID" in refused.stderr
+    assert "Nothing would be sent for this row." in refused.stdout
+
+
+def test_targets_test_reads_a_record_and_shows_where_its_fields_are(cli: Cli, batchupdate_sandbox: Sandboxes) -> None:
+    server = batchupdate_sandbox()
+    record = make_records().langdock[0]
+    found = cli("targets", "test", "langdock-integration", "--read", record.id, "--base-url", server.url)
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout.startswith(f"GET /integrations/v1/{record.id}\n")
+    assert f'  "name": "{record.name}"' in found.stdout
+    table = [" ".join(line.split()) for line in found.stdout.splitlines()]
+    assert "color color not in the record" in table
+    assert server.counts.applied == 0
+    gone = cli("targets", "test", "langdock-integration", "--base-url", server.url, "--read", record.id[:-4] + "0000")
+    assert gone.exit_code == 3
+    assert "The record can't be read: 404 there is no such record" in gone.stderr
+    both = cli("targets", "test", "langdock-integration", "--read", record.id, "--file", "x.csv")
+    assert (both.exit_code, "Give only one of them." in both.stderr) == (2, True)

@@ -18,6 +18,7 @@ from raw_server import OK, serving
 from batchupdate.config import Settings
 from batchupdate.roundtrip.pull import pull_records
 from batchupdate.roundtrip.sheet import Form
+from batchupdate.roundtrip.trial import preview_of
 from batchupdate.run import run_file
 from batchupdate.targets import builtin_names, find_target, gallery_names
 
@@ -223,6 +224,15 @@ async def test_the_first_row_of_the_sample_is_sent_as_the_documentation_says(nam
     assert set(wanted.headers) <= set(headers)
     keys = [header for header in headers if header.startswith("Idempotency-Key: ")]
     assert bool(keys) == (name == "stripe-customer")
+    preview = preview_of(str(SAMPLES / f"{name}.csv"), settings, environ).preview
+    assert preview is not None
+    assert (preview.method, preview.url) == (wanted.line.split()[0], server.url + wanted.line.split()[1])
+    assert preview.body == server.bodies[at]
+    secret = ("Authorization", "X-Shopify-Access-Token", "Idempotency-Key")
+    shown = {f"{key}: {value}" for key, value in preview.headers.items() if key not in secret}
+    framing = ("Host", "Content-Length", *secret)
+    assert shown == {header for header in headers[1:] if header and header.split(":")[0] not in framing}
+    assert KEY not in str(preview)
 
 
 @pytest.mark.parametrize("name", sorted(HOSTS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.api.verdict import KEY_REFUSED, Policy, judge
 from batchupdate.errors import SafetyStop
@@ -33,12 +33,34 @@ MAX_PAGE = 64 << 20
 
 _SERVER_ERROR = 500
 _OVERRIDES = {"repeat", "hold", "stop"}
-_SAYS = {
-    403: "the key has no permission to list the records",
-    404: "there is no list at this address; check list.path and the base URL",
-}
 _HINT = "Nothing was written."
 _GZIP = b"\x1f\x8b"
+
+
+class Wording(NamedTuple):
+    """How sentences speak of what is read: what it is called, where it is declared, and what statuses mean."""
+
+    name: str
+    declared: str
+    says: Mapping[int, str]
+
+
+LIST = Wording(
+    "Page {number:,} of the list",
+    "list.path",
+    {
+        403: "the key has no permission to list the records",
+        404: "there is no list at this address; check list.path and the base URL",
+    },
+)
+RECORD = Wording(
+    "The record",
+    "read.path",
+    {
+        403: "the key has no permission to read this record",
+        404: "there is no such record, or none at this address; check the id, read.path and the base URL",
+    },
+)
 
 
 class PageClient:
@@ -53,9 +75,10 @@ class PageClient:
         secrets: kept out of sentences.
         key_from: where the key was found, for a sentence about one that is refused.
         on_trouble: is called with a sentence when a page has to be asked for again.
+        wording: how sentences speak of what is read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all it works with, by name
         self,
         client: Client,
         limiter: Limiter,
@@ -66,10 +89,12 @@ class PageClient:
         secrets: Secrets,
         on_trouble: Callable[[str], None],
         key_from: str = "",
+        wording: Wording = LIST,
     ) -> None:
         self._client, self._limiter, self._settings = client, limiter, settings
         self._clock, self._secrets, self._key_from = clock, secrets, key_from
-        self._policy = _policy(target, settings)
+        self._wording = wording
+        self._policy = _policy(target, settings, wording)
         self._listen, self._on_trouble = limiter.rate.auto, on_trouble
         self.requests = 0
         """How many left so far."""
@@ -104,7 +129,7 @@ class PageClient:
                 continue
             if verdict.action in {Action.DONE, Action.STOP, Action.RENEW} or attempt >= self._settings.max_attempts:
                 tries = f" (after {attempt} attempts)" if attempt > 1 else ""
-                message = f"Page {number:,} of the list can't be read: {verdict.message}{tries}."
+                message = f"{self._name(number)} can't be read: {verdict.message}{tries}."
                 if isinstance(answer, Reply) and answer.status in KEY_REFUSED and self._key_from:
                     before = f", and was accepted for {number - 1:,} pages before" if number > 1 else ""
                     message += f" The key comes from {self._key_from}{before}."
@@ -115,6 +140,9 @@ class PageClient:
             wait_s = max(own_s, verdict.wait_s or 0.0)
             await self._clock.sleep_until(self._clock.monotonic() + wait_s)
             attempt += 1
+
+    def _name(self, number: int) -> str:
+        return self._wording.name.format(number=number)
 
     async def _try(
         self, path: str, body: bytes | None, number: int
@@ -134,12 +162,13 @@ class PageClient:
         if not isinstance(answer, Reply) or verdict.outcome not in {Outcome.UPDATED, Outcome.ACCEPTED}:
             return answer, verdict, None
         if len(answer.body) >= MAX_PAGE:
-            message = f"Page {number:,} of the list has more than {MAX_PAGE >> 20} MiB."
-            raise SafetyStop(message, f"Declare a smaller page size under list.pagination. {_HINT}")
+            message = f"{self._name(number)} has more than {MAX_PAGE >> 20} MiB."
+            smaller = "Declare a smaller page size under list.pagination. " if self._wording is LIST else ""
+            raise SafetyStop(message, f"{smaller}{_HINT}")
         try:
             return answer, verdict, (json.loads(answer.body, parse_float=exact, parse_constant=_no_constant),)
         except (ValueError, RecursionError):  # also one that broke off in the middle
-            return answer, Verdict(Action.REPEAT, Outcome.FAILED, _no_json(answer.body)), None
+            return answer, Verdict(Action.REPEAT, Outcome.FAILED, _no_json(answer.body, self._wording)), None
 
     def _give_back(self, sent_at: float, answer: Reply | Fault, verdict: Verdict) -> None:
         limiter = self._limiter
@@ -168,30 +197,30 @@ class PageClient:
             message = f"the API has accepted no request for {self._limiter.down_for_s:.0f} s"
         else:
             return
-        raise SafetyStop(f"Page {number:,} of the list can't be read: {message}: {verdict.message}.", _HINT)
+        raise SafetyStop(f"{self._name(number)} can't be read: {message}: {verdict.message}.", _HINT)
 
 
-def _policy(target: Target, settings: Settings) -> Policy:
+def _policy(target: Target, settings: Settings, wording: Wording) -> Policy:
     """The target's policy for reading: that can be repeated, and a status means something else than for a change."""
     policy = Policy.of(target, settings.max_wait)
     statuses = {
         status: StatusRule(
-            means=_SAYS.get(status, rule.means), action=rule.action if rule.action in _OVERRIDES else None
+            means=wording.says.get(status, rule.means), action=rule.action if rule.action in _OVERRIDES else None
         )
         for status, rule in target.statuses.items()
         if status >= HTTPStatus.BAD_REQUEST
     }
-    said = {status: StatusRule(means=means) for status, means in _SAYS.items()}
+    said = {status: StatusRule(means=means) for status, means in wording.says.items()}
     return replace(policy, repeatable=True, changes=False, statuses=said | statuses)
 
 
-def _no_json(body: bytes) -> str:
+def _no_json(body: bytes, wording: Wording) -> str:
     """What came in JSON's place; the body of an answer that took too long is empty."""
     start = body[:100].lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
         return "the reply is empty, or did not arrive in time (--timeout)"
     if start.startswith(b"<"):
-        return "the reply is a web page, not JSON; check list.path and the base URL"
+        return f"the reply is a web page, not JSON; check {wording.declared} and the base URL"
     if start.startswith(_GZIP):
         return "the reply is compressed (gzip), although that was not requested"
     return "the reply is not JSON, or is incomplete"
