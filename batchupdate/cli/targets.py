@@ -8,6 +8,7 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
+from batchupdate.cli.target_from_curl import from_curl
 from batchupdate.cli.target_trial import try_target
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ GALLERY = "gallery: written from the vendor's documentation; try it with a few r
 
 app = typer.Typer(help="What can be updated, and how to add an API.", invoke_without_command=True)
 app.command("test")(try_target)
+app.command("from-curl")(from_curl)
 
 
 @app.callback()

@@ -128,3 +128,28 @@ def test_targets_test_reads_a_record_and_shows_where_its_fields_are(cli: Cli, ba
     assert "The record can't be read: 404 there is no such record" in gone.stderr
     both = cli("targets", "test", "langdock-integration", "--read", record.id, "--file", "x.csv")
     assert (both.exit_code, "Give only one of them." in both.stderr) == (2, True)
+
+
+def test_targets_from_curl_writes_a_declaration_and_its_row_and_keeps_no_key(cli: Cli, tmp_path: Path) -> None:
+    command = (
+        "curl -k -X PATCH https://api.acme.example/v1/contacts/1024 -H 'Authorization: Bearer sk-very-secret' "
+        """--json '{"properties": {"city": "Ulm"}}'"""
+    )
+    made = cli("targets", "from-curl", command)
+    assert made.exit_code == 0, made.stderr
+    assert "PATCH https://api.acme.example/v1/contacts/{id} → acme-contacts.yaml, and its row" in made.stdout
+    assert "--insecure (certificates are always checked)" in made.stderr
+    assert "Set the environment variable ACME_API_KEY to the key" in made.stderr
+    next_step = "batchupdate targets test acme-contacts.yaml --file acme-contacts.csv"
+    assert next_step in made.stderr
+    written = (tmp_path / "acme-contacts.yaml").read_text("utf-8") + (tmp_path / "acme-contacts.csv").read_text("utf-8")
+    assert "very-secret" not in written + made.stdout + made.stderr
+    shown = cli(*next_step.split()[1:])
+    assert shown.stdout.splitlines()[0] == "PATCH https://api.acme.example/v1/contacts/1024"
+    assert shown.stdout.splitlines()[-5:] == ["{", '  "properties": {', '    "city": "Ulm"', "  }", "}"]
+    again = cli("targets", "from-curl", command)
+    assert (again.exit_code, "acme-contacts.yaml is there already" in again.stderr) == (2, True)
+    other = cli("targets", "from-curl", "-", "--id", "kind=contacts", "--id", "n=1024", "-o", "my.yaml", text=command)
+    assert "PATCH https://api.acme.example/v1/{kind}/{n} → my.yaml" in other.stdout
+    wrong = cli("targets", "from-curl", command, "--id", "contacts", "--force")
+    assert (wrong.exit_code, "is not of the form NAME=VALUE" in wrong.stderr) == (2, True)

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import parse_qsl, unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchupdate.config import Settings
+from batchupdate.errors import UsageError
+from batchupdate.roundtrip.trial import preview_of
+from batchupdate.targets.curl_command import read_curl
+from batchupdate.targets.from_curl import Draft, draft_from_curl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchupdate.roundtrip.trial import Preview
+
+KEY = "sk-very-secret-0123456789"
+UUID = "550e8400-e29b-41d4-a716-446655440000"
+LANGDOCK = f"""curl -X PATCH 'https://api.langdock.com/integrations/v1/{UUID}' \
+  -H 'Authorization: Bearer {KEY}' -H 'Content-Type: application/json' \
+  -d '{{"name": "Updated Integration Name", "description": "New description for the integration"}}'"""
+NAIRI = """curl -X PATCH https://api.nairi.ai/api/public/v1/integrations/llm/INTEGRATION_ID \\
+  -H "Authorization: Bearer $NAIRI_API_KEY" \\
+  -H "Content-Type: application/json" \\
+  -d '{ "name": "Staging Anthropic" }'"""
+
+
+def requested(draft: Draft, folder: Path) -> Preview:
+    """What `targets test` shows of the declaration and its table."""
+    (folder / "made.yaml").write_text(draft.text, "utf-8")
+    rows = io.StringIO()
+    csv.writer(rows, lineterminator="\n").writerows([list(draft.cells), list(draft.cells.values())])
+    (folder / "made.csv").write_text(rows.getvalue(), "utf-8")
+    tried = preview_of(str(folder / "made.csv"), Settings(target=str(folder / "made.yaml"), allow_http=True), {})
+    assert tried.preview is not None, tried.problems
+    return tried.preview
+
+
+def same(text: str, other: str) -> bool:
+    try:
+        return json.loads(text) == json.loads(other)
+    except ValueError:
+        return sorted(parse_qsl(text, keep_blank_values=True)) == sorted(parse_qsl(other, keep_blank_values=True))
+
+
+class Case(NamedTuple):
+    command: str
+    path: str
+    auth: dict[str, object]
+    part: dict[str, object]
+
+
+CASES = {
+    "langdock": Case(
+        LANGDOCK,
+        "/integrations/v1/{id}",
+        {"scheme": "bearer", "env": "LANGDOCK_API_KEY"},
+        {"name": "langdock-integrations", "id": {"id": {"format": "uuid"}}, "fields": {"name": {}, "description": {}}},
+    ),
+    "nairi": Case(
+        NAIRI,
+        "/api/public/v1/integrations/llm/{integration_id}",
+        {"scheme": "bearer", "env": "NAIRI_API_KEY"},
+        {"name": "nairi-llm", "fields": {"name": {}}},
+    ),
+    "zendesk": Case(
+        f"""curl https://acme.zendesk.com/api/v2/tickets/35436.json -X PUT -u 'ann@x.example/token:{KEY}' --json \\
+ '{{"ticket": {{"status": "open", "tags": ["a", "b, c"], "assignee_id": 5, "urgent": true, "x": null, "n": 1.10}}}}'""",
+        "/api/v2/tickets/{id}.json",
+        {"scheme": "basic", "user": "ann@x.example/token", "env": "ZENDESK_API_KEY"},
+        {
+            "body": {"wrap": ["ticket"]},
+            "fields": {
+                "status": {},
+                "tags": {"type": "list"},
+                "assignee_id": {"type": "integer"},
+                "urgent": {"type": "boolean"},
+                "x": {"nullable": True},
+                "n": {"type": "number"},
+            },
+        },
+    ),
+    "shopify": Case(
+        f"""curl -X PUT https://acme.myshopify.com/admin/api/2025-10/products/632910392.json \\
+ -H 'X-Shopify-Access-Token: {KEY}' -H 'Content-Type: application/json' \\
+ -d '{{"product": {{"id": "632910392", "title": "New"}}}}'""",
+        "/admin/api/2025-10/products/{id}.json",
+        {"scheme": "header", "name": "X-Shopify-Access-Token", "value": "{key}", "env": "MYSHOPIFY_API_KEY"},
+        {"body": {"template": {"product": {"id": "{id}", "...": "{fields}"}}}, "fields": {"title": {}}},
+    ),
+    "klaviyo": Case(
+        f"""curl --request PATCH --url https://a.klaviyo.com/api/profiles/01GDDKASAP8TKDDA2GRZDSVP4H
+ --header 'Authorization: Klaviyo-API-Key {KEY}' --header 'revision: 2024-10-15'
+ --header 'content-type: application/vnd.api+json' --header 'accept: application/vnd.api+json' --data
+ '{{"data": {{"type": "profile", "id": "01GDDKASAP8TKDDA2GRZDSVP4H",
+ "attributes": {{"first_name": "Ann", "location": {{"city": "Ulm"}}}}}}}}'""".replace("\n", " "),
+        "/api/profiles/{id}",
+        {"scheme": "header", "name": "Authorization", "value": "Klaviyo-API-Key {key}", "env": "KLAVIYO_API_KEY"},
+        {
+            "headers": {"revision": "2024-10-15", "accept": "application/vnd.api+json"},
+            "fields": {"first_name": {}, "location.city": {}},
+        },
+    ),
+    "stripe": Case(
+        f"""curl https://api.stripe.com/v1/customers/cus_NffrFeUfNV2Hib -H "Authorization: Bearer {KEY}" \
+ -d "metadata[order_id]"=6735 -d 'name=Ann %26 S' -d 'preferred_locales[0]=de' -d 'preferred_locales[1]=en' -d x=""",
+        "/v1/customers/{id}",
+        {"scheme": "bearer", "env": "STRIPE_API_KEY"},
+        {"fields": {"metadata.order_id": {}, "name": {}, "x": {}, "preferred_locales": {"type": "list"}}},
+    ),
+    "github": Case(
+        """curl -L -X PATCH -H "Accept: application/vnd.github+json" -H "Authorization: Bearer <YOUR-TOKEN>" \
+ -H "X-GitHub-Api-Version: 2022-11-28" https://api.github.com/repos/OWNER_ID/{repo}/issues/:issue_number \
+ -d '{"title":"Found a bug","milestone":1,"state":"open","labels":["bug"]}'""",
+        "/repos/{owner_id}/{repo}/issues/{issue_number}",
+        {"scheme": "bearer", "env": "GITHUB_API_KEY"},
+        {"headers": {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}},
+    ),
+    "a browser on Windows": Case(
+        f"""curl ^"https://app.acme.co.uk/api/v1/items/42?full=1^" ^
+  -X ^"PUT^" ^
+  -H ^"accept: */*^" ^
+  -H ^"sec-fetch-mode: cors^" ^
+  -H ^"x-api-key: {KEY}^" ^
+  -H ^"content-type: application/json^" ^
+  --data-raw ^"^{{^\\^"name^\\^":^\\^"100^% ^& more^\\^"^}}^" """,
+        "/api/v1/items/{id}?full=1",
+        {"scheme": "header", "name": "x-api-key", "value": "{key}", "env": "ACME_API_KEY"},
+        {"name": "acme-items"},
+    ),
+    "a key in the URL": Case(
+        f"""curl -X POST 'http://127.0.0.1:8080/things/a%20b7?api_key={KEY}&x=1' \\
+ -H 'X-Auth-Token: {KEY}' -d '{{"id": 5}}'""",
+        "/things/{record_id}?x=1",
+        {
+            "scheme": "header",
+            "name": "X-Auth-Token",
+            "value": "{key}",
+            "env": "LOCAL_API_KEY",
+            "also": [{"scheme": "query", "name": "api_key", "env": "LOCAL_API_KEY_2"}],
+        },
+        {"fields": {"id": {"type": "integer"}}},
+    ),
+    "no key": Case(
+        """curl -X PATCH https://x.example/a/7 -H 'Content-Type: application/merge-patch+json; charset=utf-8' \
+ -d '{"a.b": {"c": {}, "d": []}, "l": [1, 2], "m": [1, "x"], "u": "https://y.example/z", "e": ""}'""",
+        "/a/{id}",
+        {"scheme": "none"},
+        {"body": {"format": "merge-patch"}},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_the_target_of_a_command_sends_the_request_of_the_command(name: str, tmp_path: Path) -> None:
+    command, path, auth, part = CASES[name]
+    draft, curl = draft_from_curl(command), read_curl(command)
+    made = draft.target.model_dump(mode="json", exclude_unset=True)
+    assert (draft.target.path, made["auth"]) == (path, auth)
+    assert {key: made[key] for key in part} == part
+    preview = requested(draft, tmp_path)
+    assert preview.method == curl.method
+    wanted = curl.url.replace("INTEGRATION_ID", "1").replace("OWNER_ID/{repo}", "1/1").replace(":issue_number", "1")
+    if name == "a key in the URL":
+        assert unquote(preview.url) == "http://127.0.0.1:8080/things/a b7?x=1&api_key=[redacted]"
+    else:
+        assert preview.url == wanted
+    assert same(preview.body.decode(), curl.body)
+    kept = {"revision", "x-github-api-version", "accept"}
+    sent = {key.lower(): value for key, value in preview.headers.items()}
+    assert {key.lower(): value for key, value in curl.headers if key.lower() in kept and value != "*/*"}.items() <= (
+        sent.items()
+    )
+    assert KEY not in draft.text + str(draft.cells) + str(draft.notes) + str(preview)
+
+
+def test_which_part_is_the_id_can_be_said() -> None:
+    command = "curl -X PATCH 'https://x.example/acme/contacts/bob?by=name&v=ann' -d '{\"a\": 1}'"
+    with pytest.raises(UsageError, match=r"No part of the path looks like a record's id \(acme, contacts, bob\)"):
+        draft_from_curl(command)
+    draft = draft_from_curl(command, {"account": "acme", "contact": "bob", "key": "ann"})
+    assert draft.target.path == "/{account}/contacts/{contact}?by=name&v={key}"
+    assert draft.cells == {"account": "acme", "contact": "bob", "key": "ann", "a": "1"}
+    for ids, said in (
+        ({"x": "nowhere"}, "the URL has no such part"),
+        ({"x y": "bob"}, "a name consists of letters"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            draft_from_curl(command, ids)
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("curl https://x.example/a/7", "sends a GET, and a target sends a PATCH"),
+        ("curl -X DELETE https://x.example/a/7 -d x", "sends a DELETE"),
+        ("curl -X PATCH https://x.example/a/7", "has no body"),
+        ("curl -X PATCH ftp://x.example/a/7 -d a=1", "is not a web address"),
+        ("curl -X PATCH https://x.example/a/7 -d '[1]'", "is not a JSON object"),
+        ("curl -X PATCH https://x.example/a/7 -d '{}'", "is not a JSON object"),
+        ("curl -X PATCH https://x.example/a/7 -d '{\"a\": '", "neither JSON nor a form"),
+        ("curl -X POST https://x.example/a/7 -u sk_test_1: -d a=1", "sends the key as the user"),
+        ('curl -X PATCH https://x.example/a/7 -d \'{"a": 1, "A": 2}\'', "as column headings, 'A' and 'a' are the same"),
+        (
+            "curl -X PATCH https://x.example/a/7 -d '{\"\": 1}'",
+            "The declaration that this command makes is not possible",
+        ),
+    ],
+)
+def test_a_command_of_which_no_target_can_be_made_is_refused(command: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        draft_from_curl(command)
+    assert said in str(caught.value)
+
+
+def test_what_was_left_out_and_assumed_is_said() -> None:
+    draft = draft_from_curl(
+        "curl -k --compressed -X PATCH http://user:pw12345678@x.example/a/7 -H 'Origin: y' -d '{\"a\": 1}'"
+    )
+    said = " ".join(draft.notes)
+    assert "Left out: --insecure (certificates are always checked), --compressed." in said
+    assert "Headers that mean nothing here were left out: Origin." in said
+    assert "it is sent as JSON" in said
+    assert "use https if the API has it" in said
+    assert "Set the environment variable X_API_KEY to the key" in said
+    assert "pw12345678" not in said + draft.text
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text("ab é<>,[]{}\"'\\.:#=", max_size=8) | st.just(1.5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("abc.", min_size=1, max_size=3), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.text("abcdef._- ", min_size=1, max_size=4), VALUES, min_size=1, max_size=4))
+def test_any_body_makes_a_target_that_sends_it_or_a_sentence(
+    tmp_path_factory: pytest.TempPathFactory, body: dict[str, object]
+) -> None:
+    text = json.dumps(body).replace("'", "'\\''")
+    try:
+        draft = draft_from_curl(f"curl -X PATCH https://x.example/a/7 --json '{text}'")
+    except UsageError:
+        return
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "made.yaml").write_text(draft.text, "utf-8")
+    rows = io.StringIO()
+    csv.writer(rows, lineterminator="\n").writerows([list(draft.cells), list(draft.cells.values())])
+    (folder / "made.csv").write_text(rows.getvalue(), "utf-8")
+    tried = preview_of(str(folder / "made.csv"), Settings(target=str(folder / "made.yaml")), {})
+    if tried.preview is not None:  # a cell may be one that no row may have
+        assert json.loads(tried.preview.body) == body
