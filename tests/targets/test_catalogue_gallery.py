@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+import yaml
 from raw_server import OK, serving
 
 from batchupdate.config import Settings
@@ -52,6 +53,13 @@ SENT = {
     "airtable-record": Sent(
         "PATCH /v0/appABCDEFGHIJKLMN/Tasks/recABCDEFGHIJKLMN",
         '{"typecast":true,"fields":{"Name":"Call Ann","Status":"Done"}}',
+    ),
+    "contentful-entry": Sent(
+        "PATCH /spaces/5nvk6q4s3ttw/environments/master/entries/5KsDBWseXY6QegucYAoacS",
+        '[{"op":"add","path":"/fields/title/en-US","value":"Hello, World!"},'
+        '{"op":"add","path":"/fields/slug/en-US","value":"hello-world"}]',
+        content_type="application/json-patch+json",
+        headers=("X-Contentful-Version: 7",),
     ),
     "datasette-row": Sent("POST /data/contacts/~2Fa~2Eb/-/update", '{"update":{"name":"Ann","notes":"new"}}'),
     "github-issue": Sent(
@@ -150,6 +158,7 @@ SENT = {
 }
 HOSTS = {
     "airtable-record": "https://api.airtable.com",
+    "contentful-entry": "https://api.contentful.com",
     "datasette-row": None,
     "github-issue": "https://api.github.com",
     "google-directory-user": "https://admin.googleapis.com",
@@ -181,8 +190,11 @@ def with_a_key_of_its_own(target: Target, folder: Path) -> str:
     """The same target with a key in place of the tokens that it would fetch elsewhere."""
     ready = target.with_variables(values_of(target))
     declared = ready.model_dump(mode="json", exclude_unset=True, exclude={"auth", "variables"})
+    declared["statuses"] = {
+        int(status): rule for status, rule in declared.get("statuses", {}).items()
+    }  # JSON has texts
     path = folder / "target.yaml"
-    path.write_text(json.dumps({**declared, "auth": {"env": "TOKEN"}}), "utf-8")
+    path.write_text(yaml.safe_dump({**declared, "auth": {"env": "TOKEN"}}), "utf-8")
     return str(path)
 
 
@@ -208,7 +220,8 @@ async def test_the_first_row_of_the_sample_is_sent_as_the_documentation_says(nam
         rate="unlimited",
         runs_dir=tmp_path / "runs",
     )
-    answer = OK.replace(b"2\r\n\r\n{}", b'11\r\n\r\n{"ok": true}') if target.success else OK
+    body = b'{"ok": true, "sys": {"version": 7}}'
+    answer = OK.replace(b"2\r\n\r\n{}", f"{len(body)}\r\n\r\n".encode() + body)
     async with serving(answer) as server:
         settings = settings.model_copy(update={"base_url": server.url})
         summary = await run_file(SAMPLES / f"{name}.csv", settings, environ=environ)
@@ -228,7 +241,7 @@ async def test_the_first_row_of_the_sample_is_sent_as_the_documentation_says(nam
     assert preview is not None
     assert (preview.method, preview.url) == (wanted.line.split()[0], server.url + wanted.line.split()[1])
     assert preview.body == server.bodies[at]
-    secret = ("Authorization", "X-Shopify-Access-Token", "Idempotency-Key")
+    secret = ("Authorization", "X-Shopify-Access-Token", "Idempotency-Key", "X-Contentful-Version")
     shown = {f"{key}: {value}" for key, value in preview.headers.items() if key not in secret}
     framing = ("Host", "Content-Length", *secret)
     assert shown == {header for header in headers[1:] if header and header.split(":")[0] not in framing}
@@ -326,6 +339,25 @@ PAGES: dict[str, list[tuple[dict[str, object] | list[object], str]]] = {
         ),
         ({"data": [{"id": "2", "attributes": {"first_name": "Bob"}}], "links": {"next": None}}, ""),
     ],
+    "contentful-entry": [
+        ({"total": 2, "skip": 0, "items": [{"sys": {"id": "a"}, "fields": {"title": {"en-US": "A"}}}]}, ""),
+        ({"total": 2, "skip": 1, "items": [{"sys": {"id": "b"}, "fields": {}}]}, ""),
+    ],
+    "google-directory-user": [
+        ({"users": [{"primaryEmail": "a@x.example", "name": {"givenName": "Ann"}}], "nextPageToken": "t/1"}, ""),
+        ({"users": [{"primaryEmail": "b@x.example", "suspended": True}]}, ""),
+    ],
+    "okta-user": [
+        (
+            [{"id": "00u1", "profile": {"firstName": "Ann"}}],
+            'Link: <{url}/x>; rel="self"\r\nLink: <{url}/api/v1/users?after=00u1&limit=200>; rel="next"\r\n',
+        ),
+        ([{"id": "00u2", "profile": {"department": None}}], ""),
+    ],
+    "woocommerce-product": [
+        ([{"id": 1, "name": "A"}], 'Link: <{url}/wp-json/wc/v3/products?per_page=100&page=2>; rel="next"\r\n'),
+        ([{"id": 2, "regular_price": "1.00"}], ""),
+    ],
     "datasette-row": [
         ({"ok": True, "next": "1", "rows": [{"id": 1, "name": "A"}]}, ""),
         ({"ok": True, "next": None, "rows": [{"id": 2, "name": "B"}]}, ""),
@@ -345,6 +377,10 @@ SECOND = {
     "stripe-customer": "/v1/customers?limit=100&starting_after=cus_1",
     "mailchimp-member": "/3.0/lists/9e67587f52/members?offset=500&count=500",
     "klaviyo-profile": "/api/profiles?page%5Bcursor%5D=bmV4dA",
+    "contentful-entry": "/spaces/5nvk6q4s3ttw/environments/master/entries?skip=1&limit=100",
+    "google-directory-user": "&pageToken=t%2F1",
+    "okta-user": "/api/v1/users?after=00u1&limit=200",
+    "woocommerce-product": "/wp-json/wc/v3/products?per_page=100&page=2",
     "datasette-row": "/data/contacts.json?_shape=objects&_size=max&_next=1",
 }
 
@@ -383,6 +419,10 @@ VALUES = {
     "airtable-record": ['"Name": "A"', '"Notes": "N"'],
     "stripe-customer": ['"Ulm"'],
     "mailchimp-member": ['"z@x.example"', '"Z"'],
+    "contentful-entry": ['"title": "A"'],
+    "google-directory-user": ['"Ann"', "true"],
+    "okta-user": ['"Ann"'],
+    "woocommerce-product": ['"1.00"'],
     "klaviyo-profile": ['"Ulm"', '"Bob"'],
 }
 

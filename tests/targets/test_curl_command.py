@@ -57,6 +57,7 @@ def complaint(text: str) -> str:
             '{"a":"100% & more"}',
             [],
         ),
+        (f'curl "{URL}" ^\n -d "C:\\x\\\\" -d "a ""b"" c" -d ""', "POST", 'C:\\x\\&a "b" c&', []),
     ],
 )
 def test_a_command_is_read_as_its_shell_and_curl_would(

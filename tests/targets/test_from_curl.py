@@ -149,9 +149,9 @@ CASES = {
         {"fields": {"id": {"type": "integer"}}},
     ),
     "no key": Case(
-        """curl -X PATCH https://x.example/a/7 -H 'Content-Type: application/merge-patch+json; charset=utf-8' \
+        """curl -X PATCH https://x.example/v2/a/9/b2/7 -H 'Content-Type: application/merge-patch+json; charset=utf-8' \
  -d '{"a.b": {"c": {}, "d": []}, "l": [1, 2], "m": [1, "x"], "u": "https://y.example/z", "e": ""}'""",
-        "/a/{id}",
+        "/v2/a/9/b2/{id}",
         {"scheme": "none"},
         {"body": {"format": "merge-patch"}},
     ),
