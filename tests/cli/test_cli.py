@@ -82,7 +82,7 @@ def test_only_an_option_that_was_slipped_on_is_proposed(cli: Cli, typed: list[st
     ("words", "completed"),
     [
         ("run in.csv --target lang", "langdock-integration"),
-        ("targets show na", "nairi-llm-integration"),
+        ("targets show nairi-l", "nairi-llm-integration"),
         ("pull lang", "langdock-integration"),
         ("show lat", "latest"),
         ("retry --runs-dir elsewhere 2026", "20261121-184500-renames-7f3a"),

@@ -37,7 +37,7 @@ HOSTILE = st.lists(
 
 def target_of(encode: str, path: str = "/a/{x}/b/{y}.json", *more: str) -> str:
     lines = [f"name: t\ntitle: T\npath: {path}\nauth: {{scheme: none}}", "fields: {name: {}}", *more]
-    return "\n".join([*lines, f"id: {{x: {{encode: {encode}, max_length: 60000}}, y: {{max_length: 60000}}}}"]) + "\n"
+    return "\n".join([*lines, f"id: {{x: {{encode: {encode}, max_length: 12000}}, y: {{max_length: 12000}}}}"]) + "\n"
 
 
 def accepted(target: Target, *ids: str) -> bool:
