@@ -8,12 +8,14 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
+from batchupdate.cli.from_openapi import from_openapi
 
 if TYPE_CHECKING:
     from batchupdate.targets import Target
     from batchupdate.targets.variables import Variable
 
 app = typer.Typer(help="What can be updated, and how to add an API.", invoke_without_command=True)
+app.command("from-openapi")(from_openapi)
 
 
 @app.callback()
@@ -38,7 +40,10 @@ def show_all(as_json: options.Json = False) -> None:
     found = [find_target(name) for name in builtin_names()]
     rows = [(target.name, target.title, f"{target.method} {target.path}") for target in found]
     screen.table(("target", "what it does", "request"), rows)
-    screen.say("Your own API: write a YAML file and name its path with --target; see docs/targets.md.")
+    screen.say(
+        "Your own API: write a YAML file and name its path with --target; see docs/targets.md. If the API has an "
+        "OpenAPI document: batchupdate targets from-openapi."
+    )
     screen.json({"targets": [{"name": target.name, "title": target.title} for target in found]})
 
 
