@@ -130,6 +130,7 @@ def test_an_enum_of_the_empty_text_clears_a_field_and_null_in_an_enum_is_null(dr
                 size={"enum": ["S", "", None]},
                 count={"anyOf": [{"type": "string", "enum": ["now"]}, {"type": "integer"}]},
                 kind={"oneOf": [{"const": "a"}, {"const": "b"}]},
+                address={"anyOf": [obj(city={}), {"type": "string", "enum": [""]}]},
             )
         )
     )
@@ -138,6 +139,7 @@ def test_an_enum_of_the_empty_text_clears_a_field_and_null_in_an_enum_is_null(dr
         "size": {"enum": ("S", ""), "nullable": True},
         "count": {"type": "integer"},
         "kind": {"enum": ("a", "b")},
+        "address.city": {},
     }
     assert made.target.fields["note"].clearable
     assert made.target.fields["size"].clearable
