@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,3 +119,24 @@ def test_a_document_without_updates_says_so(cli: Cli, spec: Path) -> None:
     assert "has no operation that updates one record" in " ".join(
         cli("targets", "from-openapi", str(spec)).stderr.split()
     )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals")
+def test_at_a_terminal_operation_server_and_fields_are_asked_for(spec: Path) -> None:
+    import pty  # noqa: PLC0415 - Windows has none
+
+    spec.write_text(SPEC.replace("name: {maxLength: 9}", FIELDS), "utf-8")
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, b"1\n2\nf7, f59\n")
+        command = [sys.executable, "-m", "batchupdate", "targets", "from-openapi", str(spec), "--json"]
+        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=True)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert "1  PATCH /items/{id}  Update an item" in done.stderr
+    assert "2  https://api.acme.example" in done.stderr
+    assert "Which server [2]" in done.stderr
+    assert "It has 61 fields:" in done.stderr
+    assert json.loads(done.stdout)["fields"] == ["f7", "f59"]
+    assert "base_url: https://api.acme.example" in Path("acme-update-item.yaml").read_text("utf-8")
