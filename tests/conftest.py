@@ -33,12 +33,14 @@ pytest_plugins = ["batchupdate.sandbox.pytest_plugin"]
 
 LOOP = os.environ.get("TEST_LOOP", "asyncio")
 
+_APT = "on Debian: apt-get install --no-install-recommends"
 PROGRAMS = {
-    "libreoffice": (("soffice", "libreoffice"), "libreoffice-calc-nogui"),
-    "nginx": (("nginx",), "nginx-light"),
-    "openssl": (("openssl",), "openssl"),
+    "libreoffice": (("soffice", "libreoffice"), f"{_APT} libreoffice-calc-nogui"),
+    "nginx": (("nginx",), f"{_APT} nginx-light"),
+    "openssl": (("openssl",), f"{_APT} openssl"),
+    "prism": (("prism",), "with Node.js: npm install --global @stoplight/prism-cli@5"),
 }
-"""What tests need beyond Python: the names of the program, and the Debian package that has it."""
+"""What tests need beyond Python: the names of the program, and how it is installed."""
 SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])  # a user's own path often lacks /usr/sbin
 
 
@@ -89,9 +91,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Ends a test marked `third_party("nginx")` before its fixtures are made where that program is not installed."""
     for marker in item.iter_markers("third_party"):
         for program in marker.args:
-            names, package = PROGRAMS[program]
+            names, how = PROGRAMS[program]
             if not any(shutil.which(name, path=SEARCHED) for name in names):
-                _cannot(f"needs {program}; on Debian: apt-get install --no-install-recommends {package}")
+                _cannot(f"needs {program}; {how}")
 
 
 def _cannot(reason: str) -> None:

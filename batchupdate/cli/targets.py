@@ -8,6 +8,7 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
+from batchupdate.cli.from_openapi import from_openapi
 from batchupdate.cli.target_from_curl import from_curl
 from batchupdate.cli.target_trial import try_target
 
@@ -21,6 +22,7 @@ GALLERY = "gallery: written from the vendor's documentation; try it with a few r
 app = typer.Typer(help="What can be updated, and how to add an API.", invoke_without_command=True)
 app.command("test")(try_target)
 app.command("from-curl")(from_curl)
+app.command("from-openapi")(from_openapi)
 
 
 @app.callback()
@@ -53,7 +55,7 @@ def show_all(as_json: options.Json = False) -> None:
         listed += [{"name": target.name, "title": target.title, "origin": origin} for target in found]
     screen.say(
         "To make one your own: batchupdate targets show NAME --yaml > my-api.yaml, and name that file with --target; "
-        "see docs/targets.md."
+        "see docs/targets.md. If the API has an OpenAPI document: batchupdate targets from-openapi."
     )
     screen.json({"targets": listed})
 

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import json
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchupdate.errors import BatchUpdateError, ConfigError
+from batchupdate.targets.openapi import draft_target, load_document, operations_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = """
+openapi: 3.0.3
+info: {title: Shop, version: "1"}
+paths:
+  /items/{id}:
+    patch:
+      operationId: updateItem
+      requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/Item'}}}}
+"""
+
+
+def write(tmp_path: Path, text: str | bytes, name: str = "api.yaml") -> Path:
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_yaml_has_the_types_of_json_so_that_norway_is_no_truth_value_and_a_day_no_date(tmp_path: Path) -> None:
+    text = (
+        HEAD + "components: {schemas: {Item: {properties: {country: {enum: [NO, SE, on]}, day: {enum: [2026-01-01]}}}}}"
+    )
+    document = load_document(write(tmp_path, text))
+    (operation,) = operations_of(document)
+    fields = draft_target(document, operation).target.fields
+    assert fields["country"].enum == ("NO", "SE", "on")
+    assert fields["day"].enum == ("2026-01-01",)
+
+
+def test_json_is_read_as_well_also_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = write(tmp_path, b"\xef\xbb\xbf" + json.dumps({"swagger": "2.0", "paths": {}}).encode(), "api.json")
+    assert load_document(path).version == "2"
+
+
+def test_a_broken_reference_is_named_and_survived(tmp_path: Path) -> None:
+    text = (
+        HEAD + "components: {schemas: {Item: {properties: {name: {type: string}, size: {$ref: '#/components/nope'}}}}}"
+    )
+    document = load_document(write(tmp_path, text))
+    draft = draft_target(document, operations_of(document)[0])
+    assert list(draft.target.fields) == ["name", "size"]
+    assert "The reference #/components/nope is broken: there is no 'nope'." in draft.notes
+    assert "# Look at: The reference #/components/nope is broken" in draft.yaml
+
+
+def test_references_lead_through_escaped_names_lists_and_statuses(tmp_path: Path) -> None:
+    text = HEAD + (
+        "components: {schemas: {Item: {$ref: '#/x/a~1b~0%25/1'}}}\nx: {'a/b~%': [{}, {properties: {name: "
+        "{$ref: '#/y/200'}}}]}\ny: {200: {type: integer}}"
+    )
+    document = load_document(write(tmp_path, text))
+    assert draft_target(document, operations_of(document)[0]).target.fields["name"].type == "integer"
+    assert not document.broken
+
+
+def test_other_files_are_followed_only_when_allowed_and_only_below_the_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "spec"
+    (folder / "parts").mkdir(parents=True)
+    write(
+        folder / "parts",
+        "Item: {properties: {name: {$ref: '#/Name'}, n: {$ref: 'more.yaml#/N'}}}\nName: {maxLength: 7}",
+        "a.yaml",
+    )
+    write(folder / "parts", "N: {type: integer}", "more.yaml")
+    write(tmp_path, "Secret: {type: string}", "outside.yaml")
+    text = HEAD.replace("#/components/schemas/Item", "parts/a.yaml#/Item")
+    path = write(folder, text)
+    document = load_document(path)
+    with pytest.raises(ConfigError):
+        draft_target(document, operations_of(document)[0])
+    assert list(document.broken.values()) == ["it leads to another file; allow that with --follow-refs"]
+
+    document = load_document(path, follow=True)
+    fields = draft_target(document, operations_of(document)[0]).target.fields
+    assert fields["n"].type == "integer"
+    assert fields["name"].max_length == 7
+
+    path = write(folder, HEAD.replace("#/components/schemas/Item", "../outside.yaml#/Secret"))
+    document = load_document(path, follow=True)
+    operations_of(document)
+    with pytest.raises(ConfigError):
+        draft_target(document, operations_of(document)[0])
+    assert "leads out of the document's folder" in next(iter(document.broken.values()))
+
+
+@pytest.mark.parametrize("reference", ["https://api.invalid/a.json#/x", "file:///etc/passwd", "//api.invalid/x"])
+def test_a_reference_never_leads_to_the_network_even_when_files_are_followed(tmp_path: Path, reference: str) -> None:
+    text = HEAD + f"components: {{schemas: {{Item: {{properties: {{name: {{$ref: '{reference}'}}}}}}}}}}"
+    document = load_document(write(tmp_path, text), follow=True)
+    draft_target(document, operations_of(document)[0])
+    assert "which is never asked" in document.broken[reference]
+
+
+NAMES = ("Item", *"ABCDEFGH")
+
+
+def refs(name: str, count: int) -> str:
+    return ", ".join([f"{{$ref: '#/components/schemas/{name}'}}"] * count)
+
+
+WIDE = "".join(f"    {a}: {{oneOf: [{refs(b, 40)}]}}\n" for a, b in pairwise(NAMES))
+KEYS = ", ".join(f"k{number}: 1" for number in range(100))
+ALIASES = "".join(f"{b}: &{b} {{before}}{', '.join(['*' + a] * 9)}{{after}}\n" for a, b in pairwise("abcdefgh"))
+HOSTILE: dict[str, str | bytes] = {
+    "loop": HEAD + f"components: {{schemas: {{Item: {refs('B', 1)}, B: {refs('Item', 1)}}}}}",
+    "allOf of itself": HEAD + f"components: {{schemas: {{Item: {{allOf: [{refs('Item', 2)}]}}}}}}",
+    "oneOf in oneOf": HEAD + "components:\n  schemas:\n" + WIDE + "    H: {type: string}",
+    "aliases": "a: &a [x]\n" + ALIASES.format(before="[", after="]") + "openapi: 3.0.0\npaths: {}",
+    "merge keys": f"a: &a {{{KEYS}}}\n" + ALIASES.format(before="{<<: [", after="]}") + HEAD,
+    "deep YAML": "a: " + "[" * 100_000 + HEAD,
+    "deep JSON": '{"openapi": "3.0.0", "paths": {}, "x": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "50 MB": b'{"openapi": "3.0.0", "paths": {}, "x": "' + b"a" * 50_000_000 + b'"}',
+    "many nodes": "openapi: 3.0.0\npaths: {}\nx: [" + "a," * 1_100_000 + "a]",
+    "long number": '{"openapi": "3.0.0", "paths": {}, "x": ' + "9" * 10_000 + "}",
+    "no text": b"openapi: 3.0.0\nx: \xff",
+    "control characters": b"\x00\x01",
+    "no document": "a: 1",
+    "no paths": "openapi: 3.0.0",
+    "a list": "[1]",
+    "nonsense": "openapi: 3.0.0\npaths: {1: 2, '/x/{id}': {patch: [], put: {requestBody: 3, parameters: {a: 1}}}}",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_document_ends_in_a_sentence(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, HOSTILE[name])
+
+    def read() -> None:
+        document = load_document(path)
+        for one in operations_of(document):
+            draft_target(document, one)
+        raise ConfigError("There is nothing in it.")
+
+    with pytest.raises(BatchUpdateError) as caught:
+        read()
+    assert str(caught.value).endswith(".")
+    assert len(str(caught.value)) < 500
+
+
+def test_a_schema_that_contains_itself_becomes_a_field_of_json(tmp_path: Path) -> None:
+    text = HEAD + (
+        "components: {schemas: {Item: {properties: {name: {type: string}, parent: {$ref: '#/components/schemas/Item'}, "
+        "children: {type: array, items: {$ref: '#/components/schemas/Item'}}}}}}"
+    )
+    document = load_document(write(tmp_path, text))
+    fields = draft_target(document, operations_of(document)[0]).target.fields
+    assert [(name, rule.json_type) for name, rule in fields.items() if rule.type == "json"] == [
+        ("parent.parent", "object"),
+        ("parent.children", "array"),
+        ("children", "array"),
+    ]
+
+
+def test_a_document_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="can't be read: No such file"):
+        load_document(tmp_path / "none.yaml")
