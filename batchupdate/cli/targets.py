@@ -8,8 +8,8 @@ import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.console import Screen, reports_errors
-from batchupdate.cli.from_openapi import from_openapi
 from batchupdate.cli.target_from_curl import from_curl
+from batchupdate.cli.target_from_openapi import from_openapi
 from batchupdate.cli.target_trial import try_target
 
 if TYPE_CHECKING:
