@@ -48,10 +48,7 @@ def show_all(as_json: options.Json = False) -> None:
     for origin, names in ((BUILT_IN, builtin_names()), (GALLERY, gallery_names())):
         found = [find_target(name) for name in names]
         screen.result(f"{origin[0].upper()}{origin[1:]}:", style="bold")
-        screen.table(
-            ("target", "what it does", "request"),
-            [(target.name, target.title, f"{target.method} {target.path.partition('?')[0]}") for target in found],
-        )
+        screen.table(("target", "what it does"), [(target.name, target.title) for target in found])
         listed += [{"name": target.name, "title": target.title, "origin": origin} for target in found]
     screen.say(
         "To make one your own: batchupdate targets show NAME --yaml > my-api.yaml, and name that file with --target; "
