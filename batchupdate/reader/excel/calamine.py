@@ -44,9 +44,9 @@ def open_sheet(path: Path, wanted: str | None, find: Callable[[str], Found], sou
         # By handle, not by path: calamine would believe the path's suffix instead of looking inside.
         with path.open("rb") as file:
             book = CalamineWorkbook.from_filelike(file)
-        used = partial(_is_used, book)
-        name, notices = choose_sheet(_worksheets(book), wanted, used, source)
-        sheet = book.get_sheet_by_name(name)
+        load = _Loader(book)
+        name, notices = choose_sheet(_worksheets(book), wanted, load.is_used, source)
+        sheet = load(name)
         loaded_from = (sheet.start or (0, 0))[1]
     found = find(name)
     merged = sorted(sheet.merged_cell_ranges or found.merged)
@@ -69,8 +69,22 @@ def _worksheets(book: CalamineWorkbook) -> list[SheetName]:
     ]
 
 
-def _is_used(book: CalamineWorkbook, name: str) -> bool:
-    return book.get_sheet_by_name(name).height > 0
+class _Loader:
+    """Loads sheets, and keeps the last one: to look whether a sheet holds anything takes as long as to read it."""
+
+    def __init__(self, book: CalamineWorkbook) -> None:
+        self._book = book
+        self._last: tuple[str, CalamineSheet] | None = None
+
+    def __call__(self, name: str) -> CalamineSheet:
+        if self._last is None or self._last[0] != name:
+            self._last = None  # before the next one takes memory, too
+            self._last = name, self._book.get_sheet_by_name(name)
+        return self._last[1]
+
+    def is_used(self, name: str) -> bool:
+        """Whether a sheet holds anything."""
+        return self(name).height > 0
 
 
 def _rows(sheet: CalamineSheet, left: int, height: int, source: str) -> Iterator[list[str]]:
