@@ -37,7 +37,7 @@ quick: $(VENV)/installed-test
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n auto -m 'not slow and not torture and not third_party'
+	TEST_QUICK=1 $(BIN)/python -m pytest -q -n auto -m 'not slow and not torture and not third_party'
 
 test: lint
 	$(BIN)/coverage erase

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 settings.register_profile("untimed", settings.get_profile(settings.get_current_profile_name()), deadline=None)
-settings.load_profile("untimed")  # what takes long belongs into a benchmark; a busy machine must not fail a test
+settings.register_profile("quick", settings.get_profile("untimed"), max_examples=10)
+# What takes long belongs into a benchmark; a busy machine must not fail a test. `make quick` tries fewer examples.
+settings.load_profile("quick" if os.environ.get("TEST_QUICK") else "untimed")
 
 pytest_plugins = ["batchupdate.sandbox.pytest_plugin"]
 

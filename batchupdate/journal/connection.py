@@ -86,3 +86,18 @@ def damage(what: str) -> sqlite3.DatabaseError:
 def how_to_save(path: Path) -> str:
     """The command that saves what can be read of a damaged journal."""
     return f"Save what can be read with: batchupdate report --recover {path.parent.name}"
+
+
+def require_file(path: Path, hint: str) -> None:
+    """Refuses a journal that is not there; `hint` is the way out.
+
+    Raises:
+        ConfigError: it is missing, a folder, or in a folder that can't be read.
+    """
+    try:
+        if path.is_file():
+            return
+        what = "is a folder, and no journal" if path.is_dir() else "is missing"
+    except OSError as error:
+        raise ConfigError(f"{path} is no readable journal: {error.strerror or error}.") from error
+    raise ConfigError(f"The journal {path} {what}.", hint)

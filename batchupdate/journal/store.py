@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from batchupdate.errors import BatchUpdateError, ConfigError, RunLocked, SafetyStop
 from batchupdate.journal import queries, schema
 from batchupdate.journal.checksum import of_row
-from batchupdate.journal.connection import connect, damage, explained, how_to_save, way_out
+from batchupdate.journal.connection import connect, damage, explained, how_to_save, require_file, way_out
 from batchupdate.journal.entries import Damage, find_damage, keep, set_aside, settle, sign
 from batchupdate.journal.in_flight import NAME, InFlightMap, is_in_use, read_head, read_map
 from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, RowRef, Sessions, Traffic
@@ -85,9 +85,7 @@ class Journal:
         Raises:
             ConfigError: it is none of ours, or of a newer version of this program.
         """
-        if not path.is_file():
-            what = "is a folder, and no journal" if path.is_dir() else "is missing"
-            raise ConfigError(f"The journal {path} {what}.", schema.LOST)
+        require_file(path, schema.LOST)
         try:
             connection = connect(path)
             try:

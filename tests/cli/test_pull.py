@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Cli = Callable[..., Result]
     Sandboxes = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.slow
+
 RECORDS = make_records().langdock
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Renames = Callable[..., Path]
     Sandboxes = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.slow
+
 ONCE = """\
 name: once
 title: "An API where repeating is not safe"

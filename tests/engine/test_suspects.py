@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Fault
 
+pytestmark = pytest.mark.slow
+
 FULL, FULL_1_S = Reply(429), Reply(429, {"retry-after": "1"})
 DOWN, DOWN_1_S = Reply(503), Reply(503, {"retry-after": "1"})
 PLACES = {

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from batchupdate import Summary
 
+pytestmark = pytest.mark.slow
+
 TARGET = """\
 name: things
 title: Things

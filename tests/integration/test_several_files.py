@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from batchupdate.reporter import Summary
     from batchupdate.util.clock import Clock
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"LANGDOCK_API_KEY": LANGDOCK_KEY, "KEYED_KEY": LANGDOCK_KEY}
 IDS = [record.id for record in make_records().langdock]
 KEYED = """\

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pytest
 from aiohttp import web
 
 from batchupdate import Outcome, Settings, run_file
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+pytestmark = pytest.mark.slow
 
 TARGET = """\
 name: shop

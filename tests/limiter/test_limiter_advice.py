@@ -17,6 +17,8 @@ from batchupdate.limiter import Limiter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow
+
 SERVERS: dict[str, tuple[Callable[[], Server], float]] = {
     "a bucket of 20, 10/s": (lambda: TokenBucket(10, 20), 10),
     "a bucket of 8, 3/s": (lambda: TokenBucket(3, 8), 3),

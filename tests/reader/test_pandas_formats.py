@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Write = Callable[[dict[str, Any]], Path]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["parquet", "feather", "orc"])
 def arrow(request: pytest.FixtureRequest, tmp_path: Path) -> Write:

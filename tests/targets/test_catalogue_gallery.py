@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from batchupdate.targets import Target
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples" / "targets"
 KEY = "sk-test-0123456789"

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from batchupdate.roundtrip.trial import Preview
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-very-secret-0123456789"
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 LANGDOCK = f"""curl -X PATCH 'https://api.langdock.com/integrations/v1/{UUID}' \

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 from declarations import complaint, read
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from raw_server import OK, client_of, serving
 
@@ -112,6 +112,7 @@ async def test_no_id_leaves_the_declared_host_and_path_in_the_bytes_that_are_sen
     ids = st.tuples(HOSTILE | TEXTS, HOSTILE | TEXTS)
     found: list[tuple[str, str]] = []
 
+    @settings(max_examples=100)
     @given(ids)
     def collect(pair: tuple[str, str]) -> None:
         if accepted(target, *pair):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from batchupdate.model import Progress
     from batchupdate.roundtrip.pull import Pulled
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-very-secret-key"
 DECLARED = """\
 name: mine

@@ -12,6 +12,8 @@ from batchupdate.targets.openapi import draft_target, load_document, operations_
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 HEAD = """
 openapi: 3.0.3
 info: {title: Shop, version: "1"}
