@@ -24,6 +24,8 @@ from batchupdate.sandbox import LANGDOCK_KEY, Sandbox, make_records
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 KEYS = {"LANGDOCK_API_KEY": LANGDOCK_KEY}
 IDS = [record.id for record in make_records().langdock]
 

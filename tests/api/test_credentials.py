@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from batchupdate.api.credentials import Credentials
 
+pytestmark = pytest.mark.slow
+
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 REFUSED = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 13\r\n\r\ntoken expired"
 ENVIRON = {"KEY": "key-of-mine&", "SECOND": "second-key", "WHO": "ann@example.com"}

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from batchupdate.api.credentials import Credentials
     from batchupdate.targets import Target
 
+pytestmark = pytest.mark.slow
+
 DECLARED = """\
 name: mine
 title: Mine

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     Sandboxes = Callable[..., Sandbox]
     Renames = Callable[..., Path]
 
+pytestmark = pytest.mark.slow
+
 IDS = [record.id for record in make_records().langdock]
 
 

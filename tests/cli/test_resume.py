@@ -4,6 +4,8 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     Cli = Callable[..., Result]
     Renames = Callable[..., Path]
     Sandboxes = Callable[..., Sandbox]
+
+pytestmark = pytest.mark.slow
 
 RUN = ("-t", "langdock-integration", "--yes", "--rate", "unlimited", "--base-url")
 

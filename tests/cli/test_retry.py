@@ -5,6 +5,8 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from batchupdate.sandbox import Faults, Sandbox
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     Cli = Callable[..., Result]
     Renames = Callable[..., Path]
     Sandboxes = Callable[..., Sandbox]
+
+pytestmark = pytest.mark.slow
 
 RUN = ("-t", "langdock-integration", "--yes", "--rate", "unlimited", "--base-url")
 

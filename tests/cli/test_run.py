@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     Renames = Callable[..., Path]
     Sandboxes = Callable[..., Sandbox]
 
+pytestmark = pytest.mark.slow
+
 IDS = [record.id for record in make_records().langdock]
 
 

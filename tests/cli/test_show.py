@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     Cli = Callable[..., Result]
     Renames = Callable[..., Path]
     Sandboxes = Callable[..., Sandbox]
+
+pytestmark = pytest.mark.slow
 
 
 def test_show_and_report_work_from_the_journal_alone(

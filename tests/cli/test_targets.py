@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 from batchupdate.sandbox import make_records
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     Cli = Callable[..., Result]
     Renames = Callable[..., Path]
     Sandboxes = Callable[..., Sandbox]
+
+pytestmark = pytest.mark.slow
 
 
 def test_targets_lists_and_shows(cli: Cli) -> None:

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from batchupdate.errors import BatchUpdateError
 
+pytestmark = pytest.mark.slow
+
 TARGET = find_target("langdock-integration")
 FAST = {"rate": "unlimited", "concurrency": 4, "timeout": 5.0, "read_timeout": 5.0}
 

@@ -24,6 +24,8 @@ from batchupdate.validator.checks.suspicious_text import trimmed
 if TYPE_CHECKING:
     from batchupdate.reporter import Summary
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-ld-propertytest-0123456789"
 RECORDS = make_records(langdock=30, nairi=1)
 FORBIDDEN = RECORDS.forbidden[0].id

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from batchupdate.reporter import Summary
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_run_goes_on_without_its_file_and_sends_only_what_is_left(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", 6)

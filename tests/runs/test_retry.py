@@ -34,6 +34,8 @@ from batchupdate.sandbox import Faults, Sandbox
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 
 async def test_only_what_failed_is_sent_again_by_a_run_of_its_own(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", 5)

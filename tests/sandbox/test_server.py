@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     Start = Callable[..., Awaitable[Sandbox]]
     Until = Callable[[Callable[[], object]], Awaitable[None]]
 
+pytestmark = pytest.mark.slow
+
 FIRST = make_records().langdock[0]
 NAIRI = make_records().nairi[0]
 PATH = f"/integrations/v1/{FIRST.id}"
