@@ -58,6 +58,7 @@ aioresponses.core.ClientResponse = _ResponseOfOldSignature  # type: ignore[misc]
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.pop("COLUMNS", None)  # an exported width, or xdist's, would fold the messages that tests look for
     if LOOP != "asyncio":
         if getattr(event_loop.loop_factory(), "__module__", None) != LOOP:
             raise pytest.UsageError(f"TEST_LOOP={LOOP}, and that is not what a command would run on here")
