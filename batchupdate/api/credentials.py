@@ -55,7 +55,6 @@ class Credentials:
         self._expired = tuple(expired)
         self._parts: list[Mapping[str, str]] = []
         self._joined: Mapping[str, str] = {}
-        self._rejecting = False
 
     async def headers(self) -> Mapping[str, str]:
         """The headers for the next request: the same object as before as long as nothing has changed.

@@ -156,7 +156,7 @@ class OAuth2:
 
     def __init__(self, endpoint: TokenEndpoint, auth: Auth, clock: Clock, secrets: Secrets) -> None:
         self._endpoint, self._clock, self._secrets = endpoint, clock, secrets
-        self._name, self._template = auth.name or "Authorization", auth.value or "Bearer {key}"
+        self._name, self._template = auth.name or "Authorization", auth.template
         self._headers: Mapping[str, str] = {}
         self._renew_at = -math.inf
         self._lock = asyncio.Lock()

@@ -1,6 +1,6 @@
 """Settings, where they come from, and secrets."""
 
-from batchupdate.config.api_key import MissingKey, find_key
+from batchupdate.config.api_key import MissingKey, key_source
 from batchupdate.config.loading import load_settings
 from batchupdate.config.rate import Rate
 from batchupdate.config.secrets import Secrets
@@ -15,6 +15,6 @@ __all__ = [
     "Rate",
     "Secrets",
     "Settings",
-    "find_key",
+    "key_source",
     "load_settings",
 ]

@@ -81,7 +81,7 @@ def key_source(variable: str, settings: Settings, environ: Mapping[str, str] | N
         return KeySource(shown, lambda: clean_key(text, place))
     if path := settings.key_file:
         place = f"the key file {path}"
-        return KeySource(place, lambda: clean_key(_read_key_file(path), place))
+        return KeySource(place, lambda: clean_key(read_secret_file(path, f"The key file {path}"), place))
     if command := settings.key_command:
         place = f"the command {quoted(command)}"
         return KeySource(place, lambda: clean_key(_output_of(command), place), renewable=True)
@@ -89,16 +89,6 @@ def key_source(variable: str, settings: Settings, environ: Mapping[str, str] | N
         place = f"the keyring entry {entry}"
         return KeySource(place, lambda: clean_key(_read_keyring(entry), place))
     raise MissingKey(variable, environ)
-
-
-def find_key(variable: str | None, settings: Settings, environ: Mapping[str, str] | None = None) -> SecretStr | None:
-    """The API key; see `key_source`. None where the target names no variable, because it wants no key.
-
-    Raises:
-        MissingKey: there is none.
-        ConfigError: it can't be a key, or can't be read.
-    """
-    return None if variable is None else key_source(variable, settings, environ).read()
 
 
 def _output_of(command: str) -> str:
@@ -116,14 +106,19 @@ def _output_of(command: str) -> str:
     return done.stdout[: KEY_MAX_BYTES + 1].decode("utf-8-sig", "replace")
 
 
-def _read_key_file(path: Path) -> str:
+def read_secret_file(path: Path, what: str) -> str:
+    """The text of a file that holds a secret; `what` is what to call the file at the beginning of a sentence.
+
+    Raises:
+        ConfigError: it can't be read, or is no text.
+    """
     try:
         with path.open("rb") as file:
             return file.read(KEY_MAX_BYTES + 1).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"The key file {path} is not text.") from error
+        raise ConfigError(f"{what} is not text.") from error
     except OSError as error:
-        raise ConfigError(f"The key file {path} can't be read: {error.strerror or error}.") from error
+        raise ConfigError(f"{what} can't be read: {error.strerror or error}.") from error
 
 
 def _read_keyring(entry: str) -> str:

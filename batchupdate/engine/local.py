@@ -105,7 +105,7 @@ async def work_off(
             looked_up = Reconciliation(journal, queue, client, target)
             look_up: Send = looked_up.look_up
             if verbose:
-                look_up = _logged(look_up, log, "GET", lambda one: job.base_url + target.read_path(one.path))
+                look_up = _logged(look_up, log, job, reads=lambda _: True)
             reason = await line.work("looking up", looked_up, looked_up, look_up, None)
             await queue.settle()
             log.info("looked_up", found_applied=looked_up.found, ended=str(reason or ""))
@@ -114,7 +114,7 @@ async def work_off(
             total -= looked_up.found
         send = _sender(client, job)
         if verbose:
-            send = _logged(send, log, target.method, lambda one: job.base_url + one.path)
+            send = _logged(send, log, job, reads=lambda one: target.reads_first and one.current is None)
         reason = await line.work("sending", queue, queue, send, total)
     return line.traffic, reason
 
@@ -133,10 +133,11 @@ class _Line:
             job.rate,
             settings.burst or target.burst,
             job.clock,
-            self._pause_s,
+            delay_s,
             concurrency=job.concurrency,
             adaptive=job.rate.auto,
             max_wait_s=settings.max_wait,
+            patience_s=settings.give_up_after,
         )
         self._rules = Rules(
             settings.max_attempts,
@@ -155,10 +156,6 @@ class _Line:
         """All requests so far."""
         sent, retried, throttled = (sum(each) for each in zip(*(pool.traffic[:3] for pool in self._pools), strict=True))
         return Traffic(sent, retried, throttled, self._limiter.waited_s, self._limiter.allowed_per_s)
-
-    def _pause_s(self, times: int) -> float:
-        """How long to pause after so many failures in a row: never beyond the end of the run's patience."""
-        return min(delay_s(times), max(0.0, self._job.settings.give_up_after - self._limiter.down_for_s))
 
     def _listen(self, reply: Reply) -> Sequence[Allowance]:
         return self._policy.signals.allowances(reply.headers, self._job.clock.now)
@@ -264,18 +261,23 @@ def _sender(client: Client, job: Job) -> Send:
     return send_once
 
 
-def _logged(send: Send, log: FilteringBoundLogger, method: str, url_of: Callable[[Request], str]) -> Send:
-    """Sends as `send` does, and writes every request into the log; what the bodies hold stays out of it."""
+def _logged(send: Send, log: FilteringBoundLogger, job: Job, *, reads: Callable[[Request], bool]) -> Send:
+    """Sends as `send` does, and writes every request into the log; what the bodies hold stays out of it.
+
+    `reads` says whether a request is a read of its record.
+    """
+    target = job.target
 
     async def send_and_log(request: Request) -> Reply | Fault:
+        read = reads(request)
         answer = await send(request)
         ending = {"status": answer.status} if isinstance(answer, Reply) else {"status": None, "why": answer.message}
         log.debug(
             "request",
             row=request.row,
             id=request.record_id,
-            method=method,
-            url=url_of(request),
+            method="GET" if read else target.method,
+            url=job.base_url + (target.read_path(request.path) if read else request.path),
             attempt=request.sent + 1,
             duration_ms=round(answer.duration_s * 1000, 1),
             **ending,

@@ -47,6 +47,8 @@ class Limiter:
         concurrency: how many requests may be in flight; None leaves that to the caller.
         adaptive: whether to find the rate and the concurrency that the API allows, below these two.
         max_wait_s: the longest pause that a reply may ask for, in seconds.
+        patience_s: for how long nothing may get through, in seconds, before the caller gives up: no pause after a
+            failure lasts beyond that.
     """
 
     def __init__(
@@ -59,13 +61,14 @@ class Limiter:
         concurrency: int | None = None,
         adaptive: bool = False,
         max_wait_s: float = 300.0,
+        patience_s: float = math.inf,
     ) -> None:
         now = clock.monotonic()
         self.rate = rate
         self.down_since: float | None = None
         """Since when nothing got through, on the clock; None while requests do."""
         self._clock = clock
-        self._delay = delay
+        self._delay, self._patience_s = delay, patience_s
         self._max_wait_s = max_wait_s
         self._bucket = TokenBucket(rate.per_s, burst, clock) if rate.limited else None
         self._pause = Pause(now)
@@ -272,7 +275,7 @@ class Limiter:
         self._note_down(now)
         down = self._breaker.failed(now, sent_at)
         if down:
-            self._pause.hold(now, max(SHORTEST_HOLD_S, self._delay(self._breaker.pauses)))
+            self._pause.hold(now, max(SHORTEST_HOLD_S, self._patient_delay_s(self._breaker.pauses)))
             self._start_ramp(now)
         self._wake()
         return down
@@ -325,10 +328,14 @@ class Limiter:
             return False
         return now - self._blocked_at < HEARD_TRIPS * adaptive.round_trip_s
 
+    def _patient_delay_s(self, times: int) -> float:
+        """How long to pause after so many failures in a row (seconds)."""
+        return min(self._delay(times), max(0.0, self._patience_s - self.down_for_s))
+
     def _own_wait_s(self, now: float) -> float:
         """How long to pause after a refusal that names no wait (seconds)."""
         strikes = self._pause.strikes
-        wait_s = self._delay(strikes)
+        wait_s = self._patient_delay_s(strikes)
         adaptive = self._adaptive
         if adaptive is None:
             return wait_s

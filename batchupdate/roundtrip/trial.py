@@ -244,7 +244,16 @@ async def read_record(
     credentials = credentials_of(target, settings, environ, clock)
     secrets, rate = credentials.secrets, rate_of(target, settings)
     burst = settings.burst or target.burst
-    limiter = Limiter(rate, burst, clock, delay_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
+    limiter = Limiter(
+        rate,
+        burst,
+        clock,
+        delay_s,
+        concurrency=1,
+        adaptive=rate.auto,
+        max_wait_s=settings.max_wait,
+        patience_s=settings.give_up_after,
+    )
     client = Client(
         base_url,
         "GET",

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from batchupdate.api.credentials import NO_CREDENTIALS, Credentials, PrintedKey
 from batchupdate.config import Secrets
-from batchupdate.config.api_key import KEY_MAX_BYTES, MissingKey, clean_key, key_source
+from batchupdate.config.api_key import MissingKey, clean_key, key_source, read_secret_file
 from batchupdate.errors import ConfigError
 from batchupdate.model import Fault, FaultKind
 from batchupdate.targets.auth import SecretPlace
@@ -49,7 +49,7 @@ def credentials_of(target: Target, settings: Settings, environ: Mapping[str, str
     strategies: list[AuthStrategy] = []
     query: list[str] = []
     place = ""
-    for part in (auth, *auth.also):
+    for part in auth.parts:
         if part.scheme == "oauth2":
             strategies.append(_oauth(part, settings, environ, clock, secrets))
             place = place or f"the tokens of {part.token_url}"
@@ -98,11 +98,7 @@ def _value(place: str | SecretPlace, name: str, environ: Mapping[str, str]) -> s
             raise MissingKey(place.env, environ)
     else:
         path = Path(place.file or "").expanduser()
-        try:
-            text = path.read_bytes()[: KEY_MAX_BYTES + 1].decode("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise ConfigError(f"The file {path} with '{name}' can't be read: {reason}.") from error
+        text = read_secret_file(path, f"The file {path} with '{name}'")
     if name in {"private_key", "user", "subject", "client_id"}:  # of several lines, or of any form
         return text.strip()
     shown = f"the environment variable {place.env}" if place.env else f"the file {place.file}"

@@ -244,10 +244,19 @@ class Auth(Strict):
         return None if self.scheme in {"query", "none"} else (self.name or "Authorization").lower()
 
     @property
+    def parts(self) -> tuple[Auth, ...]:
+        """This and everything that goes along."""
+        return (self, *self.also)
+
+    @property
     def headers(self) -> tuple[str, ...]:
-        """The same of everything that goes along."""
-        parts: tuple[Auth, ...] = (self, *self.also)
-        return tuple(part.header for part in parts if part.header is not None)
+        """The names of all headers that authenticate, in lower case."""
+        return tuple(part.header for part in self.parts if part.header is not None)
+
+    @property
+    def template(self) -> str:
+        """What stands in the header, with `{key}` in the place of what is secret."""
+        return self.value or {"basic": "Basic {key}", "header": "{key}"}.get(self.scheme, "Bearer {key}")
 
     def strategy(self, key: SecretStr | None, user: str = "") -> AuthStrategy:
         """The strategy for this key. With scheme `none`, or without a key, nothing is sent."""
@@ -255,21 +264,17 @@ class Auth(Strict):
             return NoAuth()
         if self.scheme == "basic":
             return BasicAuth(user or (self.user if isinstance(self.user, str) else ""), key)
-        return KeyInHeader(
-            key, self.name or "Authorization", self.value or ("{key}" if self.scheme == "header" else "Bearer {key}")
-        )
+        return KeyInHeader(key, self.name or "Authorization", self.template)
 
     def redacted_headers(self) -> dict[str, str]:
         """The headers that authenticate, with `[redacted]` in the place of what is secret, to be shown."""
-        parts: tuple[Auth, ...] = (self, *self.also)
-        shown = {}
-        for part in parts:
-            if part.header is not None:
-                usual = {"basic": "Basic {key}", "header": "{key}"}.get(part.scheme, "Bearer {key}")
-                shown[part.name or "Authorization"] = (part.value or usual).replace("{key}", REDACTED)
-        return shown
+        return {
+            part.name or "Authorization": part.template.replace("{key}", REDACTED)
+            for part in self.parts
+            if part.header is not None
+        }
 
     def redacted_query(self) -> str:
         """The parameters of the URL that authenticate, in the same way; '' if there are none."""
-        parts: tuple[Auth, ...] = (self, *self.also)
-        return "&".join(f"{quote(part.name or '', safe='')}={REDACTED}" for part in parts if part.scheme == "query")
+        names = [quote(part.name or "", safe="") for part in self.parts if part.scheme == "query"]
+        return "&".join(f"{name}={REDACTED}" for name in names)

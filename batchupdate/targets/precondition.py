@@ -6,7 +6,6 @@ change with 412 if the record has changed since), and the record under `body.bas
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import ConfigDict, Field
@@ -81,4 +80,4 @@ def current_of(reply: Reply, record_path: str, precondition: Precondition | None
     if not isinstance(record, dict):
         raise UnexpectedReplyError(f"the reply to the read has no record ({record_path})")
     text = exact_json.dumps(record) if wants_record else ""
-    return Current(text, precondition.version(reply, json.loads(exact_json.dumps(record))) if precondition else "")
+    return Current(text, precondition.version(reply, record) if precondition else "")

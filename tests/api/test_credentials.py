@@ -136,6 +136,11 @@ async def test_a_target_says_which_answers_ask_for_a_new_key(
     assert known.asks_in_success is ("200" in expired)
 
 
+async def test_a_target_without_a_key_wants_none(clock: FakeClock) -> None:
+    known = credentials("{scheme: none}", clock)
+    assert (await known.headers(), known.query, known.place, bool(known.secrets)) == ({}, "", "", False)
+
+
 def test_a_check_runs_no_command_and_misses_no_key(clock: FakeClock, tmp_path: Path) -> None:
     (tmp_path / "n").write_text("")
     target = read(DECLARED % "{env: NOT_SET}")

@@ -16,7 +16,7 @@ import typer
 
 from batchupdate import Settings
 from batchupdate.cli import console
-from batchupdate.config import Secrets, find_key
+from batchupdate.config import Secrets, key_source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,8 +135,7 @@ def test_details_of_a_bug_are_shown_if_no_file_can_keep_them(monkeypatch: pytest
 def test_details_of_a_bug_hold_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-    key = find_key("A_KEY", Settings(), {"A_KEY": "sk-a/very+secret-one"})
-    Secrets([key] if key else [])
+    Secrets([key_source("A_KEY", Settings(), {"A_KEY": "sk-a/very+secret-one"}).read()])
     try:
         raise ValueError(f"bad header: Bearer {quote('sk-a/very+secret-one', safe='')}")  # noqa: TRY301 - to be caught
     except ValueError:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from batchupdate.config import Column, Input, MaxFailures, MissingKey, Secrets, Settings, find_key, load_settings
+from batchupdate.config import Column, Input, MaxFailures, MissingKey, Secrets, Settings, key_source, load_settings
 from batchupdate.config.api_key import KEY_MAX_BYTES
 from batchupdate.config.loading import PREFIX, environment_names
 from batchupdate.config.rate import Rate
@@ -176,8 +176,7 @@ def test_the_process_environment_is_read_where_none_is_given(monkeypatch: pytest
     monkeypatch.setenv("BATCHUPDATE_CONCURRENCY", "17")
     monkeypatch.setenv("SOME_KEY", KEY)
     assert load_settings().concurrency == 17
-    found = find_key("SOME_KEY", Settings())
-    assert found is not None
+    found = key_source("SOME_KEY", Settings()).read()
     assert found.get_secret_value() == KEY
 
 
@@ -372,8 +371,7 @@ def test_only_what_decides_what_is_sent_makes_a_run_another() -> None:
 
 
 def the_key(environ: dict[str, str] | None = None, **settings: Any) -> str:
-    found = find_key("MY_KEY", Settings(**settings), environ or {})
-    assert found is not None
+    found = key_source("MY_KEY", Settings(**settings), environ or {}).read()
     assert KEY not in repr(found)
     return found.get_secret_value()
 
@@ -394,10 +392,6 @@ def test_the_key_comes_from_the_environment_before_the_file_before_the_keyring(
     assert the_key({"MY_KEY": ""}, **everywhere) == "file-key-1"
     assert the_key(**everywhere) == "file-key-1"
     assert the_key(keyring="service:user") == "keyring-key"
-
-
-def test_a_target_without_a_key_wants_none() -> None:
-    assert find_key(None, Settings(), {"MY_KEY": KEY}) is None
 
 
 def test_a_missing_key_is_told_with_the_way_out() -> None:
@@ -583,14 +577,14 @@ def test_a_wrong_mapping_is_told_with_file_and_line(tmp_path: Path, text: str, s
 @pytest.mark.parametrize("quote", ['"', "'"])
 def test_quotation_marks_around_a_key_are_noticed(quote: str) -> None:
     with pytest.raises(ConfigError, match=r"quotation marks around the key\. Remove them"):
-        find_key("MY_KEY", Settings(), {"MY_KEY": f"{quote}{KEY}{quote}"})
+        key_source("MY_KEY", Settings(), {"MY_KEY": f"{quote}{KEY}{quote}"}).read()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has shells of its own")
 @pytest.mark.parametrize(("shell", "line"), [("/bin/bash", "export MY_KEY="), ("/usr/bin/fish", "set -x MY_KEY ")])
 def test_a_missing_key_says_the_line_to_type_for_the_shell(shell: str, line: str) -> None:
     with pytest.raises(MissingKey) as caught:
-        find_key("MY_KEY", Settings(), {"SHELL": shell})
+        key_source("MY_KEY", Settings(), {"SHELL": shell})
     assert line in caught.value.hint
     assert caught.value.variable == "MY_KEY"
 

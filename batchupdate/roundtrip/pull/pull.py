@@ -103,12 +103,16 @@ async def pull_records(
     pager = Pager(listing, base_url)
     rate = rate_of(target, settings)
     burst = settings.burst or target.burst
-
-    def pause_s(times: int) -> float:
-        """How long to pause after so many failures in a row: never beyond the end of our patience."""
-        return min(delay_s(times), max(0.0, settings.give_up_after - limiter.down_for_s))
-
-    limiter = Limiter(rate, burst, clock, pause_s, concurrency=1, adaptive=rate.auto, max_wait_s=settings.max_wait)
+    limiter = Limiter(
+        rate,
+        burst,
+        clock,
+        delay_s,
+        concurrency=1,
+        adaptive=rate.auto,
+        max_wait_s=settings.max_wait,
+        patience_s=settings.give_up_after,
+    )
     client = Client(
         pager.origin,
         "GET",
