@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from batchupdate import Outcome, Settings, run_file
+from batchupdate.run import execute, prepare
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -89,13 +90,16 @@ async def things() -> AsyncIterator[Things]:
     await runner.cleanup()
 
 
-async def apply(things: Things, tmp_path: Path, more: str = "repeatable: true", rows: int = 12) -> Summary:
+async def apply(
+    things: Things, tmp_path: Path, more: str = "repeatable: true", rows: int = 12, *, verbose: bool = False
+) -> Summary:
     (tmp_path / "t.yaml").write_text(TARGET % more, "utf-8")
     (tmp_path / "in.csv").write_text("id,name\n" + "".join(f"k{n},new {n}\n" for n in range(rows)), "utf-8")
     settings = Settings(
         target=str(tmp_path / "t.yaml"), base_url=things.url, runs_dir=tmp_path / "runs", concurrency=3, max_attempts=3
     )
-    return await run_file(tmp_path / "in.csv", settings, new=True, environ={})
+    with prepare(tmp_path / "in.csv", settings, new=True, environ={}) as job:
+        return await execute(job, verbose=verbose)
 
 
 async def test_a_change_keeps_what_the_row_does_not_set(things: Things, tmp_path: Path) -> None:
@@ -105,6 +109,13 @@ async def test_a_change_keeps_what_the_row_does_not_set(things: Things, tmp_path
     assert (len(things.reads), len(things.puts)) == (12, 12)
     assert summary.sessions.traffic.sent == 24
     assert summary.sessions.traffic.retried == 0
+
+
+async def test_the_log_calls_a_read_a_read(things: Things, tmp_path: Path) -> None:
+    summary = await apply(things, tmp_path, rows=2, verbose=True)
+    lines = [json.loads(line) for line in (summary.folder / "run.log").read_text("utf-8").splitlines()]
+    logged = [(line["method"], line["id"]) for line in lines if line["event"] == "request"]
+    assert sorted(logged) == [("GET", "k0"), ("GET", "k1"), ("PUT", "k0"), ("PUT", "k1")]
 
 
 async def test_a_record_that_somebody_else_has_changed_is_a_conflict_and_stays(things: Things, tmp_path: Path) -> None:
