@@ -174,6 +174,9 @@ class Request(NamedTuple):
     when one may have been applied although an error came back. `renewed` counts how often the credentials had
     expired, and `errors` the errors that the API has answered. `current` is what was read of the record just before,
     where the target wants that; see `batchupdate.targets.precondition`.
+
+    Several changes can go out as one request. It is the first of them, with all of them as its `batch`, and what it
+    says of tries is true of the one that has had the most.
     """
 
     row: int
@@ -187,6 +190,12 @@ class Request(NamedTuple):
     renewed: int = 0
     errors: int = 0
     current: Any = None
+    batch: tuple[Request, ...] = ()
+
+    @property
+    def rows(self) -> tuple[Request, ...]:
+        """The changes that go out in it, by row."""
+        return self.batch or (self,)
 
 
 class Reply(NamedTuple):
@@ -254,6 +263,8 @@ class Action(StrEnum):
     """Try again after the row's own backoff; costs an attempt."""
     HOLD = "hold"
     """The API asked everybody to wait: hold all workers, then try again; costs no attempt."""
+    SPLIT = "split"
+    """A batch was refused as a whole: send it again in halves, so that the rows to blame come to be alone."""
     PROCEED = "proceed"
     """The record was read; now the change can be sent."""
     RENEW = "renew"
@@ -282,7 +293,8 @@ class Verdict:
     `outcome` is the row's outcome if nothing further is tried. `message` is a sentence for the user, empty for a
     success. `wait_s` is the wait the API asked for, in seconds and capped, or None where it named none; `asked_s` is
     the same without the cap. `ambiguous` is whether the request may have been applied all the same. `current` is what
-    was read, with the action `PROCEED`.
+    was read, with the action `PROCEED`. `parts` are what the reply to a batch means for each of its rows, where it
+    answers each by itself: a result of it as a reply, and its verdict.
     """
 
     action: Action
@@ -292,6 +304,7 @@ class Verdict:
     ambiguous: bool = False
     asked_s: float | None = None
     current: Any = None
+    parts: Sequence[tuple[Reply, Verdict]] = ()
 
 
 class Result(NamedTuple):

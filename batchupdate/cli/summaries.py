@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.cli.problem_output import line_of
@@ -59,7 +60,9 @@ def show_first_changes(job: Job, screen: Screen) -> None:
         values = ", ".join(f"{name} = {exact_json.dumps(value)}" for name, value in exact_json.loads(fields).items())
         screen.say(f"  {place}: {record_id}: {values}")
     if count and job.rate.limited:
-        screen.say(f"  At {job.rate} this takes about {span(count / job.rate.per_s)}.")
+        requests = math.ceil(count / job.batch_size)
+        each = f" in {many(requests, 'request')} of up to {job.batch_size:,} rows" if job.batch_size > 1 else ""
+        screen.say(f"  At {job.rate} this takes about {span(requests / job.rate.per_s)}{each}.")
 
 
 def verdict(checkup: Checkup) -> str:

@@ -20,11 +20,17 @@ if TYPE_CHECKING:
     from batchupdate.sandbox.apis import Call
     from batchupdate.sandbox.records import ContactRecord
 
+BATCH_MOST = 100
+_METHODS: Mapping[str, Sequence[str]] = {"all": ("GET",), "batch": ("POST",), "one": ("GET", "PATCH")}
+_WRONG = "name must be a text, labels a list, and address an object or null"
 _TYPES: Mapping[str, tuple[type, ...]] = {"name": (str,), "labels": (list,), "address": (dict, type(None))}
 
 
 class Contacts:
     """Contacts with a name, labels and an address.
+
+    `POST /contacts/batch` changes up to 100 at once: unless one of the changes is impossible, for then none is made.
+    An id that is not there is an error of its own.
 
     Args:
         records: what it holds.
@@ -50,6 +56,8 @@ class Contacts:
         """What a path names: all contacts, or one."""
         if path == self._root:
             return Place("all")
+        if path == f"{self._root}/batch":
+            return Place("batch")
         rest = path.removeprefix(f"{self._root}/")
         return None if rest == path or "/" in rest else Place("one", unquote(rest))
 
@@ -63,29 +71,64 @@ class Contacts:
 
     def answer(self, call: Call, place: Place, now: datetime) -> Answer:  # noqa: ARG002 - Nairi needs the time
         """Lists, reads or changes."""
-        if call.method not in ({"GET"} if place.what == "all" else {"GET", "PATCH"}):
-            return replace(self.error(405), headers={"Allow": "GET" if place.what == "all" else "GET, PATCH"})
-        if place.what == "all":
-            return Answer(200, to_json({"contacts": list(map(_shown, self.records.values()))}))
+        allowed = _METHODS[place.what]
+        if call.method not in allowed:
+            return replace(self.error(405), headers={"Allow": ", ".join(allowed)})
+        match place.what:
+            case "batch":
+                return self._change_all(call.body)
+            case "all":
+                return Answer(200, to_json({"contacts": list(map(_shown, self.records.values()))}))
+            case _:
+                return self._one(call, place)
+
+    def _one(self, call: Call, place: Place) -> Answer:
         record = self.find(place.id)
         if record is None:
             return self.error(404)
         if call.method == "GET":
             return Answer(200, to_json(_shown(record)))
-        fields = _fields(call.body)
+        fields = _fields(_parsed(call.body))
         if fields is None:
-            return self.error(400, "name must be a text, labels a list, and address an object or null")
-        record = replace(record, fields={**record.fields, **fields})
-        self.records[record.id] = record
-        return Answer(200, to_json(_shown(record)), written=fields, id=record.id)
+            return self.error(400, _WRONG)
+        return Answer(200, to_json(_shown(self._set(record, fields))), written=fields, id=record.id)
+
+    def _set(self, record: ContactRecord, fields: Mapping[str, Any]) -> ContactRecord:
+        changed = self.records[record.id] = replace(record, fields={**record.fields, **fields})
+        return changed
+
+    def _change_all(self, body: bytes) -> Answer:
+        sent = _parsed(body)
+        contacts = sent.get("contacts") if isinstance(sent, dict) else None
+        if not isinstance(contacts, list) or not all(isinstance(one, dict) for one in contacts):
+            return self.error(400, "contacts must be a list of objects")
+        if len(contacts) > BATCH_MOST:
+            return self.error(413, f"a batch has {BATCH_MOST} contacts at most")
+        wanted = [_fields(one) for one in contacts]
+        if None in wanted:
+            return self.error(400, f"contacts[{wanted.index(None)}]: {_WRONG}")
+        results, changes = [], []
+        for one, fields in zip(contacts, wanted, strict=True):
+            record = self.find(str(one.get("id")))
+            if record is None or fields is None:
+                results.append({"id": one.get("id"), "status": 404, "error": self._usual[404]})
+            else:
+                results.append({"status": 200, **_shown(self._set(record, fields))})
+                changes.append((record.id, fields))
+        results.reverse()  # in no order that anybody may count on
+        status = 200 if len(changes) == len(contacts) else 207
+        return Answer(status, to_json({"results": results}), batch=changes)
 
 
-def _fields(body: bytes) -> dict[str, Any] | None:
-    """The fields that a body sets; None for one that is refused. Unknown ones are ignored."""
+def _parsed(body: bytes) -> object:
     try:
-        sent = json.loads(body)
+        return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+def _fields(sent: object) -> dict[str, Any] | None:
+    """The fields that a body sets; None for one that is refused. Unknown ones are ignored."""
     if not isinstance(sent, dict):
         return None
     fields = {name: sent[name] for name in _TYPES if name in sent}

@@ -187,8 +187,7 @@ class World:
                 answer = _instead(api, fault)
             elif answer is None:
                 answer = api.error(413) if too_large else self._answer(call, api, place, authorization, now)
-            written = answer.written if answer else None
-            record_id = answer.id if answer else ""
+            changes = answer.changes if answer else ()
             if answer and fault:
                 answer = _spoilt(api, answer, fault)
             if answer and headers:
@@ -203,9 +202,9 @@ class World:
                 body=call.body.decode(errors="replace"),
                 status=answer.status if answer else None,
                 fault=fault.kind.value if fault else "",
-                applied=written is not None,
+                applied=bool(changes),
             )
-            self._ledger.note(seen, written, record_id)
+            self._ledger.note(seen, changes)
             return Fate(seq, answer, fault)
 
     def control(self, call: Call) -> Answer:
