@@ -30,12 +30,14 @@ _TYPE_NAMES = {bool: "boolean", int: "number", float: "number", list: "array", d
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, without its key. `path` is still percent-encoded, and has no query."""
+    """One request, without its key. `path` is still percent-encoded, and `query` is what follows its question mark."""
 
     method: str
     path: str
     body: bytes = b""
     content_type: str = ""
+    query: str = ""
+    if_match: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from batchupdate.sandbox.apis import Answer, Place, to_json
 
@@ -22,18 +22,25 @@ if TYPE_CHECKING:
 
 BATCH_MOST = 100
 _METHODS: Mapping[str, Sequence[str]] = {"all": ("GET",), "batch": ("POST",), "one": ("GET", "PATCH")}
-_WRONG = "name must be a text, labels a list, and address an object or null"
-_TYPES: Mapping[str, tuple[type, ...]] = {"name": (str,), "labels": (list,), "address": (dict, type(None))}
+_WRONG = "name and note must be texts, labels a list, and address an object or null"
+_TYPES: Mapping[str, tuple[type, ...]] = {
+    "name": (str,),
+    "labels": (list,),
+    "address": (dict, type(None)),
+    "note": (str,),
+}
 
 
 class Contacts:
     """Contacts with a name, labels and an address.
 
     `POST /contacts/batch` changes up to 100 at once: unless one of the changes is impossible, for then none is made.
-    An id that is not there is an error of its own.
+    An id that is not there is an error of its own. `GET /contacts?limit=50&after=c12` is a page of the list. A
+    contact's `note` can be written, and no reply shows it.
 
     Args:
         records: what it holds.
+        versions: whether replies show a contact's `version` and its `ETag`, and `If-Match` counts.
     """
 
     name = "contacts"
@@ -42,6 +49,7 @@ class Contacts:
     _usual: Mapping[int, str] = {
         401: "invalid or missing API key",
         404: "contact not found",
+        412: "the contact has changed",
         405: "method not allowed",
         413: "request body too large",
         429: "rate limit exceeded",
@@ -49,8 +57,9 @@ class Contacts:
         503: "service unavailable",
     }
 
-    def __init__(self, records: Sequence[ContactRecord]) -> None:
+    def __init__(self, records: Sequence[ContactRecord], *, versions: bool = False) -> None:
         self.records = {record.id: record for record in records}
+        self._versions = versions
 
     def place(self, path: str) -> Place | None:
         """What a path names: all contacts, or one."""
@@ -78,7 +87,7 @@ class Contacts:
             case "batch":
                 return self._change_all(call.body)
             case "all":
-                return Answer(200, to_json({"contacts": list(map(_shown, self.records.values()))}))
+                return self._list(parse_qs(call.query))
             case _:
                 return self._one(call, place)
 
@@ -87,15 +96,44 @@ class Contacts:
         if record is None:
             return self.error(404)
         if call.method == "GET":
-            return Answer(200, to_json(_shown(record)))
+            return self._reply(record)
         fields = _fields(_parsed(call.body))
         if fields is None:
             return self.error(400, _WRONG)
-        return Answer(200, to_json(_shown(self._set(record, fields))), written=fields, id=record.id)
+        if self._versions and call.if_match not in {"", "*", _etag(record)}:
+            return self.error(412)
+        return replace(self._reply(self.change(record, fields)), written=fields, id=record.id)
 
-    def _set(self, record: ContactRecord, fields: Mapping[str, Any]) -> ContactRecord:
-        changed = self.records[record.id] = replace(record, fields={**record.fields, **fields})
+    def change(self, record: ContactRecord, fields: Mapping[str, Any]) -> ContactRecord:
+        """Sets some fields of a contact; what it is then."""
+        shown = {name: value for name, value in fields.items() if name != "note"}
+        changed = self.records[record.id] = replace(
+            record,
+            fields={**record.fields, **shown},
+            version=record.version + 1,
+            note=str(fields.get("note", record.note)),
+        )
         return changed
+
+    def _list(self, query: Mapping[str, Sequence[str]]) -> Answer:
+        """All contacts, or a page of them: those after an id, with the `next` one's beginning."""
+        records = list(self.records.values())
+        limit, after = query.get("limit", [""])[0], query.get("after", [""])[0]
+        if not limit:
+            return Answer(200, to_json({"contacts": [*map(self._shown, records)]}))
+        if not limit.isdecimal() or not int(limit) or (after and after not in self.records):
+            return self.error(400, "limit must be a number from 1 on, and after a contact's id")
+        start = [*self.records].index(after) + 1 if after else 0
+        page = records[start : start + int(limit)]
+        more = page[-1].id if start + len(page) < len(records) else None
+        return Answer(200, to_json({"contacts": [*map(self._shown, page)], "next": more, "total": len(records)}))
+
+    def _reply(self, record: ContactRecord) -> Answer:
+        return Answer(200, to_json(self._shown(record)), {"ETag": _etag(record)} if self._versions else {})
+
+    def _shown(self, record: ContactRecord) -> dict[str, Any]:
+        version = {"version": record.version} if self._versions else {}
+        return {"id": record.id, **record.fields, **version}
 
     def _change_all(self, body: bytes) -> Answer:
         sent = _parsed(body)
@@ -113,7 +151,7 @@ class Contacts:
             if record is None or fields is None:
                 results.append({"id": one.get("id"), "status": 404, "error": self._usual[404]})
             else:
-                results.append({"status": 200, **_shown(self._set(record, fields))})
+                results.append({"status": 200, **self._shown(self.change(record, fields))})
                 changes.append((record.id, fields))
         results.reverse()  # in no order that anybody may count on
         status = 200 if len(changes) == len(contacts) else 207
@@ -135,5 +173,5 @@ def _fields(sent: object) -> dict[str, Any] | None:
     return fields if all(isinstance(value, _TYPES[name]) for name, value in fields.items()) else None
 
 
-def _shown(record: ContactRecord) -> dict[str, Any]:
-    return {"id": record.id, **record.fields}
+def _etag(record: ContactRecord) -> str:
+    return f'"{record.id}-{record.version}"'
