@@ -6,10 +6,11 @@ import asyncio
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.api.verdict import Policy, judge
-from batchupdate.engine.read_first import judged_read, read_or_send
+from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
@@ -112,9 +113,9 @@ async def work_off(
             if isinstance(reason, Interrupted):
                 return line.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= looked_up.found
-        send = _sender(client, job)
+        send = _sender(client, job, line.reads)
         if verbose:
-            send = _logged(send, log, job, reads=lambda one: target.reads_first and one.current is None)
+            send = _logged(send, log, job, reads=line.reads.wanted if line.reads else lambda _: False)
         reason = await line.work("sending", queue, queue, send, total)
     return line.traffic, reason
 
@@ -129,6 +130,8 @@ class _Line:
         self._job, self._log, self._stop, self._on_progress = job, log, stop, on_progress
         self._labels = job.labels
         self._policy = Policy.of(target, settings.max_wait)
+        self.reads = FirstReads(job, self._policy) if job.target.reads_first or job.journal.has_pulled() else None
+        """Reads records before their changes; None where no row needs that."""
         self._limiter = Limiter(
             job.rate,
             settings.burst or target.burst,
@@ -147,7 +150,7 @@ class _Line:
             tuple(target.request_id_headers),
             CLAIM_BATCH if target.repeatable else job.concurrency,
             _about_key(job),
-            target.reads_first,
+            self.reads.wanted if self.reads else None,
         )
         self._pools: list[WorkerPool] = []
 
@@ -175,7 +178,9 @@ class _Line:
             sink=sink,
             turns=self._limiter,
             send=send,
-            judge=_judge_of(self._policy if total is not None else replace(self._policy, changes=False), job),
+            judge=_judge_of(
+                self._policy if total is not None else replace(self._policy, changes=False), job, self.reads
+            ),
             listen=self._listen if job.rate.auto else None,
             delay=delay_s,
             rules=self._rules
@@ -228,12 +233,10 @@ def _about_key(job: Job) -> str:
     return f"The key comes from {job.credentials.place}; once it is a valid one, {again}."
 
 
-def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
-    reading = replace(policy, changes=False, repeatable=True)
-
+def _judge_of(policy: Policy, job: Job, reads: FirstReads | None) -> Callable[[Reply | Fault], Verdict]:
     def judged(answer: Reply | Fault) -> Verdict:
-        if isinstance(answer, ReadReply):
-            verdict = judged_read(answer, reading, job)
+        if reads is not None and isinstance(answer, ReadReply):
+            verdict = reads.judge(answer)
         else:
             verdict = judge(answer, policy, job.clock.now)
         if verdict.message:
@@ -243,14 +246,14 @@ def _judge_of(policy: Policy, job: Job) -> Callable[[Reply | Fault], Verdict]:
     return judged
 
 
-def _sender(client: Client, job: Job) -> Send:
+def _sender(client: Client, job: Job, reads: FirstReads | None) -> Send:
     target, nonce, keys = job.target, job.nonce, job.target.idempotency
 
     def send(request: Request) -> Awaitable[Reply | Fault]:
         return client.send(request.path, target.body_of(request.fields, request.path))
 
-    if target.reads_first:
-        return read_or_send(client, job)
+    if reads is not None:
+        return partial(reads.send, client)
     if keys is None:
         return send
 
