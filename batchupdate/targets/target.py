@@ -32,7 +32,7 @@ from batchupdate.targets.row_rules import AnyOf, check_rules
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
 from batchupdate.targets.value_types import HeaderName, HeaderValue
-from batchupdate.targets.variables import Variable, check_variables, filled
+from batchupdate.targets.variables import Variable, check_variables, filled, used_by_list_alone
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -145,6 +145,11 @@ class Target(Strict):
             reason = plain_message(error.errors(include_url=False, include_input=False)[0])
             shown = ", ".join(f"{name} = {quoted(value)}" for name, value in values.items())
             raise ConfigError(f"With {shown}, the target {self.name} is not possible: {reason}.") from error
+
+    @property
+    def list_variables(self) -> frozenset[str]:
+        """The variables that only a pull needs."""
+        return used_by_list_alone(self.model_dump(mode="json", exclude_unset=True))
 
     def identity(self) -> dict[str, Any]:
         """What decides which requests a file becomes: two targets that agree in it make the same run of one file."""
