@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from batchupdate.errors import InputError, UsageError
 from batchupdate.model import Level, Outcome, Problem, Progress, Result, with_rows
 from batchupdate.spreadsheet.headers import HIDDEN_ROW
+from batchupdate.targets.precondition import Pulled
 from batchupdate.util.background import BackgroundThread
 from batchupdate.validator import DuplicateFinder, Validator, map_columns
 from batchupdate.validator.checkup import Checkup
@@ -196,7 +197,8 @@ def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any]) -> No
         def keep(checked: CheckedRows) -> None:
             nonlocal width
             width = max(width, max((len(row.cells) for row in checked.rows), default=0))
-            background.call(journal.add_rows, *_entries(checked, ingest))
+            pulled = {number: known.to_json() for number, known in checked.pulled.items()}
+            background.call(journal.add_rows, *_entries(checked, ingest), pulled)
 
         ingest.read(keep)
         background.wait()
@@ -229,6 +231,13 @@ def _entries(checked: CheckedRows, ingest: Ingest) -> tuple[list[Entry], list[Re
 
 
 def _merge(journal: Journal, group: Sequence[Sighting]) -> None:
-    """Joins the fields of several rows for one record; what a later row sets stands."""
+    """Joins the fields of several rows for one record; what a later row sets stands.
+
+    If their sheet gives several versions of it, none counts: the record is read before its change.
+    """
     numbers = [sighting.row for sighting in group]
-    journal.carry(numbers[:-1], numbers[-1], merged(journal.fields_of(numbers)))
+    pulled = [Pulled.from_json(text) for text in journal.pulled_of(numbers)]
+    versions = {one.version for one in pulled}
+    joined = Pulled(versions.pop() if len(versions) == 1 else "", merged(one.old for one in pulled))
+    fields = merged(journal.fields_of(numbers))
+    journal.carry(numbers[:-1], numbers[-1], fields, joined.to_json() if joined else "")

@@ -30,6 +30,7 @@ from batchupdate.runs.history import created, exit_code_of, refused_with_403, re
 from batchupdate.runs.job import Job
 from batchupdate.runs.log import run_log
 from batchupdate.runs.metadata import facts_of, rate_facts
+from batchupdate.runs.read_first import refuse_unreadable
 from batchupdate.runs.reopen import checkup_of, hold_target
 from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
@@ -126,6 +127,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     """
     clock = clock or SystemClock()
     target = target_of(settings, environ)
+    refuse_unreadable(target, settings)
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
     secrets = credentials.secrets

@@ -93,6 +93,7 @@ PLACE_MOST = 300
 """Characters of a place that the API redirects to, in a sentence."""
 
 _CREATED = "the API made a new record, for there was none with this id; remove it if that was a mistake"
+_CHANGED = "somebody else has changed the record since its version was pulled or read"
 _IN_PROGRESS = "the API is still working on an earlier try of this row"
 _TOO_MANY = "too many requests"
 _SAYS: Mapping[int, str] = {
@@ -152,6 +153,8 @@ def _statuses(target: Target) -> Mapping[int, StatusRule]:
     rules: dict[int, StatusRule] = {}
     if target.idempotency is not None and target.idempotency.in_progress is not None:
         rules[target.idempotency.in_progress] = StatusRule(means=_IN_PROGRESS, action="repeat")
+    if target.precondition is not None:
+        rules[int(HTTPStatus.PRECONDITION_FAILED)] = StatusRule(means=_CHANGED)
     if target.must_exist:
         rules[int(HTTPStatus.CREATED)] = StatusRule(means=_CREATED, action="give_up")
     return {**rules, **target.statuses} if rules else target.statuses

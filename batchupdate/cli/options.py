@@ -229,6 +229,13 @@ CHANGING = {
         "Seconds for what is in flight when asked to stop.  [default: 30]",
         rich_help_panel=SENDING,
     ),
+    "check_old": _setting(
+        "check_old",
+        str,
+        "Compare old values of a pulled sheet with the records first: auto, always or never.  [default: auto]",
+        autocompletion=completion.choices("auto", "always", "never"),
+        rich_help_panel=SENDING,
+    ),
     "allow_overlap": _setting(
         "allow_overlap",
         bool,

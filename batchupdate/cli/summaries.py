@@ -59,8 +59,12 @@ def show_first_changes(job: Job, screen: Screen) -> None:
     for place, record_id, fields in job.examples():
         values = ", ".join(f"{name} = {exact_json.dumps(value)}" for name, value in exact_json.loads(fields).items())
         screen.say(f"  {place}: {record_id}: {values}")
+    reads = job.to_read if count else 0
+    if reads:
+        whose = "Each record is" if reads == count else f"{reads:,} of these records {'is' if reads == 1 else 'are'}"
+        screen.say(f"  {whose} read just before the change: 2 requests a row.")
     if count and job.rate.limited:
-        requests = math.ceil(count / job.batch_size)
+        requests = math.ceil((count - reads) / job.batch_size) + 2 * reads
         each = f" in {many(requests, 'request')} of up to {job.batch_size:,} rows" if job.batch_size > 1 else ""
         screen.say(f"  At {job.rate} this takes about {span(requests / job.rate.per_s)}{each}.")
 

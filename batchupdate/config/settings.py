@@ -205,9 +205,10 @@ class Settings(Strict):
     Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `batch_size` is how many rows go out as one
     request; 1 sends each by itself. `max_wait` caps how long one reply may make us wait; `give_up_after` is how long
     an API may refuse every request before the run stops. `retry_budget` is how many requests may be repeats after an
-    error, as a share of the first tries. `allow_overlap` lets two runs work on one target at a time. `variables` are
-    values for those of the target. `ca_file` holds certificates (PEM) that are trusted beside the system's;
-    `client_cert` and `client_key` show the server who we are.
+    error, as a share of the first tries. `allow_overlap` lets two runs work on one target at a time. `check_old` is
+    whether records are read before their changes, so that what somebody else has changed since the pull is not
+    overwritten. `variables` are values for those of the target. `ca_file` holds certificates (PEM) that are trusted
+    beside the system's; `client_cert` and `client_key` show the server who we are.
     """
 
     target: str | None = None
@@ -242,6 +243,7 @@ class Settings(Strict):
     limit: int | None = Field(default=None, ge=1)
     strict: bool = False
     allow_overlap: bool = False
+    check_old: Literal["auto", "always", "never"] = "auto"
     proxy: str | None = None
     key_file: Annotated[Path, Field(strict=False)] | None = None
     key_command: str | None = Field(default=None, min_length=1)

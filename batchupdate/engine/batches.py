@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING
@@ -53,6 +54,7 @@ class Packing:
         max_bytes: how long a body may become; None for as long as it is.
         length: the bytes that a row adds to a body.
         empty: the bytes of a body without rows.
+        alone: whether a row goes by itself, since its record is read just before its change; None if none does.
     """
 
     def __init__(
@@ -61,8 +63,9 @@ class Packing:
         max_bytes: int | None = None,
         length: Callable[[Request], int] = lambda _: 0,
         empty: int = 0,
+        alone: Callable[[Request], bool] | None = None,
     ) -> None:
-        self.size = size
+        self.size, self._alone = size, alone
         self._room = None if max_bytes is None else max_bytes - empty
         self._length = length
 
@@ -73,10 +76,11 @@ class Packing:
     def take(self, ready: deque[Request]) -> Request:
         """The next rows that go out together; at least one."""
         taken = [ready.popleft()]
-        if self._room is None:
-            taken += [ready.popleft() for _ in range(min(self.size - 1, len(ready)))]
-            return together(taken)
-        room = self._room - self._length(taken[0])
-        while ready and len(taken) < self.size and (room := room - self._length(ready[0])) >= 0:
+        if self.size == 1 or (self._alone and self._alone(taken[0])):
+            return taken[0]
+        room = math.inf if self._room is None else self._room - self._length(taken[0])
+        while ready and len(taken) < self.size and not (self._alone and self._alone(ready[0])):
+            if (room := room - self._length(ready[0])) < 0:
+                break
             taken.append(ready.popleft())
         return together(taken)

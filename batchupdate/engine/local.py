@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batchupdate.api.batch_reply import BatchJudge
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.engine.batches import Packing
-from batchupdate.engine.read_first import judged_read, read_or_send
+from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
@@ -123,9 +123,9 @@ async def work_off(
             if isinstance(reason, Interrupted):
                 return line.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= looked_up.found
-        send = _sender(client, job)
+        send = _sender(client, job, line.reads)
         if verbose:
-            send = _logged(send, log, job, reads=lambda one: target.reads_first and one.current is None)
+            send = _logged(send, log, job, reads=line.reads.wanted if line.reads else lambda _: False)
         reason = await line.work("sending", queue, queue, send, total)
     return line.traffic, reason
 
@@ -140,6 +140,8 @@ class _Line:
         self._job, self._log, self._stop, self._on_progress = job, log, stop, on_progress
         self._labels = job.labels
         self._policy = Policy.of(target, settings.max_wait)
+        self.reads = FirstReads(job, self._policy) if job.target.reads_first or job.journal.has_pulled() else None
+        """Reads records before their changes; None where no row needs that."""
         self._limiter = Limiter(
             job.rate,
             settings.burst or target.burst,
@@ -158,8 +160,8 @@ class _Line:
             tuple(target.request_id_headers),
             CLAIM_BATCH if target.repeatable else job.concurrency * job.batch_size,
             _about_key(job),
-            target.reads_first,
-            _packing(job),
+            self.reads.wanted if self.reads else None,
+            _packing(job, self.reads),
         )
         self._pools: list[WorkerPool] = []
 
@@ -187,7 +189,9 @@ class _Line:
             sink=sink,
             turns=self._limiter,
             send=send,
-            judge=_judge_of(self._policy if total is not None else replace(self._policy, changes=False), job),
+            judge=_judge_of(
+                self._policy if total is not None else replace(self._policy, changes=False), job, self.reads
+            ),
             listen=self._listen if job.rate.auto else None,
             delay=delay_s,
             rules=self._rules
@@ -232,7 +236,7 @@ class _Line:
         return Interrupted(stop.signal_number) if stop.signal_number else None
 
 
-def _packing(job: Job) -> Callable[[], Packing]:
+def _packing(job: Job, reads: FirstReads | None) -> Callable[[], Packing]:
     target, size = job.target, job.batch_size
     if target.batch is None or size == 1:
         return Packing
@@ -243,6 +247,7 @@ def _packing(job: Job) -> Callable[[], Packing]:
         target.batch.max_bytes,
         lambda request: builder.length(target.batch_record(request)),
         builder.empty_length,
+        reads.wanted if reads else None,
     )
 
 
@@ -254,16 +259,15 @@ def _about_key(job: Job) -> str:
     return f"The key comes from {job.credentials.place}; once it is a valid one, {again}."
 
 
-def _judge_of(policy: Policy, job: Job) -> Callable[[Request, Reply | Fault], Verdict]:
+def _judge_of(policy: Policy, job: Job, reads: FirstReads | None) -> Callable[[Request, Reply | Fault], Verdict]:
     target, now = job.target, job.clock.now
-    reading = replace(policy, changes=False, repeatable=True)
     batches = None
     if target.batch and job.batch_size > 1 and policy.changes:
         batches = BatchJudge(target.batch, Policy.of_batches(target, job.settings.max_wait), policy, now)
 
     def judged(request: Request, answer: Reply | Fault) -> Verdict:
-        if isinstance(answer, ReadReply):
-            verdict = judged_read(answer, reading, job)
+        if reads is not None and isinstance(answer, ReadReply):
+            verdict = reads.judge(answer)
         elif batches is not None:
             verdict = batches(answer, target.batch_keys(request.rows))
             verdict = replace(verdict, parts=[(reply, redacted(one)) for reply, one in verdict.parts])
@@ -277,7 +281,7 @@ def _judge_of(policy: Policy, job: Job) -> Callable[[Request, Reply | Fault], Ve
     return judged
 
 
-def _sender(client: Client, job: Job) -> Send:
+def _sender(client: Client, job: Job, reads: FirstReads | None) -> Send:
     target, nonce, keys = job.target, job.nonce, job.target.idempotency
 
     def send(request: Request) -> Awaitable[Reply | Fault]:
@@ -285,9 +289,13 @@ def _sender(client: Client, job: Job) -> Send:
 
     if target.batch is not None and job.batch_size > 1:
         path, builder = target.batch.path, target.batch_builder
-        return lambda request: client.send(path, builder.build([*map(target.batch_record, request.rows)]))
-    if target.reads_first:
-        return read_or_send(client, job)
+
+        def send_batch(request: Request) -> Awaitable[Reply | Fault]:
+            return client.send(path, builder.build([*map(target.batch_record, request.rows)]))
+
+        return partial(reads.send, client, send_batch) if reads else send_batch
+    if reads is not None:
+        return partial(reads.send, client, partial(reads.change, client))
     if keys is None:
         return send
 

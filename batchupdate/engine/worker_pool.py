@@ -65,8 +65,8 @@ class Rules:
     Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
     tries, beside `FREE_REPEATS`; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows
     are claimed ahead at the most: few where an unanswered row can't simply be sent again after a power cut. `about_key`
-    is said when the API refuses the key. With `reads_first`, a row comes twice: for a read, and for its change.
-    `packing` says how many rows go out as one request.
+    is said when the API refuses the key. `reads_first` says whether a request is for the read of its record; such a
+    row comes twice, the second time for its change. `packing` says how many rows go out as one request.
     """
 
     max_attempts: int = 5
@@ -76,7 +76,7 @@ class Rules:
     request_id_headers: tuple[str, ...] = ()
     claim_batch: int = CLAIM_BATCH
     about_key: str = ""
-    reads_first: bool = False
+    reads_first: Callable[[Request], bool] | None = None
     packing: Callable[[], Packing] = Packing
 
 
@@ -199,7 +199,7 @@ class WorkerPool:
         return None
 
     async def _exchange(self, request: Request, sent_at: float) -> None:
-        reads = self._rules.reads_first and request.current is None
+        reads = self._rules.reads_first is not None and self._rules.reads_first(request)
         if not reads:
             for one in request.rows:
                 self._sink.leaves(one)
@@ -441,10 +441,11 @@ class WorkerPool:
 
     def _result(self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int) -> Result:
         """What is true of a row for which nothing further is tried."""
-        outcome, message = (verdict.outcome, "") if verdict.outcome in SUCCEEDED else settle(request, verdict)
+        told = verdict.outcome not in SUCCEEDED or verdict.outcome is Outcome.UNCHANGED
+        outcome, message = settle(request, verdict) if told else (verdict.outcome, "")
         status = request_id = location = None
         if isinstance(answer, Reply):
-            status = answer.status
+            status = None if isinstance(answer, ReadReply) and verdict.outcome in _COMPARED else answer.status
             request_id = next(filter(None, map(answer.headers.get, self._rules.request_id_headers)), None)
             location = answer.headers.get("location") if outcome is Outcome.ACCEPTED else None
         duration_ms = round(answer.duration_s * 1000, 1) if answer else None
@@ -489,5 +490,8 @@ def _held(request: Request, verdict: Verdict, left: bool) -> Request:  # noqa: F
     """A request that goes out again at no cost."""
     return request._replace(sent=request.sent + left, unsure=request.unsure or verdict.ambiguous, current=None)
 
+
+_COMPARED = frozenset({Outcome.UNCHANGED, Outcome.CONFLICT})
+"""Outcomes that what a record has makes of a row, and not the status of the reply to its read."""
 
 _STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: the run resumes here."

@@ -18,10 +18,16 @@ _PRIME = (1 << 32) - 5
 
 
 def of_row(
-    key: int, cells: str, record_id: str | None, path: str | None, fields: str | None, carrier: int | None = None
+    key: int,
+    cells: str,
+    record_id: str | None,
+    path: str | None,
+    fields: str | None,
+    carrier: int | None = None,
+    pulled: str | None = None,
 ) -> int:
     """The checksum of an input row, in the order of `ROW`."""
-    text = f"{cells}{record_id or ''}{path or ''}{fields or ''}{'' if carrier is None else carrier}"
+    text = f"{cells}{record_id or ''}{path or ''}{fields or ''}{'' if carrier is None else carrier}{pulled or ''}"
     return crc32(text.encode(), key % _PRIME)
 
 
@@ -45,11 +51,11 @@ def of_fact(name: str, value: str) -> int:
     return crc32(f"{name}{value}".encode())
 
 
-ROW = "key, cells, record_id, path, fields, carrier"
+ROW = "key, cells, record_id, path, fields, carrier, pulled"
 RESULT = "key, outcome, http_status, attempts, error, request_id, location, final"
 
 
 def add_to_sql(connection: sqlite3.Connection) -> None:
     """Makes the checksums functions of a connection's SQL."""
-    for name, function, count in (("of_row", of_row, 6), ("of_result", of_result, 8), ("of_fact", of_fact, 2)):
+    for name, function, count in (("of_row", of_row, 7), ("of_result", of_result, 8), ("of_fact", of_fact, 2)):
         connection.create_function(name, count, function, deterministic=True)

@@ -27,7 +27,8 @@ SIGN = (
 ROWS = f"SELECT checksum, {ROW} FROM row ORDER BY key"  # noqa: S608 - as above
 RESULTS = f"SELECT checksum, finished_at, duration_ms, {RESULT} FROM result ORDER BY key"  # noqa: S608 - as above
 EMPTY_ROW = """
-    UPDATE row SET cells = '[]', record_id = NULL, path = NULL, fields = NULL, carrier = NULL, checksum = NULL
+    UPDATE row SET cells = '[]', record_id = NULL, path = NULL, fields = NULL, carrier = NULL, pulled = NULL,
+        checksum = NULL
     WHERE key = ?
 """
 DROP_STRAY = "DELETE FROM result WHERE key = ? AND key NOT IN (SELECT key FROM row)"
@@ -42,19 +43,21 @@ MAY_HAVE_LEFT = """
 
 # Ingest.
 
-ADD_ROWS = "INSERT INTO row (key, cells, record_id, path, fields, checksum)"
+ADD_ROWS = "INSERT INTO row (key, cells, record_id, path, fields, pulled, checksum)"
 ADD_RESULTS = f"INSERT OR REPLACE INTO result ({RESULT}, finished_at, duration_ms, checksum)"
 WITHDRAW = "UPDATE row SET path = NULL, checksum = NULL WHERE key IN (SELECT value FROM json_each(?))"
 FIELDS = """
     SELECT CASE WHEN path IS NOT NULL THEN fields END FROM row WHERE key IN (SELECT value FROM json_each(?))
     ORDER BY key
 """
+PULLED = "SELECT pulled FROM row WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key"
 CARRY = """
     UPDATE row SET carrier = json_extract(?1, '$[0]'), checksum = NULL
     WHERE key IN (SELECT value FROM json_each(?1, '$[1]'))
 """
 SET_FIELDS = """
-    UPDATE row SET fields = json_extract(?1, '$[1]'), checksum = NULL WHERE key = json_extract(?1, '$[0]')
+    UPDATE row SET fields = json_extract(?1, '$[1]'), pulled = json_extract(?1, '$[2]'), checksum = NULL
+    WHERE key = json_extract(?1, '$[0]')
 """
 
 # Rows for a retry, which is a run of its own.
@@ -75,7 +78,7 @@ SELECTED = """
     SELECT key FROM row WHERE coalesce(carrier, key) IN (SELECT leader FROM wanted) ORDER BY key
 """  # outcomes, spans of statuses, spans of keys: each a batch
 COPIES = """
-    SELECT row.key, cells, record_id, path, fields, carrier, checksum,
+    SELECT row.key, cells, record_id, path, fields, carrier, pulled, checksum,
            carrier IS NULL AND (SELECT outcome FROM outcome WHERE outcome.key = row.key) = 'unknown'
     FROM row WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key
 """
@@ -150,14 +153,15 @@ BEGIN_SESSION = "INSERT INTO session (started_at, in_flight) VALUES (?, ?)"
 # The work.
 
 UPCOMING = """
-    SELECT row.key, record_id, path, fields, coalesce(sent, 0), coalesce(unanswered, 0), cells, row.checksum
+    SELECT row.key, record_id, path, fields, coalesce(sent, 0), coalesce(unanswered, 0), pulled, cells,
+           row.checksum
     FROM row LEFT JOIN started ON started.key = row.key LEFT JOIN earlier ON earlier.key = row.key
     WHERE row.key > ? AND path IS NOT NULL AND carrier IS NULL
       AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key)
     ORDER BY row.key LIMIT ?
 """
 UNANSWERED = """
-    SELECT row.key, record_id, path, fields, coalesce(attempts, sent, 0), 1, cells, row.checksum
+    SELECT row.key, record_id, path, fields, coalesce(attempts, sent, 0), 1, pulled, cells, row.checksum
     FROM started
     JOIN row ON row.key = started.key
     LEFT JOIN earlier ON earlier.key = started.key
@@ -191,6 +195,13 @@ COUNT_TO_SEND = """
     SELECT count(*) FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
 """
+COUNT_PULLED = """
+    SELECT json_type(pulled, '$.version') IS NOT NULL, json_type(pulled, '$.old') IS NOT NULL, count(*)
+    FROM row WHERE path IS NOT NULL AND carrier IS NULL
+    AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
+    GROUP BY 1, 2
+"""  # of rows that are still to be sent
+HAS_PULLED = "SELECT EXISTS (SELECT 1 FROM row WHERE pulled IS NOT NULL)"
 COUNT_SENT = """
     SELECT count(*) FROM row
     WHERE coalesce(carrier, key) IN (SELECT key FROM started UNION ALL SELECT key FROM earlier WHERE sent)
@@ -227,7 +238,7 @@ SALVAGE = {
         SELECT key,
                CASE WHEN json_valid(cells) AND json_type(cells) = 'array'
                     AND NOT EXISTS (SELECT 1 FROM json_each(cells) WHERE type <> 'text')
-                    AND (checksum IS NULL OR checksum = of_row(key, cells, record_id, path, fields, carrier))
+                    AND (checksum IS NULL OR checksum = of_row(key, cells, record_id, path, fields, carrier, pulled))
                     THEN cells ELSE '[]' END,
                record_id, path, NULL, CASE WHEN carrier > 0 THEN carrier END
         FROM row WHERE key >= ? ORDER BY key

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Entry = tuple[int, "Sequence[str]", str | None, str | None, "Mapping[str, Any] | None"]
 """One input row as the ingest writes it: key, cells, id, and path and fields if it is to be sent."""
 
-Copy = tuple[int, str, str | None, str | None, str | None, int | None, int | None, int]
+Copy = tuple[int, str, str | None, str | None, str | None, int | None, str | None, int | None, int]
 """A row of the table `row` with its checksum, and whether its request may have been applied."""
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-VERSION = 5
+VERSION = 6
 LOST = "Look for a copy of the run's folder."
 """The way out where there is nothing to read."""
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
@@ -35,6 +35,7 @@ _STEPS: Mapping[int, Sequence[str]] = {
         "ALTER TABLE session ADD COLUMN commits INTEGER NOT NULL DEFAULT 0",
     ],
     4: [f"ALTER TABLE {table} ADD COLUMN checksum INTEGER" for table in ("meta", "row", "result")],
+    5: ["ALTER TABLE row ADD COLUMN pulled TEXT"],
 }
 """What makes the tables of the next version out of those of each one; the view is made anew after that."""
 

@@ -8,14 +8,17 @@ CREATE TABLE meta (
     checksum INTEGER
 ) WITHOUT ROWID;
 
--- Every input row. Written once, before the first request; never changed after that.
+-- Every input row. Written once, before the first request; never changed after that. `pulled` is a JSON object of what
+-- its pulled sheet says of the record: its version, and old values. (SQLite keeps the text of these statements, and it
+-- has to fit into the file's first page: then a journal of which all others are damaged is still known as one.)
 CREATE TABLE row (
-    key       INTEGER PRIMARY KEY,  -- by which all tables know the row: its file above the lowest 32 bits, its number in them
+    key       INTEGER PRIMARY KEY,  -- its file above the lowest 32 bits, its number in them
     cells     TEXT NOT NULL,        -- JSON array of the cells as typed
     record_id TEXT,                 -- the id as typed; NULL where the row names no record
     path      TEXT,                 -- path and query of the request; NULL where nothing is to be sent
     fields    TEXT,                 -- JSON object of the fields to set
     carrier   INTEGER,              -- key of the row whose request sets this row's fields too (on_duplicate: merge)
+    pulled    TEXT,
     checksum  INTEGER,
     file      INTEGER GENERATED ALWAYS AS (key >> 32) VIRTUAL,       -- the index of the row's file, from 0
     number    INTEGER GENERATED ALWAYS AS (key & 4294967295) VIRTUAL -- as the spreadsheet program shows it
@@ -54,7 +57,7 @@ CREATE TABLE session (
     waited_s      REAL NOT NULL DEFAULT 0,
     exit_code     INTEGER,
     allowed_per_s REAL,             -- requests/s that the API took at most, as far as it let us find out
-    in_flight     TEXT,             -- which in-flight map belongs to this session; 'settled …' once its content stands here
+    in_flight     TEXT,             -- its in-flight map; 'settled …' once its content stands here
     commits       INTEGER NOT NULL DEFAULT 0
 );
 

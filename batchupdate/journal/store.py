@@ -12,6 +12,7 @@ import os
 import secrets
 import sqlite3
 from contextlib import closing, contextmanager, suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.errors import BatchUpdateError, ConfigError, RunLocked, SafetyStop
@@ -20,6 +21,7 @@ from batchupdate.journal.checksum import of_row
 from batchupdate.journal.connection import connect, damage, explained, how_to_save, require_file, way_out
 from batchupdate.journal.entries import Damage, find_damage, keep, set_aside, settle, sign
 from batchupdate.journal.in_flight import NAME, InFlightMap, is_in_use, read_head, read_map
+from batchupdate.journal.lost_entries import what_is_missing
 from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, RowRef, Sessions, Traffic
 from batchupdate.util import json as exact_json
 from batchupdate.util.sqlite import bulk_insert
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from batchupdate.journal.in_flight import Head
     from batchupdate.journal.records import Copy, Entry, Session
 
 COPIED_AT_ONCE = 3000
@@ -150,10 +151,10 @@ class Journal:
                 self._reader = connect(self._path)
             requests = []
             rows = self._reader.execute(query, (after, count))
-            for key, record_id, path, fields, sent, unanswered, cells, expected in rows:
-                if expected is not None and of_row(key, cells, record_id, path, fields) != expected:
+            for key, record_id, path, fields, sent, unanswered, pulled, cells, expected in rows:
+                if expected is not None and of_row(key, cells, record_id, path, fields, None, pulled) != expected:
                     raise damage(f"row {RowRef.of(key).number} is not as it was written")
-                requests.append(Request(key, record_id, path, fields, 1, sent, bool(unanswered)))
+                requests.append(Request(key, record_id, path, fields, 1, sent, bool(unanswered), pulled=pulled or ""))
             return requests
 
     def _explained(self) -> explained:
@@ -217,12 +218,18 @@ class Journal:
 
     # Ingest.
 
-    def add_rows(self, entries: Iterable[Entry], results: Sequence[Result]) -> None:
-        """Writes a batch of input rows, and the results of those that will never be sent."""
+    def add_rows(
+        self, entries: Iterable[Entry], results: Sequence[Result], pulled: Mapping[int, str] = MappingProxyType({})
+    ) -> None:
+        """Writes a batch of input rows, and the results of those that will never be sent.
+
+        `pulled` is by key what a pulled sheet says of a row's record, as JSON.
+        """
         rows = []
         for key, cells, record_id, path, fields in entries:
             row = (key, exact_json.dumps(cells), record_id, path, None if fields is None else exact_json.dumps(fields))
-            rows.append((*row, of_row(*row)))
+            known = pulled.get(key)
+            rows.append((*row, known, of_row(*row, None, known)))
         with self._transaction() as connection:
             bulk_insert(connection, queries.ADD_ROWS, rows)
             keep(connection, ((result, True) for result in results))
@@ -239,11 +246,16 @@ class Journal:
             found = self._connection.execute(queries.FIELDS, (json.dumps(sorted(keys)),)).fetchall()
         return [exact_json.loads(fields) if fields else None for (fields,) in found]
 
-    def carry(self, keys: Sequence[int], carrier: int, fields: Mapping[str, Any]) -> None:
+    def pulled_of(self, keys: Sequence[int]) -> list[str]:
+        """What a pulled sheet says of the records of some rows, as JSON; in the order of their keys."""
+        with self._explained():
+            return [pulled or "" for (pulled,) in self._connection.execute(queries.PULLED, (json.dumps(keys),))]
+
+    def carry(self, keys: Sequence[int], carrier: int, fields: Mapping[str, Any], pulled: str = "") -> None:
         """Lets one row's request carry the fields of others for the same record."""
         with self._transaction() as connection:
             connection.execute(queries.CARRY, (json.dumps([carrier, list(keys)]),))
-            connection.execute(queries.SET_FIELDS, (exact_json.dumps([carrier, fields]),))
+            connection.execute(queries.SET_FIELDS, (exact_json.dumps([carrier, fields, pulled or None]),))
 
     def seal(self, values: Mapping[str, Any]) -> None:
         """Ends the ingest: from here on the rows stand, and every commit is on the disk before it returns."""
@@ -319,7 +331,11 @@ class Journal:
         with self._explained():
             last = self._connection.execute(queries.LAST_SESSION).fetchone()
         number, token, commits = last or (0, None, 0)
-        self._refuse_lost_entries(read_head(path), token, commits, sessions_begun)
+        if lack := what_is_missing(self._one, read_head(path), token, commits, sessions_begun):
+            raise ConfigError(
+                f"The journal {self._path} lacks its last entries: {lack}.",
+                f"Put all files of the run's folder back where they were. {how_to_save(self._path)}",
+            )
         left = read_map(path, token)
         if left is not None:
             with self._transaction() as connection:
@@ -327,28 +343,6 @@ class Journal:
                 connection.execute(queries.FORGET_MAP, (number,))
             with suppress(OSError):  # it belongs to no session any more
                 path.unlink(missing_ok=True)
-
-    def _refuse_lost_entries(self, head: Head | None, token: str | None, commits: int, sessions_begun: int) -> None:
-        """A journal without its `-wal` file, or an older copy, looks whole, and its rows would be sent once more.
-
-        The map beside it counts the commits too, and knows the session even where the journal has lost it. Without
-        the map of a session that has no end, nobody can say whether something is missing.
-        """
-        lack = ""
-        if head is not None and head.token == token:
-            if head.commits > commits:
-                lack = f"it has {commits:,} commits of {head.commits:,}"
-        elif head is not None and head.commits and not self._one(queries.IS_KNOWN_MAP, head.token):
-            lack = f"it knows nothing of the last {head.commits:,} commits"
-        elif self._one(queries.HAS_LOST_MAP):
-            lack = f"the run has no end in it, and there is no {NAME} that says how much is missing"
-        elif (begun := int(self._one(queries.COUNT_SESSIONS))) < sessions_begun:
-            lack = f"it knows of {begun:,} processes that worked on the run, and its log of {sessions_begun:,}"
-        if lack:
-            raise ConfigError(
-                f"The journal {self._path} lacks its last entries: {lack}.",
-                f"Put all files of the run's folder back where they were. {how_to_save(self._path)}",
-            )
 
     def _checkpoint(self) -> None:
         """Lets the journal's own file know what stands in its `-wal` file."""
@@ -468,6 +462,15 @@ class Journal:
     def to_send(self) -> int:
         """How many rows are still to be sent."""
         return int(self._one(queries.COUNT_TO_SEND))
+
+    def pulled_rows(self) -> dict[tuple[bool, bool], int]:
+        """How many rows are still to be sent, by whether their sheet has a version of the record, and old values."""
+        with self._explained():
+            return {(bool(version), bool(old)): n for version, old, n in self._connection.execute(queries.COUNT_PULLED)}
+
+    def has_pulled(self) -> bool:
+        """Whether a pulled sheet says something of the record of any row."""
+        return bool(self._one(queries.HAS_PULLED))
 
     def sent_rows(self) -> int:
         """How many rows had a request that left, or may have."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.model import files_of, labels_of
 from batchupdate.runs.metadata import batch_size_of, rate_of
+from batchupdate.runs.read_first import ReadFirst
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,6 +79,19 @@ class Job:
     def to_send(self) -> int:
         """How many rows are still to be sent."""
         return self.journal.to_send()
+
+    @property
+    def read_first(self) -> ReadFirst:
+        """Which records are read just before their changes."""
+        return ReadFirst(self.target, self.settings.check_old)
+
+    @property
+    def to_read(self) -> int:
+        """How many rows are still to be sent whose records are read just before."""
+        if self.target.body.base is not None:
+            return self.to_send
+        reads, rows = self.read_first.reads, self.journal.pulled_rows()
+        return sum(count for (version, old), count in rows.items() if reads(version=version, old=old))
 
     @property
     def is_retry(self) -> bool:

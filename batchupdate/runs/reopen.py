@@ -12,6 +12,7 @@ from batchupdate.journal import Journal
 from batchupdate.model import files_of
 from batchupdate.runs.lock import one_run_of
 from batchupdate.runs.log import sessions_begun
+from batchupdate.runs.read_first import refuse_unreadable
 from batchupdate.targets import Target
 from batchupdate.targets.idempotency import from_earlier_names
 from batchupdate.util.text import listed
@@ -69,6 +70,7 @@ def open_earlier(
     journal.set_meta(folder.facts())  # it may have been moved since
     settings = settings_with(meta.get("settings", {}))
     target = Target.model_validate_json(json.dumps(from_earlier_names(meta["target"])))
+    refuse_unreadable(target, settings)
     base_url = target.base(settings.base_url or meta["same"]["base_url"], allow_http=settings.allow_http)
     return Earlier(journal, meta, settings, target, base_url)
 

@@ -26,6 +26,8 @@ OLD = "_old."
 """A column with this prefix and a field's name holds what the field was when the records were pulled."""
 LOCKED = "_locked"
 """Why the record of a row must not be edited; empty where it may be."""
+VERSION = "_version"
+"""The version that the record of a row had when it was pulled, by which the API knows whether it has changed since."""
 OLD_NULL, OLD_EMPTY, OLD_ABSENT = "<null>", "<empty>", "<absent>"
 """How a pulled sheet writes null, an empty value, and a member that its object does not have, among the old values,
 whatever markers the user has; blank is not known."""
@@ -38,6 +40,6 @@ CHANGES_SHEET, HOW_TO_SHEET = "changes", "how to"
 def is_pulled(heading: str) -> bool:
     """Whether a column belongs to what `pull` writes beside the fields; it then means no field, whatever it is called.
 
-    A field of the API's can well be called `locked`.
+    A field of the API's can well be called `locked` or `version`.
     """
-    return heading == LOCKED or heading.startswith(OLD)
+    return heading in {LOCKED, VERSION} or heading.startswith(OLD)

@@ -18,7 +18,7 @@ from batchupdate.targets.variables import values_of
 from batchupdate.util.nearest import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from importlib.resources.abc import Traversable
 
     from batchupdate.config import Settings
@@ -85,19 +85,26 @@ def target_of(settings: Settings, environ: Mapping[str, str] | None = None, *, o
     Args:
         settings: with `target`, and `variables` by name.
         environ: where else variables are looked up; None for the process's own environment.
-        offline: whether variables may have no value, because nothing is sent.
+        offline: whether variables may have no value, because nothing is sent; those that only `list` uses always may.
 
     Raises:
         ConfigError: they name none, or there is none of that name; or a variable has no value, or an impossible one.
     """
     if settings.target is None:
         raise ConfigError("No target is named.", "Name one with --target; list them with: batchupdate targets")
-    return with_values(find_target(settings.target), settings, environ, needed=not offline)
+    target = find_target(settings.target)
+    return with_values(target, settings, environ, optional=target.variables if offline else target.list_variables)
 
 
 def with_values(
-    target: Target, settings: Settings, environ: Mapping[str, str] | None = None, *, needed: bool = True
+    target: Target,
+    settings: Settings,
+    environ: Mapping[str, str] | None = None,
+    *,
+    optional: Container[str] = (),
 ) -> Target:
-    """The same target with the values of its variables; see `target_of`."""
+    """The same target with the values of its variables, but for `optional` ones; see `target_of`."""
     found = os.environ if environ is None else environ
-    return target.with_variables(values_of(target.name, target.variables, settings.variables, found, needed=needed))
+    return target.with_variables(
+        values_of(target.name, target.variables, settings.variables, found, optional=optional)
+    )

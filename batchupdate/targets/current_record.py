@@ -4,33 +4,50 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, search
+from batchupdate.targets.place import Place
 from batchupdate.targets.url_template import UrlTemplate, is_encoded_path
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from batchupdate.targets.place import Place
+MISSING = object()
+"""What a record has in the place of a field that it does not contain."""
 
 
 class Read(Strict):
     """How a record's current state is read: GET at `path`, by default the target's own.
 
-    `record` is where the record is in the reply, as a JMESPath expression.
+    `record` is where the record is in the reply, as a JMESPath expression. `fields` says where a field is in the
+    record, unless it is where a change has it; `absent` are fields that the reply never contains.
     """
 
     path: str | None = None
     record: JsonPath = "@"
+    fields: dict[str, JsonPath] = Field(default={})
+    absent: tuple[str, ...] = Field(default=(), strict=False)
 
-    def check(self, ids: Container[str]) -> None:
-        """Refuses a path that can't be requested, or that names something else than the target's ids.
+    def check(self, ids: Container[str], fields: Container[str]) -> None:
+        """Refuses a path that can't be requested, or that names something else than the target's ids and fields.
+
+        Args:
+            ids: the names of the parts of a record's id, and of variables.
+            fields: the names of the target's fields.
 
         Raises:
-            MisplacedError: it is such a path.
+            MisplacedError: there is such a path or name.
         """
+        if strangers := [name for name in self.fields if name not in fields]:
+            raise MisplacedError(f"{strangers[0]!r} is not declared under fields", "read", "fields", strangers[0])
+        for index, name in enumerate(self.absent):
+            if name not in fields or name in self.fields:
+                why = "is under read.fields, too; keep one" if name in self.fields else "is not declared under fields"
+                raise MisplacedError(f"{name!r} {why}", "read", "absent", index)
         if self.path is None:
             return
         template = UrlTemplate(self.path)
@@ -61,21 +78,43 @@ class Read(Strict):
         except (ValueError, RecursionError, UnexpectedReplyError):
             return False
         wanted = json.loads(fields, parse_float=Decimal)
-        return isinstance(record, dict) and all(
-            _equal(search(places[name].jmespath, record, "at"), value)
-            if name in places
-            else _has(record, paths.get(name, (name,)), value)
-            for name, value in wanted.items()
-        )
-
-
-def _has(record: object, path: Sequence[str], value: object) -> bool:
-    """Whether a record has this value at the end of the path."""
-    for member in path:
-        if not isinstance(record, dict) or member not in record:
+        try:
+            return isinstance(record, dict) and all(
+                _equal(self.value(record, name, paths.get(name, (name,))), value)
+                if name not in places
+                else _found(self.value(record, name, places[name]), value)
+                for name, value in wanted.items()
+            )
+        except UnexpectedReplyError:
             return False
-        record = record[member]
-    return _equal(record, value)
+
+    def value(self, record: object, name: str, where: Sequence[str] | Place) -> Any:  # noqa: ANN401 - any JSON value
+        """What a record has in a field; `MISSING` where nothing is found.
+
+        Args:
+            record: as `record` finds it.
+            name: of the field.
+            where: the field is in a change: the members that lead to it, or its place.
+
+        Raises:
+            UnexpectedReplyError: what `fields` says can't be applied to the record.
+        """
+        if name in self.absent:
+            return MISSING
+        if name in self.fields or isinstance(where, Place):
+            path = self.fields.get(name) or (where.jmespath if isinstance(where, Place) else "")
+            value = search(path, record, f"read.fields.{name}")
+            return MISSING if value is None else value  # JMESPath gives None for null and for nothing
+        for member in where:
+            if not isinstance(record, dict) or member not in record:
+                return MISSING
+            record = record[member]
+        return record
+
+
+def _found(found: object, value: object) -> bool:
+    """Whether a value was found in its place, where nothing can be null (see `Read.value`)."""
+    return value is None if found is MISSING else _equal(found, value)
 
 
 def _equal(one: object, other: object) -> bool:

@@ -12,6 +12,7 @@ from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, is_true, search
 from batchupdate.targets.pagination import Pagination
 from batchupdate.targets.place import Place
+from batchupdate.targets.precondition import version_of
 from batchupdate.targets.variables import check_common_path
 
 if TYPE_CHECKING:
@@ -32,14 +33,16 @@ class ReadOnly(Strict):
 class Record(NamedTuple):
     """One record of a list: the parts of its id, its fields, and why it must not be edited ('' if it may be).
 
-    A field that the record does not contain is not among `fields`. It is `absent` where the record shows the object
-    that would hold it: then it is known that there is no such member.
+    `version` is '' where the list does not say which version the record has. A field that the record does not contain
+    is not among `fields`. It is `absent` where the record shows the object that would hold it: then it is known that
+    there is no such member.
     """
 
     ids: tuple[str, ...]
     fields: Mapping[str, Any]
     locked: str
     absent: frozenset[str] = frozenset()
+    version: str = ""
 
 
 def _pagination(value: object) -> object:
@@ -52,6 +55,7 @@ class Listing(Strict):
     `records` finds the array of records in the reply. `id` and `fields` say where each id and field is in a record,
     unless it is under its own name (for the only id: or under `id`). `total` finds how many records there are in all,
     unless that is in a usual place. `absent` are fields that the list never contains.
+    `version` is where a record's version is in it, for `precondition`, unless it is where that says.
     """
 
     path: str
@@ -61,6 +65,7 @@ class Listing(Strict):
     id: dict[str, JsonPath] = Field(default={})
     fields: dict[str, JsonPath] = Field(default={})
     absent: tuple[str, ...] = Field(default=(), strict=False)
+    version: JsonPath | None = None
     total: JsonPath | None = None
     pagination: Annotated[Pagination, BeforeValidator(_pagination, json_schema_input_type=str | Pagination)] = (
         Pagination()
@@ -107,6 +112,7 @@ class Listing(Strict):
         record: Mapping[str, Any],
         ids: tuple[str, ...],
         fields: Mapping[str, Sequence[str] | Place],
+        version: str = "",
     ) -> Record:
         """One record's ids and fields, under the target's names.
 
@@ -114,6 +120,7 @@ class Listing(Strict):
             record: as the list contains it.
             ids: the names of the parts of its id.
             fields: by name where each field is in a record: the members that lead to it, or its place.
+            version: where its version is (JMESPath); '' where the list does not have it.
 
         Raises:
             UnexpectedReplyError: the record has no id.
@@ -128,7 +135,8 @@ class Listing(Strict):
             elif (place := self._object(name, where)) and _member(record, place) is not _MISSING:
                 absent.append(name)
         found = tuple(self._id(name, record, alone=len(ids) == 1) for name in ids)
-        return Record(found, values, locked, frozenset(absent))
+        told = version_of(search(version, record, "list.version")) if version else ""
+        return Record(found, values, locked, frozenset(absent), told)
 
     @cached_property
     def _absent(self) -> frozenset[str]:

@@ -6,7 +6,8 @@ change with 412 if the record has changed since), and the record under `body.bas
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic import ConfigDict, Field
 
@@ -16,7 +17,12 @@ from batchupdate.targets.value_types import HeaderName
 from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchupdate.model import Reply
+
+LONGEST_VERSION = 1000
+"""Characters; nothing that is longer is a version."""
 
 _OF_HEADERS = {"etag": "etag", "last_modified": "last-modified"}
 
@@ -43,11 +49,44 @@ class Precondition(Strict):
             found: Any = reply.headers.get(_OF_HEADERS[self.source])
         else:
             found = search(self.source, record, "precondition.from")
-        if isinstance(found, int) and not isinstance(found, bool):
-            found = str(found)
-        if not isinstance(found, str) or not found or not found.isascii() or not found.isprintable():
-            raise UnexpectedReplyError(f"the record has no version ({self.source}), so that a change can't be guarded")
-        return found
+        if version := version_of(found):
+            return version
+        raise UnexpectedReplyError(f"the record has no version ({self.source}), so that a change can't be guarded")
+
+    @property
+    def member(self) -> str:
+        """Where the version is in a record (JMESPath); '' where it is in a header of the reply."""
+        return "" if self.source in _OF_HEADERS else self.source
+
+
+def version_of(found: object) -> str:
+    """A version as the text of a header; '' for what can't be one."""
+    text = str(found) if isinstance(found, int) and not isinstance(found, bool) else found
+    is_one = isinstance(text, str) and 0 < len(text) <= LONGEST_VERSION and text.isascii() and text.isprintable()
+    return str(text) if is_one else ""
+
+
+class Pulled(NamedTuple):
+    """A record as it was when its row was pulled: its version, and the old values of fields that the row sets.
+
+    The version is '' where it is not known. The old values are by field name, as `pull` has written them into cells.
+    """
+
+    version: str = ""
+    old: Mapping[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self.version or self.old)
+
+    def to_json(self) -> str:
+        """As the journal keeps it: without what is not known."""
+        known = {name: value for name, value in self._asdict().items() if value}
+        return json.dumps(known, ensure_ascii=False, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` has written; nothing is known where there is no text."""
+        return cls(**json.loads(text)) if text else cls()
 
 
 class Current(NamedTuple):
@@ -55,6 +94,27 @@ class Current(NamedTuple):
 
     record: str = ""
     version: str = ""
+
+
+def record_of(reply: Reply, record_path: str) -> dict[str, Any]:
+    """The record in the reply to a read, with every digit.
+
+    Args:
+        reply: a success, with its body.
+        record_path: where the record is in it (JMESPath).
+
+    Raises:
+        UnexpectedReplyError: it is not there.
+    """
+    try:
+        record = search(record_path, exact_json.loads(reply.body.decode("utf-8")), "read.record")
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, UnexpectedReplyError):
+            raise
+        raise UnexpectedReplyError("the reply to the read is not JSON") from error
+    if not isinstance(record, dict):
+        raise UnexpectedReplyError(f"the reply to the read has no record ({record_path})")
+    return record
 
 
 def current_of(reply: Reply, record_path: str, precondition: Precondition | None, *, wants_record: bool) -> Current:
@@ -69,15 +129,8 @@ def current_of(reply: Reply, record_path: str, precondition: Precondition | None
     Raises:
         UnexpectedReplyError: it is not there.
     """
-    if not wants_record and (precondition is None or precondition.source in _OF_HEADERS):
+    if not wants_record and (precondition is None or not precondition.member):
         return Current(version=precondition.version(reply, None) if precondition else "")
-    try:
-        record = search(record_path, exact_json.loads(reply.body.decode("utf-8")), "read.record")
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, UnexpectedReplyError):
-            raise
-        raise UnexpectedReplyError("the reply to the read is not JSON") from error
-    if not isinstance(record, dict):
-        raise UnexpectedReplyError(f"the reply to the read has no record ({record_path})")
+    record = record_of(reply, record_path)
     text = exact_json.dumps(record) if wants_record else ""
     return Current(text, precondition.version(reply, record) if precondition else "")

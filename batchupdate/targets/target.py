@@ -26,18 +26,18 @@ from batchupdate.targets.idempotency import Idempotency
 from batchupdate.targets.ids import IdRule
 from batchupdate.targets.json_path import JsonPath
 from batchupdate.targets.listing import Listing
-from batchupdate.targets.precondition import Precondition, current_of
+from batchupdate.targets.precondition import Precondition, current_of, record_of
 from batchupdate.targets.replies import Errors, StatusRule
 from batchupdate.targets.request_headers import check_guard, check_headers, for_changes_only
 from batchupdate.targets.row_rules import AnyOf, check_rules
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
 from batchupdate.targets.value_types import HeaderName, HeaderValue
-from batchupdate.targets.variables import Variable, check_variables, filled
+from batchupdate.targets.variables import Variable, check_variables, filled, used_by_list_alone
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from batchupdate.model import Reply, Request
     from batchupdate.targets.place import Place
@@ -123,12 +123,14 @@ class Target(Strict):
         if self.precondition:
             check_guard(self.headers, self.precondition.header)
         if self.read:
-            self.read.check(known)
+            self.read.check(known, self.fields)
         elif self.reads_first:
             place = ("precondition",) if self.precondition else ("body", "base")
             raise MisplacedError("this needs read, which says how a record is read; add it", *place)
         if self.list:
             self.list.check(self.id, self.fields, self.variables)
+            if self.list.version and not self.precondition:
+                raise MisplacedError("this is for precondition, which says where a version goes", "list", "version")
         if self.batch:
             self._check_batch(self.batch)
         return self
@@ -160,6 +162,11 @@ class Target(Strict):
             reason = plain_message(error.errors(include_url=False, include_input=False)[0])
             shown = ", ".join(f"{name} = {quoted(value)}" for name, value in values.items())
             raise ConfigError(f"With {shown}, the target {self.name} is not possible: {reason}.") from error
+
+    @property
+    def list_variables(self) -> frozenset[str]:
+        """The variables that only a pull needs."""
+        return used_by_list_alone(self.model_dump(mode="json", exclude_unset=True))
 
     def identity(self) -> dict[str, Any]:
         """What decides which requests a file becomes: two targets that agree in it make the same run of one file."""
@@ -236,19 +243,36 @@ class Target(Strict):
 
     @property
     def reads_first(self) -> bool:
-        """Whether each record is read just before its change."""
+        """Whether each record is read just before its change, if its version is not known from a pull."""
         return self.body.base is not None or self.precondition is not None
+
+    @property
+    def _record_path(self) -> str:
+        return self.read.record if self.read else "@"
 
     def current(self, reply: Reply) -> Current:
         """What the reply to that read says; see `current_of`."""
-        record = self.read.record if self.read else "@"
-        return current_of(reply, record, self.precondition, wants_record=self.body.base is not None)
+        return current_of(reply, self._record_path, self.precondition, wants_record=self.body.base is not None)
 
-    def headers_of(self, run_id: str, request: Request) -> dict[str, str]:
+    def values_in(self, reply: Reply, names: Iterable[str]) -> dict[str, Any]:
+        """What the reply to a read says of some fields, or `MISSING`; see `Read.value`.
+
+        Raises:
+            UnexpectedReplyError: there is no record in it.
+        """
+        assert self.read is not None  # noqa: S101 - it was read as that says
+        record = record_of(reply, self._record_path)
+        return {name: self.read.value(record, name, self.places.get(name) or self.paths[name]) for name in names}
+
+    @property
+    def listed_version(self) -> str:
+        """Where in a record of the list its version is (JMESPath); '' where the list does not have it."""
+        return (self.list and self.list.version) or (self.precondition.member if self.precondition else "")
+
+    def headers_of(self, run_id: str, request: Request, version: str) -> dict[str, str]:
         """The headers that a row's change has of its own: its key, and the version that its record must have."""
         keys = self.idempotency.headers(run_id, request.row, request.errors) if self.idempotency else {}
-        guard = {self.precondition.header: request.current.version} if self.precondition and request.current else {}
-        return {**keys, **guard}
+        return {**keys, self.precondition.header: version} if self.precondition else keys
 
     def body_of(self, fields: str, path: str = "", record: str = "") -> bytes:
         """The request body for a row's fields, on its way to `path`, from a `record` on; see `BodyBuilder.build`."""

@@ -134,13 +134,25 @@ def _leaves(place: tuple[str | int, ...], part: Any) -> Iterator[tuple[tuple[str
             yield from _leaves((*place, index), one)
 
 
+def used_by_list_alone(declaration: Mapping[str, Any]) -> frozenset[str]:
+    """The names in braces that `list` alone uses, which only a pull needs.
+
+    Args:
+        declaration: the whole target, as JSON.
+    """
+    used: dict[bool, set[str]] = {True: set(), False: set()}
+    for place, text in _texts(declaration):
+        used[place[0] == "list"].update(used_in(text))
+    return frozenset(used[True] - used[False])
+
+
 def values_of(
     target: str,
     declared: Mapping[str, Variable],
     given: Mapping[str, str],
     environ: Mapping[str, str],
     *,
-    needed: bool = True,
+    optional: Container[str] = (),
 ) -> dict[str, str]:
     """The value of each variable: as given, else from the environment, else its default.
 
@@ -149,7 +161,7 @@ def values_of(
         declared: its variables.
         given: values by name, from options and config.
         environ: the environment.
-        needed: whether all must have a value; without one, an example stands in its place, for a check offline.
+        optional: those that may have no value, because nothing is sent with them; an example stands in its place.
 
     Raises:
         ConfigError: one has no value or an impossible one, or a name is none of the target's.
@@ -160,7 +172,7 @@ def values_of(
     found = {}
     for name, variable in declared.items():
         value = given.get(name) or (environ.get(variable.env) if variable.env else None) or variable.default
-        if not value and not needed:
+        if not value and name in optional:
             value = variable.example or name
         if not value:
             meaning = f" ({variable.description})" if variable.description else ""

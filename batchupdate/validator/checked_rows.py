@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Problem, Row
     from batchupdate.targets import IdRule, Target
+    from batchupdate.targets.precondition import Pulled
     from batchupdate.validator.batch import Batch, Record
 
 
@@ -22,7 +23,8 @@ class CheckedRows:
 
     `skipped` gives the reason for the rows, by number, that don't meet the conditions in `when` or that were pulled and
     not edited; all others without a record have an error. `untouched` counts those that were not edited. `cleared`
-    counts, by field, the valid rows that send null or an empty value.
+    counts, by field, the valid rows that send null or an empty value. `pulled` is by number what a pulled sheet says of
+    the records of rows that are sent.
     """
 
     target: Target
@@ -33,6 +35,7 @@ class CheckedRows:
     skipped: Mapping[int, str] = field(default_factory=dict)
     cleared: Mapping[str, int] = field(default_factory=dict)
     untouched: int = 0
+    pulled: Mapping[int, Pulled] = field(default_factory=dict)
 
     def sightings(self) -> list[tuple[str, int, bool]]:
         """Which record each row names, also of a row that is otherwise invalid: a `Sighting`, as a plain tuple."""

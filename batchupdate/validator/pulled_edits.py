@@ -19,7 +19,7 @@ from batchupdate.validator.columns.transforms import transformed
 from batchupdate.validator.types import RefusedError, parser
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from batchupdate.model import Row
     from batchupdate.targets import FieldRule, Target
@@ -33,22 +33,26 @@ OTHER_RECORD = "other_record"
 class Edit(NamedTuple):
     """One row of a pulled sheet: the cells to send, blank where nothing was edited, and its problems.
 
-    `why_not` says why nothing of it is sent; '' where something is.
+    `why_not` says why nothing of it is sent; '' where something is. `old` are the old values of the fields that are, by
+    name, as far as they are known.
     """
 
     cells: tuple[str, ...]
     why_not: str
     problems: Sequence[Problem]
+    old: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)
 class Edits:
     """What was edited in one batch, by row number: `cells` of rows to be checked, `untouched` rows with the reason.
 
-    `problems` are reported as well. A row that is in neither is an ordinary one.
+    `old` are the old values of what is sent of a row, and `problems` are reported as well. A row that is in neither is
+    an ordinary one.
     """
 
     cells: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    old: dict[int, Mapping[str, str]] = field(default_factory=dict)
     untouched: dict[int, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -59,6 +63,7 @@ class Edits:
             self.untouched[row] = edit.why_not
         else:
             self.cells[row] = edit.cells
+            self.old[row] = edit.old
 
 
 class Comparison:
@@ -73,6 +78,9 @@ class Comparison:
         self._old = columns.old
         self._known_by = (*(one.index for one in columns.old), *columns.old_lists.values())
         self._mapped = columns.mapped
+        unread = target.read.absent if target.read else ()
+        places = {columns.mapped[one.mapped].name: one.index for one in columns.old} | dict(columns.old_lists)
+        self._old_of = {name: index for name, index in places.items() if name not in unread}
         self._locked = columns.locked
         self._sets = [number for number, mapped in enumerate(columns.mapped) if mapped.field in target.fields]
         self._ids = columns.old_ids
@@ -112,7 +120,9 @@ class Comparison:
             if self._target.fields[self._mapped[one.mapped].name].required:
                 cells[one.mapped] = self._along(one, picked[one.mapped], row.cells[one.index])
         self._complete_objects(row, picked, cells)
-        return Edit(tuple(cells), "", problems)
+        sent = {self._mapped[number].field for number in self._sets if cells[number]}
+        old = {name: text for name, index in self._old_of.items() if name in sent and (text := row.cells[index])}
+        return Edit(tuple(cells), "", problems, old)
 
     def _complete_objects(self, row: Row, picked: Sequence[str], cells: list[str]) -> None:
         """Lets unedited members go along where another one of their object goes out, and the API replaces it."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchupdate.model import Level
+from batchupdate.spreadsheet.csv_injection import unguard_id
 from batchupdate.spreadsheet.headers import HIDDEN_ROW, RAGGED
+from batchupdate.targets.precondition import Pulled, version_of
 from batchupdate.validator.batch import Batch
 from batchupdate.validator.checked_rows import CheckedRows, collect
 from batchupdate.validator.checks.cell_text import CellText
@@ -97,14 +100,15 @@ class Validator:
         """
         left_out = self._leaves_out_hidden and any(problem.code == HIDDEN_ROW for problem in known)
         if not self._columns.when and self._comparison is None and not left_out:
-            return self._check(Batch(rows, known))
+            result = self._check(Batch(rows, known))
+            return result if self._columns.version is None else replace(result, pulled=self._pulled(rows, Edits()))
         skipped = self._skipped(rows, known)
         ragged = {problem.row for problem in known if problem.code == RAGGED}
         edits = self._edits([row for row in rows if row.number not in skipped and row.number not in ragged])
         skipped |= edits.untouched
         rest = [row for row in rows if row.number not in skipped]
         result = self._check(Batch(rest, [one for one in known if one.row not in skipped], edits))
-        return result.with_skipped(
+        return replace(result, pulled=self._pulled(rest, edits)).with_skipped(
             rows,
             skipped,
             [problem for problem in edits.problems if problem.row in skipped],
@@ -125,6 +129,18 @@ class Validator:
         reasons = ((row, skip_reason(self._columns.when, row, unreadable, self._secrets)) for row in rows)
         hidden = {problem.row for problem in known if self._leaves_out_hidden and problem.code == HIDDEN_ROW}
         return {row.number: reason for row, reason in reasons if reason} | dict.fromkeys(hidden, LEFT_OUT_HIDDEN)
+
+    def _pulled(self, rows: Sequence[Row], edits: Edits) -> dict[int, Pulled]:
+        """What a pulled sheet says of the records of these rows; a version that can't be one is not known."""
+        place = self._columns.version
+        found: dict[int, Pulled] = {}
+        if place is not None:
+            versions = ((row.number, "".join(row.cells[place : place + 1])) for row in rows)
+            found |= {number: Pulled(known) for number, text in versions if (known := version_of(unguard_id(text)))}
+        for number, old in edits.old.items():
+            if old:
+                found[number] = found.get(number, Pulled())._replace(old=old)
+        return found
 
     def _edits(self, rows: Sequence[Row]) -> Edits:
         """What was edited in a pulled sheet; rows of another width are not compared."""

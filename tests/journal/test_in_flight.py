@@ -152,7 +152,7 @@ def test_where_repeating_is_not_safe_only_rows_that_were_out_stay_unknown_and_no
 
 def test_a_row_of_an_earlier_run_that_was_claimed_and_never_left_may_still_be_sent(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "journal.sqlite3") as journal:
-        journal.add_copies([(row, "[]", "a", f"/{row}", "{}", None, None, 1) for row in (2, 3)])
+        journal.add_copies([(row, "[]", "a", f"/{row}", "{}", None, None, None, 1) for row in (2, 3)])
         journal.seal({})
         journal.begin_session(1.0, repeatable=False)
         journal.commit([2, 3], [])
@@ -166,7 +166,7 @@ def test_a_row_of_an_earlier_run_that_was_claimed_and_never_left_may_still_be_se
 
 def test_a_row_of_an_earlier_run_that_was_claimed_and_given_back_may_still_be_sent(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "journal.sqlite3") as journal:
-        journal.add_copies([(2, "[]", "a", "/2", "{}", None, None, 1)])
+        journal.add_copies([(2, "[]", "a", "/2", "{}", None, None, None, 1)])
         journal.seal({})
         journal.begin_session(1.0, repeatable=False)
         journal.commit([2], [])

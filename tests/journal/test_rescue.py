@@ -191,7 +191,7 @@ def test_nothing_is_ever_written_to_the_damaged_journal(killed: Sample, tmp_path
 def test_rows_given_to_a_retry_and_rows_not_answered_yet_are_no_damage(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite3"
     with Journal.create(path) as journal:
-        journal.add_copies([(row, '["x"]', "a", f"/{row}", "{}", None, None, row % 2) for row in range(2, 12)])
+        journal.add_copies([(row, '["x"]', "a", f"/{row}", "{}", None, None, None, row % 2) for row in range(2, 12)])
         journal.seal({**META, "rows": 10})
         session = journal.begin_session(AT, repeatable=True)
         claim(journal, 0, 6, [])

@@ -23,11 +23,12 @@ def old_journal(path: Path, version: int) -> None:
         connection.execute(f"PRAGMA user_version = {version}")
         key = "number" if version < 4 else "key"
         connection.executescript(f"""
-            INSERT INTO meta VALUES ('rows', '2'), ('sealed', 'true');
+            INSERT INTO meta (name, value) VALUES ('rows', '2'), ('sealed', 'true');
             INSERT INTO row ({key}, cells, record_id, path, fields)
             VALUES (2, '["a"]', 'a', '/a', '{{}}'), (3, '["b"]', 'b', '/b', '{{}}');
             INSERT INTO started ({key}) VALUES (2);
-            INSERT INTO result VALUES (2, 1, 'updated', 200, 1, '', '', '', 1.0, 2.0);
+            INSERT INTO result ({key}, final, outcome, http_status, attempts, error, request_id, location, finished_at,
+                duration_ms) VALUES (2, 1, 'updated', 200, 1, '', '', '', 1.0, 2.0);
             INSERT INTO session (started_at, finished_at, sent) VALUES (1.0, 2.0, 1);
         """)  # noqa: S608 - our own words
 

@@ -17,6 +17,7 @@ import yaml
 from raw_server import OK, serving
 
 from batchupdate.config import Settings
+from batchupdate.model import Reply
 from batchupdate.roundtrip.pull import pull_records
 from batchupdate.roundtrip.sheet import Form
 from batchupdate.roundtrip.trial import preview_of
@@ -117,8 +118,13 @@ SENT = {
     "nairi-agent-env-var": Sent(
         "PATCH /api/public/v1/agents/team%2Fhelper/env-vars/API_URL", '{"value":"https://api.acme.example"}'
     ),
+    "nairi-artifact-rule": Sent(
+        "PUT /api/public/v1/artifacts/rules/aar_01KJWRKX0ZNZP91YG3Q353776Q",
+        '{"title":"Updated Code Style Rules","description":"Old","content":"Old…"}',
+    ),
     "nairi-scheduled-job": Sent(
-        "PATCH /api/public/v1/scheduled-jobs/01KFRX8K1CKQGCV2W5J9C9Z37H", '{"name":"Nightly report"}'
+        "PATCH /api/public/v1/scheduled-jobs/sj_01KFRX8K1CKQGCV2W5J9C9Z37H",
+        '{"schedule":"0 10 * * *","is_enabled":false}',
     ),
     "notion-page": Sent(
         "PATCH /v1/pages/59833787-2cf9-4fdf-8782-e53db20768a5",
@@ -179,6 +185,7 @@ HOSTS = {
     "microsoft-graph-user": "https://graph.microsoft.com",
     "microsoft-graph-user-batch": "https://graph.microsoft.com/v1.0",
     "nairi-agent-env-var": "https://api.nairi.ai",
+    "nairi-artifact-rule": "https://api.nairi.ai",
     "nairi-scheduled-job": "https://api.nairi.ai",
     "notion-page": "https://api.notion.com",
     "okta-user": "https://acme.okta.com",
@@ -216,6 +223,15 @@ def test_every_target_of_the_gallery_is_tried_and_has_a_sample_and_a_page() -> N
         assert (target.name, target.docs[:8]) == (name, "https://")
 
 
+READ = {
+    "nairi-artifact-rule": '{"id": "aar_01KJWRKX0ZNZP91YG3Q353776Q", "title": "Old", "description": "Old", '
+    '"content": "Old…"}'
+}
+"""What is answered to a read before a change, and to the change, where that matters."""
+CHANGED = {"nairi-artifact-rule": '{"title":"Updated Code Style Rules"}'}
+"""What a preview shows of a body in which the whole record is sent."""
+
+
 @pytest.mark.parametrize("name", sorted(SENT))
 async def test_the_first_row_of_the_sample_is_sent_as_the_documentation_says(name: str, tmp_path: Path) -> None:
     target, wanted = find_target(name), SENT[name]
@@ -230,7 +246,7 @@ async def test_the_first_row_of_the_sample_is_sent_as_the_documentation_says(nam
         runs_dir=tmp_path / "runs",
         batch_size=1,
     )
-    body = b'{"ok": true, "sys": {"version": 7}}'
+    body = READ.get(name, '{"ok": true, "sys": {"version": 7}}').encode()
     answer = OK.replace(b"2\r\n\r\n{}", f"{len(body)}\r\n\r\n".encode() + body)
     async with serving(answer) as server:
         settings = settings.model_copy(update={"base_url": server.url})
@@ -250,7 +266,7 @@ async def test_the_first_row_of_the_sample_is_sent_as_the_documentation_says(nam
     preview = preview_of(str(SAMPLES / f"{name}.csv"), settings, environ).preview
     assert preview is not None
     assert (preview.method, preview.url) == (wanted.line.split()[0], server.url + wanted.line.split()[1])
-    assert preview.body == server.bodies[at]
+    assert preview.body.decode() == CHANGED.get(name, wanted.body)
     secret = ("Authorization", "X-Shopify-Access-Token", "Idempotency-Key", "X-Contentful-Version")
     shown = {f"{key}: {value}" for key, value in preview.headers.items() if key not in secret}
     framing = ("Host", "Content-Length", *secret)
@@ -349,7 +365,7 @@ def test_the_host_is_the_vendors(name: str) -> None:
 def test_a_list_asks_for_every_field_that_it_is_said_to_contain(name: str) -> None:
     target = find_target(name)
     if target.list is None:
-        assert name in {"notion-page", "hubspot-contact-by-email", "nairi-scheduled-job", "nairi-agent-env-var"}
+        assert name.startswith("nairi-") or name == "hubspot-contact-by-email"
         return
     asked = re.search(r"(?:properties|fields|select|SELECT)(?:=|\+)([A-Za-z0-9_,]+)", target.list.path)
     if asked:
@@ -362,6 +378,17 @@ def test_a_list_asks_for_every_field_that_it_is_said_to_contain(name: str) -> No
         assert {*asked[1].split(",")} - {"id", "sys_id", "Id"} == set(reading[1].split(","))
 
 
+NOTION = {
+    "Name": {"type": "title", "title": [{"type": "text", "text": {"content": "Call Ann"}}]},
+    "Status": {"type": "status", "status": {"name": "In progress"}},
+    "Tags": {"type": "multi_select", "multi_select": [{"name": "sales"}, {"name": "urgent"}]},
+    "Amount": {"type": "number", "number": 12.5},
+    "Done": {"type": "checkbox", "checkbox": False},
+    "Due": {"type": "date", "date": {"start": "2026-12-01"}},
+    "Category": {"type": "select", "select": None},
+    "Notes": {"type": "rich_text", "rich_text": []},
+}
+"""The properties of a page, as its documentation has them."""
 PAGES: dict[str, list[tuple[dict[str, object] | list[object], str]]] = {
     "salesforce-sobject": [
         (
@@ -448,6 +475,13 @@ PAGES: dict[str, list[tuple[dict[str, object] | list[object], str]]] = {
         ([{"id": 1, "name": "A"}], 'Link: <{url}/wp-json/wc/v3/products?per_page=100&page=2>; rel="next"\r\n'),
         ([{"id": 2, "regular_price": "1.00"}], ""),
     ],
+    "notion-page": [
+        (
+            {"results": [{"id": "a", "archived": False, "properties": NOTION}], "next_cursor": "c/1", "has_more": True},
+            "",
+        ),
+        ({"results": [{"id": "b", "properties": {}}], "next_cursor": None, "has_more": False}, ""),
+    ],
     "datasette-row": [
         ({"ok": True, "next": "1", "rows": [{"id": 1, "name": "A"}]}, ""),
         ({"ok": True, "next": None, "rows": [{"id": 2, "name": "B"}]}, ""),
@@ -471,6 +505,7 @@ SECOND = {
     "google-directory-user": "&pageToken=t%2F1",
     "okta-user": "/api/v1/users?after=00u1&limit=200",
     "woocommerce-product": "/wp-json/wc/v3/products?per_page=100&page=2",
+    "notion-page": "/v1/databases/668d797c-76fa-4934-9b05-ad288df2d136/query",
     "datasette-row": "/data/contacts.json?_shape=objects&_size=max&_next=1",
 }
 
@@ -504,6 +539,7 @@ VALUES = {
     "salesforce-sobject": ['"FirstName": "Ann"'],
     "hubspot-contact": ['"a@x.example"', '"Ann"'],
     "jira-issue": ['"High"'],
+    "notion-page": ['"Call Ann"', '"In progress"', '"sales, urgent"', '"2026-12-01"', "12.5"],
     "github-issue": ['"bug"', '"owner": "o"', '"repo": "r"'],
     "zendesk-ticket": ['"S"'],
     "airtable-record": ['"Name": "A"', '"Notes": "N"'],
@@ -533,3 +569,39 @@ def test_a_wheel_has_the_gallery_and_its_samples_in_it(tmp_path: Path) -> None:
     where = [sys.executable, "-c", "import batchupdate; print(batchupdate.__file__)"]
     found = subprocess.run(where, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=True)
     assert Path(found.stdout.strip()).is_relative_to(installed)
+
+
+async def test_a_list_that_is_asked_for_with_a_post_has_its_cursor_in_the_body(tmp_path: Path) -> None:
+    pages = [json.dumps(page).encode() for page, _ in PAGES["notion-page"]]
+    answers = [b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(page), page) for page in pages]
+    async with serving(b"") as server:
+        server.answers[:] = answers
+        settings = Settings(base_url=server.url, rate="unlimited", variables=values_of(find_target("notion-page")))
+        await pull_records("notion-page", settings, tmp_path / "n.csv", Form.CSV, environ={"NOTION_TOKEN": KEY})
+    assert server.bodies == [b'{"page_size":100}', b'{"page_size":100,"start_cursor":"c/1"}']
+    assert all(head.startswith(b"POST /v1/databases/668d797c-76fa") for head in server.heads)
+
+
+@pytest.mark.parametrize("name", [name for name in gallery_names() if find_target(name).method == "PUT"])
+async def test_a_put_of_the_gallery_that_made_a_new_record_is_no_success(name: str, tmp_path: Path) -> None:
+    target = find_target(name)
+    environ = {str(target.auth.env): KEY}
+    if not isinstance(target.auth.user, str):
+        environ[str(target.auth.user.env)] = "ann@acme.example"
+    settings = Settings(target=name, variables=values_of(target), rate="unlimited", runs_dir=tmp_path / "runs")
+    async with serving(OK.replace(b"200 OK", b"201 Created")) as server:
+        settings = settings.model_copy(update={"base_url": server.url})
+        summary = await run_file(SAMPLES / f"{name}.csv", settings, environ=environ)
+    assert {outcome.value: count for outcome, count in summary.counts.items() if count} == {"failed": 2}
+
+
+def test_every_field_of_a_list_is_read_back_from_where_a_read_has_it() -> None:
+    issue = {
+        "title": "T",
+        "milestone": {"number": 3},
+        "labels": [{"name": "bug"}, {"name": "help"}],
+        "assignees": [{"login": "ann"}],
+    }
+    target = find_target("github-issue")
+    read = target.values_in(Reply(200, {}, json.dumps(issue).encode()), ["title", "milestone", "labels", "assignees"])
+    assert read == {"title": "T", "milestone": 3, "labels": ["bug", "help"], "assignees": ["ann"]}

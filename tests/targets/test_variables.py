@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from declarations import complaint, read
@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from batchupdate.config import Settings
 from batchupdate.errors import ConfigError
 from batchupdate.targets import Target
-from batchupdate.targets.catalogue import with_values
+from batchupdate.targets.catalogue import target_of, with_values
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DECLARED = """\
 name: tickets
@@ -131,7 +134,7 @@ def test_an_impossible_value_is_refused(variables: dict[str, str], sentence: str
 
 
 def test_an_offline_check_needs_no_values() -> None:
-    found = with_values(TICKETS, Settings(), {}, needed=False)
+    found = with_values(TICKETS, Settings(), {}, optional=TICKETS.variables)
     assert found.base_url == "https://acme.example.com/api/v2"
 
 
@@ -190,3 +193,29 @@ def test_an_example_of_a_variable_matches_its_pattern() -> None:
     text = DECLARED.replace("example: v2}", "example: two}")
     with pytest.raises(ConfigError, match="'two' does not match the pattern"):
         read(text)
+
+
+LISTED = DECLARED.replace("tickets?site={site}", "tickets?view={view}").replace(
+    "  account:",
+    "  view: {env: DESK_VIEW, description: which tickets pull lists, pattern: '^[0-9]+$', example: '360'}\n  account:",
+)
+
+
+def test_a_variable_that_only_a_list_uses_is_needed_by_a_pull_alone() -> None:
+    target = read(LISTED)
+    assert target.list_variables == {"view"}
+    assert TICKETS.list_variables == frozenset()
+    with pytest.raises(ConfigError, match=r"needs a value for 'view' \(which tickets pull lists\)"):
+        with_values(target, Settings(), ENVIRON)
+    ready = with_values(target, Settings(), ENVIRON, optional=target.list_variables)
+    assert ready.expand(("7",)) == "/spaces/main/tickets/7.json"
+    with pytest.raises(ConfigError, match="needs a value for 'site'"):
+        with_values(target, Settings(), {}, optional=target.list_variables)
+
+
+def test_a_run_asks_for_no_variable_that_it_does_not_use(tmp_path: Path) -> None:
+    (tmp_path / "t.yaml").write_text(LISTED, "utf-8")
+    settings = Settings(target=str(tmp_path / "t.yaml"))
+    assert target_of(settings, ENVIRON).base_url == "https://acme.example.com/api/v2"
+    with pytest.raises(ConfigError, match="needs a value for 'site'"):
+        target_of(settings, {})

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchupdate.roundtrip.sheet import Form, PulledRow
 from batchupdate.spreadsheet.reserved_columns import OLD_ABSENT, OLD_EMPTY, OLD_MARKERS, OLD_NULL
-from batchupdate.util.json import dumps
-from batchupdate.validator.types import RefusedError, parser
+from batchupdate.validator.pulled_cells import PulledCell
 
 if TYPE_CHECKING:
     from batchupdate.config import Input
     from batchupdate.roundtrip.sheet import Columns
-    from batchupdate.targets import FieldRule, Record
-    from batchupdate.validator.types import Parse
+    from batchupdate.targets import Record
 
 LONGEST = {Form.XLSX: 32_767, Form.CSV: 131_072, Form.JSONL: 1 << 20}
 """Characters of a cell: what a workbook can hold, and what our own reader takes."""
@@ -36,8 +34,7 @@ class CellWriter:
         self._columns = columns
         self._markers = {options.null_marker, options.empty_marker, *OLD_MARKERS}
         self._longest, self._odd = LONGEST[form], _no_xml if form is Form.XLSX else _no_text
-        self._rules = dict(zip(columns.fields, columns.rules, strict=True))
-        self._parsers = {name: parser(name, rule) for name, rule in self._rules.items()}
+        self._cells = {name: PulledCell(name, rule) for name, rule in zip(columns.fields, columns.rules, strict=True)}
         self._known = set(columns.old)
         self.unwritable = 0
         """Values that no cell can hold; theirs are blank, which leaves them as they are."""
@@ -55,7 +52,7 @@ class CellWriter:
             cells.append(shown)
             if name in self._known:
                 old.append(before)
-        return PulledRow(found.ids, tuple(cells), tuple(old), found.locked)
+        return PulledRow(found.ids, tuple(cells), tuple(old), found.locked, found.version)
 
     def id_trouble(self, ids: tuple[str, ...]) -> bool:
         """Whether no cell can hold an id."""
@@ -63,39 +60,11 @@ class CellWriter:
 
     def _cell(self, name: str, found: Record) -> tuple[str, str]:
         """A value as it is shown, and as an old one; both blank where no cell can hold it."""
-        value, rule = found.fields[name], self._rules[name]
-        if value is None:
-            return "", OLD_NULL
-        if value == "" or (value == [] and rule.type == "list"):
-            return "", OLD_EMPTY
-        try:
-            text = _text(value, rule, self._parsers[name])
-        except (ValueError, RecursionError):  # half of a character within, or nested too deep
-            text = None
+        text = self._cells[name].text(found.fields[name])
+        if text in {OLD_NULL, OLD_EMPTY}:
+            return "", text
         if text is None or self._odd(text) or len(text) > self._longest or text in self._markers:
             self.unwritable += 1
             self.first_unwritable = self.first_unwritable or f"{name} of {'/'.join(found.ids)}"
             return "", ""
         return text, text
-
-
-def _text(value: Any, rule: FieldRule, parse: Parse | None) -> str | None:  # noqa: ANN401 - any JSON value
-    """The text of a cell; None where none gives the value again.
-
-    A value of another type than the field's is shown as it is: the declaration may be stricter than the API.
-    """
-    if rule.type == "list" and isinstance(value, list):
-        near = " " if rule.separator == rule.separator.strip() and rule.separator in {",", ";"} else ""
-        text = f"{rule.separator}{near}".join(one if isinstance(one, str) else dumps(one) for one in value)
-        return text if parse is not None and _gives(parse, text, value) else None
-    if rule.type == "json":
-        text = dumps(value)
-        return text if parse is not None and _gives(parse, text, value) else None
-    return value if isinstance(value, str) else dumps(value)
-
-
-def _gives(parse: Parse, text: str, value: Any) -> bool:  # noqa: ANN401 - as above
-    try:
-        return dumps(parse(text)) == dumps(value)
-    except RefusedError:
-        return False

@@ -168,7 +168,7 @@ async def _pages(
             reply, headers = got
             records = listing.records_in(reply)
             read, total = read + len(records), advertised_total(reply, headers, listing)
-            page = [listing.read(record, columns.ids, where) for record in records]
+            page = [listing.read(record, columns.ids, where, columns.target.listed_version) for record in records]
             undeclared.update(name for record in records if replaced for name in field_path.undeclared(record, paths))
         except UnexpectedReplyError as error:
             raise _unfit(pager.number, str(error)) from error

@@ -6,7 +6,7 @@ import json
 import re
 from typing import IO, TYPE_CHECKING, Any
 
-from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD
+from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD, VERSION
 
 if TYPE_CHECKING:
     from batchupdate.roundtrip.sheet.columns import Columns, PulledRow
@@ -44,6 +44,8 @@ class JsonLinesSheet:
             _put(tree, OLD + name, text)
         for name, text in zip(columns.old, row.old, strict=True):
             _put(tree, OLD + name, self._value(name, text))
+        if columns.version:
+            tree[VERSION] = row.version
         self._file.write(_written(tree) + "\n")
 
     def _value(self, name: str, text: str) -> str:

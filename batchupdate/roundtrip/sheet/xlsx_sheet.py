@@ -124,7 +124,7 @@ class XlsxSheet:
         widths = [data_validation.width(name, rule) for name, rule in named]
         widths += [data_validation.width(name, rule) for name, rule in zip(columns.fields, columns.rules, strict=True)]
         for place, _ in enumerate(columns.headings):
-            hidden = place >= len(columns.headings) - len(columns.old_ids) - len(columns.old)
+            hidden = place >= len(columns.headings) - len(columns.hidden)
             wide = widths[place] if place < len(widths) else 46
             sheet.set_column(place, place, wide, self._plain[place], {"hidden": hidden})
         last = len(columns.headings) - 1

@@ -67,6 +67,7 @@ class ColumnMap:
         old_ids: in a pulled sheet, the columns that say which record the old values belong to.
         old_lists: in a pulled sheet, the indexes of the columns that hold the old lists of fields whose items have
             columns of their own.
+        version: in a pulled sheet, the index of the column with the records' versions, if the target guards with them.
     """
 
     width: int
@@ -81,6 +82,7 @@ class ColumnMap:
     locked: int | None = None
     old_ids: tuple[OldColumn, ...] = ()
     old_lists: Mapping[str, int] = field(default_factory=dict)
+    version: int | None = None
 
     def used(self) -> frozenset[int]:
         """The indexes of the columns that decide what is sent."""
@@ -90,7 +92,7 @@ class ColumnMap:
                 *(one.index for one in self.old + self.old_ids),
                 *(place for template in self.computed for place in template.places),
                 *(condition.place for condition in self.when),
-                *([] if self.locked is None else [self.locked]),
+                *(index for index in (self.locked, self.version) if index is not None),
             ]
         )
 

@@ -62,6 +62,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
     when = parse_conditions(options.when, columns)
     used = {place for template in made.values() for place in template.places} | {one.place for one in when}
     pulled = find_pulled_columns(columns, mapped, target)
+    used |= set() if pulled.version is None else {pulled.version}
     if pulled.old:  # also those of fields whose own column was deleted
         fields = {normalise_heading(name) for name in (*target.id, *target.fields)}
         used |= {i for i in left if is_old(columns[i]) and normalise_heading(columns[i].removeprefix(OLD)) in fields}
@@ -87,6 +88,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         locked=pulled.locked,
         old_ids=pulled.old_ids,
         old_lists=pulled.old_lists,
+        version=pulled.version,
     )
 
 

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.spreadsheet.headers import normalise_heading
-from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD, OLD_EMPTY, OLD_NULL
+from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD, OLD_EMPTY, OLD_NULL, VERSION
 from batchupdate.validator.columns.column_map import MappedColumn, OldColumn
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ class PulledColumns(NamedTuple):
     """The columns that `pull` wrote beside the fields, and the mapped columns as these change them.
 
     `old` hold the old values of fields and `old_ids` those of ids; `old_lists` are the indexes of the columns that hold
-    the whole of a list whose items have columns of their own. `locked` is the index of the column `_locked`.
+    the whole of a list whose items have columns of their own. `locked` is the index of the column `_locked`, and
+    `version` that of `_version`.
     """
 
     mapped: list[MappedColumn]
@@ -28,6 +29,7 @@ class PulledColumns(NamedTuple):
     old_ids: tuple[OldColumn, ...]
     old_lists: dict[str, int]
     locked: int | None
+    version: int | None
 
 
 def find_pulled_columns(columns: Sequence[str], mapped: list[MappedColumn], target: Target) -> PulledColumns:
@@ -53,9 +55,10 @@ def find_pulled_columns(columns: Sequence[str], mapped: list[MappedColumn], targ
     old_ids = tuple(one for one in found if mapped[one.mapped].name in target.id)
     spread = {one.field for one in mapped if one.item is not None}
     old_lists = {name: indexes[key] for name in spread if (key := normalise_heading(name)) in indexes}
-    old_ids = old_ids if old or old_lists else ()
+    version = columns.index(VERSION) if target.precondition and VERSION in columns else None
+    old_ids = old_ids if old or old_lists or version is not None else ()
     locked = columns.index(LOCKED) if old and LOCKED in columns else None
-    return PulledColumns(changed, old, old_ids, old_lists, locked)
+    return PulledColumns(changed, old, old_ids, old_lists, locked, version)
 
 
 def hints_about_missing(
