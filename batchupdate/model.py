@@ -53,71 +53,11 @@ class Row(NamedTuple):
     cells: tuple[str, ...]
 
 
-class TypedText(str):
-    """The text of a cell that is no text in its source, so that an id that once stood there may be lost.
-
-    A reader marks cells so, by the classes below, and the validator decides: it depends on what the column sets.
-    """
-
-    __slots__ = ()
-
-
 class UncertainNotice(str):
     """A notice about an input that a person has to read before anything is sent: a guess that is not plausible.
 
     A reader marks it so, and a run that nobody is asked about is refused.
     """
-
-    __slots__ = ()
-
-
-class FloatText(TypedText):
-    """A binary floating-point number, which has lost its leading zeros, and all digits beyond the 15th or so.
-
-    It may set a number; that it names a record, or is a text, has to be refused (`id_as_number`).
-    """
-
-    __slots__ = ()
-
-
-class LongNumberText(TypedText):
-    """A number of a workbook that needs more than the 15 digits that spreadsheet programs keep."""
-
-    __slots__ = ()
-
-
-class ShownText(TypedText):
-    """What a workbook shows of a number, where its format makes an id or a text of it: `00501` of 501.
-
-    `number` is the number's own text, for a column that sets a number.
-    """
-
-    __slots__ = ("number",)
-
-    number: str
-
-    @classmethod
-    def of(cls, shown: str, number: str) -> ShownText:
-        """The text that is shown of a number."""
-        text = cls(shown)
-        text.number = number
-        return text
-
-
-class FormattedText(TypedText):
-    """A number that a workbook shows in some other way than by its digits: `1,50 €`, `50 %`."""
-
-    __slots__ = ()
-
-
-class DateText(TypedText):
-    """A date, a time or a duration of a workbook."""
-
-    __slots__ = ()
-
-
-class TruthText(TypedText):
-    """A truth value of a workbook."""
 
     __slots__ = ()
 

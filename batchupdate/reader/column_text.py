@@ -16,8 +16,8 @@ from uuid import UUID
 import numpy as np
 import pandas as pd
 
-from batchupdate.model import FloatText
 from batchupdate.reader.value_to_text import text_of
+from batchupdate.spreadsheet.typed_text import FloatText
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -64,6 +64,19 @@ async def test_requests_and_rows_are_counted_apart(tmp_path: Path) -> None:
     assert failed["_error"] == "404 there is no such record: contact not found"
 
 
+async def test_rows_whose_old_values_are_compared_go_by_themselves_and_the_others_together(tmp_path: Path) -> None:
+    async with Sandbox(contacts=6) as sandbox:
+        rows = [[f"c{n}", f"New {n}", f"c{n}", f"Contact {n}" if n < 4 else ""] for n in range(1, 7)]
+        rows[1][3] = "Somebody else's"
+        with (tmp_path / "c.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["id", "name", "_old.id", "_old.name"], *rows])
+        summary = await run_file(tmp_path / "c.csv", settings_for(sandbox, tmp_path), environ=KEYS)
+        assert [line["_outcome"] for line in lines(summary)] == ["updated", "conflict", *["updated"] * 4]
+        changes = [json.loads(request.body) for request in sandbox.requests if request.method == "POST"]
+        assert sorted(len(body["contacts"]) for body in changes) == [1, 1, 3]
+        assert sum(request.method == "GET" for request in sandbox.requests) == 3
+
+
 @pytest.mark.parametrize(("size", "requests"), [(1, 30), (7, 5), (None, 1)])
 async def test_the_size_of_a_batch_can_be_made_smaller_and_1_sends_each_row_by_itself(
     size: int | None, requests: int, tmp_path: Path

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchupdate.errors import InputError
-from batchupdate.model import FloatText
 from batchupdate.reader import ReadOptions, Table
 from batchupdate.reader.column_text import column_texts
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
 from batchupdate.spreadsheet.reserved_columns import RESULT_COLUMNS
+from batchupdate.spreadsheet.typed_text import FloatText
 
 BERLIN = "Europe/Berlin"
 FIRST, LAST = (pd.Timestamp(year, 1, 1).to_pydatetime() for year in (1900, 2200))

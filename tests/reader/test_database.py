@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchupdate.errors import InputError
-from batchupdate.model import FloatText
 from batchupdate.reader import ReadOptions
 from batchupdate.reader.sources import local_copies
+from batchupdate.spreadsheet.typed_text import FloatText
 
 if TYPE_CHECKING:
     from pathlib import Path

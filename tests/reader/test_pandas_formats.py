@@ -15,8 +15,8 @@ import pyreadstat
 import pytest
 from pyarrow import feather, orc, parquet
 
-from batchupdate.model import FloatText
 from batchupdate.reader import ReadOptions, open_table
+from batchupdate.spreadsheet.typed_text import FloatText
 
 if TYPE_CHECKING:
     from collections.abc import Callable

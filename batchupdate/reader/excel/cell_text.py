@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 
-from batchupdate.model import DateText, FormattedText, LongNumberText, ShownText, TruthText
 from batchupdate.reader.excel.number_format import shown
 from batchupdate.reader.value_to_text import text_of
+from batchupdate.spreadsheet.typed_text import DateText, FormattedText, LongNumberText, ShownText, TruthText
 
 _DIGITS = 15
 """So many significant digits of a number does a spreadsheet program keep; a double has no more that can be relied on

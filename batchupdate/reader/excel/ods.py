@@ -14,7 +14,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from batchupdate.model import DateText, FormattedText, ShownText
 from batchupdate.reader.excel.cell_text import cell_text
 from batchupdate.reader.excel.sheet import (
     MAX_VALUELESS,
@@ -37,6 +36,7 @@ from batchupdate.reader.excel.size_guard import (
 )
 from batchupdate.reader.files.kind import damage_as_sentence, refuse_password
 from batchupdate.reader.records import MAX_COLUMNS
+from batchupdate.spreadsheet.typed_text import DateText, FormattedText, ShownText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

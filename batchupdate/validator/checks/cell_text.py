@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from batchupdate.model import Level, Problem, ShownText
+from batchupdate.model import Level, Problem
+from batchupdate.spreadsheet.typed_text import ShownText
 from batchupdate.util.text import quoted
 from batchupdate.validator.checks.suspicious_text import harmless, level_of, suspicions, trimmed, trimmed_suspicion
 from batchupdate.validator.columns.transforms import transformed

@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from batchupdate.model import DateText, FloatText, FormattedText, LongNumberText, Problem, TruthText
+from batchupdate.model import Problem
+from batchupdate.spreadsheet.typed_text import DateText, FloatText, FormattedText, LongNumberText, TruthText
 from batchupdate.util.text import quoted
 from batchupdate.validator.checks.cell_text import kind_of
 from batchupdate.validator.checks.suspicious_text import level_of

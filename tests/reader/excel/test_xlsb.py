@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from workbooks import xlsb
 
-from batchupdate.model import FormattedText, ShownText
 from batchupdate.reader import open_table
 from batchupdate.reader.excel import xlsb as reader
+from batchupdate.spreadsheet.typed_text import FormattedText, ShownText
 
 if TYPE_CHECKING:
     from collections.abc import Callable
