@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SEEDS = range(34)
 LONG_SEEDS = range(0, 34, 10)
-"""These have 2,000 rows, so that a kill falls among many claims and commits. A process takes most of a second to start
+"""These have 1,200 rows, so that a kill falls among many claims and commits. A process takes most of a second to start
 and short files take little more, so the other seeds spend their time on moments to be killed at, not on rows."""
 
 FAULTY_SEEDS = range(8)
