@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from batchupdate.sandbox import Records, Sandbox, Seen
 
 CONCURRENCY = 8
-LONG = 1200
-"""Rows of a long story: three claims and many commits, so that the bound on rows sent twice means something."""
+LONG = 2000
+"""Rows of a long story: several claims and commits, so that the bound on rows sent twice means something."""
 
 INVALID_EVERY = 40
 LIFE_AT_MOST_S = 120.0
