@@ -8,7 +8,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := -m pytest -n auto --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+# A whole run of the tests starts hundreds of processes, each of which would compile the package again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test quick lint bench clean
 
@@ -37,11 +41,11 @@ quick: $(VENV)/installed-test
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/lint-imports
-	TEST_QUICK=1 $(BIN)/python -m pytest -q -n auto -m 'not slow and not torture and not third_party'
+	TEST_QUICK=1 $(BIN)/python $(PYTEST) -q -m 'not slow and not torture and not third_party'
 
 test: lint
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run $(PYTEST)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

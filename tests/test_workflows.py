@@ -35,6 +35,14 @@ def test_every_supported_python_is_tested_on_every_system() -> None:
         assert left_out["python"] in [step["with"].get("python-version") for step in steps if "with" in step]
 
 
+def test_the_workflow_and_the_guide_run_the_tests_as_make_does() -> None:
+    (how,) = re.findall(r"^PYTEST := (-m pytest .+)$", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    steps = workflow("test.yml")["jobs"]["python"]["steps"]
+    assert f'python {how} -m "$SELECT"' in [step.get("run") for step in steps]
+    windows = " ".join((ROOT / "CONTRIBUTING.md").read_text("utf-8").split()).partition("On Windows")[2]
+    assert f'run `python {how} -m "not third_party and not torture"`' in windows
+
+
 @pytest.mark.skipif(shutil.which("bash") is None, reason="the workflow's steps are for bash")
 @pytest.mark.parametrize(
     ("tag", "built", "code"),

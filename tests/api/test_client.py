@@ -5,7 +5,6 @@ import socket
 import ssl
 import struct
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -175,12 +174,11 @@ def endless(head: bytes, piece: bytes) -> Callable[[asyncio.StreamWriter], Await
     ],
 )
 async def test_a_body_without_end_is_cut_off(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> None:
-    started = time.monotonic()
-    async with serving(answer, OK) as server, client_of(server.url) as client:
+    async with serving(answer, OK) as server, client_of(server.url, timeout=60.0) as client:
         first = reply(await client.send("/", b"{}"))
         assert (first.status, len(first.body)) == (500, MAX_BODY)
+        assert first.duration_s < 30  # long before its time was up
         assert reply(await client.send("/", b"{}")).status == 200
-    assert time.monotonic() - started < 2
 
 
 async def test_headers_without_end_are_lost_and_not_kept() -> None:
@@ -213,7 +211,7 @@ async def test_a_status_stands_even_if_its_body_never_comes_whole(
     answer: Callable[[asyncio.StreamWriter], Awaitable[None]],
 ) -> None:
     async with serving(answer) as server:
-        assert reply(await send(server.url, read_timeout=0.1)).status == 200
+        assert reply(await send(server.url, read_timeout=0.5)).status == 200
 
 
 async def test_a_key_that_the_server_echoes_never_comes_out() -> None:
@@ -335,10 +333,10 @@ async def test_a_name_that_is_not_known_was_not_reached(monkeypatch: pytest.Monk
 
 async def test_no_answer_within_the_read_timeout_is_a_timeout() -> None:
     async with serving(hang) as server:
-        answer = fault(await send(server.url, read_timeout=0.1))
+        answer = fault(await send(server.url, timeout=60.0, read_timeout=0.1))
     assert answer.kind is FaultKind.TIMEOUT
     assert answer.ambiguous
-    assert 0.05 < answer.duration_s < 1
+    assert 0.05 < answer.duration_s < 30
 
 
 async def test_an_answer_that_drips_is_a_timeout_once_the_total_is_over() -> None:
@@ -347,7 +345,7 @@ async def test_an_answer_that_drips_is_a_timeout_once_the_total_is_over() -> Non
         await drip(writer)
 
     async with serving(slow_head) as server:
-        assert fault(await send(server.url, timeout=0.2, read_timeout=5.0)).kind is FaultKind.TIMEOUT
+        assert fault(await send(server.url, timeout=0.2, read_timeout=60.0)).kind is FaultKind.TIMEOUT
 
 
 async def drip(writer: asyncio.StreamWriter) -> None:
@@ -363,34 +361,36 @@ async def test_a_status_stands_even_if_its_body_drips_until_the_total_is_over() 
         await drip(writer)
 
     async with serving(slow_body) as server:
-        answer = reply(await send(server.url, timeout=0.1))
+        answer = reply(await send(server.url, timeout=0.5))
     assert answer.status == 200
-    assert answer.duration_s < 1
+    assert answer.duration_s < 30  # the whole body would take minutes
 
 
 async def test_a_worker_whose_request_ran_out_of_time_goes_on_unharmed() -> None:
-    async with serving(hang, OK) as server, client_of(server.url, timeout=0.1) as client:
+    async with serving(hang, OK) as server, client_of(server.url, timeout=1.0) as client:
         assert fault(await client.send("/1", b"{}")).kind is FaultKind.TIMEOUT
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(30):
             assert reply(await client.send("/2", b"{}")).status == 200
 
 
 async def test_only_the_requests_that_are_late_run_out_of_time() -> None:
-    async with serving(hang, OK) as server, client_of(server.url, timeout=0.2) as client:
+    async with serving(hang, OK) as server, client_of(server.url, timeout=1.0) as client:
         late = asyncio.create_task(client.send("/1", b"{}"))
-        for _ in range(20):
+        while not late.done():
             await asyncio.sleep(0.02)
             assert reply(await client.send("/2", b"{}")).status == 200
         assert fault(await late).kind is FaultKind.TIMEOUT
+        assert reply(await client.send("/2", b"{}")).status == 200
 
 
 async def test_a_cancellation_that_comes_together_with_the_end_of_the_time_is_a_cancellation() -> None:
-    async with serving(hang) as server, client_of(server.url, timeout=0.1) as client:
+    async with serving(hang) as server, client_of(server.url) as client:
         sending = asyncio.create_task(client.send("/", b"{}"))
-        await asyncio.sleep(0.02)
+        while not server.heads:  # noqa: ASYNC110 - the server has no event for it
+            await asyncio.sleep(0.001)
         (exchange,) = client._open
         exchange.end()
         sending.cancel()

@@ -276,11 +276,11 @@ def test_an_annotated_copy_replaces_a_file_only_if_that_is_asked_for(
 
 
 def test_the_same_problem_in_every_row_prints_a_page_and_no_more(cli: Cli, tmp_path: Path) -> None:
-    rows = 4000
+    rows = 1000
     (tmp_path / "in.csv").write_text("id,name\n" + f"12ae6d88-3ea1-49d3-acdb-7958821ce492,{'x' * 41}\n" * rows, "utf-8")
     result = cli("check", "in.csv", "--target", "langdock-integration")
     assert result.exit_code == 1
     assert len(result.output) < 6000
-    assert "4,000" in result.stdout
+    assert "1,000" in result.stdout
     assert "To see them all, add: --format csv" in result.stderr
     assert len(cli("check", "in.csv", "--target", "langdock-integration", "--format", "csv").stdout.splitlines()) > rows

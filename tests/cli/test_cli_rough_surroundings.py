@@ -46,9 +46,9 @@ def outcomes(folder: Path) -> list[str]:
 
 
 def wait_until(happens: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not happens():
-        assert time.monotonic() < deadline, "it did not happen in 20 s"
+        assert time.monotonic() < deadline, "it did not happen in 120 s"
         time.sleep(0.01)
 
 
@@ -72,7 +72,7 @@ def test_a_run_outlives_the_reader_of_its_messages(
     read, write = os.pipe()
     os.close(read)
     run = command("run", str(renames(5)), *TARGET, "--yes", "--base-url", sandbox.url, "--rate", "50/s")
-    done = subprocess.run(run, cwd=tmp_path, stdout=subprocess.PIPE, stderr=write, timeout=30, check=False)
+    done = subprocess.run(run, cwd=tmp_path, stdout=subprocess.PIPE, stderr=write, timeout=120, check=False)
     os.close(write)
     assert done.returncode == 0
     assert b"updated" in done.stdout
@@ -89,7 +89,7 @@ def test_a_reader_of_results_that_went_away_does_not_change_the_exit_code(
     read, write = os.pipe()
     os.close(read)
     run = command("run", str(renames(1, stranger)), *TARGET, "--yes", "--base-url", sandbox.url, *extra)
-    done = subprocess.run(run, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, timeout=30, check=False)
+    done = subprocess.run(run, cwd=tmp_path, stdout=write, stderr=subprocess.PIPE, timeout=120, check=False)
     os.close(write)
     assert done.returncode == 1
     assert b"Exception" not in done.stderr
@@ -112,7 +112,7 @@ def test_a_terminal_that_closes_stops_the_run_cleanly(
         wait_until(lambda: len(sandbox.applied) >= 3)
         os.close(main)
         process.send_signal(signal.SIGHUP)
-        assert process.wait(timeout=30) == 128 + signal.SIGHUP
+        assert process.wait(timeout=120) == 128 + signal.SIGHUP
     found = outcomes(tmp_path)
     assert found.count("updated") == len(sandbox.applied) < 50
     assert set(found) == {"updated", "not_attempted"}
@@ -129,7 +129,7 @@ def test_a_run_that_was_started_to_outlive_its_terminal_does(
     ) as process:
         wait_until(lambda: len(sandbox.applied) >= 3)
         process.send_signal(signal.SIGHUP)
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=120) == 0
     assert outcomes(tmp_path) == ["updated"] * 20
 
 
@@ -142,7 +142,7 @@ def test_two_signals_at_once_are_one_wish(renames: Renames, batchupdate_sandbox:
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGCONT)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=30) == 143
+        assert process.wait(timeout=120) == 143
     assert set(outcomes(tmp_path)) == {"updated", "not_attempted"}
 
 
@@ -174,9 +174,9 @@ def test_names_that_the_output_can_not_show_do_not_end_a_run(
     path = str(renames(1, (IDS[1], "Größe 日本 " + "x" * 40)))
     run = command("run", path, *TARGET, "--yes", "--base-url", sandbox.url)
     plain = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    done = subprocess.run(run, cwd=tmp_path, capture_output=True, timeout=30, check=False, env=plain)
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, timeout=120, check=False, env=plain)
     assert done.returncode == 1, done.stderr
-    show = subprocess.run(command("show"), cwd=tmp_path, capture_output=True, timeout=30, check=False, env=plain)
+    show = subprocess.run(command("show"), cwd=tmp_path, capture_output=True, timeout=120, check=False, env=plain)
     assert show.returncode == 0, show.stderr
 
 
@@ -224,6 +224,10 @@ def test_ctrl_c_while_the_command_is_being_loaded_ends_in_a_sentence(tmp_path: P
     (tmp_path / "typer.py").write_text(slow, "utf-8")
     paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        command("check", "x.csv"), capture_output=True, timeout=30, check=False, env={**os.environ, "PYTHONPATH": paths}
+        command("check", "x.csv"),
+        capture_output=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, b"", b"Stopped on request. Nothing was sent.\n")

@@ -31,7 +31,7 @@ def in_a_terminal(command: list[str], folder: Path, answer: str, until: bytes) -
     main, child = pty.openpty()
     with subprocess.Popen(command, cwd=folder, stdin=child, stdout=child, stderr=child, close_fds=True) as process:
         os.close(child)
-        shown, deadline, answered = b"", time.monotonic() + 30, False
+        shown, deadline, answered = b"", time.monotonic() + 120, False
         while time.monotonic() < deadline:
             ready, _, _ = select.select([main], [], [], 0.1)
             try:
@@ -44,7 +44,7 @@ def in_a_terminal(command: list[str], folder: Path, answer: str, until: bytes) -
                 answered = True
             if ready and not chunk:
                 break
-        code = process.wait(timeout=10)
+        code = process.wait(timeout=120)
     os.close(main)
     return code, re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode("utf-8", "replace"))
 

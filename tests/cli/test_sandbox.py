@@ -30,7 +30,7 @@ def test_sandbox_serves_until_it_is_ended(tmp_path: Path) -> None:
         with urllib.request.urlopen(f"{url}/_sandbox/counts") as reply:  # noqa: S310 - loopback
             assert json.load(reply)["requests"] == 0
         child.terminate()
-        child.communicate(timeout=10)
+        child.communicate(timeout=120)
 
 
 def test_a_port_that_is_taken_is_a_sentence(cli: Cli, batchupdate_sandbox: Sandboxes) -> None:

@@ -130,7 +130,7 @@ def test_at_a_terminal_operation_server_and_fields_are_asked_for(spec: Path) -> 
     try:
         os.write(ours, b"1\n2\nf7, f59\n")
         command = [sys.executable, "-m", "batchupdate", "targets", "from-openapi", str(spec), "--json"]
-        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, timeout=120, check=True)
     finally:
         os.close(ours)
         os.close(theirs)

@@ -147,7 +147,7 @@ def test_broken_or_treacherous_yaml_is_refused_with_its_line(text: str, said: st
         (b"name: \xff\xfe", "The target t.yaml is not UTF-8 text (byte 7)."),
         ("name: x".encode("utf-16"), "The target t.yaml is not UTF-8 text (byte 1)."),
         (b"name: " + b"x" * MAX_BYTES, f"The target t.yaml is larger than {MAX_BYTES:,} bytes."),
-        (b"name: " + b"[" * 5000, "The target t.yaml is nested too deeply."),
+        (b"name: " + b"[" * 1500, "The target t.yaml is nested too deeply."),
     ],
 )
 def test_what_is_no_settings_file_at_all_is_refused(raw: bytes, said: str) -> None:

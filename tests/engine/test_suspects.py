@@ -70,11 +70,11 @@ async def test_its_result_says_that_it_was_refused_every_time_while_others_were_
 
 
 async def test_a_bad_row_does_not_teach_the_limiter_a_slower_rate(clock: FakeClock) -> None:
-    """Every tenth row is refused from the 30th on; 5,000 others show what the rate has become."""
-    house = House(clock, 5000, lambda row, _nth: FULL if row % 10 == 0 and 30 <= row < 330 else OK, adaptive=True)
+    """Every tenth row is refused from the 30th on; 2,500 others show what the rate has become."""
+    house = House(clock, 2500, lambda row, _nth: FULL if row % 10 == 0 and 30 <= row < 330 else OK, adaptive=True)
     house.api.latency = lambda: 0.01
     await house.work(64)
-    good = [at for at, row in house.api.seen if row > 4000]
+    good = [at for at, row in house.api.seen if row > 2000]
     assert house.pool.counts[Outcome.FAILED] == 30
     assert len(good) / (good[-1] - good[0]) > 500
     assert house.pool.traffic.allowed_per_s is None

@@ -64,7 +64,7 @@ COMMITS_AT_LEAST = 5
 def finish(world: World, folder: Path, sandbox: Sandbox) -> tuple[int, str]:
     """Lets a process come to its end."""
     with start(world, folder, sandbox.url) as process:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
     return process.returncode, said
 
 
@@ -90,7 +90,7 @@ def answering_no_more_than(count: int, sandbox: Sandbox) -> Iterator[Callable[[]
 def spoilt(world: World, folder: Path, sandbox: Sandbox, spoil: Callable[[int], None]) -> Life:
     """A process whose disk is spoilt once some requests have arrived; `spoil` is told its id."""
     with start(world, folder, sandbox.url) as process, answering_no_more_than(SENT_BEFORE, sandbox) as go_on:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while sandbox.counts.requests < SENT_BEFORE:
             assert process.poll() is None
             assert time.monotonic() < deadline
@@ -99,7 +99,7 @@ def spoilt(world: World, folder: Path, sandbox: Sandbox, spoil: Callable[[int], 
         spoil(process.pid)
         go_on()
         process.send_signal(signal.SIGCONT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=120)
     let_settle(sandbox)
     return Life(0, None, process.returncode, said)
 

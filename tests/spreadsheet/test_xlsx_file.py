@@ -33,7 +33,7 @@ def limited(folder: Path, limit: int, *arguments: str) -> subprocess.CompletedPr
     command = [sys.executable, "-c", LIMITED.format(limit=limit), *arguments]
     # What measures coverage would write files, too.
     env = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False, env=env)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False, env=env)
 
 
 @pytest.mark.slow

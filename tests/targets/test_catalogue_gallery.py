@@ -564,10 +564,10 @@ def test_a_wheel_has_the_gallery_and_its_samples_in_it(tmp_path: Path) -> None:
     assert (installed / "batchupdate" / "samples" / "targets" / "zendesk-ticket.csv").is_file()
     environ = {**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"}
     command = [sys.executable, "-m", "batchupdate", "targets", "list", "--json"]
-    shown = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    shown = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, check=True)
     assert [one["name"] for one in json.loads(shown.stdout)["targets"]] == [*builtin_names(), *gallery_names()]
     where = [sys.executable, "-c", "import batchupdate; print(batchupdate.__file__)"]
-    found = subprocess.run(where, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run(where, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=120, check=True)
     assert Path(found.stdout.strip()).is_relative_to(installed)
 
 

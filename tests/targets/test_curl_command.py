@@ -118,7 +118,7 @@ def test_words_are_those_that_bash_makes(values: list[str], data: st.DataObject)
 
     command = "curl https://x.example " + " \\\n ".join(f"--data-binary {written(value)}" for value in values)
     shown = subprocess.run(
-        ["bash", "-c", f"curl() {{ printf '%s\\0' \"$@\"; }}\n{command}"], capture_output=True, check=True, timeout=10
+        ["bash", "-c", f"curl() {{ printf '%s\\0' \"$@\"; }}\n{command}"], capture_output=True, check=True, timeout=120
     ).stdout.decode()
     words = shown.split("\0")[:-1]
     assert words[2::2] == values

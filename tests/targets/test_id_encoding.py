@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from batchupdate.targets import Target
 
 NAMES = sorted(ENCODINGS)
+read_once = lru_cache(read)  # hundreds of examples share a target
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 HOSTILE = st.lists(
     st.sampled_from(
@@ -92,7 +94,7 @@ def test_an_id_that_would_lead_elsewhere_is_refused(encode: str, value: str) -> 
 def test_ids_are_found_again_in_the_path_for_a_body_and_for_a_read(encode: str, one: str, two: str) -> None:
     hashed = encode.startswith(("md5", "sha"))
     more = 'body: {template: {x: "{%s}", f: "{fields}"}}' % ("y" if hashed else "x")
-    target = read(target_of(encode, "/a/{x}/b/{y}.json", more, "read: {path: '/r/{y}/{x}'}"))
+    target = read_once(target_of(encode, "/a/{x}/b/{y}.json", more, "read: {path: '/r/{y}/{x}'}"))
     if not accepted(target, one, two):
         return
     path = target.expand((one, two))
@@ -134,7 +136,7 @@ async def test_no_id_leaves_the_declared_host_and_path_in_the_bytes_that_are_sen
 @given(TEXTS, TEXTS)
 def test_two_ids_that_are_written_the_same_count_as_one_record(one: str, two: str) -> None:
     for encode in NAMES:
-        target = read(target_of(encode))
+        target = read_once(target_of(encode))
         rule = target.id["x"]
         if rule.key(one) == rule.key(two):
             assert target.expand((one, "1")) == target.expand((two, "1"))

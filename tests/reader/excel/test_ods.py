@@ -11,6 +11,7 @@ from batchupdate.model import Level
 from batchupdate.reader import open_table
 from batchupdate.reader.excel import ods as ods_format
 from batchupdate.reader.excel import sheet
+from batchupdate.reader.excel.size_guard import MAX_RATIO, RATIO_MATTERS_FROM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 @pytest.mark.slow
 def test_a_large_ods_that_is_packed_very_small_is_not_taken_for_a_damaged_one(read: Callable[..., Any]) -> None:
-    rows = [["id", "name", "note"], *[["1", "Integration", "always the same"]] * 100_000]
-    assert len(read(ods(rows), "a.ods").rows) == 100_000
+    content = ods([["id", "name", "note"], *[["1", "Integration", "always the same" * 600]] * 2000])
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        part = archive.getinfo("content.xml")
+    assert part.file_size > max(RATIO_MATTERS_FROM, MAX_RATIO * part.compress_size)
+    assert len(read(content, "a.ods").rows) == 2000
 
 
 def test_typed_cells_of_an_ods_become_the_texts_that_the_guide_says(read: Callable[..., Any]) -> None:
