@@ -48,7 +48,7 @@ Records = dict[str, dict[str, Any]]
 def of_first_page(pagination: str) -> str:
     """A declaration that asks for the first 50 records, and for the others as `pagination` says."""
     before, after = PATCH.split("list:\n")[0], PATCH.split("size: 50}\n")[1]
-    return f"{before}list: {{path: /contacts?_page=1&_limit=50, pagination: {pagination}}}\n{after}"
+    return f"{before}list: {{path: '/contacts?_page=1&_limit=50', pagination: {pagination}}}\n{after}"
 
 
 class JsonServer:
