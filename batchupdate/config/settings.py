@@ -204,10 +204,10 @@ class Settings(Strict):
 
     Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `batch_size` is how many rows go out as one
     request; 1 sends each by itself. `max_wait` caps how long one reply may make us wait; `give_up_after` is how long an
-    API may refuse every request before the run stops. `retry_budget` is how many requests may be repeats after an error,
-    as a share of the first tries. `allow_overlap` lets two runs work on one target at a time. `variables` are values for
-    those of the target. `ca_file` holds certificates (PEM) that are trusted beside the system's; `client_cert` and
-    `client_key` show the server who we are.
+    API may refuse every request before the run stops. `retry_budget` is how many requests may be repeats after an
+    error, as a share of the first tries. `allow_overlap` lets two runs work on one target at a time. `variables` are
+    values for those of the target. `ca_file` holds certificates (PEM) that are trusted beside the system's;
+    `client_cert` and `client_key` show the server who we are.
     """
 
     target: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -243,7 +244,12 @@ def _packing(job: Job) -> Callable[[], Packing]:
         target.batch.max_bytes,
         lambda request: builder.length(target.batch_record(request)),
         builder.empty_length,
+        _fields_of if target.batch.same_fields else None,
     )
+
+
+def _fields_of(request: Request) -> frozenset[str]:
+    return frozenset(json.loads(request.fields))
 
 
 def _about_key(job: Job) -> str:

@@ -1,4 +1,4 @@
-"""Datasette: the gallery's `datasette-row` against its write API, with a signed token and ids of any characters."""
+"""Datasette: the gallery's targets against its write API, with a signed token and ids of any characters."""
 
 from __future__ import annotations
 
@@ -119,6 +119,30 @@ async def test_an_id_of_any_characters_reaches_its_own_row(
     assert set(became.values()) <= {"updated", "invalid"}, errors(summary)  # formulas and 1e100 are no ids in a sheet
     named = {"updated": "New", "invalid": "Old"}
     assert datasette.rows("anything") == {key: (f"{named[became[key]]} {n}", n) for n, key in enumerate(ids)}
+
+
+async def test_many_rows_in_one_request_end_as_each_would_alone(datasette: Datasette, tmp_path: Path) -> None:
+    ids = [*ODD, *(f"k{n}" for n in range(284))]
+    datasette.make_table("many", ids)
+    rows: list[dict[str, Any]] = [
+        {"pk": key, "name": f"New {n}", **({"notes": n + 1000} if n % 3 else {})} for n, key in enumerate(ids)
+    ]
+    rows[57]["notes"], rows[199]["name"] = "fifty-seven", "<null>"
+    rows.append({"pk": "new/1", "name": "Made"})
+    settings = datasette.settings(tmp_path, "datasette-upsert", concurrency=4)
+    summary = await apply(rows, settings, datasette.environ("many"))
+
+    expected = {
+        key: (f"New {n}", n + 1000 if n % 3 else n) for n, key in enumerate(ids)
+    }  # a blank cell leaves its column
+    refused = {ids[57]: ("Old 57", 57), ids[199]: ("Old 199", 199)}
+    assert datasette.rows("many") == {**expected, **refused, "new/1": ("Made", None)}
+    assert {key for key, became in outcomes(summary).items() if became == "failed"} == {*refused}
+    said = errors(summary)
+    assert said[ids[57]].endswith("cannot store TEXT value in INTEGER column many.notes")
+    assert said[ids[199]].endswith("NOT NULL constraint failed: many.name")
+    assert summary.counts[Outcome.UPDATED] == 299
+    assert summary.sessions.traffic.sent < 60
 
 
 async def test_all_pages_of_a_table_are_pulled(datasette: Datasette, tmp_path: Path) -> None:
