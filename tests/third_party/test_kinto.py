@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import secrets
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -102,8 +103,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def kinto(server: str, request: pytest.FixtureRequest) -> Kinto:
-    return Kinto(server, f"b{hash(request.node.name) & 0xFFFFFF}")
+def kinto(server: str) -> Kinto:
+    return Kinto(server, secrets.token_hex(4))
 
 
 def declared(kinto: Kinto, form: str, version: str = "etag") -> str:
