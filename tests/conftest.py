@@ -11,6 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -36,13 +37,17 @@ pytest_plugins = ["batchupdate.sandbox.pytest_plugin"]
 LOOP = os.environ.get("TEST_LOOP", "asyncio")
 
 _APT = "on Debian: apt-get install --no-install-recommends"
+_NPM = "with Node.js: npm install --global"
 PROGRAMS = {
+    "json-server": (("json-server",), f"{_NPM} json-server@0.17"),
     "libreoffice": (("soffice", "libreoffice"), f"{_APT} libreoffice-calc-nogui"),
     "nginx": (("nginx",), f"{_APT} nginx-light"),
     "openssl": (("openssl",), f"{_APT} openssl"),
-    "prism": (("prism",), "with Node.js: npm install --global @stoplight/prism-cli@5"),
+    "prism": (("prism",), f"{_NPM} @stoplight/prism-cli@5"),
 }
 """What tests need beyond Python: the names of the program, and how it is installed."""
+LIBRARIES = {"datasette": ["datasette"], "django": ["rest_framework", "oauth2_provider"], "kinto": ["kinto"]}
+"""Servers that tests run with this Python, and what is imported of each."""
 SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])  # a user's own path often lacks /usr/sbin
 
 
@@ -94,8 +99,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Ends a test marked `third_party("nginx")` before its fixtures are made where that program is not installed."""
     for marker in item.iter_markers("third_party"):
         for program in marker.args:
-            names, how = PROGRAMS[program]
-            if not any(shutil.which(name, path=SEARCHED) for name in names):
+            if program in LIBRARIES:
+                here, how = all(map(find_spec, LIBRARIES[program])), "pip install -c constraints.txt -e '.[test]'"
+            else:
+                names, how = PROGRAMS[program]
+                here = any(shutil.which(name, path=SEARCHED) for name in names)
+            if not here:
                 _cannot(f"needs {program}; {how}")
 
 

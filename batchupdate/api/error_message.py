@@ -74,6 +74,9 @@ _PLACE = (
 _WHOLE = frozenset({"non_field_errors", "__all__", "base", "_error", "_errors", "detail", "details", "data", "params"})
 """Names that stand where a field's name would, and mean the record as a whole."""
 
+_NOT_FIELDS = frozenset({*_DETAILS, *_TELLING, "formerrors"}) - {"title", "description", "reason", "code"}
+"""Names that an object with lists of sentences gives to the sentences, and seldom to a field."""
+
 _ERROR = frozenset({"message", "error", "code"})
 _NO_PLACE = frozenset({"body", "query", "path", "header", "cookie", "data", "attributes"})
 _NO_NAME = re.compile(r".*(?:Error|Exception)")
@@ -130,7 +133,7 @@ class _Said(NamedTuple):
         return bool(self.place) or " " in self.text.strip()
 
     def __str__(self) -> str:
-        if not self.place or self.place.lower() in self.text.lower():
+        if not self.place or re.search(rf"(?<!\w){re.escape(self.place)}(?!\w)", self.text, re.IGNORECASE):
             return self.text.strip()
         return f"{self.place}: {self.text.strip()}"
 
@@ -157,6 +160,11 @@ def _said(data: Any, place: str, depth: int) -> Iterator[_Said]:  # noqa: ANN401
 
 
 def _object(data: dict[str, Any], place: str, depth: int) -> Iterator[_Said]:
+    if _is_by_field(data):
+        for key, value in islice(data.items(), MAX_ITEMS):
+            whole = _plain_name(key) in _NOT_FIELDS
+            yield from _said(value, place, depth + 1) if whole else _by_field({key: value}, place, depth)
+        return
     named = {_plain_name(name): value for name, value in data.items()}
     place = _place_in(named, top=depth == 0) or place
     details = [each for name in _DETAILS for each in _detail(name, named.get(name), place, depth + 1)]
@@ -193,6 +201,20 @@ def _beside(data: dict[str, Any], depth: int) -> Iterator[_Said]:
         for part in value[:MAX_ITEMS] if isinstance(value, list) else (value,):
             if isinstance(part, dict) and _ERROR & part.keys() and _plain_name(key) not in _DETAILS:
                 yield from _object(part, key, depth + 1)
+
+
+def _is_by_field(data: dict[str, Any]) -> bool:
+    """Whether an object has lists of sentences by field, as in `{"title": ["is taken"]}`.
+
+    There `title`, which has the sentence elsewhere, is a field, as in Django REST framework and Rails.
+    """
+    if not all(isinstance(value, list | dict) for value in data.values()):
+        return False
+    texts = {
+        name for name, value in data.items() if isinstance(value, list) and all(isinstance(one, str) for one in value)
+    }
+    no_fields = {name for name in data if name in _WHOLE or _plain_name(name) in _NOT_FIELDS}
+    return no_fields <= texts and any(data[name] for name in texts - no_fields)
 
 
 def _by_field(data: dict[str, Any], place: str, depth: int) -> Iterator[_Said]:

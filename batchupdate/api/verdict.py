@@ -101,6 +101,7 @@ _SAYS: Mapping[int, str] = {
     401: "the API rejected the key",
     403: "the key has no permission to change this record",
     404: "there is no such record",
+    412: "the record is not in the state that the change expects",
     429: _TOO_MANY,
 }
 

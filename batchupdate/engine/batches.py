@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from batchupdate.model import Action, Fault, Reply, Request, Verdict
 
@@ -54,7 +54,7 @@ class Packing:
         max_bytes: how long a body may become; None for as long as it is.
         length: the bytes that a row adds to a body.
         empty: the bytes of a body without rows.
-        alone: whether a row goes by itself, since its record is read just before its change; None if none does.
+        kind: equal for rows that may go out together; None where all may.
     """
 
     def __init__(
@@ -63,24 +63,30 @@ class Packing:
         max_bytes: int | None = None,
         length: Callable[[Request], int] = lambda _: 0,
         empty: int = 0,
-        alone: Callable[[Request], bool] | None = None,
+        kind: Callable[[Request], Hashable] | None = None,
     ) -> None:
-        self.size, self._alone = size, alone
+        self.size = size
         self._room = None if max_bytes is None else max_bytes - empty
-        self._length = length
+        self._length, self._kind = length, kind
 
     def shrink(self, size: int) -> None:
         """No batch has more than so many rows from now on: the API finds larger ones too long."""
         self.size = max(1, min(self.size, size))
 
     def take(self, ready: deque[Request]) -> Request:
-        """The next rows that go out together; at least one."""
+        """The next rows that go out together; at least one. Others keep their order."""
         taken = [ready.popleft()]
-        if self.size == 1 or (self._alone and self._alone(taken[0])):
+        if self.size == 1:
             return taken[0]
+        kind = self._kind and self._kind(taken[0])
         room = math.inf if self._room is None else self._room - self._length(taken[0])
-        while ready and len(taken) < self.size and not (self._alone and self._alone(ready[0])):
+        others: list[Request] = []
+        while ready and len(taken) < self.size:
+            if self._kind and self._kind(ready[0]) != kind:
+                others.append(ready.popleft())
+                continue
             if (room := room - self._length(ready[0])) < 0:
                 break
             taken.append(ready.popleft())
+        ready.extendleft(reversed(others))
         return together(taken)

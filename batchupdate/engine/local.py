@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import deque
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Progress, ReadReply, Reply, Traffic, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -247,8 +248,15 @@ def _packing(job: Job, reads: FirstReads | None) -> Callable[[], Packing]:
         target.batch.max_bytes,
         lambda request: builder.length(target.batch_record(request)),
         builder.empty_length,
-        reads.wanted if reads else None,
+        partial(_kind_of, reads, same_fields=target.batch.same_fields) if reads or target.batch.same_fields else None,
     )
+
+
+def _kind_of(reads: FirstReads | None, request: Request, *, same_fields: bool) -> Hashable:
+    """What rows have in common that can go out together; one that is read just before its change goes by itself."""
+    if reads is not None and reads.wanted(request):
+        return request.row
+    return frozenset(json.loads(request.fields)) if same_fields else None
 
 
 def _about_key(job: Job) -> str:

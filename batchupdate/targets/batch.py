@@ -32,7 +32,9 @@ class Batch(Strict):
 
     `size` is how many records a request has at the most, and `max_bytes` how long its body is. `template` is the body:
     one of its lists holds a single item, in which `"{fields}"` stands, and that item is there once for each record. In
-    it, `{name}` is a part of the record's id, `{path}` the record's own path, and `{request}` its number there.
+    it, `{name}` is a part of the record's id, `{path}` the record's own path, and `{request}` its number there. With
+    `same_fields`, only rows that set the same fields share a request: for an API that clears in one record what only
+    others of the request set.
 
     `results` (JMESPath) finds the list of results in the reply; without it, a success is one of all records. All that
     follows is about one result. `id` is whose it is: a record's id, or its number where the template has `{request}`; a
@@ -46,6 +48,7 @@ class Batch(Strict):
     method: Literal["POST", "PATCH", "PUT"] = "POST"
     size: int = Field(ge=2, le=10_000)
     max_bytes: Bytes | None = None
+    same_fields: bool = False
     template: dict[str, JsonValue] | list[JsonValue]
     content_type: HeaderValue = "application/json"
     results: JsonPath | None = None

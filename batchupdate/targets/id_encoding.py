@@ -41,6 +41,11 @@ def _percent(value: str) -> str:
     return value if _is_unreserved(value) else quote(value, safe="")
 
 
+def _special(value: str) -> str:
+    """A server takes these for a step in the path (RFC 3986, section 5.2.4), encoded or not."""
+    return "is a special path segment, not an id" if value in _DOTS else ""
+
+
 def _encoded(value: str) -> str:
     return quote(unquote(value), safe="")
 
@@ -85,7 +90,7 @@ def _hash(name: str, *, lower: bool) -> Encoding:
 
 
 ENCODINGS: dict[str, Encoding] = {
-    "percent": Encoding(_percent),
+    "percent": Encoding(_percent, refusal=_special),
     "encoded": Encoding(_encoded, key=unquote, refusal=_not_encoded),
     "path": Encoding(_path, pattern=r"[^?&=#]+", refusal=_no_path),
     "tilde": Encoding(_tilde, _from_tilde, pattern=r"[A-Za-z0-9_~+-]+"),

@@ -13,7 +13,7 @@ from batchupdate.targets.value_types import Pattern, check_example
 
 
 class IdRule(Strict):
-    """What one part of a record's id must look like. Without a rule, every id but `.` and `..` is accepted.
+    """What one part of a record's id must look like. Without a rule, every id is accepted that can be written so.
 
     `example` is an id that matches the pattern; messages show it in place of the pattern.
 

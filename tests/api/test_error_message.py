@@ -35,6 +35,7 @@ def said(data: Any, *paths: str) -> str:
         ({"error": {"errors": [{"message": "alone"}]}}, "alone"),
         ({"field": "name", "message": "name is taken"}, "name is taken"),
         ({"field": "name", "message": "is taken"}, "name: is taken"),
+        ({"field": "id", "message": "A valid number is required"}, "id: A valid number is required"),
         ({"message": "", "error": "the next one"}, "the next one"),
         ({"message": None, "detail": {"msg": "deep"}}, "deep"),
         ({"message": "two\nlines\tand\x00more\u202e"}, "two lines and more"),
@@ -150,6 +151,22 @@ OF_FRAMEWORKS_AND_APIS: list[tuple[str, Any, str]] = [
         "address.zip: Enter a valid zip.; tags.name: This field is required.",
     ),
     ("DRF detail", {"detail": "Not found."}, "Not found."),
+    (
+        "DRF fields called as others call the sentence",
+        {"title": ["May not be blank."], "seats": ["Not a number."], "non_field_errors": ["Dates overlap."]},
+        "title: May not be blank.; seats: Not a number.; Dates overlap.",
+    ),
+    (
+        "DRF fields called as others call the sentence, nested",
+        {"address": {"description": ["May not be blank."], "code": ["Not a number."]}},
+        "address.description: May not be blank.; address.code: Not a number.",
+    ),
+    (
+        "a list of sentences beside a field",
+        {"message": ["May not be blank."], "n": ["Not so."]},
+        "May not be blank.; n: Not so.",
+    ),
+    ("an object of errors beside a list", {"errors": {"n": ["Not so."]}, "codes": ["E1"]}, "n: Not so."),
     (
         "JSONAPI",
         {

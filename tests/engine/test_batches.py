@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -146,6 +147,29 @@ def test_rows_go_out_in_full_batches_in_order_and_the_last_ones_together() -> No
     assert Counter(full.rows.outcomes.values()) == {Outcome.UPDATED: 20}
     assert (full.pool.traffic.sent, full.pool.traffic.retried) == (3, 0)
     full.check()
+
+
+@given(
+    kinds=st.lists(st.sampled_from("abc"), min_size=1, max_size=40),
+    size=st.integers(1, 6),
+    max_bytes=st.none() | st.integers(1, 40),
+)
+def test_only_rows_of_a_kind_go_out_together_as_many_as_fit_and_each_kind_in_its_order(
+    kinds: list[str], size: int, max_bytes: int | None
+) -> None:
+    ready = deque(Request(row, "", "", kind) for row, kind in enumerate(kinds))
+    packing = Packing(size, max_bytes, lambda request: 1 + request.row % 9, 2, lambda request: request.fields)
+    sent: list[Request] = []
+    while ready:
+        first, waiting = ready[0], [one for one in ready if one.fields == ready[0].fields]
+        taken = packing.take(ready).rows
+        assert [*taken] == waiting[: len(taken)]
+        assert taken[0] is first
+        following = waiting[len(taken) : len(taken) + 1]
+        room = math.inf if max_bytes is None else max_bytes - 2
+        assert len(taken) == size or not following or sum(1 + one.row % 9 for one in [*taken, *following]) > room
+        sent += taken
+    assert sorted(one.row for one in sent) == [*range(len(kinds))]
 
 
 def test_a_turn_is_one_request_of_many_rows() -> None:

@@ -79,12 +79,21 @@ def test_an_id_is_written_as_its_encoding_says(encode: str, value: str, written:
     ("encode", "value"),
     [
         *(("encoded", text) for text in ("50%", "%zz", "%2e%2E", "a%2F..%2Fb", "a%5c..", "..%2F", "%0d%0aX", "%ff")),
-        *(("path", text) for text in ("/a", "a/", "a//b", "a/../b", "./a", "a/..")),
+        *(("path", text) for text in ("/a", "a/", "a//b", "a/../b", "./a", "a/..", "..")),
+        ("percent", ".."),
+        ("encoded", ".."),
     ],
 )
 def test_an_id_that_would_lead_elsewhere_is_refused(encode: str, value: str) -> None:
     assert not accepted(read(target_of(encode)), value, "1")
     assert accepted(read(target_of("percent")), value.replace("..", "dots"), "1")
+
+
+@pytest.mark.parametrize("encode", ["tilde", "md5", "sha256-lower"])
+def test_a_dot_is_an_id_where_it_is_written_as_something_else(encode: str) -> None:
+    target = read(target_of(encode))
+    assert accepted(target, ".", "1")
+    assert "." not in target.expand((".", "1")).removesuffix(".json")
 
 
 @pytest.mark.parametrize("encode", NAMES)

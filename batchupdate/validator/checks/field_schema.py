@@ -34,9 +34,7 @@ def _id_type(rule: IdRule) -> Any:  # noqa: ANN401 - as above
 
 
 def _own_segment(rule: IdRule, value: str) -> str:
-    """Refuses what a server would take for a step in the path (RFC 3986, section 5.2.4), encoded or not."""
-    if value in {".", ".."}:
-        raise ValueError("is a special path segment, not an id")
+    """Refuses what can't be written into the URL as it stands, such as a step in the path."""
     if not value.isprintable():
         raise ValueError("contains an invisible character; type the id again")
     if why := rule.refusal(value):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
-import subprocess
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from conftest import SEARCHED
+from real_servers import free_port, running
 
 import batchupdate
 from batchupdate.targets.openapi import draft_target, find_operation, load_document, operations_of
@@ -42,23 +40,11 @@ ROWS = {
 @pytest.fixture(scope="module")
 def prism() -> Iterator[str]:
     """Prism's URL, once it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     program = shutil.which("prism", path=SEARCHED)
     assert program
-    command = [program, "mock", "--errors", "--host", "127.0.0.1", "--port", str(port), str(SPEC)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
+    with running([program, "mock", "--errors", "--host", "127.0.0.1", "--port", str(port), SPEC], port) as url:
+        yield url
 
 
 @pytest.mark.parametrize("name", ROWS)
