@@ -21,6 +21,7 @@ from batchupdate.journal.queue import Queue
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Progress, ReadReply, Reply, Traffic, Verdict
+from batchupdate.targets.hooks import HookError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -104,8 +105,9 @@ async def work_off(
         change_headers={**target.change_headers, "Content-Type": batch.content_type}
         if batch
         else target.change_headers,
-        keep_bodies=bool(batch or target.success is not None or job.credentials.asks_in_success),
+        keep_bodies=bool(batch or target.success is not None or target.judges or job.credentials.asks_in_success),
         most_of_bodies=MAX_BATCH_REPLY if batch else MAX_RECORD,
+        decode=target.decode,
     )
 
     def heard() -> Session:
@@ -114,7 +116,7 @@ async def work_off(
     async with client, Queue(journal, clock, heard) as queue:
         if target.read is not None and journal.unanswered(0, 1):
             looked_up = Reconciliation(journal, queue, client, target)
-            look_up: Send = looked_up.look_up
+            look_up: Send = _guarded(looked_up.look_up, job)
             if verbose:
                 look_up = _logged(look_up, log, job, reads=lambda _: True)
             reason = await line.work("looking up", looked_up, looked_up, look_up, None)
@@ -123,7 +125,7 @@ async def work_off(
             if isinstance(reason, Interrupted):
                 return line.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= looked_up.found
-        send = _sender(client, job)
+        send = _guarded(_sender(client, job), job)
         if verbose:
             send = _logged(send, log, job, reads=lambda one: target.reads_first and one.current is None)
         reason = await line.work("sending", queue, queue, send, total)
@@ -296,6 +298,20 @@ def _sender(client: Client, job: Job) -> Send:
         return client.send(request.path, target.body_of(request.fields, request.path), headers)
 
     return send_once
+
+
+def _guarded(send: Send, job: Job) -> Send:
+    """Sends as `send` does; where the code of the target's package fails, that is a fault like others."""
+    if job.target.hooks is None:
+        return send
+
+    async def sent(request: Request) -> Reply | Fault:
+        try:
+            return await send(request)
+        except HookError as error:
+            return error.fault
+
+    return sent
 
 
 def _logged(send: Send, log: FilteringBoundLogger, job: Job, *, reads: Callable[[Request], bool]) -> Send:
