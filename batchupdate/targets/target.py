@@ -183,8 +183,8 @@ class Target(Strict):
                 f"The target {self.name} declares body.{stray[0]}, but its package makes the bodies ('encode').",
                 "Remove one of them.",
             )
-        if self.batch and (stray := next((name for name in ("encode", "judge") if name in names), None)):
-            message = f"The target {self.name} declares batch, and {stray!r} of its package is about one record."
+        if self.batch and (of_one := [name for name in names if name in {"encode", "judge"}]):
+            message = f"The target {self.name} declares batch, and {of_one[0]!r} of its package is about one record."
             raise ConfigError(message, "Remove one of them.")
         made = self.model_copy()
         made._hooks = hooks  # noqa: SLF001 - our own

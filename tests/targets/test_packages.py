@@ -80,6 +80,8 @@ def test_of_two_packages_with_one_name_neither_is_used(site: Path) -> None:
 
 CODE = f"declaration = {PLAIN!r}\n"
 SIGNED = f"declaration = {PLAIN.replace('env: MY_KEY', '{env: MY_KEY, scheme: signed}')!r}\n"
+BATCH = "batch: {path: /b, size: 9, template: [{y: '{y}', x: '{x}', f: '{fields}'}]}"
+BATCHED = f"declaration = {PLAIN + BATCH!r}\n"
 WRAPPED = f"content_type = 'text/xml'\ndeclaration = {PLAIN + 'body: {wrap: [a]}'!r}\n"
 
 
@@ -100,6 +102,7 @@ WRAPPED = f"content_type = 'text/xml'\ndeclaration = {PLAIN + 'body: {wrap: [a]}
         (f"{CODE}sign = 3", "bad_mine", "has a 'sign' that is no function"),
         (f"{CODE}def encode(ids, fields): ...", "bad_mine", "has 'encode', but no 'content_type'"),
         (f"{WRAPPED}def encode(ids, fields): ...", "bad_mine", "declares body.wrap, but its package makes the bodies"),
+        (f"{BATCHED}def judge(reply): ...", "bad_mine", "declares batch, and 'judge' of its package is about"),
         (f"{SIGNED}def judge(reply): ...", "bad_mine", "its requests, and the package bad-mine 1.0 has no 'sign'"),
     ],
 )  # fmt: skip
