@@ -63,10 +63,7 @@ class TypedText(str):
 
 
 class UncertainNotice(str):
-    """A notice about an input that a person has to read before anything is sent: a guess that is not plausible.
-
-    A reader marks it so, and a run that nobody is asked about is refused.
-    """
+    """A reader's guess that is not plausible: a person has to see this notice, or nothing is sent."""
 
     __slots__ = ()
 

@@ -18,19 +18,7 @@ from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter.backoff import retrying
-from batchupdate.model import (
-    ONE_FILE,
-    SUCCEEDED,
-    Action,
-    Fault,
-    FaultKind,
-    Outcome,
-    ReadReply,
-    Reply,
-    Result,
-    Traffic,
-    Verdict,
-)
+from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, ReadReply, Reply, Result, Traffic, Verdict
 from batchupdate.util.clock import minute
 from batchupdate.util.shielded import shielded
 from batchupdate.util.text import one_line
@@ -253,7 +241,7 @@ class WorkerPool:
             self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
             self._finish(request, verdict, answer, left=left, final=False)
             return
-        if isinstance(answer, Fault) and answer.kind is FaultKind.UNWRITABLE:  # it says nothing of the API
+        if isinstance(answer, Fault) and verdict.action is Action.DONE and not left:  # that says nothing of the API
             self._turns.cancelled(sent_at)
             self._finish(request, verdict, answer, left=left)
             return

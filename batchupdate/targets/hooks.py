@@ -36,6 +36,7 @@ MESSAGE_MOST = 300
 """Characters of an exception's own words in a sentence."""
 
 _HEADERS = TypeAdapter(dict[HeaderName, HeaderValue])
+_VALUE = TypeAdapter(HeaderValue)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +153,19 @@ class Hooks:
         found = {name: getattr(code, name, None) for name in _NAMES}
         self.names = tuple(name for name in _NAMES if found[name] is not None)
         """Which of the methods there are."""
+        self.content_type = ""
+        """The `Content-Type` of encoded bodies."""
         if stray := next((name for name in self.names if not callable(found[name])), None):
             raise ConfigError(
                 f"The target {package.target} of the package {package} has a {stray!r} that is no function."
             )
-        if "encode" in self.names and not isinstance(getattr(code, "content_type", None), str):
+        if "encode" not in self.names:
+            return
+        try:
+            self.content_type = _VALUE.validate_python(getattr(code, "content_type", None), strict=True)
+        except ValidationError:
             message = f"The target {package.target} of the package {package} has 'encode', but no 'content_type'."
-            raise ConfigError(message, "It is the Content-Type of the bodies, such as 'text/xml; charset=utf-8'.")
-
-    @property
-    def content_type(self) -> str:
-        """The `Content-Type` of encoded bodies."""
-        return str(self._code.content_type)  # type: ignore[attr-defined] # looked at when it was made
+            raise ConfigError(message, "It is the Content-Type of the bodies: 'text/xml; charset=utf-8'.") from None
 
     def encode(self, ids: Mapping[str, str], fields: str) -> bytes:
         """The body for a row's fields, a JSON object; see `Encoder`.
@@ -177,7 +179,7 @@ class Hooks:
             said = one_line(str(error), MESSAGE_MOST) or type(error).__name__
             message = f"the package {self.package} can't write this row, which was not sent: {said}"
             raise HookError(self.package, message, FaultKind.UNWRITABLE) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._failed("encode", error) from error
         if not isinstance(body, bytes):
             raise self._unusable("encode", f"returned {type(body).__name__}, and not bytes")
@@ -225,10 +227,10 @@ class Hooks:
     def _called(self, name: str, method: Callable[[Any], Any], argument: object) -> Any:  # noqa: ANN401 - foreign
         try:
             return method(argument)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._failed(name, error) from error
 
-    def _failed(self, name: str, error: Exception) -> HookError:
+    def _failed(self, name: str, error: BaseException) -> HookError:
         """With the line that failed, which is what its author needs."""
         frames = traceback.extract_tb(error.__traceback__)
         place = f", {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

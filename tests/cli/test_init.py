@@ -72,6 +72,7 @@ def test_what_is_there_is_replaced_only_with_force(cli: Cli) -> None:
     assert made.exit_code == 2
     assert "batchupdate.yaml already exists. Replace it with --force" in " ".join(made.stderr.split())
     assert Path("batchupdate.yaml").read_text("utf-8") == "mine"
+    assert "already exists" in cli("init", "contacts.csv").stderr  # before anything is asked, such as the target
     assert cli("init", "contacts.csv", "-t", "hubspot-contact", "--force").exit_code == 0
     assert cli("init", "contacts.csv", "-t", "hubspot-contact", "-o", "x.txt").exit_code == 2
 

@@ -16,10 +16,11 @@ import pytest
 from packages import install
 from typer.testing import CliRunner
 
-from batchupdate import ConfigError, Outcome, Settings, resume, retry, run_file
+from batchupdate import ConfigError, Outcome, SafetyStop, Settings, resume, retry, run_file
 from batchupdate.cli import app
 from batchupdate.roundtrip.pull import pull_records
 from batchupdate.roundtrip.sheet import Form
+from batchupdate.roundtrip.trial import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -219,6 +220,9 @@ async def test_what_a_failing_package_says_is_shown_without_the_key(
     assert summary.stopped is not None
     assert "RuntimeError" in summary.stopped.message
     assert SECRET not in summary.stopped.message
+    with pytest.raises(SafetyStop, match=r"'sign' of the package batchupdate-example 1\.0 failed") as told:
+        await read_record(["1"], settings())
+    assert SECRET not in str(told.value)
 
 
 @pytest.mark.parametrize("header", ["Host", "Content-Type", "idempotency-key", "Transfer-Encoding", "X\\nY"])
@@ -264,9 +268,22 @@ async def test_a_run_is_not_resumed_with_another_version_but_retried_with_it(
     ) as told:
         await resume(str(first.folder), settings())
     assert f"batchupdate retry {first.folder.name}" in told.value.hint
+    put(site, ("    digest =", "    raise RuntimeError\n    digest ="), version="1.1")
     second = await retry(str(first.folder), None, settings())
-    assert second.counts[Outcome.UPDATED] == 2
     assert second.folder != first.folder
+    assert second.exit_code == 3
+    put(site, version="1.1")
+    second = await resume(str(second.folder), settings())
+    assert second.counts[Outcome.UPDATED] == 2
+
+
+async def test_a_target_with_variables_keeps_the_code_of_its_package(
+    api: Widgets, site: Path, settings: Callable[..., Settings]
+) -> None:
+    put(site, ("path: /v1/widgets/{id}", "path: /{version}/widgets/{id}\nvariables: {version: {}}"))
+    summary = await run_file(widgets("1,A,", "77,B,"), settings(variables={"version": "v1"}))
+    assert [outcome for outcome, _ in what_became(summary.folder)] == ["updated", "failed"]
+    assert not api.refused
 
 
 async def test_a_run_whose_package_is_gone_says_which_to_install(site: Path, settings: Callable[..., Settings]) -> None:

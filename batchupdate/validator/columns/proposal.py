@@ -64,9 +64,8 @@ def propose(
     guessed = _instead(columns, target, {place: name for place, name in sure.items() if place not in said})
     kept = {index: name for index, name in sure.items() if name not in guessed.values()}
     guessed |= _guesses(columns, rows, target, {**kept, **guessed})
-    whole = match_by_name(columns, target, {**kept, **guessed})  # a column that gave way may name another field
     return [
-        Proposed(index, columns[index], whole.get(index, ""), index not in guessed)
+        Proposed(index, columns[index], {**kept, **guessed}.get(index, ""), index not in guessed)
         for index in sorted(places_of_headings(columns).values())
         if normalise_heading(columns[index])
     ]
