@@ -22,6 +22,8 @@ from batchupdate.cli.summaries import checkup_json
 from batchupdate.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sized
+
     from batchupdate.config import Settings
     from batchupdate.roundtrip.first_config import FirstConfig, Fit, Survey
     from batchupdate.targets import Target
@@ -45,7 +47,7 @@ class _Chosen(NamedTuple):
 def init(
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="The table that is to be run; without one, no columns are named."),
+        typer.Argument(metavar="FILE", help="The table that is to be run; without one, no columns are named."),
     ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help="The config to write.")] = CONFIG,
     from_curl: Annotated[
@@ -121,7 +123,7 @@ def _surveyed(screen: Screen, file: str | None, settings: Settings, *, asks: boo
     if file is None:
         return None, settings
     found = survey(file, settings)
-    for notice in found.notices:
+    for notice in found.notices if asks else ():  # else the check says them
         screen.say(notice)
     if not found.sheets:
         return found, settings
@@ -142,8 +144,8 @@ def _surveyed(screen: Screen, file: str | None, settings: Settings, *, asks: boo
             screen.say(str(error))
 
 
-def _is_one_of(answer: str, choices: object) -> bool:
-    return answer.isascii() and answer.isdecimal() and 1 <= int(answer) <= len(choices)  # type: ignore[arg-type]
+def _is_one_of(answer: str, choices: Sized) -> bool:
+    return answer.isascii() and answer.isdecimal() and 1 <= int(answer) <= len(choices)
 
 
 def _target(

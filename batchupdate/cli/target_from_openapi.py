@@ -58,8 +58,7 @@ def from_openapi(
     """
     from batchupdate.targets.openapi import Choices, draft_target, find_operation, load_document
 
-    if "://" in spec:
-        raise UsageError("A document is read from a file.", f"Download it first: curl -LO {shlex.quote(spec)}")
+    _refuse_address(spec)
     screen = Screen(quiet=quiet, as_json=as_json)
     document = load_document(Path(spec), follow=follow_refs)
     found = _operations(spec, document)
@@ -83,12 +82,18 @@ def draft_by_asking(screen: Screen, spec: str, operation: str) -> Draft:
     """
     from batchupdate.targets.openapi import Choices, draft_target, find_operation, load_document
 
+    _refuse_address(spec)
     document = load_document(Path(spec), follow=False)
     found = _operations(spec, document)
     if not operation and len(found) > 1:
         operation = _asked(screen, found)
     one = find_operation(found, operation) if operation else found[0]
     return draft_target(document, one, _asked_choices(screen, document, one, Choices(None, "", ())))
+
+
+def _refuse_address(spec: str) -> None:
+    if "://" in spec:
+        raise UsageError("A document is read from a file.", f"Download it first: curl -LO {shlex.quote(spec)}")
 
 
 def _operations(spec: str, document: Document) -> list[Operation]:
