@@ -54,10 +54,7 @@ class Row(NamedTuple):
 
 
 class UncertainNotice(str):
-    """A notice about an input that a person has to read before anything is sent: a guess that is not plausible.
-
-    A reader marks it so, and a run that nobody is asked about is refused.
-    """
+    """A reader's guess that is not plausible: a person has to see this notice, or nothing is sent."""
 
     __slots__ = ()
 
@@ -167,6 +164,10 @@ class FaultKind(StrEnum):
     """The server's certificate can't be verified. The request was not sent, and repeating changes nothing."""
     NO_CREDENTIALS = "no_credentials"
     """The credentials can't be had. The request was not sent, and repeating changes nothing."""
+    PACKAGE = "package"
+    """The code of the target's package failed. The request was not sent, and repeating changes nothing."""
+    UNWRITABLE = "unwritable"
+    """The target's package can't write this row. The request was not sent; other rows may well be."""
     EXPIRED = "expired"
     """The API no longer takes the credentials, and others can be had. The request was not applied."""
     UNREAD = "unread"

@@ -13,7 +13,8 @@ from structlog.testing import LogCapture
 
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.config.rate import Rate
-from batchupdate.engine.worker_pool import Rules, WorkerPool
+from batchupdate.engine.rules import Rules
+from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter import Limiter
 from batchupdate.model import Fault, FaultKind, Outcome, Reply, Request, Result

@@ -24,7 +24,7 @@ from batchupdate.model import Fault, FaultKind, Reply
 from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
     from types import TracebackType
 
     from aiohttp.connector import Connection
@@ -74,6 +74,7 @@ class Client:
         change_headers: sent with changes alone, beside those that all have.
         keep_bodies: whether the reply to a change has its body even for a plain success.
         most_of_bodies: how many bytes of it then, at the most.
+        decode: makes JSON of a reply to a read that is something else.
 
     Raises:
         ConfigError: the proxy is none that we can use, or a file with certificates isn't one.
@@ -93,8 +94,10 @@ class Client:
         change_headers: Mapping[str, str] | None = None,
         keep_bodies: bool = False,
         most_of_bodies: int = MAX_RECORD,
+        decode: Callable[[Reply], bytes] | None = None,
     ) -> None:
         self._base_url = base_url
+        self._decode = decode
         self._keep_bodies, self._most_of_bodies = keep_bodies, most_of_bodies
         self._base = URL(base_url, encoded=True)
         parts = urlsplit(base_url)
@@ -166,6 +169,9 @@ class Client:
             path: path and query, percent-encoded already.
             body: the request body, as it goes out.
             headers: of this request alone, beside those that all have.
+
+        Raises:
+            HookError: the target's package can't sign the request; it did not leave.
         """
         return self._exchange(self._method, path, body, headers)
 
@@ -173,10 +179,15 @@ class Client:
         """Asks for a record as it is now, or for a list of them; the reply has its body, up to `most` bytes.
 
         That is a GET, or a POST with a JSON `body` where that is how an API is asked.
+
+        Raises:
+            HookError: the target's package can't sign the request, or read the reply.
         """
-        if body is None:
-            return await self._exchange("GET", path, b"", None, most, change=False)
-        return await self._exchange("POST", path, body, {"Content-Type": "application/json"}, most, change=False)
+        method, own = ("GET", None) if body is None else ("POST", {"Content-Type": "application/json"})
+        answer = await self._exchange(method, path, body or b"", own, most, change=False)
+        if self._decode and isinstance(answer, Reply) and 200 <= answer.status < 300 and answer.body:  # noqa: PLR2004
+            return answer._replace(body=self._decode(answer))
+        return answer
 
     async def _exchange(
         self,
@@ -196,7 +207,12 @@ class Client:
         if proof is not self._proof:
             self._join_headers(proof)
         headers: Mapping[str, str] = self._headers if change else self._read_headers
-        answer = await self._answer(method, path, body, {**headers, **own} if own else headers, most, change=change)
+        if own:
+            headers = {**headers, **own}
+        if sign := self._credentials.sign:
+            added = sign(method, str(self._url(path)), {**FIXED_HEADERS, **headers}, body)
+            headers = {**headers, **added}
+        answer = await self._answer(method, path, body, headers, most, change=change)
         if isinstance(answer, Reply) and self._credentials.expires(answer) and self._credentials.reject(proof):
             said = error_sentence(answer.body)
             why = f"{answer.status} the API does not take the credentials any more" + (f": {said}" if said else "")

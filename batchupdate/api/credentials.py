@@ -38,6 +38,8 @@ class Credentials:
         query: parameters with keys for the URL, encoded: `key=…`; '' for none.
         place: where the key comes from, as a part of a sentence; '' where there is none.
         expired: by which replies the API asks for new ones; a 401 where none are declared.
+        sign: gives the headers to add to one request, from its method, URL, headers and body; None where nothing is
+            signed.
     """
 
     def __init__(
@@ -48,7 +50,9 @@ class Credentials:
         query: str = "",
         place: str = "",
         expired: Sequence[ExpiryRule] = (),
+        sign: Callable[[str, str, Mapping[str, str], bytes], Mapping[str, str]] | None = None,
     ) -> None:
+        self.sign = sign
         self._strategies = tuple(strategies)
         self.secrets = Secrets() if secrets is None else secrets
         self.query, self.place = query, place

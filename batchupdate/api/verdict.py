@@ -18,6 +18,7 @@ from batchupdate.api.rate_limit_headers import MAX_WAIT_S, Signals
 from batchupdate.api.success import Doubt, doubt_about, is_web_page
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Verdict
 from batchupdate.targets import Limits, StatusRule
+from batchupdate.targets.hooks import HookError
 from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchupdate.targets import Target, ThrottleRule
+    from batchupdate.targets.hooks import Hooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ FAULTS: Mapping[FaultKind, Meaning] = {
     FaultKind.CONNECT: Meaning(Action.HOLD, Outcome.NOT_ATTEMPTED),
     FaultKind.CERTIFICATE: Meaning(Action.STOP, Outcome.NOT_ATTEMPTED),
     FaultKind.NO_CREDENTIALS: Meaning(Action.STOP, Outcome.NOT_ATTEMPTED),
+    FaultKind.PACKAGE: Meaning(Action.STOP, Outcome.NOT_ATTEMPTED),
+    FaultKind.UNWRITABLE: REFUSED,
     FaultKind.EXPIRED: Meaning(Action.RENEW, Outcome.FAILED),
     FaultKind.UNREAD: Meaning(Action.REPEAT, Outcome.FAILED),
     FaultKind.LOST: Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True),
@@ -111,8 +115,8 @@ class Policy:
     """What the judge must know of the target: see `Target` for the meaning of each.
 
     `changes` is whether the requests are changes: only then a success has to prove itself by its body (see `success`).
-    `errors_stay` says that a repeated request would only get the same error again. `signals` reads the replies'
-    headers as the target's `limits` say.
+    `errors_stay` says that a repeated request would only get the same error again. `hooks` judges the replies to
+    changes first, where the target's package does. `signals` reads the replies' headers as the target's `limits` say.
     """
 
     repeatable: bool
@@ -124,6 +128,7 @@ class Policy:
     success: str | None = None
     changes: bool = True
     errors_stay: bool = False
+    hooks: Hooks | None = None
     signals: Signals = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -146,6 +151,7 @@ class Policy:
             target.limits,
             target.success,
             errors_stay=target.idempotency is not None and target.idempotency.replays_errors == "no_repeat",
+            hooks=target.hooks if target.judges else None,
         )
 
 
@@ -166,6 +172,19 @@ _UPDATED = Verdict(Action.DONE, Outcome.UPDATED)
 
 def judge(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) -> Verdict:
     """What one reply or fault means, and what to do next; `now` is asked for replies that carry no `Date`."""
+    if policy.hooks is None or not policy.changes or isinstance(answer, Fault):
+        return _judged(answer, policy, now)
+    try:
+        rule = policy.hooks.judge(answer)
+    except HookError as error:  # the change may have been applied: whether it was, only the package can say
+        return Verdict(Action.STOP, Outcome.UNKNOWN, f"{answer.status}, but {error.fault.message}", ambiguous=True)
+    if rule is not None:
+        policy = replace(policy, statuses={**policy.statuses, answer.status: rule}, throttle=())
+    return _judged(answer, policy, now)
+
+
+def _judged(answer: Reply | Fault, policy: Policy, now: Callable[[], datetime]) -> Verdict:
+    """What it means by the table and the target's declaration."""
     if isinstance(answer, Fault):
         meaning, wait, asked, message = FAULTS[answer.kind], None, None, answer.message
     elif _is_plain_success(answer, policy):

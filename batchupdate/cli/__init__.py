@@ -15,6 +15,7 @@ from batchupdate.cli import (
     check,
     config,
     demo,
+    init,
     pull,
     report,
     resume,
@@ -43,6 +44,7 @@ app = typer.Typer(
 )
 
 app.command()(demo.demo)
+app.command()(init.init)
 app.command()(check.check)
 app.command()(run.run)
 app.command()(resume.resume)

@@ -16,7 +16,9 @@ from batchupdate.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batchupdate.config import Settings
     from batchupdate.model import Problem
+    from batchupdate.validator.checkup import Checkup
 
 JSON_PROBLEMS = 1000
 SHOWN_OF_A_KIND = 5
@@ -58,7 +60,6 @@ def check(
       batchupdate check renames.xlsx -t langdock-integration --annotate checked.xlsx
     """
     from batchupdate.reader.files.glob import expand
-    from batchupdate.run import check_file
 
     settings = given.settings()
     if as_json and output is not Format.TEXT:
@@ -67,6 +68,18 @@ def check(
     screen = Screen(quiet=quiet, as_json=output is not Format.TEXT)
     files = expand(files, screen.say)
     _may_annotate(annotate, files, force=force)
+    checkup, kept = show_check(screen, files, settings, output, annotate)
+    if output is Format.JSON:
+        screen.json(checkup_json(checkup, kept))
+    raise typer.Exit(checkup.exit_code)
+
+
+def show_check(
+    screen: Screen, files: list[str], settings: Settings, output: Format = Format.TEXT, annotate: Path | None = None
+) -> tuple[Checkup, list[Problem]]:
+    """Checks files and shows what is wrong with them; returns the first problems, too, for a document in JSON."""
+    from batchupdate.run import check_file
+
     kept: list[Problem] = []
     groups = Groups()
     write = _writer(output, screen, files)
@@ -88,9 +101,7 @@ def check(
         screen.say(line)
     bad = bool(checkup.invalid)
     screen.result(verdict(checkup), style="bold red" if bad else "bold green", failure=bad)
-    if output is Format.JSON:
-        screen.json(checkup_json(checkup, kept))
-    raise typer.Exit(checkup.exit_code)
+    return checkup, kept
 
 
 def _where_to_see_more(groups: Groups, files: list[str], annotate: Path | None) -> list[str]:

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
 
 
 def targets(incomplete: str) -> list[str]:
-    """The targets that come with the program and begin like this, and the YAML files here."""
+    """The targets that come with the program or with packages and begin like this, and the YAML files here."""
     from batchupdate.targets.catalogue import builtin_names, gallery_names
+    from batchupdate.targets.packages import packaged_targets
 
+    packaged = [package.target for package in packaged_targets()]
     files = [path.name for pattern in ("*.yaml", "*.yml") for path in Path().glob(pattern)]
-    return [name for name in [*builtin_names(), *gallery_names(), *sorted(files)] if name.startswith(incomplete)]
+    return [
+        name for name in [*builtin_names(), *gallery_names(), *packaged, *sorted(files)] if name.startswith(incomplete)
+    ]
 
 
 def runs(context: typer.Context, incomplete: str) -> list[str]:

@@ -244,6 +244,20 @@ class Screen:
                 raise KeyboardInterrupt from error
             raise UsageError("No answer came. Nothing was sent.") from error
 
+    @staticmethod
+    def ask(question: str, default: str | None = None) -> str:
+        """Asks somebody at a terminal for a text; `default` is what Enter means, '' for nothing, None for no answer."""
+        from batchupdate.errors import UsageError
+
+        try:
+            return str(
+                typer.prompt(question, default=default, show_default=bool(default), err=True, prompt_suffix=": ")
+            ).strip()
+        except typer.Abort as error:
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            raise UsageError("No answer came. Nothing was written.") from error
+
     @contextmanager
     def progress(self) -> Iterator[Callable[[Progress], None]]:
         """Shows how far a run is: a live line on a terminal, plain lines at intervals elsewhere."""

@@ -56,18 +56,12 @@ def from_openapi(
 
       batchupdate targets from-openapi openapi.yaml --operation updateContact -o contact.yaml
     """
-    from batchupdate.targets.openapi import Choices, draft_target, find_operation, load_document, operations_of
+    from batchupdate.targets.openapi import Choices, draft_target, find_operation, load_document
 
-    if "://" in spec:
-        raise UsageError("A document is read from a file.", f"Download it first: curl -LO {shlex.quote(spec)}")
+    _refuse_address(spec)
     screen = Screen(quiet=quiet, as_json=as_json)
     document = load_document(Path(spec), follow=follow_refs)
-    found = operations_of(document)
-    if not found:
-        raise ConfigError(
-            f"{spec} has no operation that updates one record.",
-            "That would be a PATCH, PUT or POST with a variable in its path and a body.",
-        )
+    found = _operations(spec, document)
     picked = tuple(filter(None, (name.strip() for name in fields.split(","))))
     choices = Choices(server, variant, picked)
     if show_list:
@@ -78,6 +72,39 @@ def from_openapi(
     one = find_operation(found, operation) if operation else found[0]
     draft = draft_target(document, one, _asked_choices(screen, document, one, choices))
     _write(screen, draft, output, one, force=force)
+
+
+def draft_by_asking(screen: Screen, spec: str, operation: str) -> Draft:
+    """A target of a document; at a terminal, what is open is asked for.
+
+    Raises:
+        UsageError: something can't be used, or has to be chosen where nobody can be asked.
+    """
+    from batchupdate.targets.openapi import Choices, draft_target, find_operation, load_document
+
+    _refuse_address(spec)
+    document = load_document(Path(spec), follow=False)
+    found = _operations(spec, document)
+    if not operation and len(found) > 1:
+        operation = _asked(screen, found)
+    one = find_operation(found, operation) if operation else found[0]
+    return draft_target(document, one, _asked_choices(screen, document, one, Choices(None, "", ())))
+
+
+def _refuse_address(spec: str) -> None:
+    if "://" in spec:
+        raise UsageError("A document is read from a file.", f"Download it first: curl -LO {shlex.quote(spec)}")
+
+
+def _operations(spec: str, document: Document) -> list[Operation]:
+    from batchupdate.targets.openapi import operations_of
+
+    if found := operations_of(document):
+        return found
+    raise ConfigError(
+        f"{spec} has no operation that updates one record.",
+        "That would be a PATCH, PUT or POST with a variable in its path and a body.",
+    )
 
 
 def _show_operations(screen: Screen, document: Document, found: list[Operation]) -> None:

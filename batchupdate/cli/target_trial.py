@@ -80,7 +80,7 @@ def _show_request(tried: Tried, screen: Screen, *, of_file: bool) -> None:
                 "method": preview.method,
                 "url": preview.url,
                 "headers": dict(preview.headers),
-                "body": preview.body.decode(),
+                "body": preview.text,
             },
             "problems": [problem.sentence() for problem in tried.problems],
         }

@@ -35,7 +35,7 @@ def default(context: typer.Context) -> None:
 @app.command("list")
 @reports_errors
 def show_all(as_json: options.Json = False) -> None:
-    """List the targets that come with the program.
+    """List the targets that come with the program, and those of installed packages.
 
     Example:
 
@@ -50,11 +50,38 @@ def show_all(as_json: options.Json = False) -> None:
         screen.result(f"{origin[0].upper()}{origin[1:]}:", style="bold")
         screen.table(("target", "what it does"), [(target.name, target.title) for target in found])
         listed += [{"name": target.name, "title": target.title, "origin": origin} for target in found]
+    listed += _show_packaged(screen)
     screen.say(
         "To make one your own: batchupdate targets show NAME --yaml > my-api.yaml, and name that file with --target; "
         "see docs/targets.md. If the API has an OpenAPI document: batchupdate targets from-openapi."
     )
     screen.json({"targets": listed})
+
+
+def _show_packaged(screen: Screen) -> list[dict[str, str]]:
+    """Lists what packages bring along; one that can't be used is named, and keeps nobody from the others."""
+    from batchupdate.errors import ConfigError
+    from batchupdate.targets import builtin_names, gallery_names
+    from batchupdate.targets.packages import load_packaged, packaged_targets
+
+    rows, listed, troubles = [], [], []
+    for package in packaged_targets():
+        if package.target in {*builtin_names(), *gallery_names()}:
+            troubles.append(f"The package {package} has a target {package.target}, too; ours of that name is used.")
+            continue
+        try:
+            title = load_packaged(package.target).title
+        except ConfigError as error:
+            troubles.append(str(error))
+            continue
+        rows.append((package.target, title, str(package)))
+        listed.append({"name": package.target, "title": title, "origin": f"package {package}"})
+    if rows:
+        screen.result("From packages:", style="bold")
+        screen.table(("target", "what it does", "package"), rows)
+    for trouble in dict.fromkeys(troubles):
+        screen.say(trouble)
+    return listed
 
 
 @app.command("show")
@@ -90,6 +117,8 @@ def show_one(
     screen.result(f"{target.name}: {target.title}", style="bold")
     if name in gallery_names():
         screen.result(f"In the {GALLERY}.")
+    if target.hooks:
+        screen.result(f"From the package {target.hooks.package}, whose code does: {', '.join(target.hooks.names)}.")
     screen.result(f"{target.method} {target.base_url or '(give --base-url)'}{target.path}")
     if target.batch:
         screen.result(f"Up to {target.batch.size:,} records at once: {target.batch.method} {target.batch.path}")

@@ -15,13 +15,15 @@ from batchupdate.api.verdict import Policy, judge
 from batchupdate.engine.batches import Packing
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
-from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
+from batchupdate.engine.rules import CLAIM_BATCH, Rules
+from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
 from batchupdate.journal import Session
 from batchupdate.journal.queue import Queue
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Progress, ReadReply, Reply, Traffic, Verdict
+from batchupdate.targets.hooks import HookError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable, Sequence
@@ -105,8 +107,9 @@ async def work_off(
         change_headers={**target.change_headers, "Content-Type": batch.content_type}
         if batch
         else target.change_headers,
-        keep_bodies=bool(batch or target.success is not None or job.credentials.asks_in_success),
+        keep_bodies=bool(batch or target.success is not None or target.judges or job.credentials.asks_in_success),
         most_of_bodies=MAX_BATCH_REPLY if batch else MAX_RECORD,
+        decode=target.decode,
     )
 
     def heard() -> Session:
@@ -115,7 +118,7 @@ async def work_off(
     async with client, Queue(journal, clock, heard) as queue:
         if target.read is not None and journal.unanswered(0, 1):
             looked_up = Reconciliation(journal, queue, client, target)
-            look_up: Send = looked_up.look_up
+            look_up: Send = _guarded(looked_up.look_up, job)
             if verbose:
                 look_up = _logged(look_up, log, job, reads=lambda _: True)
             reason = await line.work("looking up", looked_up, looked_up, look_up, None)
@@ -124,7 +127,7 @@ async def work_off(
             if isinstance(reason, Interrupted):
                 return line.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= looked_up.found
-        send = _sender(client, job, line.reads)
+        send = _guarded(_sender(client, job, line.reads), job)
         if verbose:
             send = _logged(send, log, job, reads=line.reads.wanted if line.reads else lambda _: False)
         reason = await line.work("sending", queue, queue, send, total)
@@ -312,6 +315,20 @@ def _sender(client: Client, job: Job, reads: FirstReads | None) -> Send:
         return client.send(request.path, target.body_of(request.fields, request.path), headers)
 
     return send_once
+
+
+def _guarded(send: Send, job: Job) -> Send:
+    """Sends as `send` does; where the code of the target's package fails, that is a fault like others."""
+    if job.target.hooks is None:
+        return send
+
+    async def sent(request: Request) -> Reply | Fault:
+        try:
+            return await send(request)
+        except HookError as error:
+            return error.fault
+
+    return sent
 
 
 def _logged(send: Send, log: FilteringBoundLogger, job: Job, *, reads: Callable[[Request], bool]) -> Send:

@@ -8,12 +8,12 @@ its next try holds no worker.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchupdate.api.verdict import KEY_REFUSED
 from batchupdate.engine.backlog import Backlog
-from batchupdate.engine.batches import Packing, adding, by_row, each, halves, together
+from batchupdate.engine.batches import adding, by_row, each, halves, together
 from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
 from batchupdate.errors import SafetyStop
@@ -28,13 +28,10 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
-    from batchupdate.config import MaxFailures
     from batchupdate.engine.protocols import Sink, Source, Turns
+    from batchupdate.engine.rules import Rules
     from batchupdate.model import Allowance, Request, RowLabels
     from batchupdate.util.clock import Clock
-
-CLAIM_BATCH = 512
-"""Rows claimed ahead at the most. After a power cut, the claimed rows without a result are unanswered."""
 
 FREE_REPEATS = 100
 """Repeats after errors that every run has, whatever its retry budget: a share of few rows is next to none."""
@@ -56,28 +53,6 @@ HEADER_MOST = 500
 
 ENOUGH_FOR_A_SHARE = 20
 """A share of failures means nothing before this many rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """When to give up, and how far to go ahead.
-
-    Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
-    tries, beside `FREE_REPEATS`; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows
-    are claimed ahead at the most: few where an unanswered row can't simply be sent again after a power cut. `about_key`
-    is said when the API refuses the key. `reads_first` says whether a request is for the read of its record; such a
-    row comes twice, the second time for its change. `packing` says how many rows go out as one request.
-    """
-
-    max_attempts: int = 5
-    give_up_after_s: float = 600.0
-    max_failures: MaxFailures | None = None
-    retry_budget: float = 0.2
-    request_id_headers: tuple[str, ...] = ()
-    claim_batch: int = CLAIM_BATCH
-    about_key: str = ""
-    reads_first: Callable[[Request], bool] | None = None
-    packing: Callable[[], Packing] = Packing
 
 
 class WorkerPool:
@@ -240,6 +215,10 @@ class WorkerPool:
             verdict = replace(verdict, action=Action.STOP)
             self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
             self._finish(request, verdict, answer, left=left, final=False)
+            return
+        if isinstance(answer, Fault) and verdict.action is Action.DONE and not left:  # that says nothing of the API
+            self._turns.cancelled(sent_at)
+            self._finish(request, verdict, answer, left=left)
             return
         alone = self._give_back(request, answer, verdict, sent_at)
         if verdict.action is Action.PROCEED:

@@ -65,9 +65,14 @@ class Preview:
     body: bytes
 
     @property
+    def text(self) -> str:
+        """The body as text; bytes that are none are escaped."""
+        return self.body.decode("utf-8", "backslashreplace")
+
+    @property
     def pretty_body(self) -> str:
         """The body for people: JSON indented, with every digit as it is sent, and a form with a line for each part."""
-        text = self.body.decode()
+        text = self.text
         if "json" in self.headers["Content-Type"]:
             return _indented(json.loads(text, parse_float=ExactNumber, parse_int=ExactNumber))
         return text.replace("&", "\n&")
@@ -119,6 +124,8 @@ def preview_of(source: Given | None, settings: Settings, environ: Mapping[str, s
         notices.append(
             "The record is read just before, and what a row does not set is taken from it; that is not shown."
         )
+    if target.hooks and "sign" in target.hooks.names:
+        notices.append(f"The package {target.hooks.package} adds headers as the request leaves; they are not shown.")
     return Tried(change and _request(change, target, settings), problems, notices)
 
 
@@ -147,7 +154,7 @@ def _first_row(
 
 
 def _request(change: Change, target: Target, settings: Settings) -> Preview:
-    path, method, content_type = target.expand(change.ids), target.method, target.body.media_type
+    path, method, content_type = target.expand(change.ids), target.method, target.change_headers["Content-Type"]
     body = target.body_of(dumps(change.fields), path)
     if target.batch is not None and batch_size_of(target, settings) > 1:
         request = Request(change.row, "", path, dumps(change.fields))
@@ -271,6 +278,7 @@ async def read_record(
         clock=clock,
         secrets=secrets,
         credentials=credentials,
+        decode=target.decode,
     )
     async with client:
         asking = PageClient(

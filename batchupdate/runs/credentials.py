@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from batchupdate.config.api_key import MissingKey, clean_key, key_source, read_s
 from batchupdate.errors import ConfigError
 from batchupdate.model import Fault, FaultKind
 from batchupdate.targets.auth import SecretPlace
+from batchupdate.targets.hooks import HookError, Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from batchupdate.config import Settings
     from batchupdate.config.api_key import KeySource
     from batchupdate.targets import Auth, AuthStrategy, Target
+    from batchupdate.targets.hooks import Hooks
     from batchupdate.util.clock import Clock
 
 _SECRET = ("client_secret", "refresh_token", "private_key")
@@ -44,12 +47,15 @@ def credentials_of(target: Target, settings: Settings, environ: Mapping[str, str
     """
     environ = os.environ if environ is None else environ
     auth, secrets = target.auth, Secrets()
-    if auth.scheme == "none":
+    signs = target.hooks is not None and "sign" in target.hooks.names
+    if auth.scheme == "none" and not signs:
         return NO_CREDENTIALS
     strategies: list[AuthStrategy] = []
     query: list[str] = []
-    place = ""
+    place, key, user = "", SecretStr(""), ""
     for part in auth.parts:
+        if part.scheme == "none":
+            continue
         if part.scheme == "oauth2":
             strategies.append(_oauth(part, settings, environ, clock, secrets))
             place = place or f"the tokens of {part.token_url}"
@@ -57,13 +63,35 @@ def credentials_of(target: Target, settings: Settings, environ: Mapping[str, str
         own = settings if part is auth else settings.model_copy(update=_NO_KEY)
         source = key_source(part.env or "", own, environ)
         place = place or source.place
-        if part.scheme == "query":
-            key = source.read()
-            secrets.add([key, SecretStr(quote(key.get_secret_value(), safe=""))])
-            query.append(f"{quote(part.name or '', safe='')}={quote(key.get_secret_value(), safe='')}")
+        if part.scheme == "signed":
+            key, user = source.read(), _user(part, environ)
+            secrets.add([key])
+        elif part.scheme == "query":
+            parameter = source.read()
+            secrets.add([parameter, SecretStr(quote(parameter.get_secret_value(), safe=""))])
+            query.append(f"{quote(part.name or '', safe='')}={quote(parameter.get_secret_value(), safe='')}")
         else:
             strategies.append(_key(part, source, environ, secrets))
-    return Credentials(strategies, secrets, query="&".join(query), place=place, expired=auth.expired)
+    sign = _PackageSigner(target.hooks, clock, secrets, key, user).sign if target.hooks and signs else None
+    return Credentials(strategies, secrets, query="&".join(query), place=place, expired=auth.expired, sign=sign)
+
+
+@dataclass(frozen=True, slots=True)
+class _PackageSigner:
+    """Lets the target's package sign requests; what it says when it fails is shown without the key."""
+
+    hooks: Hooks
+    clock: Clock
+    secrets: Secrets
+    key: SecretStr
+    user: str
+
+    def sign(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Mapping[str, str]:
+        key = self.key.get_secret_value()
+        try:
+            return self.hooks.sign(Outgoing(method, url, headers, body, self.clock.now(), key, self.user))
+        except HookError as error:
+            raise HookError(error.package, self.secrets.redact(error.fault.message)) from None
 
 
 _NO_KEY = {"key_file": None, "key_command": None, "keyring": None}
@@ -71,12 +99,16 @@ _NO_KEY = {"key_file": None, "key_command": None, "keyring": None}
 
 
 def _key(auth: Auth, source: KeySource, environ: Mapping[str, str], secrets: Secrets) -> AuthStrategy:
-    user = _value(auth.user, "user", environ) if isinstance(auth.user, SecretPlace) else auth.user
+    user = _user(auth, environ)
     if source.renewable:
         return PrintedKey(source, partial(auth.strategy, user=user), secrets, partial(Fault, FaultKind.NO_CREDENTIALS))
     strategy = auth.strategy(source.read(), user)
     secrets.add(strategy.secrets())
     return strategy
+
+
+def _user(auth: Auth, environ: Mapping[str, str]) -> str:
+    return _value(auth.user, "user", environ) if isinstance(auth.user, SecretPlace) else auth.user
 
 
 def _oauth(auth: Auth, settings: Settings, environ: Mapping[str, str], clock: Clock, secrets: Secrets) -> AuthStrategy:

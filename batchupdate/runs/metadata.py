@@ -55,11 +55,17 @@ def facts_of(sources: Sequence[Source], target: Target, settings: Settings, base
     return {
         "input": _input_facts(sources),
         "target": target.model_dump(mode="json", exclude_unset=True),
+        **package_of(target),
         "same": {**settings.fingerprint(), "base_url": base_url, "target": target.identity()},
         "settings": settings.kept(),
         "proxy": place_of(settings.proxy),
         **new_run(rate_of(target, settings)),
     }
+
+
+def package_of(target: Target) -> dict[str, Any]:
+    """Which package's code the target needs, by name and version; nothing for a declaration alone."""
+    return {"package": target.hooks.package._asdict()} if target.hooks else {}
 
 
 def new_run(rate: Rate) -> dict[str, Any]:

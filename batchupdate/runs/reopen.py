@@ -14,7 +14,9 @@ from batchupdate.runs.lock import one_run_of
 from batchupdate.runs.log import sessions_begun
 from batchupdate.runs.read_first import refuse_unreadable
 from batchupdate.targets import Target
+from batchupdate.targets.hooks import Package
 from batchupdate.targets.idempotency import from_earlier_names
+from batchupdate.targets.packages import hooks_again
 from batchupdate.util.text import listed
 from batchupdate.validator.checkup import Checkup
 
@@ -35,6 +37,27 @@ class Earlier:
     settings: Settings
     target: Target
     base_url: str
+    run_id: str
+
+    def keep_the_package(self) -> None:
+        """A run is not resumed with other code than it began with: its rows could be sent in two ways.
+
+        Raises:
+            ConfigError: the package of its target has another version now.
+        """
+        if self.other_package:
+            before = Package(**self.meta["package"])
+            raise ConfigError(
+                f"This run began with the package {before}, and {self.other_package.version} is installed now.",
+                f"Install that again (pip install '{before.name}=={before.version}'), or send the rows that are left "
+                f"with the new one: batchupdate retry {self.run_id}",
+            )
+
+    @property
+    def other_package(self) -> Package | None:
+        """The package of the target as it is installed, if it has another version than when the run began."""
+        hooks = self.target.hooks
+        return hooks.package if hooks and hooks.package != Package(**self.meta["package"]) else None
 
     def keep_the_proxy(self) -> None:
         """A run that went through a proxy of the config's does not go around it later, because nobody names it again.
@@ -71,8 +94,9 @@ def open_earlier(
     settings = settings_with(meta.get("settings", {}))
     target = Target.model_validate_json(json.dumps(from_earlier_names(meta["target"])))
     refuse_unreadable(target, settings)
+    target = target.with_hooks(hooks_again(meta["package"]) if "package" in meta else None)
     base_url = target.base(settings.base_url or meta["same"]["base_url"], allow_http=settings.allow_http)
-    return Earlier(journal, meta, settings, target, base_url)
+    return Earlier(journal, meta, settings, target, base_url, folder.run_id)
 
 
 def checkup_of(meta: Mapping[str, Any]) -> Checkup:

@@ -50,6 +50,7 @@ def resumed_job(
                 f"This run sends to {meta['same']['base_url']}, and now {base_url} is named.",
                 "One run has one API: leave the other base URL out (option, BATCHUPDATE_BASE_URL, config), or retry.",
             )
+        earlier.keep_the_package()
         earlier.keep_the_proxy()
         hold_target(stack, settings, target, base_url)
         clock = clock or SystemClock()

@@ -12,7 +12,7 @@ from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import create
 from batchupdate.runs.job import Job
 from batchupdate.runs.lock import one_at_a_time
-from batchupdate.runs.metadata import new_run, place_of, rate_of
+from batchupdate.runs.metadata import new_run, package_of, place_of, rate_of
 from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
 from batchupdate.runs.unfinished import name_of, remove_if_unused
 from batchupdate.util.clock import Clock, SystemClock
@@ -71,6 +71,12 @@ def retry_job(
         for batch in earlier.journal.copies(rows):
             journal.add_copies(batch)
         journal.seal({**_facts(earlier, folder, selection, rows), **made.facts()})
+        checkup = checkup_of(journal.meta())
+        if other := earlier.other_package:
+            before = earlier.meta["package"]["version"]
+            checkup.notices.append(
+                f"The earlier run was sent with {other.name} {before}; this one is with {other.version}."
+            )
         yield Job(
             made,
             journal,
@@ -79,7 +85,7 @@ def retry_job(
             base_url,
             credentials,
             clock,
-            checkup_of(journal.meta()),
+            checkup,
             on_start=lambda: earlier.journal.give_away(rows, made.run_id),
         )
 
@@ -89,6 +95,7 @@ def _facts(earlier: Earlier, folder: RunFolder, selection: Selection, rows: Sequ
     meta, settings = earlier.meta, earlier.settings
     facts = {
         **{name: meta[name] for name in ("target", "columns", "width")},
+        **package_of(earlier.target),
         "input": _input_of(meta["input"], rows),
         "same": {**meta["same"], "base_url": earlier.base_url, "retry_of": folder.run_id},
         "settings": settings.kept(),

@@ -168,11 +168,12 @@ class Auth(Strict):
 
     `bearer`, `basic` (`user`, and the key as password), `header` and `query` send the key that `env` names: `header`
     sends `value`, with `{key}` replaced, in the header `name`, and `query` adds the parameter `name` to the URL.
-    `oauth2` fetches tokens at `token_url` and sends them as `bearer` does, or as `name` and `value` say. `also` is what
+    `oauth2` fetches tokens at `token_url` and sends them as `bearer` does, or as `name` and `value` say. With `signed`,
+    the key never leaves: the target's package signs each request with it (`user` may say whose it is). `also` is what
     goes along besides. `expired` says by which replies the API asks for a new token (401 without it).
     """
 
-    scheme: Literal["bearer", "basic", "header", "query", "oauth2", "none"] = "bearer"
+    scheme: Literal["bearer", "basic", "header", "query", "oauth2", "signed", "none"] = "bearer"
     env: str | None = None
     user: str | SecretPlace = ""
     name: HeaderName | None = None
@@ -197,7 +198,7 @@ class Auth(Strict):
             self._check_oauth()
         else:
             self._check_key()
-        if self.user and self.scheme != "basic":
+        if self.user and self.scheme not in {"basic", "signed"}:
             raise MisplacedError("user is for scheme basic; change the scheme, or remove it", "user")
         if self.value is not None and "{key}" not in self.value:
             raise MisplacedError("value must contain {key}", "value")
@@ -206,7 +207,7 @@ class Auth(Strict):
         if self.scheme == "query" and self.name is None:
             raise ValueError("scheme query needs name, the parameter that holds the key")
         for index, part in enumerate(self.also):
-            if part.also or part.scheme in {"oauth2", "none"}:
+            if part.also or part.scheme in {"oauth2", "signed", "none"}:
                 raise MisplacedError("a key that goes along is bearer, basic, header or query", "also", index)
         if twice := next((name for name in self.headers if self.headers.count(name) > 1), None):
             raise MisplacedError(f"the header {twice} would be sent twice", "also")
@@ -241,7 +242,7 @@ class Auth(Strict):
     @property
     def header(self) -> str | None:
         """The name of the header that authenticates, in lower case; None where there is none."""
-        return None if self.scheme in {"query", "none"} else (self.name or "Authorization").lower()
+        return None if self.scheme in {"query", "signed", "none"} else (self.name or "Authorization").lower()
 
     @property
     def parts(self) -> tuple[Auth, ...]:
@@ -260,7 +261,7 @@ class Auth(Strict):
 
     def strategy(self, key: SecretStr | None, user: str = "") -> AuthStrategy:
         """The strategy for this key. With scheme `none`, or without a key, nothing is sent."""
-        if self.scheme in {"none", "query"} or key is None:
+        if self.scheme in {"none", "query", "signed"} or key is None:
             return NoAuth()
         if self.scheme == "basic":
             return BasicAuth(user or (self.user if isinstance(self.user, str) else ""), key)

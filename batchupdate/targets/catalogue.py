@@ -1,4 +1,4 @@
-"""Finds a target by its name: a YAML file beside this one, in the gallery, or a user's own anywhere.
+"""Finds a target by its name: a YAML file beside this one, in the gallery, of an installed package, or a user's own.
 
 The built-in targets are beside this file. The gallery was written from the documentation of well-known APIs, and nobody
 has tried it on each of them.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.config.yaml_file import load, parse
 from batchupdate.errors import ConfigError
+from batchupdate.targets.packages import is_packaged, load_packaged, packaged_declaration, packaged_targets
 from batchupdate.targets.target import Target
 from batchupdate.targets.variables import values_of
 from batchupdate.util.nearest import nearest
@@ -44,19 +45,23 @@ def _names(folder: Traversable) -> list[str]:
 def find_target(name: str) -> Target:
     """Finds a target by its name, or reads it from a YAML file.
 
+    A target that comes along goes before one of the same name in another package.
+
     Raises:
-        ConfigError: there is no such target, or its file is wrong, with file and line.
+        ConfigError: there is no such target, or its file is wrong, with file and line; or its package is.
     """
     return parse(declaration_of(name), Target, "target", f"{name}.yaml") if _is_name(name) else _own(name)
 
 
 def declaration_of(name: str) -> bytes:
-    """The YAML of a target that comes with the package.
+    """The YAML of a target that comes along, or with another package.
 
     Raises:
-        ConfigError: there is no such target.
+        ConfigError: there is no such target, or it is more than YAML.
     """
     if not _is_name(name):
+        if not _is_file(name) and is_packaged(name):
+            return packaged_declaration(name)
         raise ConfigError(f"{name} is a file of your own already.", "Copy that.")
     folder = _BUILT_IN if name in builtin_names() else _GALLERY
     return (folder / f"{name}.yaml").read_bytes()
@@ -67,13 +72,19 @@ def _is_name(name: str) -> bool:
 
 
 def _own(name: str) -> Target:
-    if name.endswith((".yaml", ".yml")):
-        return load(Path(name), Target, "target")
+    if _is_file(name):
+        return load(Path(name), Target, "target").with_hooks(None)
+    if is_packaged(name):
+        return load_packaged(name)
     raise _unknown(name)
 
 
+def _is_file(name: str) -> bool:
+    return name.endswith((".yaml", ".yml"))
+
+
 def _unknown(name: str) -> ConfigError:
-    names = [*builtin_names(), *gallery_names()]
+    names = [*builtin_names(), *gallery_names(), *(package.target for package in packaged_targets())]
     close = nearest(name, names) or [one for one in names if nearest(name, [one.partition("-")[0]])]
     hint = f"Did you mean {close[0]}?" if close else "List them with: batchupdate targets."
     return ConfigError(f"There is no target {name!r}.", f"{hint} For your own target, give the path of its .yaml file.")

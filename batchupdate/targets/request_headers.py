@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # What the client sets itself: how a request is framed and routed (RFC 9112), and what it contains.
-_FRAMING = frozenset(
+FRAMING = frozenset(
     {"accept-encoding", "connection", "content-encoding", "content-length", "expect", "host", "keep-alive"}
     | {"proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
 )
-_SET_BY_CLIENT = _FRAMING | {"accept", "content-type", "user-agent"}
+_SET_BY_CLIENT = FRAMING | {"accept", "content-type", "user-agent"}
 # With a GET they would be wrong, or make a change of it.
 _FOR_CHANGES = frozenset(
     {"if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "prefer"}
@@ -41,7 +41,7 @@ def check_headers(names: Iterable[str], auth_headers: Iterable[str], idempotency
         if name.lower() == "content-type":
             message = "body.format and body.content_type say what the body is; declare it there"
             raise MisplacedError(message, "headers", name)
-        if name.lower() in _FRAMING:
+        if name.lower() in FRAMING:
             way_out = "give the host in base_url" if name.lower() == "host" else "remove it"
             raise MisplacedError(f"this header is set for every request by itself; {way_out}", "headers", name)
         if name.lower() in key_headers:

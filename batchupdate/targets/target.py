@@ -10,7 +10,7 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, PrivateAttr, ValidationError, model_validator
 
 from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
 from batchupdate.config.settings import DEFAULT_BURST, DEFAULT_CONCURRENCY, DEFAULT_RATE_PER_S
@@ -22,6 +22,7 @@ from batchupdate.targets.body import Body, BodyBuilder
 from batchupdate.targets.column_names import check_column_names
 from batchupdate.targets.current_record import Read
 from batchupdate.targets.fields import FieldRule, check_nested, check_paths, objects_of, parts_of, paths_of, places_of
+from batchupdate.targets.hooks import Hooks
 from batchupdate.targets.idempotency import Idempotency
 from batchupdate.targets.ids import IdRule
 from batchupdate.targets.json_path import JsonPath
@@ -37,7 +38,7 @@ from batchupdate.targets.variables import Variable, check_variables, filled, use
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batchupdate.model import Reply, Request
     from batchupdate.targets.place import Place
@@ -102,6 +103,7 @@ class Target(Strict):
     burst: int = Field(default=DEFAULT_BURST, ge=1)
     concurrency: int = Field(default=DEFAULT_CONCURRENCY, ge=1, le=1000)
     notes: tuple[str, ...] = Field(default=(), strict=False)
+    _hooks: Hooks | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -157,7 +159,9 @@ class Target(Strict):
             return self
         declaration = filled(self.model_dump(mode="json", exclude_unset=True, exclude={"variables"}), values)
         try:
-            return Target.model_validate_json(json.dumps(declaration))
+            made = Target.model_validate_json(json.dumps(declaration))
+            made._hooks = self._hooks  # noqa: SLF001 - our own
+            return made  # noqa: TRY300 - what can fail stands above
         except ValidationError as error:
             reason = plain_message(error.errors(include_url=False, include_input=False)[0])
             shown = ", ".join(f"{name} = {quoted(value)}" for name, value in values.items())
@@ -168,9 +172,50 @@ class Target(Strict):
         """The variables that only a pull needs."""
         return used_by_list_alone(self.model_dump(mode="json", exclude_unset=True))
 
+    def with_hooks(self, hooks: Hooks | None) -> Target:
+        """The same target with the code of its package, or with none.
+
+        Raises:
+            ConfigError: declaration and code don't fit together.
+        """
+        names = hooks.names if hooks else ()
+        if self.auth.scheme == "signed" and "sign" not in names:
+            whose = f"and the package {hooks.package} has no 'sign'" if hooks else "and this target comes from none"
+            raise ConfigError(
+                f"The target {self.name} has the scheme 'signed' under auth: a package signs its requests, {whose}.",
+                "See docs/python_targets.md, or declare another scheme.",
+            )
+        if "encode" in names and (stray := sorted(self.body.model_fields_set - {"nested"})):
+            raise ConfigError(
+                f"The target {self.name} declares body.{stray[0]}, but its package makes the bodies ('encode').",
+                "Remove one of them.",
+            )
+        if self.batch and (of_one := [name for name in names if name in {"encode", "judge"}]):
+            message = f"The target {self.name} declares batch, and {of_one[0]!r} of its package is about one record."
+            raise ConfigError(message, "Remove one of them.")
+        made = self.model_copy()
+        made._hooks = hooks  # noqa: SLF001 - our own
+        return made
+
+    @property
+    def hooks(self) -> Hooks | None:
+        """What its package does in Python; None for a target that is a declaration alone."""
+        return self._hooks
+
+    @property
+    def judges(self) -> bool:
+        """Whether its package says what replies to changes mean."""
+        return self._hooks is not None and "judge" in self._hooks.names
+
+    @property
+    def decode(self) -> Callable[[Reply], bytes] | None:
+        """What makes JSON of replies to reads, where they are something else."""
+        return self._hooks.decode if self._hooks and "decode" in self._hooks.names else None
+
     def identity(self) -> dict[str, Any]:
         """What decides which requests a file becomes: two targets that agree in it make the same run of one file."""
-        return self.model_dump(mode="json", exclude_unset=True, include=_IDENTITY)
+        declared = self.model_dump(mode="json", exclude_unset=True, include=_IDENTITY)
+        return {**declared, "package": self._hooks.package._asdict()} if self._hooks else declared
 
     @cached_property
     def paths(self) -> dict[str, tuple[str, ...]]:
@@ -217,6 +262,8 @@ class Target(Strict):
     def change_headers(self) -> dict[str, str]:
         """The headers that go out with changes alone."""
         own = {name: value for name, value in self.headers.items() if for_changes_only(name)}
+        if self._hooks and "encode" in self._hooks.names:
+            return {**own, "Content-Type": self._hooks.content_type}
         return {**own, "Content-Type": self.body.media_type}
 
     @property
@@ -275,7 +322,14 @@ class Target(Strict):
         return {**keys, self.precondition.header: version} if self.precondition else keys
 
     def body_of(self, fields: str, path: str = "", record: str = "") -> bytes:
-        """The request body for a row's fields, on its way to `path`, from a `record` on; see `BodyBuilder.build`."""
+        """The request body for a row's fields, on its way to `path`, from a `record` on; see `BodyBuilder.build`.
+
+        Raises:
+            HookError: the target's package can't make it.
+        """
+        if self._hooks and "encode" in self._hooks.names:
+            ids = self._decoded(path, [name for name, rule in self.id.items() if not rule.is_hashed])
+            return self._hooks.encode(ids, fields)
         builder = self._body_builder
         return builder.build(fields, self._decoded(path, builder.ids), record)
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from declarations import PLAIN
+from packages import install
 
 from batchupdate.sandbox import make_records
 
@@ -157,3 +160,21 @@ def test_targets_from_curl_writes_a_declaration_and_its_row_and_keeps_no_key(cli
     assert "PATCH https://api.acme.example/v1/{kind}/{n} → my.yaml" in other.stdout
     wrong = cli("targets", "from-curl", command, "--id", "contacts", "--force")
     assert (wrong.exit_code, "is not of the form NAME=VALUE" in wrong.stderr) == (2, True)
+
+
+def test_the_list_shows_the_targets_of_packages_and_names_those_that_can_not_be_used(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    install(tmp_path, "list_good", f"it = {PLAIN!r}", {"mine": "list_good:it"})
+    install(tmp_path, "list_broken", "import nothing_there", {"broken": "list_broken"})
+    install(tmp_path, "list_usurper", "raise RuntimeError", {"zendesk-ticket": "list_usurper"})
+    listed = cli("targets", "list")
+    assert listed.exit_code == 0
+    assert re.search(r"mine +My API +list-good 1\.0", listed.stdout)
+    said = "The target broken of the package list-broken 1.0 can't be loaded (list_broken): ModuleNotFound"
+    assert said in listed.stderr
+    assert "The package list-usurper 1.0 has a target zendesk-ticket, too; ours of that name is used." in listed.stderr
+    targets = json.loads(cli("targets", "list", "--json").stdout)["targets"]
+    assert {"name": "mine", "title": "My API", "origin": "package list-good 1.0"} in targets
+    assert [one["name"] for one in targets].count("zendesk-ticket") == 1

@@ -21,7 +21,8 @@ from batchupdate.api.batch_reply import BatchJudge
 from batchupdate.api.verdict import Policy
 from batchupdate.config.rate import Rate
 from batchupdate.engine.batches import Packing
-from batchupdate.engine.worker_pool import Rules, WorkerPool
+from batchupdate.engine.rules import Rules
+from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter import Limiter
 from batchupdate.model import Fault, Outcome, Reply, Request

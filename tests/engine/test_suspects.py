@@ -12,8 +12,8 @@ from limiter_servers import FixedWindow, Server, SlidingWindow
 from pools import BROKEN, LOST, NO_CONNECTION, OK, UNLIMITED, House
 
 from batchupdate.config.rate import Rate
+from batchupdate.engine.rules import Rules
 from batchupdate.engine.suspects import ALONE_AT_LEAST, PROVEN, Suspects
-from batchupdate.engine.worker_pool import Rules
 from batchupdate.errors import SafetyStop
 from batchupdate.model import Outcome, Reply, Request
 

@@ -29,7 +29,8 @@ from pools import (
 
 from batchupdate.config import MaxFailures
 from batchupdate.config.rate import Rate
-from batchupdate.engine.worker_pool import CLAIM_BATCH, FREE_REPEATS, Rules
+from batchupdate.engine.rules import CLAIM_BATCH, Rules
+from batchupdate.engine.worker_pool import FREE_REPEATS
 from batchupdate.errors import SafetyStop
 from batchupdate.model import Fault, FaultKind, Outcome, Reply, Request, Result, Verdict
 from batchupdate.util.clock import minute

@@ -212,6 +212,21 @@ class SheetRecords:
         return found
 
 
+class SheetNotice(str):
+    """A notice that one of several sheets is read; `sheets` are the names of them all, in their order."""
+
+    __slots__ = ("sheets",)
+
+    sheets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, notice: str, sheets: Sequence[str]) -> SheetNotice:
+        """The notice about these sheets."""
+        made = cls(notice)
+        made.sheets = tuple(sheets)
+        return made
+
+
 class SheetName(NamedTuple):
     """A worksheet of a workbook, and whether its user sees it."""
 
@@ -256,7 +271,8 @@ def choose_sheet(
     if len(visible) == 1 or visible == [CHANGES_SHEET, HOW_TO_SHEET]:  # the second are of `template` and `pull`
         return first, ()
     others = _listed([name for name in visible if name != first])
-    return first, (f"Sheet {first!r} is read; say --sheet to read another one ({others}).",)
+    notice = f"Sheet {first!r} is read; say --sheet to read another one ({others})."
+    return first, (SheetNotice.of(notice, visible),)
 
 
 def _listed(names: Sequence[str]) -> str:

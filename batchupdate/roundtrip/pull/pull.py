@@ -122,6 +122,7 @@ async def pull_records(
         clock=clock,
         secrets=secrets,
         credentials=credentials,
+        decode=target.decode,
     )
     with atomic_file(path, force=force) as beside:
         async with client:

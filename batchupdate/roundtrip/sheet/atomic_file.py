@@ -21,12 +21,12 @@ def atomic_file(path: Path, *, force: bool) -> Iterator[Path]:
     Raises:
         UsageError: there is something already, and `force` is not set; or it can't be written.
     """
-    _refuse_to_replace(path, force=force)
+    refuse_to_replace(path, force=force)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield beside
-        _refuse_to_replace(path, force=force)
+        refuse_to_replace(path, force=force)
         beside.replace(path)
     except OSError as error:
         if not path.parent.is_dir():
@@ -41,7 +41,12 @@ def atomic_file(path: Path, *, force: bool) -> Iterator[Path]:
             beside.unlink(missing_ok=True)
 
 
-def _refuse_to_replace(path: Path, *, force: bool) -> None:
+def refuse_to_replace(path: Path, *, force: bool) -> None:
+    """Refuses a place where something is already, before any work is done for it.
+
+    Raises:
+        UsageError: there is something, and `force` is not set; or it is a folder.
+    """
     if path.is_dir():
         raise UsageError(f"{path} is a folder.", "Give a file's name with -o.")
     if not force and os.path.lexists(path):

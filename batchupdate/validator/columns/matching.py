@@ -43,7 +43,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
             the whole beside those for its items, or an item without one.
     """
     made = _made(columns, target, options)
-    chosen = _from_map(columns, target, options)
+    chosen = match_by_map(columns, target, options)
     if twice := [name for name in chosen.values() if field_of(name, target) in made]:
         raise ConfigError(f"A column and a computed or constant value both set {twice[0]!r}.", "Keep one of them.")
     _add_by_name(columns, target, chosen, made)
@@ -92,9 +92,20 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
     )
 
 
+def match_by_name(columns: Sequence[str], target: Target, chosen: Mapping[int, str]) -> dict[int, str]:
+    """What every column sets, by its index, where the map says `chosen`: that, and what headings say by themselves.
+
+    Raises:
+        InputError: one column sets a whole list, and another an item of it.
+    """
+    found = dict(chosen)
+    _add_by_name(columns, target, found, {})
+    return found
+
+
 def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
     """Adds the columns whose headings name what they set, except for what the map or a template sets."""
-    free = {heading: i for heading, i in _places(columns).items() if i not in chosen}
+    free = {heading: i for heading, i in places_of_headings(columns).items() if i not in chosen}
     items: dict[str, dict[int, int]] = {}
     for heading, index in free.items():
         if item := field_path.item_of(heading):
@@ -165,7 +176,7 @@ def _refuse_contradictions(
             )
 
 
-def _places(columns: Sequence[str]) -> dict[str, int]:
+def places_of_headings(columns: Sequence[str]) -> dict[str, int]:
     """The index of each heading, except for those of columns that `pull` adds."""
     named = ((index, heading) for index, heading in enumerate(columns) if heading and not is_pulled(heading))
     return {normalise_heading(heading): index for index, heading in named}
@@ -239,8 +250,13 @@ def _longest(heading: str, name: str, transforms: Sequence[str], target: Target)
     return rule.max_length
 
 
-def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[int, str]:
-    places = _places(columns)
+def match_by_map(columns: Sequence[str], target: Target, options: Input) -> dict[int, str]:
+    """What the map says that columns set, by the column's index.
+
+    Raises:
+        ConfigError: it names something that is not there, or twice.
+    """
+    places = places_of_headings(columns)
     names = names_of(target)
     chosen: dict[int, str] = {}
     seen: set[int] = set()
@@ -253,7 +269,7 @@ def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[in
         seen.add(index)
         if column.field is None:
             continue
-        name = _mapped(column.field, names, target)
+        name = meant_by(column.field, names, target)
         if name in chosen.values():
             raise ConfigError(f"The map names two columns for {name!r}.", "Keep one of them.")
         chosen[index] = name
@@ -264,8 +280,12 @@ def _from_map(columns: Sequence[str], target: Target, options: Input) -> dict[in
     return chosen
 
 
-def _mapped(wanted: str, names: Mapping[str, str], target: Target) -> str:
-    """The id, field or item of a list that the map means."""
+def meant_by(wanted: str, names: Mapping[str, str], target: Target) -> str:
+    """The id, field or item of a list that the map means.
+
+    Raises:
+        ConfigError: there is none.
+    """
     said = normalise_heading(wanted)
     if said in names:
         return names[said]

@@ -1,0 +1,39 @@
+"""When a worker pool gives up, and how far it goes ahead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchupdate.engine.batches import Packing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchupdate.config import MaxFailures
+    from batchupdate.model import Request
+
+CLAIM_BATCH = 512
+"""Rows claimed ahead at the most. After a power cut, the claimed rows without a result are unanswered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When to give up, and how far to go ahead.
+
+    Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
+    tries, beside the first hundred; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many
+    rows are claimed ahead at the most: few where an unanswered row can't simply be sent again after a power cut.
+    `about_key` is said when the API refuses the key. `reads_first` says whether a request is for the read of its
+    record; such a row comes twice, the second time for its change. `packing` says how many rows go out as one request.
+    """
+
+    max_attempts: int = 5
+    give_up_after_s: float = 600.0
+    max_failures: MaxFailures | None = None
+    retry_budget: float = 0.2
+    request_id_headers: tuple[str, ...] = ()
+    claim_batch: int = CLAIM_BATCH
+    about_key: str = ""
+    reads_first: Callable[[Request], bool] | None = None
+    packing: Callable[[], Packing] = Packing
