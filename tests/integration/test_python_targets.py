@@ -156,7 +156,7 @@ async def test_every_request_of_the_example_is_signed_and_every_answer_judged(
     summary = await run_file(widgets("1,Äpfel,1.10", "2,B,", "77,C,"), settings())
     assert not api.refused
     assert api.records["1"]["name"] == "Äpfel"
-    assert b'"price":1.10' in api.seen[0][3]
+    assert any(b'"price":1.10' in body for _, _, _, body in api.seen)
     assert what_became(summary.folder) == [
         ("updated", ""),
         ("updated", ""),
@@ -252,7 +252,7 @@ async def test_a_row_whose_answer_a_package_cant_judge_is_unknown_until_its_reco
     put(site)
     again = await resume(str(summary.folder), settings())
     assert again.counts[Outcome.UPDATED] == 3
-    puts = [path for method, path, _, _ in api.seen if method == "PUT"]
+    puts = sorted(path for method, path, _, _ in api.seen if method == "PUT")
     assert puts == ["/v1/widgets/1", "/v1/widgets/2", "/v1/widgets/3"]
     assert ("GET", "/v1/widgets/1") in [one[:2] for one in api.seen]
 
@@ -327,7 +327,7 @@ async def test_a_package_writes_the_bodies_and_a_row_that_it_cant_write_fails_al
         ("failed", "the package batchupdate-example 1.0 can't write this row, which was not sent: the name is bad"),
         ("updated", ""),
     ]
-    bodies = [body for method, _, _, body in api.seen if method == "PUT"]
+    bodies = sorted(body for method, _, _, body in api.seen if method == "PUT")
     assert bodies == [b"<w id='1'>A</w>", "<w id='3'>Ö</w>".encode()]
     assert api.seen[0][2]["Content-Type"] == "text/xml; charset=utf-8"
 
