@@ -197,10 +197,18 @@ def test_a_row_with_an_unanswered_attempt_is_never_called_failed(outcome: Outcom
     assert message == "an earlier attempt got no answer and may have been applied; the last one: 404 gone"
 
 
-@pytest.mark.parametrize("outcome", [UPDATED, Outcome.ACCEPTED, Outcome.UNCHANGED])
+@pytest.mark.parametrize("outcome", [UPDATED, Outcome.ACCEPTED])
 def test_a_confirmed_row_is_fine_even_after_an_unanswered_attempt(outcome: Outcome) -> None:
     request = Request(2, "id", "/", "{}", attempt=2, unanswered=True)
     assert settle(request, Verdict(DONE, outcome)) == (outcome, "")
+
+
+def test_a_record_that_has_the_values_after_an_attempt_that_may_have_set_them_is_updated() -> None:
+    verdict = Verdict(DONE, Outcome.UNCHANGED, "it has these values already")
+    first = Request(2, "id", "/", "{}")
+    assert settle(first, verdict) == (Outcome.UNCHANGED, "it has these values already")
+    for again in (first._replace(unanswered=True), first._replace(unsure=True)):
+        assert settle(again, verdict)[0] is UPDATED
 
 
 @pytest.mark.parametrize("outcome", [Outcome.CONFLICT, WAITING])
