@@ -37,6 +37,9 @@ def write(path: Path, *rows: Sequence[str]) -> Path:
     return path
 
 
+PATIENT = {"timeout": 1000.0, "connect_timeout": 1000.0}  # ten seconds, by the quick clock
+
+
 def settings_for(sandbox: Sandbox | None, folder: Path, **more: Any) -> Settings:
     return Settings.model_validate(
         {
@@ -224,7 +227,7 @@ async def test_a_hook_sees_reading_sending_and_reporting(tmp_path: Path) -> None
 
 async def test_two_runs_at_once_do_not_disturb_each_other_where_the_user_allows_them(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
-        settings = settings_for(sandbox, tmp_path, allow_overlap=True)
+        settings = settings_for(sandbox, tmp_path, allow_overlap=True, **PATIENT)
         sources = [
             write(tmp_path / f"{n}.csv", ["id", "name"], *([record, f"N{n}"] for record in IDS[n * 10 : n * 10 + 10]))
             for n in range(3)
@@ -261,7 +264,7 @@ def test_an_invalid_row_gives_way_to_none(tmp_path: Path) -> None:
 async def test_results_are_in_input_order_whatever_the_order_of_answers(tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", ["id", "name"], *([record, "New"] for record in IDS[:40]))
     async with Sandbox(faults=Faults.parse("slow=0.3", 5)) as sandbox:
-        summary = await apply(source, settings_for(sandbox, tmp_path, concurrency=16))
+        summary = await apply(source, settings_for(sandbox, tmp_path, concurrency=16, **PATIENT))
     assert [line["_id"] for line in lines(summary)] == IDS[:40]
     log = [json.loads(line) for line in (summary.folder / "run.log").read_text("utf-8").splitlines()]
     assert [entry["event"] for entry in log] == ["start", "end"]

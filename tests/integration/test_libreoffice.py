@@ -71,6 +71,7 @@ def write(path: Path, rows: list[list[str]]) -> Path:
 
 def settings(folder: Path, sandbox: Sandbox | None = None, target: str = "langdock-integration") -> Settings:
     chosen: dict[str, Any] = {"target": target, "runs_dir": folder / "runs", "rate": "unlimited"}
+    chosen |= {"timeout": 1000.0, "connect_timeout": 1000.0}  # ten seconds, by the quick clock
     chosen["base_url"] = sandbox.url if sandbox else "http://127.0.0.1:9"
     return Settings.model_validate({**chosen, "input": {"strictness": "lenient"}})
 

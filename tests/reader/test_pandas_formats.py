@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes long to start the process in which a file is tried."""
+    monkeypatch.setattr("batchupdate.reader.probe.MIN_SECONDS", 120)
+
+
 @pytest.fixture(params=["parquet", "feather", "orc"])
 def arrow(request: pytest.FixtureRequest, tmp_path: Path) -> Write:
     def write(columns: dict[str, Any]) -> Path:
