@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from batchupdate.api.success import doubt_about
 from batchupdate.api.verdict import judge
 from batchupdate.model import SUCCEEDED, Action, Fault, Outcome, Reply, Verdict
 from batchupdate.targets.json_path import UnexpectedReplyError, is_true, search
+from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 _UNNAMED = "the reply to the batch says nothing of this record; it may or may not have been applied"
 _UNCLEAR = "the reply to the batch is not JSON, or is incomplete; it may or may not have been applied"
 
+REFUSED_ALONE = 50
+"""So many rows in a row, each refused by itself, show that the endpoint is to blame, if it never took a batch."""
+
+UNREAD = 5
+"""So many replies that can't be read show the same."""
+
 
 @dataclass(slots=True)
 class BatchJudge:
@@ -36,13 +43,22 @@ class BatchJudge:
         whole: what the reply means as far as it is about all rows.
         policy: what a result means that has a status of its own.
         now: is asked for replies that carry no `Date`.
+
+    As long as no reply has shown that the declaration is right, it stops the run where it is likely wrong. Else a wrong
+    path would cost two requests for every row, for each batch is halved until its rows are alone.
     """
 
     batch: Batch
     whole: Policy
     policy: Policy
     now: Callable[[], datetime]
-    _matched: bool = False
+    _shown: bool = False  # that the declaration is right: a row had a result, or a batch was accepted
+    _refused: list[int] = field(default_factory=list)  # the statuses that rows by themselves had, until one differed
+    _unread: int = 0
+    _result: Policy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._result = replace(self.policy, success=None)
 
     def __call__(self, answer: Reply | Fault, keys: Sequence[str]) -> Verdict:
         """What a reply or fault means for the rows of a batch, and what to do next.
@@ -55,7 +71,7 @@ class BatchJudge:
         if isinstance(answer, Fault) or verdict.action is not Action.DONE:
             return verdict
         if answer.status != HTTPStatus.MULTI_STATUS and verdict.outcome not in SUCCEEDED:
-            return verdict if verdict.outcome is Outcome.UNKNOWN else _split(verdict, len(keys))
+            return verdict if verdict.outcome is Outcome.UNKNOWN else self._refusal(answer, verdict, len(keys))
         if self.batch.results is None:
             return self._all_or_none(answer, verdict, len(keys))
         return self._each(answer, verdict, keys)
@@ -66,12 +82,27 @@ class BatchJudge:
             return Verdict(Action.STOP, Outcome.UNKNOWN, message, ambiguous=True)
         doubt = doubt_about(answer, self.batch.success)
         if doubt is None:
+            self._shown = True
             return verdict
         if doubt.refused:
             message = f"{answer.status} {doubt.sentence}"
             said = error_sentence(answer.body, self.policy.error_paths)
-            return _split(Verdict(Action.DONE, Outcome.FAILED, f"{message}: {said}" if said else message), rows)
+            refusal = Verdict(Action.DONE, Outcome.FAILED, f"{message}: {said}" if said else message)
+            return self._refusal(answer, refusal, rows)
         return self._unclear(f"{answer.status} {doubt.sentence}")
+
+    def _refusal(self, answer: Reply, verdict: Verdict, rows: int) -> Verdict:
+        """A batch that was refused as a whole, or a row that was by itself."""
+        if rows > 1 or self._shown:
+            return _split(verdict, rows)
+        if {*self._refused} - {answer.status}:
+            self._refused.clear()
+        self._refused.append(answer.status)
+        if len(self._refused) < REFUSED_ALONE:
+            return verdict
+        why = f"the API refused every batch, and {REFUSED_ALONE} rows in a row by themselves; check batch.path and"
+        message = f"{verdict.message}; {why} batch.template, or send each row by itself with --batch-size 1"
+        return replace(verdict, action=Action.STOP, message=message)
 
     def _each(self, answer: Reply, verdict: Verdict, keys: Sequence[str]) -> Verdict:
         batch = self.batch
@@ -90,17 +121,18 @@ class BatchJudge:
             ]
         except UnexpectedReplyError as error:
             return Verdict(Action.STOP, Outcome.UNKNOWN, f"{answer.status} {error}", ambiguous=True)
+        except RecursionError:  # nested so deeply that it can just be read
+            return self._unclear(f"{answer.status} {_UNCLEAR}")
         if any(one is not None for one in matched):
-            self._matched = True
-        elif not self._matched:
+            self._shown = True
+        elif not self._shown:
             what = f"finds {len(results):,} results, of other records" if results else "finds no results"
             said = error_sentence(answer.body, self.policy.error_paths)
             message = f"{answer.status} the reply to a batch names none of its records: 'batch.results' {what}"
             return Verdict(Action.STOP, Outcome.UNKNOWN, f"{message}. The API's words: {said}" if said else message)
         held = [part for _, part in parts if part.action is Action.HOLD]
         if held:
-            waits = [part.wait_s for part in held if part.wait_s is not None]
-            return replace(held[0], wait_s=max(waits) if waits else None, parts=parts)
+            return replace(max(held, key=lambda part: (part.asked_s or 0.0, part.wait_s or 0.0)), parts=parts)
         return replace(verdict, parts=parts)
 
     def _nameless_error(self, answer: Reply, verdict: Verdict, results: Sequence[object]) -> Mapping[str, Any] | None:
@@ -112,7 +144,12 @@ class BatchJudge:
 
     def _unclear(self, message: str) -> Verdict:
         """A success that can't be read: it may be sent again where that is safe."""
-        action = Action.REPEAT if self.policy.repeatable else Action.DONE
+        again = self.policy.repeatable
+        self._unread += 1
+        if not self._shown and (self._unread >= UNREAD or not again):
+            why = "no reply to a batch could be read so far; see batch.results"
+            return Verdict(Action.STOP, Outcome.UNKNOWN, f"{message}; {why}", ambiguous=True)
+        action = Action.REPEAT if again else Action.DONE
         return Verdict(action, Outcome.UNKNOWN, message, ambiguous=True)
 
     def _unnamed(self, answer: Reply, rows: int) -> tuple[Reply, Verdict]:
@@ -128,8 +165,8 @@ class BatchJudge:
             reply = Reply(status, _headers(result, batch), body, answer.duration_s)
             if not 200 <= status < 300 and batch.error:  # noqa: PLR2004 - 2xx
                 paths = (batch.error, *self.policy.error_paths)
-                return reply, judge(reply, replace(self.policy, error_paths=paths, success=None), self.now)
-            own = judge(reply, replace(self.policy, success=None), self.now)
+                return reply, judge(reply, replace(self._result, error_paths=paths), self.now)
+            own = judge(reply, self._result, self.now)
             if own.outcome not in SUCCEEDED or own.action is not Action.DONE:
                 return reply, own
         else:
@@ -171,8 +208,9 @@ def _in_order(results: Sequence[object], batch: Batch, keys: Sequence[str]) -> l
     if len(results) != len(keys):
         return [None] * len(keys)
     whole: list[Mapping[str, Any] | None] = []
+    known = {*keys}
     for result, own in zip(results, keys, strict=True):
-        if not isinstance(result, dict) or any(key != own and key in keys for key in _keys_in(result, batch)):
+        if not isinstance(result, dict) or any(key != own and key in known for key in _keys_in(result, batch)):
             return [None] * len(keys)
         whole.append(result)
     return whole
@@ -188,11 +226,20 @@ def _is_key(value: object) -> bool:
 
 
 def _status(result: Mapping[str, Any], batch: Batch) -> int | None:
+    """A result's own status; None where it has none.
+
+    Raises:
+        UnexpectedReplyError: what stands there is no status, so nobody knows what it says.
+    """
     found = search(batch.status, result, "batch.status") if batch.status else None
-    if isinstance(found, str) and found.isdecimal():
+    if found is None:
+        return None
+    if isinstance(found, str) and found.isdecimal() and len(found) == 3:  # noqa: PLR2004 - three digits
         found = int(found)
-    known = isinstance(found, int) and not isinstance(found, bool) and 100 <= found <= 999  # noqa: PLR2004 - three digits
-    return found if known else None
+    if not isinstance(found, int) or isinstance(found, bool) or not 100 <= found <= 999:  # noqa: PLR2004 - as above
+        shown = one_line(json.dumps(found), 60)
+        raise UnexpectedReplyError(f"'batch.status' ({batch.status}) finds {shown}, which is no HTTP status")
+    return found
 
 
 def _headers(result: Mapping[str, Any], batch: Batch) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from batchupdate.api.error_message import error_sentence
 from batchupdate.api.rate_limit_headers import MAX_WAIT_S, Signals
 from batchupdate.api.success import Doubt, doubt_about, is_web_page
-from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Verdict
+from batchupdate.model import SUCCEEDED, Action, Fault, FaultKind, Outcome, Reply, Verdict
 from batchupdate.targets import Limits, StatusRule
 from batchupdate.targets.hooks import HookError
 from batchupdate.util.text import one_line
@@ -136,8 +136,12 @@ class Policy:
 
     @classmethod
     def of_batches(cls, target: Target, max_wait_s: float) -> Policy:
-        """The policy for replies to many rows at once: what is said of a single record's reply does not count."""
-        return replace(cls.of(target, max_wait_s), statuses=target.statuses, success=None, errors_stay=False)
+        """The policy for replies to many rows at once: what is said of a single record's reply does not count.
+
+        So an error stays one, even where the target takes it for a success of the record that it is about.
+        """
+        errors = {status: rule for status, rule in target.statuses.items() if not _counts_as_success(status, rule)}
+        return replace(cls.of(target, max_wait_s), statuses=errors, success=None, errors_stay=False)
 
     @classmethod
     def of(cls, target: Target, max_wait_s: float) -> Policy:
@@ -153,6 +157,11 @@ class Policy:
             errors_stay=target.idempotency is not None and target.idempotency.replays_errors == "no_repeat",
             hooks=target.hooks if target.judges else None,
         )
+
+
+def _counts_as_success(status: int, rule: StatusRule) -> bool:
+    """Whether a rule makes an error a success."""
+    return not 200 <= status < 300 and (rule.action == "done" or rule.outcome in SUCCEEDED)  # noqa: PLR2004 - 2xx
 
 
 def _statuses(target: Target) -> Mapping[int, StatusRule]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 AHEAD_S = 0.1
 """Rows are claimed this far ahead of the rate, so that a power cut leaves next to none of a slow run unanswered."""
+
+AT_ONCE = -math.inf
+"""The wait of a half of a batch: a row that is to blame is soon alone, and only then counts as a failure."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -143,10 +147,14 @@ class Backlog:
         self._changed.set()
 
     def wait(self, request: Request, results: Sequence[Result], wait_s: float, *, refused: bool = False) -> None:
-        """Takes a request back until its wait is over; `refused` is whether it was refused again and again."""
+        """Takes a request back until its wait is over; `refused` is whether it was refused again and again.
+
+        `AT_ONCE` is a wait that puts it before all others, the last one first.
+        """
         self._pushed += 1
         due = self._clock.monotonic() + wait_s
-        one = _Waiting(due, self._pushed, request, results, self.passed)
+        order = -self._pushed if wait_s == AT_ONCE else self._pushed
+        one = _Waiting(due, order, request, results, self.passed)
         heapq.heappush(self._refused if refused else self._waiting, one)
 
     async def hand_back(self) -> tuple[list[Request], list[tuple[Request, Sequence[Result]]]]:

@@ -7,11 +7,13 @@ from dataclasses import replace
 from itertools import repeat
 from typing import TYPE_CHECKING
 
+from batchupdate.model import Action
+
 if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Hashable, Iterator, Sequence
 
-    from batchupdate.model import Action, Fault, Reply, Request, Verdict
+    from batchupdate.model import Fault, Reply, Request, Verdict
 
 
 def together(requests: Sequence[Request]) -> Request:
@@ -21,13 +23,40 @@ def together(requests: Sequence[Request]) -> Request:
     return requests[0]._replace(attempt=max(one.attempt for one in requests), batch=tuple(requests))
 
 
-def each(request: Request, change: Callable[[Request], Request]) -> Request:
-    """The same request with every row of it changed."""
-    return together([change(one) for one in request.batch]) if request.batch else change(request)
+def each(request: Request, verdict: Verdict, change: Callable[[Request, Verdict], Request]) -> Request:
+    """The same request with every row of it changed, by what was answered of that row."""
+    return together([change(one, own) for one, _, own in by_row(request, verdict, None)])
 
 
-def halves(request: Request) -> tuple[Request, Request]:
-    """A batch as two of half its size."""
+def at_no_cost(left: bool, request: Request, verdict: Verdict) -> Request:  # noqa: FBT001 - whether it left
+    """A request that goes out again, and that costs it no attempt."""
+    return request._replace(sent=request.sent + left, unsure=request.unsure or verdict.ambiguous, current=None)
+
+
+def by_next_step(request: Request, parts: Sequence[tuple[Reply, Verdict]]) -> Iterator[tuple[Request, Reply, Verdict]]:
+    """Rows that were answered each by itself: those that end here one by one, and those that go on alike together."""
+    groups: dict[Action, list[tuple[Request, tuple[Reply, Verdict]]]] = {}
+    for one, part in zip(request.rows, parts, strict=True):
+        reply, own = part
+        if own.action in {Action.DONE, Action.STOP}:
+            yield one, reply, own
+        else:
+            groups.setdefault(own.action, []).append((one, part))
+    for group in groups.values():
+        rows, own_parts = zip(*group, strict=True)
+        reply, longest = max(own_parts, key=lambda part: part[1].wait_s or 0.0)
+        yield together(rows), reply, replace(longest, parts=own_parts)
+
+
+def some_taken(verdict: Verdict) -> bool:
+    """Whether the API has answered some rows of a batch, and asks to wait with others."""
+    return any(own.action is not Action.HOLD for _, own in verdict.parts)
+
+
+def halves(request: Request) -> tuple[Request, ...]:
+    """A batch as two of half its size; a row by itself stays as it is."""
+    if not request.batch:
+        return (request,)
     middle = (len(request.batch) + 1) // 2
     return together(request.batch[:middle]), together(request.batch[middle:])
 
@@ -69,9 +98,13 @@ class Packing:
         self._room = None if max_bytes is None else max_bytes - empty
         self._length, self._kind = length, kind
 
-    def shrink(self, size: int) -> None:
-        """No batch has more than so many rows from now on: the API finds larger ones too long."""
-        self.size = max(1, min(self.size, size))
+    def shrink(self, rows: Sequence[Request]) -> None:
+        """The API finds a body with these rows too long: later ones are half as long at the most.
+
+        It is not their number that counts, or one long row would make all later batches small.
+        """
+        half = sum(map(self._length, rows)) // 2
+        self._room = half if self._room is None else min(self._room, half)
 
     def take(self, ready: deque[Request]) -> Request:
         """The next rows that go out together; at least one. Others keep their order."""

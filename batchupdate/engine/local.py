@@ -200,7 +200,7 @@ class _Line:
             delay=delay_s,
             rules=self._rules
             if total is not None
-            else replace(self._rules, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S),
+            else replace(self._rules, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S, packing=Packing),
             clock=job.clock,
             log=self._log.bind(stage=stage),
             labels=self._labels,

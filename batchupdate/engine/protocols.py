@@ -79,11 +79,18 @@ class Turns(Protocol):
         ...
 
     def hold(
-        self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = (), *, again: bool = False
+        self,
+        sent_at: float,
+        wait_s: float | None,
+        allowances: Sequence[Allowance] = (),
+        *,
+        again: bool = False,
+        partly: bool = False,
     ) -> bool:
         """Gives a turn back and pauses everybody; returns whether this was a fresh refusal.
 
-        `again` is whether its row was refused before, and others got through since: then it may be the row.
+        `again` is whether its row was refused before, and others got through since: then it may be the row. `partly`
+        is whether other rows of the same request got through.
         """
         ...
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.api.verdict import KEY_REFUSED
-from batchupdate.engine.backlog import Backlog
-from batchupdate.engine.batches import adding, by_row, each, halves, together
+from batchupdate.engine.backlog import AT_ONCE, Backlog
+from batchupdate.engine.batches import adding, at_no_cost, by_next_step, by_row, each, halves, some_taken
 from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
 from batchupdate.errors import SafetyStop
@@ -209,7 +210,9 @@ class WorkerPool:
             self._turns.cancelled(sent_at)
             if request.renewed < RENEWALS_AT_MOST:
                 self._log.info("renew", row=request.row, why=verdict.message)
-                again = each(request, lambda one: one._replace(sent=one.sent + left, renewed=one.renewed + 1))
+                again = each(
+                    request, verdict, lambda one, _: one._replace(sent=one.sent + left, renewed=one.renewed + 1)
+                )
                 self._wait(again, verdict, answer, 0.0)
                 return
             verdict = replace(verdict, action=Action.STOP)
@@ -225,34 +228,23 @@ class WorkerPool:
             self._wait(request._replace(current=verdict.current), verdict, None, 0.0)
             return
         if isinstance(answer, Reply) and verdict.action is not Action.HOLD:
-            self._let_in += answer.status < SERVER_ERROR and answer.status not in KEY_REFUSED
-        if verdict.parts:
-            self._act_on_parts(request, verdict.parts, left=left)
-        else:
+            let_in = answer.status < SERVER_ERROR and answer.status not in KEY_REFUSED
+            self._let_in += len(request.rows) if let_in else 0
+        if not verdict.parts:
             self._follow(request, answer, verdict, alone, left=left)
-
-    def _act_on_parts(self, request: Request, parts: Sequence[tuple[Reply, Verdict]], *, left: bool) -> None:
-        """Follows each row's own result; rows of which the same is to become go on together."""
-        groups: dict[Action, list[tuple[Request, tuple[Reply, Verdict]]]] = {}
-        for one, (reply, verdict) in zip(request.rows, parts, strict=True):
-            if verdict.action in {Action.DONE, Action.STOP}:
-                self._follow(one, reply, verdict, 0, left=left)
-            else:
-                groups.setdefault(verdict.action, []).append((one, (reply, verdict)))
-        for group in groups.values():
-            rows, of_rows = zip(*group, strict=True)
-            reply, verdict = of_rows[0]
-            self._follow(together(rows), reply, replace(verdict, parts=of_rows), 0, left=left)
+            return
+        for one, reply, own in by_next_step(request, verdict.parts):
+            self._follow(one, reply, own, alone, left=left)
 
     def _follow(self, request: Request, answer: Reply | Fault, verdict: Verdict, alone: int, *, left: bool) -> None:
         """Does what is to be done next for a request, or for each row of a batch."""
         if verdict.action is Action.HOLD:
-            self._hold(each(request, lambda one: _held(one, verdict, left)), answer, verdict, alone)
+            self._hold(each(request, verdict, partial(at_no_cost, left)), answer, verdict, alone)
             return
         if verdict.action is Action.SPLIT:
             if isinstance(answer, Reply) and answer.status == TOO_LONG:
-                self._packing.shrink(len(request.rows) // 2)
-            self._split(each(request, lambda one: _held(one, verdict, left)), answer, verdict)
+                self._packing.shrink(request.rows)
+            self._split(each(request, verdict, partial(at_no_cost, left)), answer, verdict)
             return
         if verdict.action is Action.REPEAT and (request.attempt < self._rules.max_attempts or request.batch):
             if self._may_repeat():
@@ -267,9 +259,9 @@ class WorkerPool:
         """Sends a batch again in halves."""
         self._log.info("split", row=request.row, rows=len(request.rows), why=verdict.message)
         parts = verdict.parts
-        for half in halves(request) if request.batch else (request,):
-            own, parts = parts[: len(half.rows)], parts[len(half.rows) :]
-            self._wait(half, replace(verdict, parts=own), answer, 0.0)
+        for half in reversed(halves(request)):
+            own, parts = parts[-len(half.rows) :], parts[: -len(half.rows)]
+            self._wait(half, replace(verdict, parts=own), answer, AT_ONCE)
 
     def _why_stopped(self, request: Request, answer: Reply | Fault, verdict: Verdict) -> str:
         message = f"Stopped at {self._labels.label(request.row)}: {verdict.message}."
@@ -287,7 +279,7 @@ class WorkerPool:
         What a row is to blame for says nothing of the API: nobody pauses for it, and nothing is learned.
         """
         turns, row, passed = self._turns, request.row, self._backlog.passed
-        if isinstance(answer, Reply) and verdict.action is Action.HOLD:
+        if isinstance(answer, Reply) and verdict.action is Action.HOLD and not some_taken(verdict):
             self._throttled += 1
             again = self._suspects.overtaken(row, passed)
             # It ended an earlier session, and would end this one: another row is asked first.
@@ -299,14 +291,9 @@ class WorkerPool:
             if turns.hold(sent_at, verdict.wait_s, self._heard(answer), again=again):
                 self._log.warning("hold", row=row, why=verdict.message, asked_s=verdict.wait_s)
         elif isinstance(answer, Reply) and answer.status < SERVER_ERROR:
-            self._backlog.passed += 1
-            self.trouble = ""
-            turns.passed(sent_at, self._heard(answer))
-            if self._suspects.rows:
-                self._suspects.ended(row)
-                if self._suspects.passed(sent_at):
-                    turns.acquit()
-            return 0
+            self._got_through(row, answer, verdict, sent_at)
+            if verdict.action is not Action.HOLD:
+                return 0
         else:
             left = isinstance(answer, Reply) or answer.left
             down = turns.failed(sent_at, again=left and self._suspects.failed(row, passed))
@@ -315,6 +302,22 @@ class WorkerPool:
                 self.trouble = retrying(verdict.message, self._rules.give_up_after_s)
         self._give_up_if_down(verdict)
         return 0
+
+    def _got_through(self, row: int, answer: Reply, verdict: Verdict, sent_at: float) -> None:
+        """Gives the turn back of a request that was answered, or some rows of which were while others wait."""
+        turns = self._turns
+        self._backlog.passed += 1
+        self.trouble = ""
+        if verdict.action is not Action.HOLD:
+            turns.passed(sent_at, self._heard(answer))
+        else:
+            self._throttled += 1
+            if turns.hold(sent_at, verdict.wait_s, self._heard(answer), partly=True):
+                self._log.warning("hold", row=row, why=verdict.message, asked_s=verdict.wait_s)
+        if self._suspects.rows:
+            self._suspects.ended(row)
+            if self._suspects.passed(sent_at):
+                turns.acquit()
 
     def _heard(self, answer: Reply) -> Sequence[Allowance]:
         return self._listen(answer) if self._listen else ()
@@ -335,20 +338,20 @@ class WorkerPool:
         error = isinstance(answer, Reply) and not isinstance(answer, ReadReply)
         tried_out = request.attempt >= self._rules.max_attempts
 
-        def again(one: Request) -> Request:
+        def again(one: Request, own: Verdict) -> Request:
             return one._replace(
                 attempt=one.attempt + (not tried_out),
                 sent=one.sent + left,
                 unanswered=one.unanswered or unanswered,
-                unsure=one.unsure or verdict.ambiguous,
+                unsure=one.unsure or own.ambiguous,
                 errors=one.errors + error,
                 current=None,  # it is read again: what was read is not true for long
             )
 
         if tried_out:
-            self._split(each(request, again), answer, verdict)
+            self._split(each(request, verdict, again), answer, verdict)
         else:
-            self._wait(each(request, again), verdict, answer, wait)
+            self._wait(each(request, verdict, again), verdict, answer, wait)
 
     def _hold(self, request: Request, answer: Reply | Fault, verdict: Verdict, alone: int) -> None:
         """The API did not take a request: its row tries again at no cost, unless it alone is refused, time and again.
@@ -463,11 +466,6 @@ class WorkerPool:
             for one, result in zip(request.rows, results, strict=True):
                 self._keep(result, one.record_id, final=False)
         await self._source.release([request.row for request in unsent])
-
-
-def _held(request: Request, verdict: Verdict, left: bool) -> Request:  # noqa: FBT001 - whether it left
-    """A request that goes out again at no cost."""
-    return request._replace(sent=request.sent + left, unsure=request.unsure or verdict.ambiguous, current=None)
 
 
 _COMPARED = frozenset({Outcome.UNCHANGED, Outcome.CONFLICT})

@@ -216,7 +216,13 @@ class Limiter:
         self._wake()
 
     def hold(
-        self, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance] = (), *, again: bool = False
+        self,
+        sent_at: float,
+        wait_s: float | None,
+        allowances: Sequence[Allowance] = (),
+        *,
+        again: bool = False,
+        partly: bool = False,
     ) -> bool:
         """Gives a turn back and pauses everybody: the API refused its request for coming too soon.
 
@@ -229,13 +235,17 @@ class Limiter:
             allowances: what the reply says of the API's limits.
             again: whether its row was refused before, and others got through since. Then it may be the row that is
                 refused, and not the rate, so nothing is learned from it.
+            partly: whether other rows of the same request got through, so that the API is not down.
 
         Returns:
             Whether this was a fresh refusal.
         """
         now = self._clock.monotonic()
         number, crowd = self._back(sent_at)
-        self._note_down(now)
+        if partly:
+            self._recover(sent_at)
+        else:
+            self._note_down(now)
         fresh = self._pause.offends(now, sent_at)
         if self._adaptive is not None:
             self._adaptive.log.refuse(sent_at)

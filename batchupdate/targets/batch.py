@@ -26,6 +26,9 @@ PATH, NUMBER = "path", "request"
 
 _SLOT = "\0records\0"
 
+_SYNTAX = frozenset("/?&=()'\"")
+"""In a text with one of these, an id could mean something else than a record: another path, or another parameter."""
+
 
 class Batch(Strict):
     """An endpoint that changes many records with one request.
@@ -77,11 +80,22 @@ class Batch(Strict):
         if taken := {PATH, NUMBER} & {*ids}:
             name = min(taken)
             raise MisplacedError(f"{{{name}}} has a meaning of its own in a batch; rename this id", "id", name)
-        for text in _texts(_item(self.template)):
-            if "/" in text and (inside := [name for name in used_in(text) if name in ids]):
+        self._check_template({*ids}, {*variables})
+        self._check_results(ids)
+
+    def _check_template(self, ids: set[str], variables: set[str]) -> None:
+        texts = [*_texts(_item(self.template))]
+        for text in texts:
+            if _SYNTAX & {*text} and (inside := [name for name in used_in(text) if name in ids]):
                 message = f"an id is not encoded here; in place of {{{inside[0]}}}, write {{{PATH}}}: the record's path"
                 raise MisplacedError(message, "batch", "template")
-        self._check_results(ids)
+        if not {*ids, PATH} & {name for text in texts for name in used_in(text)}:
+            message = f"the item does not say which record it is; put {{{min(ids)}}} or {{{PATH}}} into it"
+            raise MisplacedError(message, "batch", "template")
+        for text in _texts(_without_item(self.template)):
+            if strangers := [name for name in used_in(text) if name not in variables]:
+                message = f"{{{strangers[0]}}} means nothing outside the list's item, which is there for each record"
+                raise MisplacedError(message, "batch", "template")
 
     def _check_results(self, ids: Collection[str]) -> None:
         if self.results is None:
@@ -164,7 +178,8 @@ def _item(template: Any) -> Any:  # noqa: ANN401 - JSON is anything
         MisplacedError: there is no such list.
     """
     found = [part for part in _lists(template) if _has_fields(part)]
-    if not found or len(found[0]) != 1 or not isinstance(found[0][0], dict):
+    alone = [*_texts(_without_item(template))].count(_SLOT) == 1
+    if not found or not alone or len(found[0]) != 1 or not isinstance(found[0][0], dict):
         message = 'one list in the template has a single item with "{fields}" in it: [{id: "{id}", ...: "{fields}"}]'
         raise MisplacedError(message, "batch", "template")
     return found[0][0]

@@ -349,10 +349,15 @@ class Target(Strict):
         return BatchRecord(request.fields, request.path, self._decoded(request.path, self.batch_builder.ids))
 
     def batch_keys(self, requests: Sequence[Request]) -> Sequence[str]:
-        """By what the results of a batch are told apart: the records' numbers, or their ids."""
+        """By what the results of a batch are told apart: the records' numbers, or their ids.
+
+        Where they have no ids, or only their order tells them apart, the keys are empty.
+        """
         assert self.batch is not None  # noqa: S101 - as above
-        if self.batch.numbered or len(self.id) > 1:
+        if self.batch.numbered:
             return [str(number) for number in range(1, len(requests) + 1)]
+        if self.batch.results is None or len(self.id) > 1:
+            return [""] * len(requests)
         (name,) = self.id
         return [self._decoded(request.path, (name,)).get(name, "") for request in requests]
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batchupdate.api.batch_reply import BatchJudge
 from batchupdate.api.verdict import Policy
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply
-from batchupdate.targets import find_target
+from batchupdate.targets import StatusRule, find_target
 
 if TYPE_CHECKING:
     from batchupdate.model import Verdict
@@ -170,6 +170,43 @@ def test_the_first_reply_that_names_none_of_its_records_stops_the_run() -> None:
     )
     other = judge(reply({"records": [{"id": "x"}]}), ["a", "b"])
     assert "finds 1 results, of other records" in other.message
+
+
+def test_a_status_that_is_none_is_no_success() -> None:
+    for status in ("9" * 5000, "error", 0, True, {"code": 200}):
+        verdict = judge_of("microsoft-graph-user-batch")(reply({"responses": [{"id": "1", "status": status}]}), ["1"])
+        assert (verdict.action, verdict.outcome) == (STOP, UNKNOWN)
+        assert "'batch.status' (status) finds" in verdict.message
+        assert len(verdict.message) < 200
+
+
+@given(st.integers(800, 1000))
+def test_a_reply_of_any_depth_has_a_verdict(depth: int) -> None:
+    body = b'[{"success": true, "id": "a", "more": %s}]' % (b"[" * depth + b"]" * depth)
+    assert judge_of("salesforce-sobject")(Reply(200, {}, body), ["a"]).outcome in {UPDATED, UNKNOWN}
+
+
+def test_an_error_that_counts_as_a_success_of_its_record_is_none_of_a_whole_batch() -> None:
+    for rule in (StatusRule(action="done"), StatusRule(outcome=Outcome.UNCHANGED)):
+        judge = judge_of("datasette-upsert", statuses={404: rule})
+        assert judge(Reply(404), ["1", "2"]).action is SPLIT
+        assert judge(Reply(404), ["1"]).outcome is FAILED
+
+
+def test_replies_that_can_not_be_read_stop_the_run_as_long_as_none_could_be() -> None:
+    judge, empty = judge_of("airtable-record"), Reply(204)
+    assert [judge(empty, ["a", "b"]).action for _ in range(5)] == [REPEAT] * 4 + [STOP]
+    right = judge_of("airtable-record")
+    right(reply({"records": [{"id": "a"}]}), ["a"])
+    assert [right(empty, ["a", "b"]).action for _ in range(9)] == [REPEAT] * 9
+    once = judge_of("airtable-record", repeatable=False)(empty, ["a", "b"])
+    assert (once.action, once.outcome) == (STOP, UNKNOWN)
+
+
+def test_the_longest_wait_that_a_result_asks_for_is_waited() -> None:
+    responses = [{"id": str(n), "status": 429, "headers": {"Retry-After": s}} for n, s in enumerate("295", 1)]
+    verdict = judge_of("microsoft-graph-user-batch")(reply({"responses": responses}), ["1", "2", "3"])
+    assert (verdict.action, verdict.wait_s, verdict.asked_s) == (HOLD, 9.0, 9.0)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"<html><body>Log in</body></html>", b"\xff\xfe"])

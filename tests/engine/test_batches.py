@@ -20,12 +20,13 @@ from structlog.testing import LogCapture
 from batchupdate.api.batch_reply import BatchJudge
 from batchupdate.api.verdict import Policy
 from batchupdate.config.rate import Rate
+from batchupdate.config.settings import parse_max_failures
 from batchupdate.engine.batches import Packing
 from batchupdate.engine.rules import Rules
 from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter import Limiter
-from batchupdate.model import Fault, Outcome, Reply, Request
+from batchupdate.model import Fault, FaultKind, Outcome, Reply, Request
 from batchupdate.targets import Batch
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class House:
         rate: Rate = UNLIMITED,
         max_attempts: int = 3,
         packing: Callable[[], Packing] | None = None,
+        max_failures: str | None = None,
     ) -> None:
         clock, self.server = server.clock, server
         self.rows = Rows(count, clock)
@@ -104,6 +106,7 @@ class House:
             delay=float,
             rules=Rules(
                 max_attempts=max_attempts,
+                max_failures=parse_max_failures(max_failures) if max_failures else None,
                 claim_batch=512 if repeatable else 4 * size,
                 packing=packing or (lambda: Packing(size)),
             ),
@@ -222,11 +225,98 @@ def test_a_batch_that_fails_time_and_again_goes_on_in_halves_so_that_one_row_cos
 
 
 def test_a_request_that_is_too_long_makes_all_later_ones_shorter() -> None:
-    narrow = house(160, size=32, whole=lambda rows, _: (Reply(413), False) if len(rows) > 8 else None)
+    narrow = house(
+        160,
+        size=32,
+        whole=lambda rows, _: (Reply(413), False) if len(rows) > 8 else None,
+        packing=lambda: Packing(32, None, lambda _: 100),
+    )
     narrow.work(concurrency=1)
     assert Counter(narrow.rows.outcomes.values()) == {Outcome.UPDATED: 160}
     assert len([rows for rows in narrow.server.requests if len(rows) > 8]) <= 4
     narrow.check()
+
+
+def test_one_row_that_is_too_long_does_not_make_all_later_requests_short() -> None:
+    lengths = {5: 5_000_000}
+    huge = house(
+        160,
+        size=32,
+        whole=lambda rows, _: (Reply(413), False) if 5 in rows else None,
+        packing=lambda: Packing(32, None, lambda request: lengths.get(request.row, 100)),
+    )
+    huge.work(concurrency=1)
+    assert [row for row, outcome in huge.rows.outcomes.items() if outcome is Outcome.FAILED] == [5]
+    assert [len(rows) for rows in huge.server.requests if min(rows) > 33] == [32] * 4
+    huge.check()
+
+
+def test_rows_to_blame_are_alone_and_count_as_failures_before_other_halves_go_out() -> None:
+    bad = house(640, size=64, whole=lambda _rows, _nth: (Reply(400), False), max_failures="2")
+    with pytest.raises(SafetyStop, match="3 of 3 rows failed"):
+        bad.work(concurrency=1)
+    assert [len(rows) for rows in bad.server.requests] == [64, 32, 16, 8, 4, 2, 1, 1, 2, 1]
+    bad.check()
+
+
+def test_an_endpoint_that_takes_no_batch_and_no_row_stops_the_run_after_few_requests() -> None:
+    wrong = house(5000, size=100, whole=lambda _rows, _nth: (Reply(404), False))
+    with pytest.raises(SafetyStop, match=r"the API refused every batch, and 50 rows in a row.*check batch\.path"):
+        wrong.work(concurrency=1)
+    assert len(wrong.server.requests) <= 2 * 50 + 7
+    assert [final for _, final in wrong.rows.results].count(True) == 49
+    wrong.check()
+
+
+def test_rows_that_are_refused_stop_no_run_of_which_a_batch_was_accepted() -> None:
+    gone = house(200, size=8, whole=lambda rows, _: (Reply(404), False) if max(rows) > 9 else None)
+    gone.work(concurrency=1)
+    assert Counter(gone.rows.outcomes.values()) == {Outcome.UPDATED: 8, Outcome.FAILED: 192}
+    gone.check()
+
+
+def test_a_row_that_may_have_been_applied_is_not_called_not_attempted_over_what_others_of_its_batch_had() -> None:
+    """One row was turned away, and of another nobody knows; then both are turned away until the run stops."""
+
+    async def check() -> None:
+        clock = FakeClock()
+        both = house(
+            8, clock, one=lambda row, nth: 429 if row == 4 or (row == 5 and nth > 1) else 200 + 303 * (row == 5)
+        )
+        running = asyncio.create_task(both.pool.run(1))
+        while both.server.tried[5] < 2:
+            await clock.run(clock.sleep_until(clock.time + 0.05))
+        await clock.run(clock.sleep_until(clock.time + 0.2))
+        both.pool.stop()
+        await clock.run(asyncio.wait_for(running, None))
+        assert (both.rows.of(4).outcome, both.rows.of(5).outcome) == (Outcome.NOT_ATTEMPTED, Outcome.UNKNOWN)
+
+    asyncio.run(check())
+
+
+def test_a_record_that_is_always_turned_away_within_a_reply_costs_only_its_row() -> None:
+    turned_away = house(160, one=lambda row, _: 429 if row == 5 else 200)
+    turned_away.work()
+    assert [row for row, outcome in turned_away.rows.outcomes.items() if outcome is not Outcome.UPDATED] == [5]
+    assert turned_away.rows.of(5).outcome is Outcome.FAILED
+    turned_away.check()
+
+
+def test_an_api_that_takes_a_part_of_every_batch_is_not_down() -> None:
+    """Each reply turns one row away for a minute, and the run's patience is ten minutes."""
+    asked: Counter[int] = Counter()
+
+    def whole(rows: list[int], _: int) -> tuple[Answer, bool] | None:
+        asked.update(rows)
+        results = [{"id": f"id-{row}", "status": 429 if row == min(rows) else 200} for row in rows]
+        partly.server.applied.update(rows[1:])
+        return Reply(200, {"retry-after": "60"}, json.dumps({"results": results}).encode()), False
+
+    partly = house(8 * 25, whole=whole)
+    with pytest.raises(SafetyStop):  # at the end, each row that is turned away is alone
+        partly.work(concurrency=1)
+    assert Counter(partly.rows.outcomes.values())[Outcome.UPDATED] == 7 * 25
+    assert asked[8 * 25 + 1] == 1
 
 
 def test_a_key_that_is_refused_stops_the_run_and_no_row_of_the_batch_is_final() -> None:
@@ -236,6 +326,21 @@ def test_a_key_that_is_refused_stops_the_run_and_no_row_of_the_batch_is_final() 
     assert not any(final for _, final in refused.rows.results)
     assert len(refused.server.requests) <= 2
     refused.check()
+
+
+def test_a_batch_goes_out_again_with_new_credentials_and_stops_the_run_if_they_are_no_better() -> None:
+    expired = Fault(FaultKind.EXPIRED, "expired")
+    renewed = house(16, max_attempts=1, whole=lambda _rows, nth: (expired, False) if nth == 1 else None)
+    renewed.work(concurrency=1)
+    assert renewed.server.requests == [[*range(2, 10)], [*range(2, 10)], [*range(10, 18)]]
+    assert {renewed.rows.of(row).attempts for row in range(2, 10)} == {2}
+    renewed.check()
+    wrong = house(16, whole=lambda _rows, _nth: (expired, False))
+    with pytest.raises(SafetyStop, match="expired"):
+        wrong.work(concurrency=1)
+    assert len(wrong.server.requests) == 3
+    assert not any(final for _, final in wrong.rows.results)
+    wrong.check()
 
 
 @pytest.mark.parametrize("fault", [LOST, TIMEOUT])
@@ -330,3 +435,30 @@ def test_outcomes_equal_what_the_server_did_whatever_it_refuses_and_whenever_it_
     for row, outcome in outcomes.items():
         if row in bad | poison:
             assert outcome is not Outcome.UPDATED
+
+
+@given(st.data())
+@settings(deadline=None)
+def test_whatever_single_results_say_and_however_often_each_row_ends_as_its_last_one_says(data: st.DataObject) -> None:
+    count, size = data.draw(st.integers(1, 30), label="rows"), data.draw(st.integers(2, 10), label="size")
+    statuses = st.lists(st.sampled_from([429, 503, 500, 404, 202]), max_size=3)
+    scripts = data.draw(st.dictionaries(st.integers(2, count + 1), statuses, max_size=8), label="what rows get first")
+    stops_after = data.draw(st.none() | st.integers(1, 12), label="stopped after so many requests")
+
+    def one(row: int, nth: int) -> int:
+        script = scripts.get(row, [])
+        return script[nth - 1] if nth <= len(script) else 200
+
+    def whole(_: list[int], nth: int) -> None:
+        if nth == stops_after:
+            answering.pool.stop()
+
+    answering = house(count, size=size, one=one, whole=whole, max_attempts=5)
+    answering.work(concurrency=data.draw(st.integers(1, 3), label="at once"))
+    answering.check()
+    for row, outcome in answering.rows.outcomes.items():
+        had = [one(row, nth) for nth in range(1, answering.server.tried[row] + 1)]
+        last = {200: Outcome.UPDATED, 202: Outcome.ACCEPTED, 429: Outcome.NOT_ATTEMPTED}.get(had[-1], Outcome.FAILED)
+        maybe = last is Outcome.NOT_ATTEMPTED and {500, 503} & {*had}
+        assert outcome is (Outcome.UNKNOWN if maybe else last)
+    assert stops_after or len(answering.rows.outcomes) == count

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from batchupdate.config import Settings
 from batchupdate.errors import ConfigError
+from batchupdate.journal import Journal
 from batchupdate.run import execute, prepare, run_file
 from batchupdate.sandbox import Sandbox, run_in_thread
 from batchupdate.util import event_loop
@@ -158,3 +159,35 @@ def test_a_run_of_batches_that_is_killed_twice_sends_no_more_rows_twice_than_wer
     (results,) = (tmp_path / "runs").glob("2*/results.csv")
     with results.open(newline="", encoding="utf-8-sig") as file:
         assert Counter(line["_outcome"] for line in csv.DictReader(file)) == {"updated": rows}
+
+
+async def test_each_row_of_a_batch_that_a_kill_left_unanswered_is_looked_up_and_only_the_others_are_sent(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "c.csv", 30)
+    async with Sandbox(contacts=30) as sandbox:
+        chosen = settings_for(sandbox, tmp_path)
+        first = await run_file(path, chosen, environ=KEYS)
+        with Journal.open(first.folder / "journal.sqlite3") as journal:
+            journal._connection.execute("DELETE FROM result WHERE key > 11")
+            journal._connection.execute("UPDATE session SET exit_code = NULL")
+            journal.set_meta({"finished": False})
+        second = await run_file(path, chosen, environ=KEYS)
+        again = [(request.method, request.path) for request in sandbox.requests][1:]
+        assert sorted(again) == sorted(("GET", f"/contacts/c{number}") for number in range(11, 31))
+    assert second.run_id == first.run_id
+    assert sum("found applied" in line["_error"] for line in lines(second)) == 20
+
+
+async def test_a_wrong_path_for_batches_stops_the_run_with_few_requests_and_says_what_to_check(tmp_path: Path) -> None:
+    text = TARGET.read_text("utf-8").replace("path: /contacts/batch", "path: /contacts/batches")
+    (tmp_path / "wrong.yaml").write_text(text, "utf-8")
+    async with Sandbox(contacts=2000) as sandbox:
+        chosen = settings_for(sandbox, tmp_path, target=str(tmp_path / "wrong.yaml"), concurrency=2)
+        summary = await run_file(write(tmp_path / "c.csv", 2000), chosen, environ=KEYS)
+        assert sandbox.counts.requests < 120
+    assert summary.exit_code == 3
+    assert summary.stopped is not None
+    assert "check batch.path and batch.template" in summary.stopped.message
+    counts = Counter(line["_outcome"] for line in lines(summary))
+    assert counts == {"failed": 200, "not_attempted": 1800}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,9 @@ from declarations import complaint, read
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate.model import Request
+from batchupdate.api.batch_reply import BatchJudge
+from batchupdate.api.verdict import Policy
+from batchupdate.model import Outcome, Reply, Request
 
 if TYPE_CHECKING:
     from batchupdate.targets import Target
@@ -62,6 +65,23 @@ def test_results_are_told_apart_by_the_ids_as_they_were_typed() -> None:
     assert read(PLAIN).batch_keys([Request(2, "", "/things/a%2Fb", "{}")]) == ["a/b"]
 
 
+def test_an_id_of_which_the_url_has_a_hash_can_be_sent_in_the_records_path_where_no_result_names_it() -> None:
+    text = PLAIN.replace("id: {id: {}}", "id: {id: {encode: md5}}").replace('id: "{id}"', 'url: "{path}"')
+    target = read(text.replace("  results: results\n", "  success: ok\n"))
+    assert len(target.batch_keys([Request(2, "", target.expand(("a",)), "{}")])) == 1
+
+
+def test_results_that_only_their_order_tells_apart_are_not_taken_for_others_by_ids_that_look_like_numbers() -> None:
+    text = PLAIN.replace("path: /things/{id}\n", "path: /things/{id}/{nr}\n").replace("{id: {}}", "{id: {}, nr: {}}")
+    target = read(f"{text}  in_order: true\n")
+    keys = target.batch_keys([Request(2, "", "/things/a/1", "{}"), Request(3, "", "/things/b/2", "{}")])
+    policy = Policy.of(target, 300.0)
+    assert target.batch is not None
+    judge = BatchJudge(target.batch, policy, policy, lambda: datetime(2026, 11, 29, tzinfo=UTC))
+    parts = judge(Reply(200, {}, b'{"results": [{"id": 2}, {"id": 1}]}'), keys).parts
+    assert [own.outcome for _, own in parts] == [Outcome.UPDATED] * 2
+
+
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1), min_size=1, max_size=5))
 def test_whatever_the_ids_are_a_body_has_a_record_for_each_and_its_length_is_bounded(ids: list[str]) -> None:
     target = read(PLAIN)
@@ -90,6 +110,12 @@ def test_variables_can_stand_in_the_path_and_in_the_template() -> None:
         ('[{id: "{id}", ...: "{fields}"}]', '["{fields}"]', "one list in the template has a single item"),
         ('[{id: "{id}", ...: "{fields}"}]', '[{...: "{fields}"}, {}]', "one list in the template has a single item"),
         ('id: "{id}"', 'url: "/things/{id}"', "in place of {id}, write {path}"),
+        ('id: "{id}"', 'url: "things(\'{id}\')"', "in place of {id}, write {path}"),
+        ('id: "{id}"', 'query: "all=1&id={id}"', "in place of {id}, write {path}"),
+        ('id: "{id}"', 'nr: "{request}"', "the item does not say which record it is; put {id} or {path} into it"),
+        ("dry: false", 'first: "{path}"', "{path} means nothing outside the list's item"),
+        ("dry: false", 'all: "{fields}"', "{fields} means nothing outside the list's item"),
+        ("dry: false", 'more: [{...: "{fields}"}]', "one list in the template has a single item"),
         ('id: "{id}"', 'name: "{id}"', "the body has this member already (name)"),
         ('id: "{id}"', 'id: "{ident}"', "{ident} means nothing here"),
         ("results: results", "error: message", "error is about one result; say with results where they are"),
