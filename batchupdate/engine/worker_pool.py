@@ -22,7 +22,7 @@ from batchupdate.limiter.backoff import retrying
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, ReadReply, Reply, Result, Traffic, Verdict
 from batchupdate.util.clock import minute
 from batchupdate.util.shielded import shielded
-from batchupdate.util.text import one_line
+from batchupdate.util.text import as_sentence, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -264,7 +264,7 @@ class WorkerPool:
             self._wait(half, replace(verdict, parts=own), answer, AT_ONCE)
 
     def _why_stopped(self, request: Request, answer: Reply | Fault, verdict: Verdict) -> str:
-        message = f"Stopped at {self._labels.label(request.row)}: {verdict.message}."
+        message = as_sentence(f"Stopped at {self._labels.label(request.row)}: {verdict.message}")
         if not self._rules.about_key or not isinstance(answer, Reply) or answer.status not in KEY_REFUSED:
             return message
         refused = "The key was refused."
@@ -384,15 +384,16 @@ class WorkerPool:
         hint = "Check the base URL and the API's status, then run it again: the run resumes here."
         if verdict.asked_s is not None and self._too_long(verdict):
             back = minute(self._clock.unix() + verdict.asked_s)
-            message = (
+            message = as_sentence(
                 f"Stopped: the API asks to wait {verdict.asked_s:.0f} s, until {back}, longer than the "
-                f"{patience:.0f} s after which a run is given up (--give-up-after). Its last word: {verdict.message}."
+                f"{patience:.0f} s after which a run is given up (--give-up-after). Its last word: {verdict.message}"
             )
             hint = f"Run it again after {back}: the run resumes here."
         elif silent >= patience:
-            message = f"Stopped: the API has accepted no request for {silent:.0f} s. Its last word: {verdict.message}."
+            last = as_sentence(verdict.message)
+            message = f"Stopped: the API has accepted no request for {silent:.0f} s. Its last word: {last}"
         elif not self._reached and self._unreached >= self._rules.max_attempts:
-            message = f"Stopped: the API was never reached: {verdict.message}."
+            message = as_sentence(f"Stopped: the API was never reached: {verdict.message}")
         else:
             return
         self.stop(SafetyStop(message, hint))

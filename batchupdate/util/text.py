@@ -22,6 +22,11 @@ def one_line(text: str, length: int) -> str:
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
+def as_sentence(text: str) -> str:
+    """The text with a full stop at its end, which somebody else's words may have already."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 def short_names(paths: Sequence[str]) -> tuple[str, ...]:
     """What to call several files: their names, with as much of the folders before as tells them apart."""
     parts = [PurePath(path).parts or (path,) for path in paths]

@@ -123,6 +123,16 @@ async def test_what_the_serializer_refuses_is_failed_with_field_and_reason(site:
     } == expected
 
 
+async def test_a_key_that_the_site_does_not_know_stops_the_run_with_its_reason(site: Site, tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, TARGET.format(place="contacts", auth=TOKEN), site.url, concurrency=1)
+    summary = await run_file(written(tmp_path, 3), settings, environ={"SITE_KEY": "of-no-account"})
+    assert summary.exit_code == 3
+    assert summary.stopped
+    said = "Stopped at row 2: 401 the API rejected the key: Invalid token. The key was refused. "
+    assert summary.stopped.message.startswith(said)
+    assert site.names()["c0"] == "Old 0"
+
+
 async def test_rows_that_are_throttled_are_repeated_and_counted_and_all_end_updated(site: Site, tmp_path: Path) -> None:
     declared = TARGET.format(place="throttled/contacts", auth=TOKEN)
     settings = settings_for(tmp_path, declared, site.url, rate="auto", max_rate="200/s", concurrency=8)

@@ -4,13 +4,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate.util.text import listed, quoted, short_names
+from batchupdate.util.text import as_sentence, listed, quoted, short_names
 
 
 def test_a_quoted_text_is_on_one_line_and_cut_where_it_is_long() -> None:
     assert quoted("a\nb") == "'a\\nb'"
     assert quoted("x" * 60) == f"'{'x' * 60}'"
     assert quoted("x" * 61) == f"'{'x' * 59}…'"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"), [("Invalid token", "Invalid token."), ("Invalid token.", "Invalid token."), ("Why?", "Why?")]
+)
+def test_a_sentence_ends_with_one_stop(text: str, sentence: str) -> None:
+    assert as_sentence(text) == sentence
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from batchupdate.model import Action, Outcome, Reply, Verdict
 from batchupdate.targets import StatusRule
 from batchupdate.util.clock import minute
 from batchupdate.util.json import exact
+from batchupdate.util.text import as_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -129,7 +130,7 @@ class PageClient:
                 continue
             if verdict.action in {Action.DONE, Action.STOP, Action.RENEW} or attempt >= self._settings.max_attempts:
                 tries = f" (after {attempt} attempts)" if attempt > 1 else ""
-                message = f"{self._name(number)} can't be read: {verdict.message}{tries}."
+                message = as_sentence(f"{self._name(number)} can't be read: {verdict.message}{tries}")
                 if isinstance(answer, Reply) and answer.status in KEY_REFUSED and self._key_from:
                     before = f", and was accepted for {number - 1:,} pages before" if number > 1 else ""
                     message += f" The key comes from {self._key_from}{before}."
@@ -197,7 +198,7 @@ class PageClient:
             message = f"the API has accepted no request for {self._limiter.down_for_s:.0f} s"
         else:
             return
-        raise SafetyStop(f"{self._name(number)} can't be read: {message}: {verdict.message}.", _HINT)
+        raise SafetyStop(as_sentence(f"{self._name(number)} can't be read: {message}: {verdict.message}"), _HINT)
 
 
 def _policy(target: Target, settings: Settings, wording: Wording) -> Policy:
