@@ -105,6 +105,4 @@ def with_values(
 ) -> Target:
     """The same target with the values of its variables, but for `optional` ones; see `target_of`."""
     found = os.environ if environ is None else environ
-    return target.with_variables(
-        values_of(target.name, target.variables, settings.variables, found, optional=optional)
-    )
+    return target.with_variables(values_of(target.name, target.variables, settings.variables, found, optional=optional))

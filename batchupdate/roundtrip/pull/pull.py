@@ -24,6 +24,7 @@ from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.metadata import rate_of
 from batchupdate.targets import UnexpectedReplyError, field_path, find_target
 from batchupdate.targets.catalogue import with_values
+from batchupdate.targets.place import undeclared_items
 from batchupdate.util.clock import SystemClock
 from batchupdate.util.text import NAMED_AT_MOST
 
@@ -158,6 +159,7 @@ async def _pages(
     read, total = listing.pagination.skipped, None
     replaced = columns.target.body.nesting == "replace"
     where = {name: columns.target.places.get(name) or columns.target.paths[name] for name in columns.fields}
+    places = [place for name, place in columns.target.places.items() if name not in listing.fields]
     paths = {path for name, path in columns.target.paths.items() if replaced and name not in listing.fields}
     while True:
         got = await fetcher.page(pager.path, pager.body, pager.number, may_be_gone=pager.may_be_gone)
@@ -170,6 +172,7 @@ async def _pages(
             read, total = read + len(records), advertised_total(reply, headers, listing)
             page = [listing.read(record, columns.ids, where, columns.target.listed_version) for record in records]
             undeclared.update(name for record in records if replaced for name in field_path.undeclared(record, paths))
+            undeclared.update(name for record in records if replaced for name in undeclared_items(record, places))
         except UnexpectedReplyError as error:
             raise _unfit(pager.number, str(error)) from error
         yield pager.number, page
