@@ -6,6 +6,7 @@ import csv
 import random
 from typing import TYPE_CHECKING, Any
 
+import openpyxl
 import pytest
 from aiohttp import web
 from fakes import QuickClock
@@ -65,7 +66,7 @@ class Things:
             }
             for n in range(count)
         }
-        self.versions = dict.fromkeys(self.records, 1)
+        self.versions: dict[str, int | str] = dict.fromkeys(self.records, 1)
         self.asked: list[tuple[str, str]] = []
         self.bodies: dict[str, Any] = {}
         self.guards: dict[str, str | None] = {}
@@ -78,7 +79,11 @@ class Things:
 
     def foreign(self, key: str, **fields: Any) -> None:
         self.records[key] |= fields
-        self.versions[key] += 1
+        self._bump(key)
+
+    def _bump(self, key: str) -> None:
+        version = self.versions[key]
+        self.versions[key] = version + 1 if isinstance(version, int) else f"{version}+"
 
     def shown(self, key: str) -> dict[str, Any]:
         etag = f'"{self.versions[key]}"'
@@ -111,7 +116,7 @@ class Things:
         self.bodies[key] = body
         for name, value in body.items():
             self.records[key][name] = {**(self.records[key][name] or {}), **value} if isinstance(value, dict) else value
-        self.versions[key] += 1
+        self._bump(key)
         return web.json_response({}, status=abs(status))
 
     def count(self, method: str) -> int:
@@ -397,6 +402,32 @@ async def test_the_version_of_the_pull_guards_the_change_without_a_read(
     assert things.records["k0"]["name"] == "Old 0"
 
 
+@pytest.mark.parametrize("form", list(Form))
+async def test_any_version_comes_back_from_a_sheet_as_it_was(things: Things, tmp_path: Path, form: Form) -> None:
+    versions = ["007", "12e3", "=1+1", "-x", "a,b;'c", 'W/"b"']
+    things.versions = dict(zip(things.records, versions, strict=True))
+    sheet = Sheet(things, tmp_path, GUARDED)
+    sheet.path = tmp_path / f"things.{form.value}"
+    await pull_records(str(sheet.target), sheet.settings(), sheet.path, form, environ={})
+    summary = await sheet.run(input={"constants": {"hidden": "x"}})  # edits every row
+    assert summary.counts[Outcome.UPDATED] == len(versions)
+    assert things.guards == dict(zip(things.records, versions, strict=True))
+    assert things.count("GET") == 0
+
+
+async def test_the_versions_of_a_workbook_are_hidden(things: Things, tmp_path: Path) -> None:
+    sheet = Sheet(things, tmp_path, GUARDED)
+    await pull_records(str(sheet.target), sheet.settings(), tmp_path / "t.xlsx", Form.XLSX, environ={})
+    table = openpyxl.load_workbook(tmp_path / "t.xlsx")["changes"]
+    hidden = {}
+    for column in table.iter_cols(max_row=1):
+        letter = column[0].column_letter
+        spans = [one for one in table.column_dimensions.values() if one.min <= column[0].column <= one.max]
+        hidden[column[0].value] = any(one.hidden for one in spans), letter
+    assert hidden["_version"][0]
+    assert not hidden["name"][0]
+
+
 async def test_a_row_without_a_version_is_read_for_it_and_its_old_values_are_compared(
     things: Things, tmp_path: Path
 ) -> None:
@@ -444,6 +475,43 @@ async def test_a_status_that_is_declared_as_a_conflict_is_one(things: Things, tm
     sheet.edit({"k0": {"name": "New"}})
     things.statuses = {("PATCH", "k0"): [409]}
     assert results(await sheet.run())["k0"] == ("conflict", "409 it has changed: sorry")
+
+
+# ---- fields in lists ----
+
+IN_LISTS = """\
+name: things
+title: Things
+path: /things/{id}
+auth: {scheme: none}
+id: {id: {}}
+fields:
+  Colour: {at: "custom[?id==1].value"}
+  Size: {at: "custom[?id==2].value"}
+body: {nested: replace}
+read: {}
+list: {path: /things}
+rate: unlimited
+repeatable: true
+"""
+
+
+async def test_fields_in_items_of_a_list_are_pulled_compared_and_sent_together(things: Things, tmp_path: Path) -> None:
+    items = [{"id": 1, "value": "red"}, {"id": 2, "value": "9"}]
+    for key in things.records:
+        things.foreign(key, custom=[dict(item) for item in items])
+    things.foreign("k2", custom=[{"id": 1, "value": "red"}])
+    things.foreign("k3", custom=[*items, {"id": 7, "value": "only here"}])
+    sheet = Sheet(things, tmp_path, IN_LISTS)
+    found = await pull_records(str(sheet.target), sheet.settings(), sheet.path, Form.CSV, environ={})
+    assert any("custom[?id==7], which things does not declare" in notice for notice in found.notices)
+    assert sheet.rows()[2]["_old.Size"] == "<absent>"
+    sheet.edit({f"k{n}": {"Colour": "blue"} for n in range(3)})
+    things.foreign("k1", custom=[{"id": 1, "value": "red"}, {"id": 2, "value": "10"}])
+    summary = await sheet.run()
+    assert [results(summary)[f"k{n}"][0] for n in range(3)] == ["updated", "conflict", "updated"]
+    assert things.records["k0"]["custom"] == [{"id": 1, "value": "blue"}, {"id": 2, "value": "9"}]
+    assert things.records["k2"]["custom"] == [{"id": 1, "value": "blue"}]
 
 
 # ---- what is said before ----
