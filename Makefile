@@ -52,6 +52,7 @@ bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/reader.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/batches.py
 	$(BIN)/python benchmarks/rate_kept.py
 	$(BIN)/python benchmarks/limiter_sim.py
 	$(BIN)/python benchmarks/limiter_turn.py

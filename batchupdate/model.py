@@ -173,8 +173,10 @@ class Request(NamedTuple):
     ones too. `unanswered` is true when an earlier try may have been applied without our hearing of it, and `unsure`
     when one may have been applied although an error came back. `renewed` counts how often the credentials had
     expired, and `errors` the errors that the API has answered. `pulled` is what its pulled sheet says of the record,
-    as JSON, and `current` what was read of it just before, where that is wanted; for both see
-    `batchupdate.targets.precondition`.
+    as JSON, and `current` what was read of it just before; for both see `batchupdate.targets.precondition`.
+
+    Several changes can go out as one request. It is the first of them, with all of them as its `batch`, and what it
+    says of tries is true of the one that has had the most.
     """
 
     row: int
@@ -188,7 +190,13 @@ class Request(NamedTuple):
     renewed: int = 0
     errors: int = 0
     current: Any = None
+    batch: tuple[Request, ...] = ()
     pulled: str = ""
+
+    @property
+    def rows(self) -> tuple[Request, ...]:
+        """The changes that go out in it, by row."""
+        return self.batch or (self,)
 
 
 class Reply(NamedTuple):
@@ -204,9 +212,9 @@ class Reply(NamedTuple):
 
 
 class ReadReply(Reply):
-    """The reply to a read that goes before the change of `request`: whatever it is, the change was not sent."""
+    """The reply to a read that goes before a change: whatever it is, the change was not sent."""
 
-    request: Request
+    __slots__ = ()
 
 
 class FaultKind(StrEnum):
@@ -256,6 +264,8 @@ class Action(StrEnum):
     """Try again after the row's own backoff; costs an attempt."""
     HOLD = "hold"
     """The API asked everybody to wait: hold all workers, then try again; costs no attempt."""
+    SPLIT = "split"
+    """A batch was refused as a whole: send it again in halves, so that the rows to blame come to be alone."""
     PROCEED = "proceed"
     """The record was read; now the change can be sent."""
     RENEW = "renew"
@@ -284,7 +294,8 @@ class Verdict:
     `outcome` is the row's outcome if nothing further is tried. `message` is a sentence for the user, empty for a
     success. `wait_s` is the wait the API asked for, in seconds and capped, or None where it named none; `asked_s` is
     the same without the cap. `ambiguous` is whether the request may have been applied all the same. `current` is what
-    was read, with the action `PROCEED`.
+    was read, with the action `PROCEED`. `parts` are what the reply to a batch means for each of its rows, where it
+    answers each by itself: a result of it as a reply, and its verdict.
     """
 
     action: Action
@@ -294,6 +305,7 @@ class Verdict:
     ambiguous: bool = False
     asked_s: float | None = None
     current: Any = None
+    parts: Sequence[tuple[Reply, Verdict]] = ()
 
 
 class Result(NamedTuple):

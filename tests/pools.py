@@ -155,7 +155,7 @@ class House:
             turns=self.limiter,
             send=self.api.send,
             listen=lambda reply: policy.signals.allowances(reply.headers, clock.now),
-            judge=lambda answer: judge(answer, policy, clock.now),
+            judge=lambda _, answer: judge(answer, policy, clock.now),
             delay=float,
             rules=rules or Rules(request_id_headers=("x-request-id",)),
             clock=clock,

@@ -39,6 +39,9 @@ MAX_BODY = 65_536
 MAX_RECORD = 4 << 20
 """The same for a record that is read."""
 
+MAX_BATCH_REPLY = 64 << 20
+"""The same for the results of a batch."""
+
 DNS_CACHE_S = 60
 RENEWED_EVERY_S = 600.0
 """A connection in steady use would never look at the DNS again, and an API that has moved would be missed for days."""
@@ -70,6 +73,7 @@ class Client:
         credentials: what authenticates each request.
         change_headers: sent with changes alone, beside those that all have.
         keep_bodies: whether the reply to a change has its body even for a plain success.
+        most_of_bodies: how many bytes of it then, at the most.
 
     Raises:
         ConfigError: the proxy is none that we can use, or a file with certificates isn't one.
@@ -88,9 +92,10 @@ class Client:
         credentials: Credentials = NO_CREDENTIALS,
         change_headers: Mapping[str, str] | None = None,
         keep_bodies: bool = False,
+        most_of_bodies: int = MAX_RECORD,
     ) -> None:
         self._base_url = base_url
-        self._keep_bodies = keep_bodies
+        self._keep_bodies, self._most_of_bodies = keep_bodies, most_of_bodies
         self._base = URL(base_url, encoded=True)
         parts = urlsplit(base_url)
         self._host = parts.hostname or ""
@@ -252,7 +257,7 @@ class Client:
         if plain and response.content.is_eof():
             return _markup(response.content.read_nowait(most))
         if self._keep_bodies:
-            most = max(most, MAX_RECORD)
+            most = max(most, self._most_of_bodies)
         content = bytearray()
         try:
             if response.content_length is not None and response.content_length <= most:

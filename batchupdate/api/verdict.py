@@ -129,6 +129,11 @@ class Policy:
         object.__setattr__(self, "signals", Signals(self.limits, self.max_wait_s))
 
     @classmethod
+    def of_batches(cls, target: Target, max_wait_s: float) -> Policy:
+        """The policy for replies to many rows at once: what is said of a single record's reply does not count."""
+        return replace(cls.of(target, max_wait_s), statuses=target.statuses, success=None, errors_stay=False)
+
+    @classmethod
     def of(cls, target: Target, max_wait_s: float) -> Policy:
         """The policy that a target declares; no reply makes us wait longer than `max_wait_s` seconds."""
         return cls(

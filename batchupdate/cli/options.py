@@ -217,6 +217,9 @@ ASKING = {
 CHANGING = {
     **ASKING,
     "concurrency": _setting("concurrency", int, "Requests in flight at most.", min=1, rich_help_panel=SENDING),
+    "batch_size": _setting(
+        "batch_size", int, "Rows in one request, where the target has batches.", min=1, rich_help_panel=SENDING
+    ),
     "max_failures": _setting(
         "max_failures", str, "Stop when more rows fail: 25 or 10%.", metavar="N|P%", rich_help_panel=SENDING
     ),

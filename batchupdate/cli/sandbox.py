@@ -26,6 +26,10 @@ def sandbox(
     bad_records: Annotated[
         str, typer.Option(help='Records that always get an error, such as "429=1,503=2@30" (Retry-After: 30).')
     ] = "",
+    versions: Annotated[bool, typer.Option("--versions", help="Contacts have ETags, and take If-Match.")] = False,
+    second_writer: Annotated[
+        float, typer.Option(min=0, max=1, help="The chance that somebody else changes a record after a request.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Makes records and faults repeatable.")] = 1,
     langdock: Annotated[int, typer.Option(min=0, help="How many Langdock integrations there are.")] = 60,
     nairi: Annotated[int, typer.Option(min=0, help="How many Nairi integrations there are.")] = 40,
@@ -66,6 +70,8 @@ def sandbox(
                 headers=headers,
                 faults=faults,
                 bad_records=bad_records,
+                versions=versions,
+                second_writer=second_writer,
                 seed=seed,
                 langdock=langdock,
                 nairi=nairi,

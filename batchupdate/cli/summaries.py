@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.cli.problem_output import line_of
@@ -63,7 +64,9 @@ def show_first_changes(job: Job, screen: Screen) -> None:
         whose = "Each record is" if reads == count else f"{reads:,} of these records {'is' if reads == 1 else 'are'}"
         screen.say(f"  {whose} read just before the change: 2 requests a row.")
     if count and job.rate.limited:
-        screen.say(f"  At {job.rate} this takes about {span((count + reads) / job.rate.per_s)}.")
+        requests = math.ceil(count / job.batch_size)
+        each = f" in {many(requests, 'request')} of up to {job.batch_size:,} rows" if job.batch_size > 1 else ""
+        screen.say(f"  At {job.rate} this takes about {span((requests + reads) / job.rate.per_s)}{each}.")
 
 
 def verdict(checkup: Checkup) -> str:

@@ -91,6 +91,8 @@ def show_one(
     if name in gallery_names():
         screen.result(f"In the {GALLERY}.")
     screen.result(f"{target.method} {target.base_url or '(give --base-url)'}{target.path}")
+    if target.batch:
+        screen.result(f"Up to {target.batch.size:,} records at once: {target.batch.method} {target.batch.path}")
     if target.docs:
         screen.result(f"Described at {target.docs}")
     if target.auth.env:

@@ -202,12 +202,13 @@ def _section(value: object) -> object:
 class Settings(Strict):
     """Everything a user can set. None means: the target's own default.
 
-    Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `max_wait` caps how long one reply may make us
-    wait; `give_up_after` is how long an API may refuse every request before the run stops. `retry_budget` is how many
-    requests may be repeats after an error, as a share of the first tries. `allow_overlap` lets two runs work on one
-    target at a time. `check_old` is whether records are read before their changes, so that what somebody else has
-    changed since the pull is not overwritten. `variables` are values for those of the target. `ca_file` holds
-    certificates (PEM) that are trusted beside the system's; `client_cert` and `client_key` show the server who we are.
+    Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `batch_size` is how many rows go out as one
+    request; 1 sends each by itself. `max_wait` caps how long one reply may make us wait; `give_up_after` is how long
+    an API may refuse every request before the run stops. `retry_budget` is how many requests may be repeats after an
+    error, as a share of the first tries. `allow_overlap` lets two runs work on one target at a time. `check_old` is
+    whether records are read before their changes, so that what somebody else has changed since the pull is not
+    overwritten. `variables` are values for those of the target. `ca_file` holds certificates (PEM) that are trusted
+    beside the system's; `client_cert` and `client_key` show the server who we are.
     """
 
     target: str | None = None
@@ -223,6 +224,7 @@ class Settings(Strict):
     ) = None
     burst: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1, le=1000)
+    batch_size: int | None = Field(default=None, ge=1)
     timeout: float = Field(default=60.0, gt=0)
     connect_timeout: float = Field(default=10.0, gt=0)
     read_timeout: float | None = Field(default=None, gt=0)

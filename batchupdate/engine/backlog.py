@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from batchupdate.engine.batches import Packing
     from batchupdate.engine.protocols import Source, Turns
     from batchupdate.model import Request, Result
     from batchupdate.util.clock import Clock
@@ -21,7 +22,7 @@ AHEAD_S = 0.1
 
 @dataclass(frozen=True, slots=True, order=True)
 class _Waiting:
-    """A request whose next try is `due`; `result` is what is true of its row meanwhile.
+    """A request whose next try is `due`; `results` are what is true of its rows meanwhile.
 
     `passed` is how many requests had got through when it came back.
     """
@@ -29,7 +30,7 @@ class _Waiting:
     due: float
     order: int
     request: Request = field(compare=False)
-    result: Result = field(compare=False)
+    results: Sequence[Result] = field(compare=False)
     passed: int = field(compare=False)
 
 
@@ -46,13 +47,20 @@ class Backlog:
         claim_batch: how many rows are claimed ahead at the most.
         clock: where time comes from.
         on_error: is told why no rows can be claimed; nothing further may leave then.
+        packing: how many rows go out as one request.
     """
 
     def __init__(
-        self, source: Source, turns: Turns, claim_batch: int, clock: Clock, on_error: Callable[[Exception], None]
+        self,
+        source: Source,
+        turns: Turns,
+        claim_batch: int,
+        clock: Clock,
+        on_error: Callable[[Exception], None],
+        packing: Packing,
     ) -> None:
         self._source, self._turns, self._claim_batch = source, turns, claim_batch
-        self._clock, self._on_error = clock, on_error
+        self._clock, self._on_error, self._packing = clock, on_error, packing
         self._ready: deque[Request] = deque()
         self._waiting: list[_Waiting] = []
         self._refused: list[_Waiting] = []
@@ -73,7 +81,12 @@ class Backlog:
     @property
     def has_one(self) -> bool:
         """Whether there is a request that may leave now."""
-        return bool(self._ready) or self._due() is not None
+        return self._may_pack or self._due() is not None
+
+    @property
+    def _may_pack(self) -> bool:
+        """Whether as many new rows are there as go out together, or the last ones."""
+        return len(self._ready) >= self._packing.size or bool(self._ready and self._exhausted)
 
     @property
     def has_others(self) -> bool:
@@ -110,14 +123,14 @@ class Backlog:
         """Takes the next request that is there; call `ended` when it has come to its end."""
         self.out += 1
         heap = self._due()
-        if heap is None and not self._ready:  # it came back meanwhile that the API takes nothing
-            heap = min(filter(None, (self._waiting, self._refused)))
+        if heap is None and not self._may_pack:  # it came back meanwhile that the API takes nothing
+            heap = min(filter(None, (self._waiting, self._refused)), default=None)
         if heap is not None:
             request = heapq.heappop(heap).request
             if heap is self._refused:
                 self._trying = request.row
             return request
-        request = self._ready.popleft()
+        request = self._packing.take(self._ready)
         if len(self._ready) < self._low_water and not self._exhausted:
             self._claim_ahead()
         return request
@@ -129,18 +142,18 @@ class Backlog:
             self._trying, self._tried_at = None, self.passed
         self._changed.set()
 
-    def wait(self, request: Request, result: Result, wait_s: float, *, refused: bool = False) -> None:
+    def wait(self, request: Request, results: Sequence[Result], wait_s: float, *, refused: bool = False) -> None:
         """Takes a request back until its wait is over; `refused` is whether it was refused again and again."""
         self._pushed += 1
         due = self._clock.monotonic() + wait_s
-        one = _Waiting(due, self._pushed, request, result, self.passed)
+        one = _Waiting(due, self._pushed, request, results, self.passed)
         heapq.heappush(self._refused if refused else self._waiting, one)
 
-    async def hand_back(self) -> tuple[list[Request], list[tuple[Request, Result]]]:
+    async def hand_back(self) -> tuple[list[Request], list[tuple[Request, Sequence[Result]]]]:
         """Empties it: the requests that were claimed and not sent, and those that were waiting with their results."""
         if self._claiming is not None:
             await asyncio.wait([self._claiming])
-        waiting = [(one.request, one.result) for one in sorted(self._waiting + self._refused)]
+        waiting = [(one.request, one.results) for one in sorted(self._waiting + self._refused)]
         unsent = list(self._ready)
         self._ready.clear()
         self._waiting.clear()
@@ -149,8 +162,10 @@ class Backlog:
 
     def _batch(self) -> int:
         """How many rows to have claimed ahead."""
-        ahead = self._turns.rate_per_s * AHEAD_S
-        return int(ahead) if ahead < self._claim_batch else self._claim_batch
+        size = self._packing.size
+        ahead = self._turns.rate_per_s * AHEAD_S * size
+        rows = int(ahead) if ahead < self._claim_batch else self._claim_batch
+        return rows if size == 1 else max(rows, 2 * size)
 
     def _claim_ahead(self) -> asyncio.Task[None]:
         """Lets the next rows be claimed in the background; the task that does it."""

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from batchupdate.api.batch_reply import BatchJudge
 from batchupdate.api.verdict import Policy, judge
+from batchupdate.engine.batches import Packing
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.worker_pool import CLAIM_BATCH, Rules, WorkerPool
@@ -81,21 +83,29 @@ async def work_off(
     Returns:
         The requests it took, and why it ended early, or None.
     """
-    from batchupdate.api.client import Client  # noqa: PLC0415 - `check` does not wait for aiohttp to be loaded
+    from batchupdate.api.client import (  # noqa: PLC0415 - `check` does not wait for aiohttp to be loaded
+        MAX_BATCH_REPLY,
+        MAX_RECORD,
+        Client,
+    )
 
     journal, target, settings, clock = job.journal, job.target, job.settings, job.clock
     line = _Line(job, log, stop, on_progress)
+    batch = target.batch if job.batch_size > 1 else None
     client = Client(
         job.base_url,
-        target.method,
+        batch.method if batch else target.method,
         target.read_headers,
         settings,
         concurrency=job.concurrency,
         clock=clock,
         secrets=job.secrets,
         credentials=job.credentials,
-        change_headers=target.change_headers,
-        keep_bodies=target.success is not None or job.credentials.asks_in_success,
+        change_headers={**target.change_headers, "Content-Type": batch.content_type}
+        if batch
+        else target.change_headers,
+        keep_bodies=bool(batch or target.success is not None or job.credentials.asks_in_success),
+        most_of_bodies=MAX_BATCH_REPLY if batch else MAX_RECORD,
     )
 
     def heard() -> Session:
@@ -148,9 +158,10 @@ class _Line:
             settings.max_failures,
             settings.retry_budget,
             tuple(target.request_id_headers),
-            CLAIM_BATCH if target.repeatable else job.concurrency,
+            CLAIM_BATCH if target.repeatable else job.concurrency * job.batch_size,
             _about_key(job),
             self.reads.wanted if self.reads else None,
+            _packing(job),
         )
         self._pools: list[WorkerPool] = []
 
@@ -225,6 +236,20 @@ class _Line:
         return Interrupted(stop.signal_number) if stop.signal_number else None
 
 
+def _packing(job: Job) -> Callable[[], Packing]:
+    target, size = job.target, job.batch_size
+    if target.batch is None or size == 1:
+        return Packing
+    builder = target.batch_builder
+    return partial(
+        Packing,
+        size,
+        target.batch.max_bytes,
+        lambda request: builder.length(target.batch_record(request)),
+        builder.empty_length,
+    )
+
+
 def _about_key(job: Job) -> str:
     """Where the key comes from, and what to do about a wrong one; '' where there is none."""
     if not job.credentials.place:
@@ -233,15 +258,24 @@ def _about_key(job: Job) -> str:
     return f"The key comes from {job.credentials.place}; once it is a valid one, {again}."
 
 
-def _judge_of(policy: Policy, job: Job, reads: FirstReads | None) -> Callable[[Reply | Fault], Verdict]:
-    def judged(answer: Reply | Fault) -> Verdict:
+def _judge_of(policy: Policy, job: Job, reads: FirstReads | None) -> Callable[[Request, Reply | Fault], Verdict]:
+    target, now = job.target, job.clock.now
+    batches = None
+    if target.batch and job.batch_size > 1 and policy.changes:
+        batches = BatchJudge(target.batch, Policy.of_batches(target, job.settings.max_wait), policy, now)
+
+    def judged(request: Request, answer: Reply | Fault) -> Verdict:
         if reads is not None and isinstance(answer, ReadReply):
-            verdict = reads.judge(answer)
+            verdict = reads.judge(request, answer)
+        elif batches is not None:
+            verdict = batches(answer, target.batch_keys(request.rows))
+            verdict = replace(verdict, parts=[(reply, redacted(one)) for reply, one in verdict.parts])
         else:
-            verdict = judge(answer, policy, job.clock.now)
-        if verdict.message:
-            return replace(verdict, message=job.secrets.redact(verdict.message))
-        return verdict
+            verdict = judge(answer, policy, now)
+        return redacted(verdict)
+
+    def redacted(verdict: Verdict) -> Verdict:
+        return replace(verdict, message=job.secrets.redact(verdict.message)) if verdict.message else verdict
 
     return judged
 
@@ -252,6 +286,9 @@ def _sender(client: Client, job: Job, reads: FirstReads | None) -> Send:
     def send(request: Request) -> Awaitable[Reply | Fault]:
         return client.send(request.path, target.body_of(request.fields, request.path))
 
+    if target.batch is not None and job.batch_size > 1:
+        path, builder = target.batch.path, target.batch_builder
+        return lambda request: client.send(path, builder.build([*map(target.batch_record, request.rows)]))
     if reads is not None:
         return partial(reads.send, client)
     if keys is None:
@@ -270,6 +307,7 @@ def _logged(send: Send, log: FilteringBoundLogger, job: Job, *, reads: Callable[
     `reads` says whether a request is a read of its record.
     """
     target = job.target
+    batch = target.batch if job.batch_size > 1 else None
 
     async def send_and_log(request: Request) -> Reply | Fault:
         read = reads(request)
@@ -279,8 +317,9 @@ def _logged(send: Send, log: FilteringBoundLogger, job: Job, *, reads: Callable[
             "request",
             row=request.row,
             id=request.record_id,
-            method="GET" if read else target.method,
-            url=job.base_url + (target.read_path(request.path) if read else request.path),
+            **({"rows": len(request.rows)} if batch and not read else {}),
+            method="GET" if read else (batch or target).method,
+            url=job.base_url + (target.read_path(request.path) if read else batch.path if batch else request.path),
             attempt=request.sent + 1,
             duration_ms=round(answer.duration_s * 1000, 1),
             **ending,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.verdict import KEY_REFUSED
 from batchupdate.engine.backlog import Backlog
+from batchupdate.engine.batches import Packing, adding, by_row, each, halves, together
 from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
 from batchupdate.errors import SafetyStop
@@ -44,6 +45,9 @@ LONGEST_OWN_WAIT = 4
 RENEWALS_AT_MOST = 2
 """So often a row is sent again because the credentials had expired; then they are wrong."""
 
+TOO_LONG = 413
+"""The status of a request whose body is too long (RFC 9110, section 15.5.14)."""
+
 SERVER_ERROR = 500
 """From this status on, the server says that it failed (RFC 9110, section 15.6)."""
 
@@ -61,8 +65,8 @@ class Rules:
     Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
     tries, beside `FREE_REPEATS`; `request_id_headers` say where a reply's id may stand. `claim_batch` is how many rows
     are claimed ahead at the most: few where an unanswered row can't simply be sent again after a power cut. `about_key`
-    is said when the API refuses the key. `reads_first` says whether a request is for the read of its
-    record; such a row comes twice, the second time for its change.
+    is said when the API refuses the key. `reads_first` says whether a request is for the read of its record; such a row
+    comes twice, the second time for its change. `packing` says how many rows go out as one request.
     """
 
     max_attempts: int = 5
@@ -73,6 +77,7 @@ class Rules:
     claim_batch: int = CLAIM_BATCH
     about_key: str = ""
     reads_first: Callable[[Request], bool] | None = None
+    packing: Callable[[], Packing] = Packing
 
 
 class WorkerPool:
@@ -83,7 +88,7 @@ class WorkerPool:
         sink: where results go.
         turns: the limiter.
         send: sends one request and returns its reply or fault; never raises.
-        judge: says what a reply or fault means.
+        judge: says what a reply or fault means for a request.
         listen: reads what a reply says about the API's limits; None if nobody wants to know.
         delay: seconds of a row's own backoff after its n-th failed attempt, from 1.
         rules: when to give up.
@@ -99,7 +104,7 @@ class WorkerPool:
         sink: Sink,
         turns: Turns,
         send: Callable[[Request], Awaitable[Reply | Fault]],
-        judge: Callable[[Reply | Fault], Verdict],
+        judge: Callable[[Request, Reply | Fault], Verdict],
         listen: Callable[[Reply], Sequence[Allowance]] | None,
         delay: Callable[[int], float],
         rules: Rules,
@@ -110,7 +115,8 @@ class WorkerPool:
         self._source, self._sink, self._turns = source, sink, turns
         self._send, self._judge, self._listen, self._delay = send, judge, listen, delay
         self._rules, self._clock, self._log, self._labels = rules, clock, log, labels
-        self._backlog = Backlog(source, turns, rules.claim_batch, clock, self.stop)
+        self._packing = rules.packing()
+        self._backlog = Backlog(source, turns, rules.claim_batch, clock, self.stop, self._packing)
         self._head = asyncio.Lock()
         self._at_head: asyncio.Task[None] | None = None
         self._let_in = 0
@@ -195,7 +201,8 @@ class WorkerPool:
     async def _exchange(self, request: Request, sent_at: float) -> None:
         reads = self._rules.reads_first is not None and self._rules.reads_first(request)
         if not reads:
-            self._sink.leaves(request)
+            for one in request.rows:
+                self._sink.leaves(one)
         if self._suspects.rows:
             self._suspects.leaves(request.row)
         try:
@@ -206,52 +213,84 @@ class WorkerPool:
             verdict = Verdict(Action.DONE, Outcome.UNKNOWN, stopped)
             if reads:
                 verdict = Verdict(Action.DONE, Outcome.NOT_ATTEMPTED, "the run was stopped while its record was read")
-            self._finish(request, verdict, None, request.sent if reads else self._count(request), final=False)
+            self._finish(request, verdict, None, left=not reads and self._count(request), final=False)
             raise
         finally:
             self._backlog.ended(request.row)
         left = isinstance(answer, Reply) or answer.left
         self._sent += reads and left
-        self._act(request, answer, self._count(request) if left and not reads else request.sent, sent_at)
+        self._act(request, answer, sent_at, left=left and not reads and self._count(request))
 
-    def _count(self, request: Request) -> int:
-        """Counts a request that left; returns how many have left for its row."""
+    def _count(self, request: Request) -> bool:
+        """Counts a request that left."""
         self._sent += 1
-        self._retried += request.sent > 0
-        return request.sent + 1
+        self._retried += any(one.sent > 0 for one in request.batch) if request.batch else request.sent > 0
+        return True
 
-    def _act(self, request: Request, answer: Reply | Fault, sent: int, sent_at: float) -> None:
-        verdict = self._judge(answer)
+    def _act(self, request: Request, answer: Reply | Fault, sent_at: float, *, left: bool) -> None:
+        verdict = self._judge(request, answer)
         self._reached = self._reached or isinstance(answer, Reply) or answer.left
         if verdict.action is Action.RENEW:
             self._turns.cancelled(sent_at)
             if request.renewed < RENEWALS_AT_MOST:
                 self._log.info("renew", row=request.row, why=verdict.message)
-                self._wait(request._replace(sent=sent, renewed=request.renewed + 1), verdict, answer, 0.0)
+                again = each(request, lambda one: one._replace(sent=one.sent + left, renewed=one.renewed + 1))
+                self._wait(again, verdict, answer, 0.0)
                 return
             verdict = replace(verdict, action=Action.STOP)
             self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
-            self._finish(request, verdict, answer, sent, final=False)
+            self._finish(request, verdict, answer, left=left, final=False)
             return
         alone = self._give_back(request, answer, verdict, sent_at)
         if verdict.action is Action.PROCEED:
             self._wait(request._replace(current=verdict.current), verdict, None, 0.0)
             return
-        if verdict.action is Action.HOLD:
-            unsure = request.unsure or verdict.ambiguous
-            self._hold(request._replace(sent=sent, unsure=unsure, current=None), answer, verdict, alone)
-            return
-        if isinstance(answer, Reply):
+        if isinstance(answer, Reply) and verdict.action is not Action.HOLD:
             self._let_in += answer.status < SERVER_ERROR and answer.status not in KEY_REFUSED
-        if verdict.action is Action.REPEAT and request.attempt < self._rules.max_attempts:
+        if verdict.parts:
+            self._act_on_parts(request, verdict.parts, left=left)
+        else:
+            self._follow(request, answer, verdict, alone, left=left)
+
+    def _act_on_parts(self, request: Request, parts: Sequence[tuple[Reply, Verdict]], *, left: bool) -> None:
+        """Follows each row's own result; rows of which the same is to become go on together."""
+        groups: dict[Action, list[tuple[Request, tuple[Reply, Verdict]]]] = {}
+        for one, (reply, verdict) in zip(request.rows, parts, strict=True):
+            if verdict.action in {Action.DONE, Action.STOP}:
+                self._follow(one, reply, verdict, 0, left=left)
+            else:
+                groups.setdefault(verdict.action, []).append((one, (reply, verdict)))
+        for group in groups.values():
+            rows, of_rows = zip(*group, strict=True)
+            reply, verdict = of_rows[0]
+            self._follow(together(rows), reply, replace(verdict, parts=of_rows), 0, left=left)
+
+    def _follow(self, request: Request, answer: Reply | Fault, verdict: Verdict, alone: int, *, left: bool) -> None:
+        """Does what is to be done next for a request, or for each row of a batch."""
+        if verdict.action is Action.HOLD:
+            self._hold(each(request, lambda one: _held(one, verdict, left)), answer, verdict, alone)
+            return
+        if verdict.action is Action.SPLIT:
+            if isinstance(answer, Reply) and answer.status == TOO_LONG:
+                self._packing.shrink(len(request.rows) // 2)
+            self._split(each(request, lambda one: _held(one, verdict, left)), answer, verdict)
+            return
+        if verdict.action is Action.REPEAT and (request.attempt < self._rules.max_attempts or request.batch):
             if self._may_repeat():
-                self._repeat(request, answer, verdict, sent)
+                self._repeat(request, answer, verdict, left=left)
                 return
-            told = f"{verdict.message}; not sent again, for the run's retry budget is spent"
-            verdict = replace(verdict, message=told)
+            verdict = adding(verdict, "; not sent again, for the run's retry budget is spent")
         if verdict.action is Action.STOP:
             self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
-        self._finish(request, verdict, answer, sent, final=verdict.action is not Action.STOP)
+        self._finish(request, verdict, answer, left=left, final=verdict.action is not Action.STOP)
+
+    def _split(self, request: Request, answer: Reply | Fault, verdict: Verdict) -> None:
+        """Sends a batch again in halves."""
+        self._log.info("split", row=request.row, rows=len(request.rows), why=verdict.message)
+        parts = verdict.parts
+        for half in halves(request) if request.batch else (request,):
+            own, parts = parts[: len(half.rows)], parts[len(half.rows) :]
+            self._wait(half, replace(verdict, parts=own), answer, 0.0)
 
     def _why_stopped(self, request: Request, answer: Reply | Fault, verdict: Verdict) -> str:
         message = f"Stopped at {self._labels.label(request.row)}: {verdict.message}."
@@ -309,21 +348,28 @@ class WorkerPool:
         self._repeats += 1
         return True
 
-    def _repeat(self, request: Request, answer: Reply | Fault, verdict: Verdict, sent: int) -> None:
-        """Lets a row try again after its own backoff."""
+    def _repeat(self, request: Request, answer: Reply | Fault, verdict: Verdict, *, left: bool) -> None:
+        """Lets a row try again after its own backoff; a batch that has had its tries goes on in halves."""
         wait = max(self._delay(request.attempt), verdict.wait_s or 0.0)
         self._log.info("repeat", row=request.row, id=request.record_id, why=verdict.message, wait_s=round(wait, 3))
-        unanswered = request.unanswered or (isinstance(answer, Fault) and answer.ambiguous)
-        unsure = request.unsure or verdict.ambiguous
-        again = request._replace(
-            attempt=request.attempt + 1,
-            sent=sent,
-            unanswered=unanswered,
-            unsure=unsure,
-            errors=request.errors + (isinstance(answer, Reply) and not isinstance(answer, ReadReply)),
-            current=None,  # it is read again: what was read is not true for long
-        )
-        self._wait(again, verdict, answer, wait)
+        unanswered = isinstance(answer, Fault) and answer.ambiguous
+        error = isinstance(answer, Reply) and not isinstance(answer, ReadReply)
+        tried_out = request.attempt >= self._rules.max_attempts
+
+        def again(one: Request) -> Request:
+            return one._replace(
+                attempt=one.attempt + (not tried_out),
+                sent=one.sent + left,
+                unanswered=one.unanswered or unanswered,
+                unsure=one.unsure or verdict.ambiguous,
+                errors=one.errors + error,
+                current=None,  # it is read again: what was read is not true for long
+            )
+
+        if tried_out:
+            self._split(each(request, again), answer, verdict)
+        else:
+            self._wait(each(request, again), verdict, answer, wait)
 
     def _hold(self, request: Request, answer: Reply | Fault, verdict: Verdict, alone: int) -> None:
         """The API did not take a request: its row tries again at no cost, unless it alone is refused, time and again.
@@ -335,7 +381,10 @@ class WorkerPool:
         if alone and (self._suspects.given_up(request.row, passed) or (alone >= PROVEN and self._too_long(verdict))):
             others = f"{passed:,} other request{'s' if passed > 1 else ''} got through"
             message = f"{verdict.message}; refused {refusals} times, every time, while {others}"
-            self._finish(request, Verdict(Action.DONE, Outcome.FAILED, message), answer, request.sent)
+            if request.batch:
+                self._split(request, answer, verdict)
+            else:
+                self._finish(request, Verdict(Action.DONE, Outcome.FAILED, message), answer)
         elif alone:
             self._wait(request, verdict, answer, max(self._delay(alone), verdict.wait_s or 0.0), refused=True)
         elif refusals >= REPEATED or (refusals and self._turns.probing):
@@ -369,15 +418,26 @@ class WorkerPool:
     def _wait(
         self, request: Request, verdict: Verdict, answer: Reply | Fault | None, wait_s: float, *, refused: bool = False
     ) -> None:
-        stopped = replace(verdict, action=Action.DONE, message=f"{verdict.message}; the run stopped before another try")
-        result = self._result(request, stopped, answer, request.sent)
-        self._sink.waits(result)
-        self._backlog.wait(request, result, wait_s, refused=refused)
+        stopped = adding(verdict, "; the run stopped before another try", Action.DONE)
+        results = [self._result(one, own, reply, one.sent) for one, reply, own in by_row(request, stopped, answer)]
+        for result in results:
+            self._sink.waits(result)
+        self._backlog.wait(request, results, wait_s, refused=refused)
 
     def _finish(
-        self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int, *, final: bool = True
+        self,
+        request: Request,
+        verdict: Verdict,
+        answer: Reply | Fault | None,
+        *,
+        left: bool = False,
+        final: bool = True,
     ) -> None:
-        self._keep(self._result(request, verdict, answer, sent), request.record_id, final=final)
+        if not request.batch:
+            self._keep(self._result(request, verdict, answer, request.sent + left), request.record_id, final=final)
+            return
+        for one, reply, own in by_row(request, verdict, answer):
+            self._keep(self._result(one, own, reply, one.sent + left), one.record_id, final=final)
 
     def _result(self, request: Request, verdict: Verdict, answer: Reply | Fault | None, sent: int) -> Result:
         """What is true of a row for which nothing further is tried."""
@@ -420,9 +480,15 @@ class WorkerPool:
     async def _hand_back(self) -> None:
         """Gives back what was claimed and not sent, and keeps what was waiting for another try."""
         unsent, waiting = await self._backlog.hand_back()
-        for request, result in waiting:
-            self._keep(result, request.record_id, final=False)
+        for request, results in waiting:
+            for one, result in zip(request.rows, results, strict=True):
+                self._keep(result, one.record_id, final=False)
         await self._source.release([request.row for request in unsent])
+
+
+def _held(request: Request, verdict: Verdict, left: bool) -> Request:  # noqa: FBT001 - whether it left
+    """A request that goes out again at no cost."""
+    return request._replace(sent=request.sent + left, unsure=request.unsure or verdict.ambiguous, current=None)
 
 
 _COMPARED = frozenset({Outcome.UNCHANGED, Outcome.CONFLICT})

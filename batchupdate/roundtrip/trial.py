@@ -12,13 +12,13 @@ from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.ingest import Ingest
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
-from batchupdate.model import Level, Row
+from batchupdate.model import Level, Request, Row
 from batchupdate.reader import ReadOptions
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
 from batchupdate.roundtrip.pull.page_client import RECORD, PageClient
 from batchupdate.runs.credentials import credentials_of, only_secrets
-from batchupdate.runs.metadata import rate_of
+from batchupdate.runs.metadata import batch_size_of, rate_of
 from batchupdate.targets.catalogue import target_of
 from batchupdate.targets.json_path import UnexpectedReplyError, search
 from batchupdate.util.clock import SystemClock
@@ -113,6 +113,8 @@ def preview_of(source: Given | None, settings: Settings, environ: Mapping[str, s
     change = next(checked.changes())
     notices += checked.skipped.values()
     problems += checked.problems if source is None else ()
+    if (most := batch_size_of(target, settings)) > 1:
+        notices.append(f"Up to {most:,} rows go out with one request; here is one of a single row.")
     if target.body.base:
         notices.append(
             "The record is read just before, and what a row does not set is taken from it; that is not shown."
@@ -145,17 +147,23 @@ def _first_row(
 
 
 def _request(change: Change, target: Target, settings: Settings) -> Preview:
-    path = target.expand(change.ids)
+    path, method, content_type = target.expand(change.ids), target.method, target.body.media_type
+    body = target.body_of(dumps(change.fields), path)
+    if target.batch is not None and batch_size_of(target, settings) > 1:
+        request = Request(change.row, "", path, dumps(change.fields))
+        body = target.batch_builder.build([target.batch_record(request)])
+        path, method, content_type = target.batch.path, target.batch.method, target.batch.content_type
     fixed = settings.base_url or target.base_url
     base = target.base(settings.base_url, allow_http=settings.allow_http) if fixed else _NO_BASE
-    headers = {**FIXED_HEADERS, **target.read_headers, **target.change_headers, **target.auth.redacted_headers()}
+    headers = {**FIXED_HEADERS, **target.read_headers, **target.change_headers, "Content-Type": content_type}
+    headers |= target.auth.redacted_headers()
     if target.idempotency:
         headers[target.idempotency.header] = _OWN_IDEMPOTENCY_KEY
     if target.precondition:
         headers[target.precondition.header] = _VERSION
     query = target.auth.redacted_query()
     url = f"{base}{path}" + (("&" if "?" in path else "?") + query if query else "")
-    return Preview(change.row, target.method, url, headers, target.body_of(dumps(change.fields), path))
+    return Preview(change.row, method, url, headers, body)
 
 
 def _example(target: Target) -> CheckedRows:

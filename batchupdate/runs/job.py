@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchupdate.model import files_of, labels_of
-from batchupdate.runs.metadata import rate_of
+from batchupdate.runs.metadata import batch_size_of, rate_of
 from batchupdate.runs.read_first import ReadFirst
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ class Job:
     resumed: bool = False
     on_start: Callable[[], None] = field(default=_nothing)
 
+    def __post_init__(self) -> None:
+        batch_size_of(self.target, self.settings)  # a batch that can't be is found before anything is sent
+
     @property
     def secrets(self) -> Secrets:
         """What must never be written down."""
@@ -61,6 +64,13 @@ class Job:
     def concurrency(self) -> int:
         """How many requests may be in flight."""
         return self.settings.concurrency or self.target.concurrency
+
+    @property
+    def batch_size(self) -> int:
+        """How many rows go out as one request at the most: one, where records are compared with old values first."""
+        size = batch_size_of(self.target, self.settings)
+        compares = self.read_first.compares(version=False, old=True)
+        return 1 if size > 1 and compares and self.journal.has_pulled() else size
 
     @property
     def labels(self) -> RowLabels:

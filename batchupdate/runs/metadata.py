@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from batchupdate.config.rate import rate_in_force
+from batchupdate.errors import ConfigError
 from batchupdate.reader import STDIN
 from batchupdate.reader.sources import file_digest
 from batchupdate.util.text import short_names
@@ -69,6 +70,22 @@ def new_run(rate: Rate) -> dict[str, Any]:
 def rate_of(target: Target, settings: Settings) -> Rate:
     """The rate that a run keeps (requests/s), or that it finds out."""
     return rate_in_force(settings.rate, settings.max_rate, target.rate, target.max_rate)
+
+
+def batch_size_of(target: Target, settings: Settings) -> int:
+    """How many rows go out as one request at the most.
+
+    Raises:
+        ConfigError: the target does not take so many.
+    """
+    asked, batch = settings.batch_size, target.batch
+    if batch is None and asked not in {None, 1}:
+        hint = "Leave --batch-size out, or declare 'batch' (docs/targets.md)."
+        raise ConfigError(f"The target {target.name} changes one record with a request, not {asked}.", hint)
+    if batch is not None and asked is not None and asked > batch.size:
+        message = f"The target {target.name} changes at most {batch.size:,} records with one request, not {asked:,}."
+        raise ConfigError(message, f"Give --batch-size {batch.size}, or less.")
+    return asked or (batch.size if batch else 1)
 
 
 def rate_facts(rate: Rate) -> dict[str, Any]:

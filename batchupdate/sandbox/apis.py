@@ -30,28 +30,39 @@ _TYPE_NAMES = {bool: "boolean", int: "number", float: "number", list: "array", d
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, without its key. `path` is still percent-encoded, and has no query."""
+    """One request, without its key. `path` is still percent-encoded, and `query` is what follows its question mark."""
 
     method: str
     path: str
     body: bytes = b""
     content_type: str = ""
+    query: str = ""
+    if_match: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an API answers. `written` are the fields it changed, None where it changed nothing; `id` the record's."""
+    """What an API answers. `written` are the fields it changed, None where it changed nothing; `id` the record's.
+
+    `batch` are the changes of a request that changes many records: the id of each, and its fields.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     written: Mapping[str, Any] | None = None
     id: str = ""
+    batch: Sequence[tuple[str, Mapping[str, Any]]] = ()
+
+    @property
+    def changes(self) -> Sequence[tuple[str, Mapping[str, Any]]]:
+        """The records that were changed, each with its fields."""
+        return self.batch if self.written is None else [(self.id, self.written)]
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a path names at one API: `one` record, its `icon`, or `all`; and the id in it, decoded."""
+    """What a path names at one API: `one` record, its `icon`, `all`, or a `batch`; and the id in it, decoded."""
 
     what: str
     id: str = ""

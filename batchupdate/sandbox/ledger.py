@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
 
@@ -70,15 +70,14 @@ class Ledger:
         self._seen += 1
         return self._seen
 
-    def note(self, seen: Seen, fields: Mapping[str, Any] | None, record_id: str) -> None:
-        """Writes down one request, and the change it made under the record's own id, if it made one."""
+    def note(self, seen: Seen, changes: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+        """Writes down one request, and the changes it made: each record's own id, and its fields."""
         self._throttled += seen.status == 429  # noqa: PLR2004 - Too Many Requests
         self._faults += bool(seen.fault)
-        self._applied += fields is not None
+        self._applied += len(changes)
         if self._keep:
             self.requests.append(seen)
-            if fields is not None:
-                self.applied.append(Applied(seen.seq, seen.api, record_id, fields, seen.at))
+            self.applied += (Applied(seen.seq, seen.api, one, fields, seen.at) for one, fields in changes)
 
     @property
     def counts(self) -> Counts:

@@ -62,10 +62,15 @@ class NairiRecord:
 
 @dataclass(frozen=True, slots=True)
 class ContactRecord:
-    """One contact; `fields` is its JSON, with the object `address` and the array `labels` in it."""
+    """One contact; `fields` is its JSON, with the object `address` and the array `labels` in it.
+
+    `version` counts its changes, from 1. `note` can be written and not read.
+    """
 
     id: str
     fields: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,13 +107,14 @@ class Sandbox(World):
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             too_large = True
-        path = request.raw_path.partition("?")[0]
-        call = Call(request.method, path, body, request.headers.get("Content-Type", ""))
+        path, _, query = request.raw_path.partition("?")
+        headers = request.headers
+        call = Call(request.method, path, body, headers.get("Content-Type", ""), query, headers.get("If-Match", ""))
         if path.startswith(CONTROL):
             return _response(self.control(call))
         self._in_flight += 1
         try:
-            authorization = request.headers.get("Authorization", "")
+            authorization = headers.get("Authorization", "")
             fate = self.meet(call, authorization, self._in_flight, too_large=too_large)
             if fate.fault:
                 await self._suffer(request, fate.fault)

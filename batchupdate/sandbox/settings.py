@@ -39,6 +39,8 @@ class Options(TypedDict, total=False):
     faults: Faults | str
     bad_records: str
     name_or_description: bool
+    versions: bool
+    second_writer: float
     keep_requests: bool
     clock: Clock
 
@@ -66,6 +68,10 @@ class Settings:
         bad_records: records of Langdock and Nairi each that always get an error, such as `429=1,503=2@30`: one and two
             of them, chosen by `seed`; the latter with a `Retry-After` of 30 seconds. Known are 429, 500 and 503.
         name_or_description: whether Langdock refuses a change with neither name nor description.
+        versions: whether contacts have an `ETag` and a `version`, and take `If-Match`.
+        second_writer: the chance that somebody else changes some record of an API just after a request to it; the
+            records and their changes follow from `seed`. They are in `World.changed_elsewhere`, not among what was
+            applied.
         keep_requests: whether single requests and changes are kept; False keeps memory flat.
         clock: for time stamps and limits.
 
@@ -89,6 +95,8 @@ class Settings:
     faults: Faults | str = ""
     bad_records: str = ""
     name_or_description: bool = False
+    versions: bool = False
+    second_writer: float = 0.0
     keep_requests: bool = True
     clock: Clock = field(default_factory=SystemClock)
 
@@ -106,5 +114,7 @@ class Settings:
         for name, number in (("burst", self.burst), ("max_in_flight", self.max_in_flight)):
             if number is not None and number < 1:
                 raise ValueError(f"{name} can't be {number}; the least is 1.")
+        if not 0 <= self.second_writer <= 1:
+            raise ValueError(f"second_writer can't be {self.second_writer}; it is a chance from 0 to 1.")
         if isinstance(self.keys, str):
             raise ValueError("keys must be a list or set of keys, not one text.")  # noqa: TRY004 - as all the others

@@ -10,7 +10,7 @@ import math
 import random
 import threading
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batchupdate.sandbox.apis import Answer, Langdock, Nairi, to_json
 from batchupdate.sandbox.contacts import Contacts
@@ -30,8 +30,9 @@ BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body><h1>502 B
 NO_JSON = b'{"integration": {"id": <!-- '
 CONTROL = "/_sandbox/"
 _CONTROL_HELP = (
-    "There is GET /_sandbox/applied, /_sandbox/requests, /_sandbox/counts, /_sandbox/records/langdock, "
-    "/_sandbox/records/nairi and /_sandbox/records/contacts, and POST /_sandbox/reset and /_sandbox/keys/revoke."
+    "There is GET /_sandbox/applied, /_sandbox/changed-elsewhere, /_sandbox/requests, /_sandbox/counts, "
+    "/_sandbox/records/langdock, /_sandbox/records/nairi and /_sandbox/records/contacts, "
+    "and POST /_sandbox/reset and /_sandbox/keys/revoke."
 )
 _TARGETS = {"langdock-integration": "langdock", "nairi-llm-integration": "nairi", "sandbox-contacts": "contacts"}
 
@@ -62,13 +63,15 @@ class World:
         settings = self._settings
         self._langdock = Langdock(self._start.langdock, name_or_description=settings.name_or_description)
         self._nairi = Nairi(self._start.nairi)
-        self._contacts = Contacts(self._start.contacts)
+        self._contacts = Contacts(self._start.contacts, versions=settings.versions)
         self._apis: tuple[Api, ...] = (self._langdock, self._nairi, self._contacts)
         self._keys = set(settings.keys)
         self._limit = make_limit(settings.limit_kind, parse_quota(settings.limit), settings.burst, settings.clock)
         faults = Faults.parse(settings.faults, settings.seed) if isinstance(settings.faults, str) else settings.faults
         self._choose = faults.chooser()
         self._bad = self._bad_records()
+        self._elsewhere = random.Random(f"second writer {settings.seed}")  # noqa: S311 - to be repeated, no secret
+        self._changed_elsewhere: list[Applied] = []
         self._ledger = Ledger(keep=settings.keep_requests)
 
     def _bad_records(self) -> dict[str, BadRecords]:
@@ -118,6 +121,12 @@ class World:
         """Every change that was written, in order."""
         with self._lock:
             return list(self._ledger.applied)
+
+    @property
+    def changed_elsewhere(self) -> list[Applied]:
+        """Every change of the second writer, in order; `seq` is the request after which it came."""
+        with self._lock:
+            return list(self._changed_elsewhere)
 
     @property
     def requests(self) -> list[Seen]:
@@ -187,8 +196,7 @@ class World:
                 answer = _instead(api, fault)
             elif answer is None:
                 answer = api.error(413) if too_large else self._answer(call, api, place, authorization, now)
-            written = answer.written if answer else None
-            record_id = answer.id if answer else ""
+            changes = answer.changes if answer else ()
             if answer and fault:
                 answer = _spoilt(api, answer, fault)
             if answer and headers:
@@ -203,10 +211,37 @@ class World:
                 body=call.body.decode(errors="replace"),
                 status=answer.status if answer else None,
                 fault=fault.kind.value if fault else "",
-                applied=written is not None,
+                applied=bool(changes),
             )
-            self._ledger.note(seen, written, record_id)
+            self._ledger.note(seen, changes)
+            if place and self._elsewhere.random() < self._settings.second_writer:
+                self._change_elsewhere(api, seq, now)
             return Fate(seq, answer, fault)
+
+    def _change_elsewhere(self, api: Api, seq: int, now: datetime) -> None:
+        """Lets somebody else change a record of an API, after the request of this number."""
+        text, fields = f"Somebody {seq}", dict[str, Any]()
+        if api is self._contacts:
+            records: list[AnyRecord] = [*self._contacts.records.values()]
+        else:
+            records = [*(self._langdock if api is self._langdock else self._nairi).records.values()]
+        if not records:
+            return
+        match self._elsewhere.choice(records):
+            case ContactRecord() as contact:
+                fields = self._elsewhere.choice([{"name": text}, {"labels": [text]}, {"note": text}])
+                record: AnyRecord = self._contacts.change(contact, fields)
+            case LangdockRecord() as integration:
+                if self._elsewhere.random() < 0.5:  # noqa: PLR2004 - either of the two
+                    fields, record = {"name": text}, replace(integration, name=text)
+                else:
+                    fields, record = {"description": text}, replace(integration, description=text)
+                self._langdock.records[integration.id] = record
+            case NairiRecord() as model:
+                fields = {"name": text}
+                record = replace(model, name=text)
+                self._nairi.records[model.id.removeprefix("ai_").upper()] = record
+        self._changed_elsewhere.append(Applied(seq, api.name, record.id, fields, now))
 
     def control(self, call: Call) -> Answer:
         """Answers a request of the control API, `/_sandbox/…`; it meets no limit, fault or key."""
@@ -223,6 +258,8 @@ class World:
     def _tell(self, what: str) -> object:
         if what == "applied":
             return [as_json(entry) for entry in self.applied]
+        if what == "changed-elsewhere":
+            return [as_json(entry) for entry in self.changed_elsewhere]
         if what == "requests":
             return [as_json(entry) for entry in self.requests]
         if what == "counts":

@@ -1,6 +1,7 @@
 """Targets: which APIs can be updated, and what each of them needs."""
 
 from batchupdate.targets.auth import Auth, AuthStrategy
+from batchupdate.targets.batch import Batch
 from batchupdate.targets.catalogue import builtin_names, find_target, gallery_names
 from batchupdate.targets.fields import FieldRule
 from batchupdate.targets.ids import IdRule
@@ -16,6 +17,7 @@ __all__ = [
     "AnyOf",
     "Auth",
     "AuthStrategy",
+    "Batch",
     "FieldRule",
     "IdRule",
     "LimitHeaders",

@@ -13,8 +13,7 @@ from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, is_tru
 from batchupdate.targets.pagination import Pagination
 from batchupdate.targets.place import Place
 from batchupdate.targets.precondition import version_of
-from batchupdate.targets.url_template import is_encoded_path
-from batchupdate.targets.variables import PLACEHOLDER, used_in
+from batchupdate.targets.variables import check_common_path
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -80,11 +79,7 @@ class Listing(Strict):
         Raises:
             MisplacedError: there is such a path or name.
         """
-        if strangers := [name for name in used_in(self.path) if name not in variables]:
-            message = f"path uses {{{strangers[0]}}}, which is not declared under variables; it lists all records"
-            raise MisplacedError(message, "list", "path")
-        if not is_encoded_path(self.path) or set("{}") & set(PLACEHOLDER.sub("", self.path)):
-            raise MisplacedError("path must start with '/' and be percent-encoded", "list", "path")
+        check_common_path(self.path, variables, "list", "it lists all records")
         if self.method == "GET" and (self.body or self.pagination.place == "body"):
             place = ("body",) if self.body else ("pagination", "in")
             raise MisplacedError("a GET has no body; write method: POST", "list", *place)

@@ -17,6 +17,7 @@ from batchupdate.config.settings import DEFAULT_BURST, DEFAULT_CONCURRENCY, DEFA
 from batchupdate.config.yaml_file import MisplacedError, Strict, plain_message
 from batchupdate.errors import ConfigError
 from batchupdate.targets.auth import Auth
+from batchupdate.targets.batch import Batch, BatchBuilder, BatchRecord
 from batchupdate.targets.body import Body, BodyBuilder
 from batchupdate.targets.column_names import check_column_names
 from batchupdate.targets.current_record import Read
@@ -36,7 +37,7 @@ from batchupdate.targets.variables import Variable, check_variables, filled, use
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from batchupdate.model import Reply, Request
     from batchupdate.targets.place import Place
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 RateText = Annotated[Rate, BeforeValidator(parse_rate, json_schema_input_type=str), PlainSerializer(str)]
 CeilingText = Annotated[Rate, BeforeValidator(parse_ceiling, json_schema_input_type=str), PlainSerializer(str)]
 
-_IDENTITY = {"name", "method", "path", "id", "fields", "rules", "body"}
+_IDENTITY = {"name", "method", "path", "id", "fields", "rules", "body", "batch"}
 
 
 class Target(Strict):
@@ -64,7 +65,8 @@ class Target(Strict):
 
     `must_exist` says that a PUT for an id that the API does not know is a mistake, although the API answers 201 and
     makes a new record. `precondition` is for an API that takes a change only if the record still has the version that
-    was read. `idempotency` is for an API that recognises a repeated request by a key.
+    was read. `idempotency` is for an API that recognises a repeated request by a key. `batch` is an endpoint that
+    changes many records with one request; then nothing is sent to `path`, unless batches are switched off.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", max_length=64)
@@ -80,6 +82,7 @@ class Target(Strict):
     fields: dict[str, FieldRule] = Field(min_length=1)
     rules: tuple[AnyOf, ...] = Field(default=(), strict=False)
     body: Body = Body()
+    batch: Batch | None = None
     read: Read | None = None
     list: Listing | None = None
     precondition: Precondition | None = None
@@ -128,7 +131,21 @@ class Target(Strict):
             self.list.check(self.id, self.fields, self.variables)
             if self.list.version and not self.precondition:
                 raise MisplacedError("this is for precondition, which says where a version goes", "list", "version")
+        if self.batch:
+            self._check_batch(self.batch)
         return self
+
+    def _check_batch(self, batch: Batch) -> None:
+        for name in ("precondition", "idempotency"):
+            if getattr(self, name) is not None:
+                raise MisplacedError("this goes with single requests; remove it, or batch", name)
+        if self.body.base:
+            raise MisplacedError("a batch holds changes alone; remove base, or batch", "body", "base")
+        batch.check(self.id, self.variables, self.body)
+        named = {*self.batch_builder.ids, *(self.id if batch.results and not batch.numbered else ())}
+        if hashed := next((name for name in self.id if name in named and self.id[name].is_hashed), None):
+            message = f"the URL holds a hash of {{{hashed}}} only, so a batch can't have it; choose another encoding"
+            raise MisplacedError(message, "id", hashed, "encode")
 
     def with_variables(self, values: Mapping[str, str]) -> Target:
         """The same target with these values in the places of its variables, so that it has none any more.
@@ -260,9 +277,30 @@ class Target(Strict):
     def body_of(self, fields: str, path: str = "", record: str = "") -> bytes:
         """The request body for a row's fields, on its way to `path`, from a `record` on; see `BodyBuilder.build`."""
         builder = self._body_builder
-        encoded = (self._template.match(path) or {}) if builder.ids else {}
-        ids = {name: self.id[name].decoded(encoded[name]) for name in builder.ids if encoded}
-        return builder.build(fields, ids, record)
+        return builder.build(fields, self._decoded(path, builder.ids), record)
+
+    def _decoded(self, path: str, names: Sequence[str]) -> dict[str, str]:
+        """Parts of the id in a path, as they were typed; empty for a path of before the target's was changed."""
+        encoded = (self._template.match(path) or {}) if names else {}
+        return {name: self.id[name].decoded(encoded[name]) for name in names if encoded}
+
+    @cached_property
+    def batch_builder(self) -> BatchBuilder:
+        """Builds the bodies of batches; only for a target that has them."""
+        assert self.batch is not None  # noqa: S101 - as said
+        return BatchBuilder(self.batch, self.body, self.paths, self.places, self.id)
+
+    def batch_record(self, request: Request) -> BatchRecord:
+        """A request as one of the records of a batch."""
+        return BatchRecord(request.fields, request.path, self._decoded(request.path, self.batch_builder.ids))
+
+    def batch_keys(self, requests: Sequence[Request]) -> Sequence[str]:
+        """By what the results of a batch are told apart: the records' numbers, or their ids."""
+        assert self.batch is not None  # noqa: S101 - as above
+        if self.batch.numbered or len(self.id) > 1:
+            return [str(number) for number in range(1, len(requests) + 1)]
+        (name,) = self.id
+        return [self._decoded(request.path, (name,)).get(name, "") for request in requests]
 
     def shows(self, reply: bytes, fields: str) -> bool:
         """Whether the reply to a read proves that the record has a row's values; see `Read.proves`."""

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.errors import ConfigError
+from batchupdate.targets.url_template import is_encoded_path
 from batchupdate.targets.value_types import Pattern, check_example
 from batchupdate.util.regex import compile_search
 from batchupdate.util.text import quoted
@@ -27,7 +28,7 @@ MOST = 200
 """Characters of a value; longer ones are a mistake."""
 
 _WHERE = (
-    *("base_url", "path", "headers", "body", "read.path", "list.path", "list.body"),
+    *("base_url", "path", "headers", "body", "batch.path", "batch.template", "read.path", "list.path", "list.body"),
     *("auth.user", "auth.value", "auth.token_url"),
 )
 """Where in a target variables may stand."""
@@ -76,6 +77,8 @@ def check_variables(declared: Mapping[str, Variable], ids: Container[str], decla
                 continue  # a path is checked by its own section
             if place[:2] == ("body", "template") and (name in ids or name == "fields"):
                 continue
+            if place[:2] == ("batch", "template") and (name in ids or name in {"fields", "path", "request"}):
+                continue
             what = (
                 "a record's id can stand in a path or in body.template alone"
                 if name in ids
@@ -90,6 +93,25 @@ def check_variables(declared: Mapping[str, Variable], ids: Container[str], decla
             raise MisplacedError(f"{name!r} has another meaning already; choose another name", "variables", name)
         if name not in used:
             raise MisplacedError(f"nothing uses {{{name}}}; remove it here", "variables", name)
+
+
+def check_common_path(path: str, variables: Container[str], section: str, because: str) -> None:
+    """Refuses a path that is the same for all records and has something else than variables in it.
+
+    Args:
+        path: the path.
+        variables: their names.
+        section: where in a target it stands, under `path`.
+        because: why it holds no id, as a sentence.
+
+    Raises:
+        MisplacedError: it has, or it can't be requested.
+    """
+    if strangers := [name for name in used_in(path) if name not in variables]:
+        message = f"path uses {{{strangers[0]}}}, which is not declared under variables; {because}"
+        raise MisplacedError(message, section, "path")
+    if not is_encoded_path(path) or set("{}") & set(PLACEHOLDER.sub("", path)):
+        raise MisplacedError("path must start with '/' and be percent-encoded", section, "path")
 
 
 def _texts(declaration: Mapping[str, Any]) -> Iterator[tuple[tuple[str | int, ...], str]]:

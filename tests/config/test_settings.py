@@ -32,6 +32,7 @@ SAID: dict[str, tuple[str, Any]] = {
     "rate": ("600/min", Rate(10.0)),
     "burst": ("3", 3),
     "concurrency": ("4", 4),
+    "batch_size": ("20", 20),
     "timeout": ("7.5", 7.5),
     "connect_timeout": ("2", 2.0),
     "read_timeout": ("3", 3.0),

@@ -823,11 +823,11 @@ def test_a_verdict_is_asked_for_once_an_answer() -> None:
     async def check() -> None:
         clock = FakeClock()
         house = House(clock, 10)
-        inner: Callable[[Reply | Fault], Verdict] = house.pool._judge
+        inner: Callable[[Request, Reply | Fault], Verdict] = house.pool._judge
 
-        def judged(answer: Reply | Fault) -> Verdict:
+        def judged(request: Request, answer: Reply | Fault) -> Verdict:
             asked.append(answer)
-            return inner(answer)
+            return inner(request, answer)
 
         house.pool._judge = judged
         await house.work()

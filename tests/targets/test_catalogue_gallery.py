@@ -65,6 +65,7 @@ SENT = {
         headers=("X-Contentful-Version: 7",),
     ),
     "datasette-row": Sent("POST /data/contacts/~2Fa~2Eb/-/update", '{"update":{"name":"Ann","notes":"new"}}'),
+    "datasette-upsert": Sent("POST /data/contacts/~2Fa~2Eb/-/update", '{"update":{"name":"Ann","notes":"new"}}'),
     "github-issue": Sent(
         "PATCH /repos/octocat/hello-world/issues/1347",
         '{"title":"Found a bug","state":"open","labels":["bug","help wanted"]}',
@@ -108,6 +109,10 @@ SENT = {
     ),
     "microsoft-graph-user": Sent(
         "PATCH /v1.0/users/ann%40acme.example",
+        '{"jobTitle":"Head of Sales","department":"Sales","businessPhones":["+49 30 123456"]}',
+    ),
+    "microsoft-graph-user-batch": Sent(
+        "PATCH /users/ann%40acme.example",
         '{"jobTitle":"Head of Sales","department":"Sales","businessPhones":["+49 30 123456"]}',
     ),
     "nairi-agent-env-var": Sent(
@@ -168,6 +173,7 @@ HOSTS = {
     "airtable-record": "https://api.airtable.com",
     "contentful-entry": "https://api.contentful.com",
     "datasette-row": None,
+    "datasette-upsert": None,
     "github-issue": "https://api.github.com",
     "google-directory-user": "https://admin.googleapis.com",
     "hubspot-contact": "https://api.hubapi.com",
@@ -177,6 +183,7 @@ HOSTS = {
     "klaviyo-profile": "https://a.klaviyo.com",
     "mailchimp-member": "https://us19.api.mailchimp.com",
     "microsoft-graph-user": "https://graph.microsoft.com",
+    "microsoft-graph-user-batch": "https://graph.microsoft.com/v1.0",
     "nairi-agent-env-var": "https://api.nairi.ai",
     "nairi-artifact-rule": "https://api.nairi.ai",
     "nairi-scheduled-job": "https://api.nairi.ai",
@@ -203,7 +210,7 @@ def with_a_key_of_its_own(target: Target, folder: Path) -> str:
         int(status): rule for status, rule in declared.get("statuses", {}).items()
     }  # JSON has texts
     path = folder / "target.yaml"
-    path.write_text(yaml.safe_dump({**declared, "auth": {"env": "TOKEN"}}), "utf-8")
+    path.write_text(yaml.safe_dump({**declared, "auth": {"env": "TOKEN"}}, sort_keys=False), "utf-8")
     return str(path)
 
 
@@ -237,6 +244,7 @@ async def test_the_first_row_of_the_sample_is_sent_as_the_documentation_says(nam
         variables={} if oauth else values_of(target),
         rate="unlimited",
         runs_dir=tmp_path / "runs",
+        batch_size=1,
     )
     body = READ.get(name, '{"ok": true, "sys": {"version": 7}}').encode()
     answer = OK.replace(b"2\r\n\r\n{}", f"{len(body)}\r\n\r\n".encode() + body)
@@ -264,6 +272,86 @@ async def test_the_first_row_of_the_sample_is_sent_as_the_documentation_says(nam
     framing = ("Host", "Content-Length", *secret)
     assert shown == {header for header in headers[1:] if header and header.split(":")[0] not in framing}
     assert KEY not in str(preview)
+
+
+BATCHES = {
+    "airtable-record": (
+        "PATCH /v0/appABCDEFGHIJKLMN/Tasks",
+        (
+            '{"records":[{"id":"recABCDEFGHIJKLMN","fields":{"Name":"Call Ann","Status":"Done"}},'
+            '{"id":"recABCDEFGHIJKLMO","fields":{"Status":"In progress"}}],"typecast":true}'
+        ),
+        {"records": [{"id": "recABCDEFGHIJKLMO"}, {"id": "recABCDEFGHIJKLMN"}]},
+    ),
+    "datasette-upsert": (
+        "POST /data/contacts/-/upsert",
+        '{"rows":[{"id":"/a.b","name":"Ann","notes":"new"},{"id":"2","name":"Bob","notes":null}]}',
+        {"ok": True},
+    ),
+    "hubspot-contact": (
+        "POST /crm/v3/objects/contacts/batch/update",
+        (
+            '{"inputs":[{"id":"33451","properties":{"firstname":"Ann","jobtitle":"Head of Sales","lifecyclestage":'
+            '"customer"}},{"id":"33452","properties":{"jobtitle":"","lifecyclestage":"lead"}}]}'
+        ),
+        {"status": "COMPLETE", "results": [{"id": "33451", "properties": {}}, {"id": "33452", "properties": {}}]},
+    ),
+    "microsoft-graph-user-batch": (
+        "POST /$batch",
+        (
+            '{"requests":[{"id":"1","method":"PATCH","url":"/users/ann%40acme.example","headers":{"Content-Type":'
+            '"application/json"},"body":{"jobTitle":"Head of Sales","department":"Sales","businessPhones":'
+            '["+49 30 123456"]}},{"id":"2","method":"PATCH","url":"/users/87d349ed-44d7-43e1-9a83-5f2406dee5bd",'
+            '"headers":{"Content-Type":"application/json"},"body":{"department":null}}]}'
+        ),
+        {"responses": [{"id": "2", "status": 204, "body": None}, {"id": "1", "status": 204, "body": None}]},
+    ),
+    "salesforce-sobject": (
+        "PATCH /services/data/v61.0/composite/sobjects",
+        (
+            '{"allOrNone":false,"records":[{"attributes":{"type":"Contact"},"id":"003D000000QYVc1IAH","FirstName":"Ann",'
+            '"Title":"Head of Sales","MailingCity":"Ulm"},{"attributes":{"type":"Contact"},"id":"003D000000QYVc2IAH",'
+            '"MailingCity":"Köln"}]}'
+        ),
+        [{"id": "003D000000QYVc1IAH", "success": True, "errors": []}, {"success": True, "errors": []}],
+    ),
+    "woocommerce-product": (
+        "POST /wp-json/wc/v3/products/batch",
+        (
+            '{"update":[{"id":"794","name":"Premium Quality","regular_price":"24.54","stock_quantity":12,'
+            '"manage_stock":true},{"id":"795","regular_price":"19.90"}]}'
+        ),
+        {"update": [{"id": 794}, {"id": 795}]},
+    ),
+}
+
+
+def test_every_target_of_the_gallery_with_batches_is_tried_with_them() -> None:
+    assert sorted(BATCHES) == [name for name in gallery_names() if find_target(name).batch]
+
+
+@pytest.mark.parametrize("name", sorted(BATCHES))
+async def test_the_rows_of_the_sample_go_out_in_one_request_as_the_documentation_says(
+    name: str, tmp_path: Path
+) -> None:
+    target, (line, body, reply) = find_target(name), BATCHES[name]
+    environ = {"TOKEN": KEY, str(target.auth.env): KEY, "WOOCOMMERCE_CONSUMER_KEY": "ck_0123456789"}
+    oauth = target.auth.scheme == "oauth2"
+    settings = Settings(
+        target=with_a_key_of_its_own(target, tmp_path) if oauth else name,
+        variables={} if oauth else values_of(target),
+        rate="unlimited",
+        runs_dir=tmp_path / "runs",
+    )
+    text = json.dumps(reply).encode()
+    answer = OK.replace(b"2\r\n\r\n{}", f"{len(text)}\r\n\r\n".encode() + text)
+    async with serving(answer) as server:
+        settings = settings.model_copy(update={"base_url": server.url})
+        summary = await run_file(SAMPLES / f"{name}.csv", settings, environ=environ)
+    assert {outcome.value: count for outcome, count in summary.counts.items() if count} == {"updated": 2}
+    assert [head.decode().partition(" HTTP/1.1")[0] for head in server.heads] == [line]
+    assert b"\r\nContent-Type: application/json\r\n" in server.heads[0]
+    assert [one.decode() for one in server.bodies] == [body]
 
 
 @pytest.mark.parametrize("name", sorted(HOSTS))
