@@ -18,6 +18,7 @@ from batchupdate.model import Outcome
 from batchupdate.roundtrip.pull import pull_records
 from batchupdate.roundtrip.sheet import Form
 from batchupdate.run import execute, prepare, resume, retry, run_file
+from batchupdate.sandbox import LANGDOCK_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -586,3 +587,37 @@ class OtherWriter:
         if is_foreign and (self.things.guards[key] or key not in self.unseen):
             self.overwritten.append(key)
         self.meddle()
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_in_the_sandbox_no_change_of_a_second_writer_that_a_read_has_shown_is_overwritten(
+    batchupdate_sandbox: Any, tmp_path: Path, seed: int
+) -> None:
+    sandbox = batchupdate_sandbox(
+        second_writer=0.5,
+        seed=seed,
+        faults="500=0.1,500-after=0.1,reset-after=0.1,503-retry-after=0.05@0.1",
+    )
+    options = {"target": "langdock-integration", "base_url": sandbox.url, "runs_dir": tmp_path / "runs"}
+    settings = Settings.model_validate({**options, "rate": "unlimited", "concurrency": 4})
+    environ = {"LANGDOCK_API_KEY": LANGDOCK_KEY}
+    path = tmp_path / "pulled.csv"
+    await pull_records("langdock-integration", settings, path, Form.CSV, environ=environ, clock=QuickClock())
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(row if row["_locked"] else row | {"name": f"New {n}"} for n, row in enumerate(rows))
+    with prepare(path, settings, environ=environ, clock=QuickClock()) as job:
+        summary = await execute(job)
+    assert sum(summary.counts.values()) == len(rows)
+    assert summary.counts[Outcome.CONFLICT] > 0
+    assert summary.counts[Outcome.UPDATED] > 0
+    written = [(one.seq + 0.5, one.id, True) for one in sandbox.changed_elsewhere if "name" in one.fields]
+    written += [(one.seq, one.id, False) for one in sandbox.applied]
+    reads = {(one.seq, one.id) for one in sandbox.requests if one.method == "GET" and one.id and one.status == 200}
+    for change in sandbox.applied:
+        seen = max(seq for seq, record in reads if record == change.id and seq < change.seq)
+        before = sorted(one for one in written if one[1] == change.id and one[0] < seen)
+        assert not (before and before[-1][2]), (change, before)

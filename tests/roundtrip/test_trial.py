@@ -90,7 +90,7 @@ def test_every_target_that_comes_along_has_a_row_of_examples(name: str) -> None:
     assert tried.preview is not None, tried.problems
     assert not [problem for problem in tried.problems if problem.level is Level.ERROR]
     needed = [rule for rule in find_target(name).variables.values() if not rule.default]
-    assert bool(tried.notices) == bool(needed or find_target(name).batch)
+    assert bool(tried.notices) == bool(needed or find_target(name).batch or find_target(name).body.base)
 
 
 def test_examples_are_made_for_every_kind_of_field_and_an_id_without_one_is_asked_for(mine: Path) -> None:

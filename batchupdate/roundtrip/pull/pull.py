@@ -10,10 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchupdate.api.client import Client
 from batchupdate.errors import ConfigError, SafetyStop
-from batchupdate.limiter import Limiter
-from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Progress
 from batchupdate.roundtrip.pull.cell_writer import CellWriter
 from batchupdate.roundtrip.pull.page_client import PageClient
@@ -21,7 +18,6 @@ from batchupdate.roundtrip.pull.pager import Pager
 from batchupdate.roundtrip.pull.totals import advertised_total, check_total
 from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
 from batchupdate.runs.credentials import credentials_of
-from batchupdate.runs.metadata import rate_of
 from batchupdate.targets import UnexpectedReplyError, field_path, find_target
 from batchupdate.targets.catalogue import with_values
 from batchupdate.targets.place import undeclared_items
@@ -98,56 +94,22 @@ async def pull_records(
     clock = clock or SystemClock()
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     credentials = credentials_of(target, settings, environ, clock)
-    secrets = credentials.secrets
     columns = Columns.pulled(target, name)
     texts = CellWriter(columns, form, settings.input)
     pager = Pager(listing, base_url)
-    rate = rate_of(target, settings)
-    burst = settings.burst or target.burst
-    limiter = Limiter(
-        rate,
-        burst,
-        clock,
-        delay_s,
-        concurrency=1,
-        adaptive=rate.auto,
-        max_wait_s=settings.max_wait,
-        patience_s=settings.give_up_after,
-    )
-    client = Client(
-        pager.origin,
-        "GET",
-        target.read_headers,
-        settings,
-        concurrency=1,
-        clock=clock,
-        secrets=secrets,
-        credentials=credentials,
-    )
-    with atomic_file(path, force=force) as beside:
-        async with client:
-            with open_sheet(beside, form, columns) as sheet:
-                writing = _Writing(sheet, texts, settings.limit)
+    with atomic_file(path, force=force) as beside, open_sheet(beside, form, columns) as sheet:
+        writing = _Writing(sheet, texts, settings.limit)
 
-                def on_trouble(sentence: str) -> None:
-                    on_progress(Progress("reading", writing.records, trouble=sentence))
+        def on_trouble(sentence: str) -> None:
+            on_progress(Progress("reading", writing.records, trouble=sentence))
 
-                fetcher = PageClient(
-                    client,
-                    limiter,
-                    target,
-                    settings,
-                    clock=clock,
-                    secrets=secrets,
-                    on_trouble=on_trouble,
-                    key_from=credentials.place,
-                )
-                async with aclosing(_pages(fetcher, pager, listing, columns, writing.undeclared)) as pages:
-                    async for number, page in pages:
-                        writing.add(page, number)
-                        on_progress(Progress("reading", writing.records))
-                        if writing.enough:
-                            break
+        fetcher = PageClient(pager.origin, target, settings, credentials, clock=clock, on_trouble=on_trouble)
+        async with fetcher, aclosing(_pages(fetcher, pager, listing, columns, writing.undeclared)) as pages:
+            async for number, page in pages:
+                writing.add(page, number)
+                on_progress(Progress("reading", writing.records))
+                if writing.enough:
+                    break
     notices = _notices(texts, columns, writing)
     return Pulled(path, form, writing.records, writing.locked, pager.number, fetcher.requests, notices)
 
