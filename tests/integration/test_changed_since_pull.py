@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
@@ -18,11 +19,10 @@ from batchupdate.model import Outcome
 from batchupdate.roundtrip.pull import pull_records
 from batchupdate.roundtrip.sheet import Form
 from batchupdate.run import execute, prepare, resume, retry, run_file
-from batchupdate.sandbox import LANGDOCK_KEY
+from batchupdate.sandbox import CONTACTS_KEY, LANGDOCK_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from batchupdate.reporter import Summary
 
@@ -621,3 +621,28 @@ async def test_in_the_sandbox_no_change_of_a_second_writer_that_a_read_has_shown
         seen = max(seq for seq, record in reads if record == change.id and seq < change.seq)
         before = sorted(one for one in written if one[1] == change.id and one[0] < seen)
         assert not (before and before[-1][2]), (change, before)
+
+
+@pytest.mark.parametrize(("check", "paths"), [("auto", 3), ("never", 1)])
+async def test_rows_that_are_compared_first_go_one_by_one_where_others_go_in_batches(
+    batchupdate_sandbox: Any, tmp_path: Path, check: str, paths: int
+) -> None:
+    sandbox = batchupdate_sandbox()
+    target = str(Path(__file__).parents[2] / "samples" / "sandbox-contacts.yaml")
+    options = {"target": target, "base_url": sandbox.url, "runs_dir": tmp_path / "runs", "check_old": check}
+    settings = Settings.model_validate({**options, "rate": "unlimited"})
+    environ, path = {"CONTACTS_API_KEY": CONTACTS_KEY}, tmp_path / "pulled.csv"
+    await pull_records(target, settings, path, Form.CSV, environ=environ)
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(row | ({"name": f"New {n}"} if n < 3 else {}) for n, row in enumerate(rows))
+    with prepare(path, settings, environ=environ) as job:
+        assert job.to_read == (3 if check == "auto" else 0)
+        summary = await execute(job)
+    assert summary.counts[Outcome.UPDATED] == 3
+    changes = [one for one in sandbox.requests if one.method != "GET"]
+    assert len(changes) == paths
+    assert any(one.path.endswith("/batch") for one in changes) == (check == "never")
