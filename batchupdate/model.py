@@ -110,8 +110,7 @@ class Request(NamedTuple):
     ones too. `unanswered` is true when an earlier try may have been applied without our hearing of it, and `unsure`
     when one may have been applied although an error came back. `renewed` counts how often the credentials had
     expired, and `errors` the errors that the API has answered. `pulled` is what its pulled sheet says of the record,
-    as JSON, and `current` what was read of it just before, where that is wanted; for both see
-    `batchupdate.targets.precondition`.
+    as JSON, and `current` what was read of it just before; for both see `batchupdate.targets.precondition`.
 
     Several changes can go out as one request. It is the first of them, with all of them as its `batch`, and what it
     says of tries is true of the one that has had the most.
@@ -128,8 +127,8 @@ class Request(NamedTuple):
     renewed: int = 0
     errors: int = 0
     current: Any = None
-    pulled: str = ""
     batch: tuple[Request, ...] = ()
+    pulled: str = ""
 
     @property
     def rows(self) -> tuple[Request, ...]:
@@ -150,9 +149,9 @@ class Reply(NamedTuple):
 
 
 class ReadReply(Reply):
-    """The reply to a read that goes before the change of `request`: whatever it is, the change was not sent."""
+    """The reply to a read that goes before a change: whatever it is, the change was not sent."""
 
-    request: Request
+    __slots__ = ()
 
 
 class FaultKind(StrEnum):

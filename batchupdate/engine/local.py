@@ -278,7 +278,7 @@ def _judge_of(policy: Policy, job: Job, reads: FirstReads | None) -> Callable[[R
 
     def judged(request: Request, answer: Reply | Fault) -> Verdict:
         if reads is not None and isinstance(answer, ReadReply):
-            verdict = reads.judge(answer)
+            verdict = reads.judge(request, answer)
         elif batches is not None:
             verdict = batches(answer, target.batch_keys(request.rows))
             verdict = replace(verdict, parts=[(reply, redacted(one)) for reply, one in verdict.parts])

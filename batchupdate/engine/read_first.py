@@ -62,9 +62,7 @@ class FirstReads:
             return await change(request)
         answer = await client.read(self._target.read_path(request.path))
         if isinstance(answer, Reply):
-            reply = ReadReply(*answer)
-            reply.request = request
-            return reply
+            return ReadReply(*answer)
         return Fault(FaultKind.UNREAD, _UNREAD, answer.duration_s) if answer.ambiguous else answer
 
     async def change(self, client: Client, request: Request) -> Reply | Fault:
@@ -74,7 +72,7 @@ class FirstReads:
         body = self._target.body_of(request.fields, request.path, record)
         return await client.send(request.path, body, self._target.headers_of(self._job.nonce, request, version))
 
-    def judge(self, answer: ReadReply) -> Verdict:
+    def judge(self, request: Request, answer: ReadReply) -> Verdict:
         """What the reply to a read means for the change that is to follow it; nothing was changed, whatever it says."""
         verdict = judge(answer, self._policy, self._job.clock.now)
         if verdict.outcome not in SUCCEEDED:
@@ -84,17 +82,17 @@ class FirstReads:
             return replace(verdict, outcome=outcome, ambiguous=False, message=message)
         try:
             current = self._target.current(answer)
-            settled = self._compare(answer)
+            settled = self._compare(request, answer)
         except UnexpectedReplyError as error:
             return Verdict(Action.DONE, Outcome.FAILED, f"its change was not sent: {error}")
         return settled or Verdict(Action.PROCEED, Outcome.NOT_ATTEMPTED, "its record was read", current=current)
 
-    def _compare(self, answer: ReadReply) -> Verdict | None:
+    def _compare(self, request: Request, answer: ReadReply) -> Verdict | None:
         """What becomes of a row that is not sent: its record has its values already, or others than it was pulled with.
 
         None where it is to be sent. A field that has its new value already is no conflict, whoever has set it.
         """
-        request, pulled = answer.request, Pulled.from_json(answer.request.pulled)
+        pulled = Pulled.from_json(request.pulled)
         compares = self._rule.compares(version=bool(pulled.version), old=bool(pulled.old))
         if not compares and not self._may_be_done(request, pulled):
             return None

@@ -6,19 +6,17 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchupdate.api.client import FIXED_HEADERS, Client
+from batchupdate.api.client import FIXED_HEADERS
 from batchupdate.config import Input, Secrets
 from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.ingest import Ingest
-from batchupdate.limiter import Limiter
-from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Level, Request, Row
 from batchupdate.reader import ReadOptions
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
 from batchupdate.roundtrip.pull.page_client import RECORD, PageClient
 from batchupdate.runs.credentials import credentials_of, only_secrets
-from batchupdate.runs.metadata import batch_size_of, rate_of
+from batchupdate.runs.metadata import batch_size_of
 from batchupdate.targets.catalogue import target_of
 from batchupdate.targets.json_path import UnexpectedReplyError, search
 from batchupdate.util.clock import SystemClock
@@ -257,41 +255,8 @@ async def read_record(
     clock = clock or SystemClock()
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     credentials = credentials_of(target, settings, environ, clock)
-    secrets, rate = credentials.secrets, rate_of(target, settings)
-    burst = settings.burst or target.burst
-    limiter = Limiter(
-        rate,
-        burst,
-        clock,
-        delay_s,
-        concurrency=1,
-        adaptive=rate.auto,
-        max_wait_s=settings.max_wait,
-        patience_s=settings.give_up_after,
-    )
-    client = Client(
-        base_url,
-        "GET",
-        target.read_headers,
-        settings,
-        concurrency=1,
-        clock=clock,
-        secrets=secrets,
-        credentials=credentials,
-        decode=target.decode,
-    )
-    async with client:
-        asking = PageClient(
-            client,
-            limiter,
-            target,
-            settings,
-            clock=clock,
-            secrets=secrets,
-            on_trouble=on_trouble,
-            key_from=credentials.place,
-            wording=RECORD,
-        )
+    asking = PageClient(base_url, target, settings, credentials, clock=clock, on_trouble=on_trouble, wording=RECORD)
+    async with asking:
         answer = await asking.page(path, None, 1, may_be_gone=False)
     assert answer is not None  # noqa: S101 - it may not be gone
     try:
@@ -304,7 +269,7 @@ async def read_record(
         raise SafetyStop(f"'read.record' ({target.read.record}) finds {what} in the reply, and no record.", hint)
     found = [_found(name, record, target) for name in target.fields]
     text = _indented(json.loads(dumps(record), parse_float=ExactNumber, parse_int=ExactNumber))
-    return ReadRecord(path, secrets.redact(text), found)
+    return ReadRecord(path, credentials.secrets.redact(text), found)
 
 
 def _checked(ids: Sequence[str], target: Target) -> tuple[str, ...]:

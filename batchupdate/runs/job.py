@@ -67,8 +67,10 @@ class Job:
 
     @property
     def batch_size(self) -> int:
-        """How many rows go out as one request at the most."""
-        return batch_size_of(self.target, self.settings)
+        """How many rows go out as one request at the most: one, where records are compared with old values first."""
+        size = batch_size_of(self.target, self.settings)
+        compares = self.read_first.compares(version=False, old=True)
+        return 1 if size > 1 and compares and self.journal.has_pulled() else size
 
     @property
     def labels(self) -> RowLabels:

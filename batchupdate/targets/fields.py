@@ -142,15 +142,19 @@ def parts_of(paths: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]
     return inner
 
 
-def objects_of(paths: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The fields that lie inside an object, or set it as a whole, by the name of the outermost object.
+def objects_of(paths: Mapping[str, tuple[str, ...]], places: Mapping[str, Place]) -> dict[str, tuple[str, ...]]:
+    """The fields that lie inside an object or a list, or set it as a whole, by the name of the outermost one.
 
-    An API that replaces nested objects needs all of them together.
+    An API that replaces nested objects and lists needs all of them together.
     """
     inner: dict[str, tuple[str, ...]] = {}
     for name, path in paths.items():
         inner[path[0]] = (*inner.get(path[0], ()), name)
-    return {name: fields for name, fields in inner.items() if any(len(paths[field]) > 1 for field in fields)}
+    nested = {path[0] for path in paths.values() if len(path) > 1}
+    for name, place in places.items():
+        inner[place.first] = (*inner.get(place.first, ()), name)
+        nested.add(place.first)
+    return {name: fields for name, fields in inner.items() if name in nested}
 
 
 def check_nested(nested: str | None, parts: Mapping[str, tuple[str, ...]]) -> None:

@@ -170,7 +170,9 @@ class Listing(Strict):
     def _object(self, name: str, where: Sequence[str] | Place) -> Sequence[str]:
         """Where the outermost object is that holds a nested field; empty for other fields, or where that is unclear."""
         path = self.fields.get(name)
-        if isinstance(where, Place) or (path is not None and not _is_plain_path(path)):
+        if isinstance(where, Place):
+            return (where.first,) if path is None else ()
+        if path is not None and not _is_plain_path(path):
             return ()
         depth, place = len(where), where if path is None else tuple(path.split("."))
         return place[: len(place) - depth + 1] if 1 < depth <= len(place) else ()

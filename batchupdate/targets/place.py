@@ -11,9 +11,12 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 def _checked(text: str) -> str:
@@ -139,6 +142,28 @@ class Place:
     def put(self, record: dict[str, Any], value: Any) -> None:  # noqa: ANN401 - any JSON value
         """Puts a value there; makes what leads there and is not there yet."""
         _put(record, self.steps, value)
+
+
+def undeclared_items(record: object, places: Iterable[Place]) -> Iterator[str]:
+    """The items of lists, in the syntax of a place, to which no place leads although one leads to others of that list.
+
+    Args:
+        record: as the API has it.
+        places: of the fields; only items that are told by a value (`Where`) are looked at.
+    """
+    known: dict[tuple[tuple[str, ...], str], set[str | int]] = {}
+    for place in places:
+        step = next((step for step in place.steps if not isinstance(step, str)), None)
+        if isinstance(step, Where):
+            known.setdefault((place.members_before, step.key), set()).add(step.value)
+    for (members, key), values in known.items():
+        holder: Any = record
+        for member in members:
+            holder = holder.get(member) if isinstance(holder, dict) else None
+        for item in holder if isinstance(holder, list) else ():
+            value = item.get(key) if isinstance(item, dict) else None
+            if value not in values:
+                yield f"{'.'.join(members)}[?{key}=={value}]"
 
 
 def _step(bracket: re.Match[str]) -> Step:

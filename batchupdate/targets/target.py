@@ -237,8 +237,8 @@ class Target(Strict):
 
     @cached_property
     def objects(self) -> dict[str, tuple[str, ...]]:
-        """The fields that lie inside an object, or set it, by the name of the outermost object."""
-        return objects_of(self.paths)
+        """The fields that lie inside an object or a list, or set it, by the name of the outermost one."""
+        return objects_of(self.paths, self.places)
 
     @cached_property
     def lists(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +72,7 @@ def test_what_was_pulled_and_not_edited_sends_nothing(
     assert {row["_error"] for row in results(tmp_path)} == {"not edited since it was pulled"}
 
 
-def test_three_edits_make_three_requests_with_just_these_fields(
+def test_three_edits_make_three_changes_with_just_these_fields(
     cli: Cli, batchupdate_sandbox: Sandboxes, tmp_path: Path
 ) -> None:
     sandbox = batchupdate_sandbox()
@@ -81,12 +82,14 @@ def test_three_edits_make_three_requests_with_just_these_fields(
     assert made.exit_code == 0, made.output
     assert "63 rows: 3 to send, 60 are unchanged since the pull." in made.stderr
     assert "row 11: warning: column 'name': the cell was cleared since it was pulled" in made.stderr
-    assert [(change.id, change.fields) for change in sandbox.applied] == [
-        (RECORDS[1].id, {"name": "One"}),
-        (RECORDS[5].id, {"description": None}),
-        (RECORDS[7].id, {"color": "#1A73E8"}),
-    ]
-    assert sandbox.counts.requests == 4
+    assert {change.id: change.fields for change in sandbox.applied} == {
+        RECORDS[1].id: {"name": "One"},
+        RECORDS[5].id: {"description": None},
+        RECORDS[7].id: {"color": "#1A73E8"},
+    }
+    assert len(sandbox.applied) == 3
+    assert "2 of these records are read just before the change: 2 requests a row." in made.stderr
+    assert sandbox.counts.requests == 1 + 2 + 3  # the list, the reads (no read shows a colour), the changes
     row = results(tmp_path)[1]
     assert (row["name"], row["_old.name"], row["_outcome"]) == ("One", RECORDS[1].name, "updated")
 
@@ -296,3 +299,45 @@ def test_members_that_only_the_records_have_are_reported_where_an_edit_would_rem
     (tmp_path / "less.yaml").write_text(declared.replace("nested: replace", "nested: merge"), "utf-8")
     made = cli("pull", "less.yaml", "--base-url", sandbox.url, "-o", "now.csv", "--force")
     assert "address.street" not in made.output
+
+
+@pytest.mark.parametrize(
+    ("check", "said", "seconds"),
+    [("auto", "Each record is read just before the change: 2 requests a row.", "4.0 s"), ("never", "", "2.0 s")],
+)
+def test_the_question_counts_the_reads_before_the_changes(
+    cli: Cli, batchupdate_sandbox: Sandboxes, check: str, said: str, seconds: str
+) -> None:
+    sandbox = batchupdate_sandbox()
+    assert pull(cli, sandbox, "-o", "now.xlsx").exit_code == 0
+    edit("now.xlsx", {(3, "name"): "One", (7, "name"): "Two"})
+    rate = ("--rate", "1/s", "--dry-run", "--check-old", check)
+    made = cli("run", "now.xlsx", "--target", TARGET, *rate, "--base-url", sandbox.url)
+    assert made.exit_code == 0, made.output
+    assert said in made.stderr
+    assert ("read just before" in made.stderr) == bool(said)
+    assert f"At 1/s this takes about {seconds}." in made.stderr
+
+
+def test_an_old_value_that_is_not_there_any_more_is_a_conflict_with_both_values(
+    cli: Cli, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    assert pull(cli, sandbox, "-o", "now.xlsx").exit_code == 0
+    edit("now.xlsx", {(3, "name"): "One", (7, "name"): "Two"})
+    sandbox.put("langdock", replace(RECORDS[1], name="Somebody else's"))
+    made = cli("run", "now.xlsx", "--target", TARGET, *FAST, "--base-url", sandbox.url)
+    assert made.exit_code == 1
+    assert f"name was {RECORDS[1].name!r} when it was pulled" in made.stdout
+    assert [change.id for change in sandbox.applied] == [RECORDS[5].id]
+    row = results(tmp_path)[1]
+    assert (row["_outcome"], row["_http_status"], row["_attempts"]) == ("conflict", "", "0")
+
+
+@pytest.mark.parametrize("check", ["always", "sometimes"])
+def test_a_comparison_that_can_not_be_made_is_refused(cli: Cli, tmp_path: Path, check: str) -> None:
+    (tmp_path / "in.csv").write_text("id,name\nai_01KFRX8K1CKQGCV2W5J9C9Z37H,New\n", "utf-8")
+    made = cli("run", "in.csv", "--target", "nairi-llm-integration", "--yes", "--check-old", check)
+    assert made.exit_code == 2
+    wanted = "does not declare how a record is read" if check == "always" else "must be 'auto', 'always' or 'never'"
+    assert wanted in " ".join(made.stderr.split())

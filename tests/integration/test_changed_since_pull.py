@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import random
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import openpyxl
 import pytest
 from aiohttp import web
 from fakes import QuickClock
@@ -17,10 +19,10 @@ from batchupdate.model import Outcome
 from batchupdate.roundtrip.pull import pull_records
 from batchupdate.roundtrip.sheet import Form
 from batchupdate.run import execute, prepare, resume, retry, run_file
+from batchupdate.sandbox import CONTACTS_KEY, LANGDOCK_KEY
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from batchupdate.reporter import Summary
 
@@ -65,7 +67,7 @@ class Things:
             }
             for n in range(count)
         }
-        self.versions = dict.fromkeys(self.records, 1)
+        self.versions: dict[str, int | str] = dict.fromkeys(self.records, 1)
         self.asked: list[tuple[str, str]] = []
         self.bodies: dict[str, Any] = {}
         self.guards: dict[str, str | None] = {}
@@ -78,7 +80,11 @@ class Things:
 
     def foreign(self, key: str, **fields: Any) -> None:
         self.records[key] |= fields
-        self.versions[key] += 1
+        self._bump(key)
+
+    def _bump(self, key: str) -> None:
+        version = self.versions[key]
+        self.versions[key] = version + 1 if isinstance(version, int) else f"{version}+"
 
     def shown(self, key: str) -> dict[str, Any]:
         etag = f'"{self.versions[key]}"'
@@ -111,7 +117,7 @@ class Things:
         self.bodies[key] = body
         for name, value in body.items():
             self.records[key][name] = {**(self.records[key][name] or {}), **value} if isinstance(value, dict) else value
-        self.versions[key] += 1
+        self._bump(key)
         return web.json_response({}, status=abs(status))
 
     def count(self, method: str) -> int:
@@ -397,6 +403,32 @@ async def test_the_version_of_the_pull_guards_the_change_without_a_read(
     assert things.records["k0"]["name"] == "Old 0"
 
 
+@pytest.mark.parametrize("form", list(Form))
+async def test_any_version_comes_back_from_a_sheet_as_it_was(things: Things, tmp_path: Path, form: Form) -> None:
+    versions = ["007", "12e3", "=1+1", "-x", "a,b;'c", 'W/"b"']
+    things.versions = dict(zip(things.records, versions, strict=True))
+    sheet = Sheet(things, tmp_path, GUARDED)
+    sheet.path = tmp_path / f"things.{form.value}"
+    await pull_records(str(sheet.target), sheet.settings(), sheet.path, form, environ={})
+    summary = await sheet.run(input={"constants": {"hidden": "x"}})  # edits every row
+    assert summary.counts[Outcome.UPDATED] == len(versions)
+    assert things.guards == dict(zip(things.records, versions, strict=True))
+    assert things.count("GET") == 0
+
+
+async def test_the_versions_of_a_workbook_are_hidden(things: Things, tmp_path: Path) -> None:
+    sheet = Sheet(things, tmp_path, GUARDED)
+    await pull_records(str(sheet.target), sheet.settings(), tmp_path / "t.xlsx", Form.XLSX, environ={})
+    table = openpyxl.load_workbook(tmp_path / "t.xlsx")["changes"]
+    hidden = {}
+    for column in table.iter_cols(max_row=1):
+        letter = column[0].column_letter
+        spans = [one for one in table.column_dimensions.values() if one.min <= column[0].column <= one.max]
+        hidden[column[0].value] = any(one.hidden for one in spans), letter
+    assert hidden["_version"][0]
+    assert not hidden["name"][0]
+
+
 async def test_a_row_without_a_version_is_read_for_it_and_its_old_values_are_compared(
     things: Things, tmp_path: Path
 ) -> None:
@@ -444,6 +476,43 @@ async def test_a_status_that_is_declared_as_a_conflict_is_one(things: Things, tm
     sheet.edit({"k0": {"name": "New"}})
     things.statuses = {("PATCH", "k0"): [409]}
     assert results(await sheet.run())["k0"] == ("conflict", "409 it has changed: sorry")
+
+
+# ---- fields in lists ----
+
+IN_LISTS = """\
+name: things
+title: Things
+path: /things/{id}
+auth: {scheme: none}
+id: {id: {}}
+fields:
+  Colour: {at: "custom[?id==1].value"}
+  Size: {at: "custom[?id==2].value"}
+body: {nested: replace}
+read: {}
+list: {path: /things}
+rate: unlimited
+repeatable: true
+"""
+
+
+async def test_fields_in_items_of_a_list_are_pulled_compared_and_sent_together(things: Things, tmp_path: Path) -> None:
+    items = [{"id": 1, "value": "red"}, {"id": 2, "value": "9"}]
+    for key in things.records:
+        things.foreign(key, custom=[dict(item) for item in items])
+    things.foreign("k2", custom=[{"id": 1, "value": "red"}])
+    things.foreign("k3", custom=[*items, {"id": 7, "value": "only here"}])
+    sheet = Sheet(things, tmp_path, IN_LISTS)
+    found = await pull_records(str(sheet.target), sheet.settings(), sheet.path, Form.CSV, environ={})
+    assert any("custom[?id==7], which things does not declare" in notice for notice in found.notices)
+    assert sheet.rows()[2]["_old.Size"] == "<absent>"
+    sheet.edit({f"k{n}": {"Colour": "blue"} for n in range(3)})
+    things.foreign("k1", custom=[{"id": 1, "value": "red"}, {"id": 2, "value": "10"}])
+    summary = await sheet.run()
+    assert [results(summary)[f"k{n}"][0] for n in range(3)] == ["updated", "conflict", "updated"]
+    assert things.records["k0"]["custom"] == [{"id": 1, "value": "blue"}, {"id": 2, "value": "9"}]
+    assert things.records["k2"]["custom"] == [{"id": 1, "value": "blue"}]
 
 
 # ---- what is said before ----
@@ -518,3 +587,62 @@ class OtherWriter:
         if is_foreign and (self.things.guards[key] or key not in self.unseen):
             self.overwritten.append(key)
         self.meddle()
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_in_the_sandbox_no_change_of_a_second_writer_that_a_read_has_shown_is_overwritten(
+    batchupdate_sandbox: Any, tmp_path: Path, seed: int
+) -> None:
+    sandbox = batchupdate_sandbox(
+        second_writer=0.5,
+        seed=seed,
+        faults="500=0.1,500-after=0.1,reset-after=0.1,503-retry-after=0.05@0.1",
+    )
+    options = {"target": "langdock-integration", "base_url": sandbox.url, "runs_dir": tmp_path / "runs"}
+    settings = Settings.model_validate({**options, "rate": "unlimited", "concurrency": 4})
+    environ = {"LANGDOCK_API_KEY": LANGDOCK_KEY}
+    path = tmp_path / "pulled.csv"
+    await pull_records("langdock-integration", settings, path, Form.CSV, environ=environ, clock=QuickClock())
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(row if row["_locked"] else row | {"name": f"New {n}"} for n, row in enumerate(rows))
+    with prepare(path, settings, environ=environ, clock=QuickClock()) as job:
+        summary = await execute(job)
+    assert sum(summary.counts.values()) == len(rows)
+    assert summary.counts[Outcome.CONFLICT] > 0
+    assert summary.counts[Outcome.UPDATED] > 0
+    written = [(one.seq + 0.5, one.id, True) for one in sandbox.changed_elsewhere if "name" in one.fields]
+    written += [(one.seq, one.id, False) for one in sandbox.applied]
+    reads = {(one.seq, one.id) for one in sandbox.requests if one.method == "GET" and one.id and one.status == 200}
+    for change in sandbox.applied:
+        seen = max(seq for seq, record in reads if record == change.id and seq < change.seq)
+        before = sorted(one for one in written if one[1] == change.id and one[0] < seen)
+        assert not (before and before[-1][2]), (change, before)
+
+
+@pytest.mark.parametrize(("check", "paths"), [("auto", 3), ("never", 1)])
+async def test_rows_that_are_compared_first_go_one_by_one_where_others_go_in_batches(
+    batchupdate_sandbox: Any, tmp_path: Path, check: str, paths: int
+) -> None:
+    sandbox = batchupdate_sandbox()
+    target = str(Path(__file__).parents[2] / "samples" / "sandbox-contacts.yaml")
+    options = {"target": target, "base_url": sandbox.url, "runs_dir": tmp_path / "runs", "check_old": check}
+    settings = Settings.model_validate({**options, "rate": "unlimited"})
+    environ, path = {"CONTACTS_API_KEY": CONTACTS_KEY}, tmp_path / "pulled.csv"
+    await pull_records(target, settings, path, Form.CSV, environ=environ)
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(row | ({"name": f"New {n}"} if n < 3 else {}) for n, row in enumerate(rows))
+    with prepare(path, settings, environ=environ) as job:
+        assert job.to_read == (3 if check == "auto" else 0)
+        summary = await execute(job)
+    assert summary.counts[Outcome.UPDATED] == 3
+    changes = [one for one in sandbox.requests if one.method != "GET"]
+    assert len(changes) == paths
+    assert any(one.path.endswith("/batch") for one in changes) == (check == "never")

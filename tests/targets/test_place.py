@@ -5,7 +5,7 @@ from typing import Any
 import jmespath
 import pytest
 
-from batchupdate.targets.place import Place
+from batchupdate.targets.place import Place, undeclared_items
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,15 @@ def test_null_in_the_place_of_a_list_is_null() -> None:
 def test_what_is_no_place_says_why(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason.replace("[", r"\[")):
         Place.parse(text)
+
+
+def test_items_of_a_list_that_no_field_names_are_found() -> None:
+    places = [
+        Place.parse("a.custom[?id==1].value"),
+        Place.parse("a.custom[?id==2].value"),
+        Place.parse("title[0].text"),
+    ]
+    record = {"a": {"custom": [{"id": 1, "value": "x"}, {"id": 3, "value": "y"}, {"value": "z"}]}, "title": [{}, {}]}
+    assert list(undeclared_items(record, places)) == ["a.custom[?id==3]", "a.custom[?id==None]"]
+    assert list(undeclared_items({"a": {"custom": None}}, places)) == []
+    assert list(undeclared_items({"a": []}, places)) == []

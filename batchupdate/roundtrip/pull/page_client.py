@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from batchupdate.api.client import Client
 from batchupdate.api.verdict import KEY_REFUSED, Policy, judge
 from batchupdate.errors import SafetyStop
+from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s, retrying
 from batchupdate.model import Action, Outcome, Reply, Verdict
+from batchupdate.runs.metadata import rate_of
 from batchupdate.targets import StatusRule
 from batchupdate.util.clock import minute
 from batchupdate.util.json import exact
@@ -18,10 +21,10 @@ from batchupdate.util.text import as_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import TracebackType
 
-    from batchupdate.api.client import Client
-    from batchupdate.config import Secrets, Settings
-    from batchupdate.limiter import Limiter
+    from batchupdate.api.credentials import Credentials
+    from batchupdate.config import Settings
     from batchupdate.model import Fault
     from batchupdate.targets import Target
     from batchupdate.util.clock import Clock
@@ -65,40 +68,67 @@ RECORD = Wording(
 
 
 class PageClient:
-    """Asks for pages, one after the other.
+    """Asks for pages, one after the other, at the target's rate; an async context manager.
 
     Args:
-        client: for the origin of the pages.
-        limiter: whose turn it is.
-        target: what its statuses mean.
-        settings: patience.
+        base_url: below which the pages are.
+        target: what its statuses mean, and its rate.
+        settings: rate and patience.
+        credentials: its key.
         clock: where time comes from.
-        secrets: kept out of sentences.
-        key_from: where the key was found, for a sentence about one that is refused.
         on_trouble: is called with a sentence when a page has to be asked for again.
         wording: how sentences speak of what is read.
     """
 
-    def __init__(  # noqa: PLR0913 - all it works with, by name
+    def __init__(
         self,
-        client: Client,
-        limiter: Limiter,
+        base_url: str,
         target: Target,
         settings: Settings,
+        credentials: Credentials,
         *,
         clock: Clock,
-        secrets: Secrets,
         on_trouble: Callable[[str], None],
-        key_from: str = "",
         wording: Wording = LIST,
     ) -> None:
-        self._client, self._limiter, self._settings = client, limiter, settings
-        self._clock, self._secrets, self._key_from = clock, secrets, key_from
+        rate = rate_of(target, settings)
+        self._limiter = Limiter(
+            rate,
+            settings.burst or target.burst,
+            clock,
+            delay_s,
+            concurrency=1,
+            adaptive=rate.auto,
+            max_wait_s=settings.max_wait,
+            patience_s=settings.give_up_after,
+        )
+        self._secrets = credentials.secrets
+        self._client = Client(
+            base_url,
+            "GET",
+            target.read_headers,
+            settings,
+            concurrency=1,
+            clock=clock,
+            secrets=self._secrets,
+            credentials=credentials,
+            decode=target.decode,
+        )
+        self._settings, self._clock, self._key_from = settings, clock, credentials.place
         self._wording = wording
         self._policy = _policy(target, settings, wording)
-        self._listen, self._on_trouble = limiter.rate.auto, on_trouble
+        self._listen, self._on_trouble = rate.auto, on_trouble
         self.requests = 0
         """How many left so far."""
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
 
     async def page(
         self, path: str, body: bytes | None, number: int, *, may_be_gone: bool

@@ -10,10 +10,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchupdate.api.client import Client
 from batchupdate.errors import ConfigError, SafetyStop
-from batchupdate.limiter import Limiter
-from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Progress
 from batchupdate.roundtrip.pull.cell_writer import CellWriter
 from batchupdate.roundtrip.pull.page_client import PageClient
@@ -21,9 +18,9 @@ from batchupdate.roundtrip.pull.pager import Pager
 from batchupdate.roundtrip.pull.totals import advertised_total, check_total
 from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
 from batchupdate.runs.credentials import credentials_of
-from batchupdate.runs.metadata import rate_of
 from batchupdate.targets import UnexpectedReplyError, field_path, find_target
 from batchupdate.targets.catalogue import with_values
+from batchupdate.targets.place import undeclared_items
 from batchupdate.util.clock import SystemClock
 from batchupdate.util.text import NAMED_AT_MOST
 
@@ -97,57 +94,22 @@ async def pull_records(
     clock = clock or SystemClock()
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     credentials = credentials_of(target, settings, environ, clock)
-    secrets = credentials.secrets
     columns = Columns.pulled(target, name)
     texts = CellWriter(columns, form, settings.input)
     pager = Pager(listing, base_url)
-    rate = rate_of(target, settings)
-    burst = settings.burst or target.burst
-    limiter = Limiter(
-        rate,
-        burst,
-        clock,
-        delay_s,
-        concurrency=1,
-        adaptive=rate.auto,
-        max_wait_s=settings.max_wait,
-        patience_s=settings.give_up_after,
-    )
-    client = Client(
-        pager.origin,
-        "GET",
-        target.read_headers,
-        settings,
-        concurrency=1,
-        clock=clock,
-        secrets=secrets,
-        credentials=credentials,
-        decode=target.decode,
-    )
-    with atomic_file(path, force=force) as beside:
-        async with client:
-            with open_sheet(beside, form, columns) as sheet:
-                writing = _Writing(sheet, texts, settings.limit)
+    with atomic_file(path, force=force) as beside, open_sheet(beside, form, columns) as sheet:
+        writing = _Writing(sheet, texts, settings.limit)
 
-                def on_trouble(sentence: str) -> None:
-                    on_progress(Progress("reading", writing.records, trouble=sentence))
+        def on_trouble(sentence: str) -> None:
+            on_progress(Progress("reading", writing.records, trouble=sentence))
 
-                fetcher = PageClient(
-                    client,
-                    limiter,
-                    target,
-                    settings,
-                    clock=clock,
-                    secrets=secrets,
-                    on_trouble=on_trouble,
-                    key_from=credentials.place,
-                )
-                async with aclosing(_pages(fetcher, pager, listing, columns, writing.undeclared)) as pages:
-                    async for number, page in pages:
-                        writing.add(page, number)
-                        on_progress(Progress("reading", writing.records))
-                        if writing.enough:
-                            break
+        fetcher = PageClient(pager.origin, target, settings, credentials, clock=clock, on_trouble=on_trouble)
+        async with fetcher, aclosing(_pages(fetcher, pager, listing, columns, writing.undeclared)) as pages:
+            async for number, page in pages:
+                writing.add(page, number)
+                on_progress(Progress("reading", writing.records))
+                if writing.enough:
+                    break
     notices = _notices(texts, columns, writing)
     return Pulled(path, form, writing.records, writing.locked, pager.number, fetcher.requests, notices)
 
@@ -159,6 +121,7 @@ async def _pages(
     read, total = listing.pagination.skipped, None
     replaced = columns.target.body.nesting == "replace"
     where = {name: columns.target.places.get(name) or columns.target.paths[name] for name in columns.fields}
+    places = [place for name, place in columns.target.places.items() if name not in listing.fields]
     paths = {path for name, path in columns.target.paths.items() if replaced and name not in listing.fields}
     while True:
         got = await fetcher.page(pager.path, pager.body, pager.number, may_be_gone=pager.may_be_gone)
@@ -171,6 +134,7 @@ async def _pages(
             read, total = read + len(records), advertised_total(reply, headers, listing)
             page = [listing.read(record, columns.ids, where, columns.target.listed_version) for record in records]
             undeclared.update(name for record in records if replaced for name in field_path.undeclared(record, paths))
+            undeclared.update(name for record in records if replaced for name in undeclared_items(record, places))
         except UnexpectedReplyError as error:
             raise _unfit(pager.number, str(error)) from error
         yield pager.number, page

@@ -1,4 +1,4 @@
-"""Looks at rows that send only some members of an object: an API that replaces objects would lose the others."""
+"""Looks at rows that send only some members of an object or a list: an API that replaces it would lose the others."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from batchupdate.model import Level, Problem
 from batchupdate.spreadsheet.reserved_columns import OLD_ABSENT, OLD_MARKERS, OLD_NULL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from batchupdate.model import Row
     from batchupdate.targets import Target
+    from batchupdate.targets.place import Step
     from batchupdate.validator.batch import Batch
     from batchupdate.validator.columns.column_map import ColumnMap
 
@@ -31,12 +32,12 @@ class NestedObjects:
         self._columns = columns
         self._replaced = target.body.nesting == "replace"
         self._used = {mapped.field for mapped in columns.mapped}
-        self._objects = [fields for fields in target.objects.values() if self._used & set(fields)]
+        self._objects = [fields for fields in _replaced(target) if self._used & set(fields)]
         self._old = {columns.mapped[one.mapped].name: one.index for one in columns.old}
 
     def __call__(self, batch: Batch) -> None:
         """See `Check`."""
-        for fields in self._objects if self._target.body.nesting != "merge" else ():
+        for fields in self._objects:
             names = set(fields)
             for position, row in enumerate(batch.rows):
                 if row.number in batch.problems.closed_rows or (
@@ -49,7 +50,8 @@ class NestedObjects:
 
     def _unset(self, fields: Sequence[str], sent: Sequence[str]) -> list[str]:
         """The fields of an object that a row does not set, neither by themselves nor with what holds them."""
-        paths = self._target.paths
+        steps = {name: self._target.places[name].steps for name in fields if name in self._target.places}
+        paths: dict[str, tuple[Step, ...]] = {name: steps.get(name) or self._target.paths[name] for name in fields}
         return [name for name in fields if not any(paths[name][: len(paths[one])] == paths[one] for one in sent)]
 
     def _may_be_lost(self, row: Row, name: str) -> bool:
@@ -71,7 +73,7 @@ class NestedObjects:
                 "'body' in the target what this one does with objects: 'nested: replace' or 'nested: merge'"
             )
             return Problem(CODE, row.number, heading, "", message, Level.WARNING)
-        whole = self._target.paths[sent[0]][0]
+        whole = next(name for name, fields in self._target.objects.items() if sent[0] in fields)
         message = f"the API replaces {whole} as a whole, and the row does not say what {others} should be, so that "
         message += f"{'it' if len(missing) == 1 else 'they'} would be lost; "
         if (old := self._before(row, missing[0])) in OLD_MARKERS:
@@ -81,6 +83,20 @@ class NestedObjects:
             way_out = "fill in the cell" if missing[0] in self._used else f"add the column {missing[0]}"
             message += f"{way_out}, or pull the records again"
         return Problem(CODE, row.number, heading, "", message)
+
+
+def _replaced(target: Target) -> Iterable[Sequence[str]]:
+    """The fields of each object or list that the API replaces as a whole, or may replace.
+
+    A merge patch merges objects and replaces lists (RFC 7396).
+    """
+    if target.body.nesting != "merge":
+        return target.objects.values()
+    shared: dict[tuple[str, ...], list[str]] = {}
+    if target.body.format == "merge-patch" and target.body.nested is None:
+        for name, place in target.places.items():
+            shared.setdefault(place.members_before, []).append(name)
+    return [names for names in shared.values() if len(names) > 1]
 
 
 def _listed(names: Sequence[str]) -> str:

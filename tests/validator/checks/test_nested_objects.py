@@ -200,3 +200,61 @@ def test_a_member_without_a_column_is_named_as_one_to_add() -> None:
 def test_a_patch_leaves_alone_what_it_does_not_name(form: str) -> None:
     of = parse((DECLARED % ("false", f"body: {{format: {form}}}")).encode(), Target, "target", "t.yaml")
     assert not check(of, ("id", "home.door"), ("k", "5")).problems
+
+
+# ---- fields that are where `at` says ----
+
+AT = """
+name: desk
+title: Desk
+path: /{id}
+auth: {scheme: none}
+id: {id: {}}
+fields:
+  name: {}
+  Colour: {at: "custom[?id==1].value"}
+  Size: {at: "custom[?id==2].value"}
+  Title: {at: "head.title[0].text"}
+  City: {at: head.city}
+  Tags: {type: list, at: "tags[].name"}
+%s
+"""
+AT_HEADINGS = ("id", "name", "Colour", "Size", "Title", "City", "_old.id", "_old.name", "_old.Colour", "_old.Size")
+AT_PULLED = ("k", "Ann", "red", "9", "", "", "k", "Ann", "red", "9")
+
+
+def desk(body: str) -> Target:
+    return parse((AT % body).encode(), Target, "target", "t.yaml")
+
+
+def test_a_row_that_sends_one_item_of_a_list_that_the_api_replaces_has_a_warning() -> None:
+    problem = only(check(desk(""), ("id", "Colour", "Size"), ("k", "red", "")))
+    assert (problem.level, problem.code) == (Level.WARNING, "incomplete_object")
+    assert problem.message.startswith("the row sets Colour, but not Size, which some APIs would remove then; say under")
+    assert not check(desk(""), ("id", "Colour", "Size"), ("k", "red", "9")).problems
+    assert not check(desk(""), ("id", "name", "Tags"), ("k", "Ann", "a, b")).problems  # alone in its list
+
+
+@pytest.mark.parametrize(("body", "warned"), [("body: {nested: merge}", 0), ("body: {format: merge-patch}", 1)])
+def test_a_merge_patch_replaces_lists_and_what_is_said_to_be_merged_is_not(body: str, warned: int) -> None:
+    checked = check(desk(body), ("id", "Colour", "City"), ("k", "red", "Ulm"))
+    assert [problem.message[:33] for problem in checked.problems] == ["the row sets Colour, but not Size"] * warned
+
+
+def test_a_row_has_to_say_all_items_of_a_list_that_is_replaced() -> None:
+    problem = only(check(desk("body: {nested: replace}"), ("id", "Colour", "Size"), ("k", "red", "")))
+    assert problem.level is Level.ERROR
+    assert problem.message.startswith("the API replaces custom as a whole, and the row does not say what Size should")
+    problem = only(check(desk("body: {nested: replace}"), ("id", "Title"), ("k", "New")))
+    assert "the API replaces head as a whole, and the row does not say what City should be" in problem.message
+
+
+def test_unedited_items_go_along_with_an_edited_one() -> None:
+    of = desk("body: {nested: replace}")
+    checked = check(of, AT_HEADINGS, ("k", "Ann", "blue", *AT_PULLED[3:]))
+    assert not checked.problems
+    assert checked.records == [{"Colour": "blue", "Size": "9"}]
+    absent = ("k", "Ann", "blue", "", "", "", "k", "Ann", "red", "<absent>")
+    assert check(of, AT_HEADINGS, absent).records == [{"Colour": "blue"}]
+    (unknown,) = check(of, AT_HEADINGS, (*absent[:-1], "")).problems
+    assert unknown.code == "incomplete_object"
