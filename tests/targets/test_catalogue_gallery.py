@@ -588,7 +588,9 @@ async def test_a_put_of_the_gallery_that_made_a_new_record_is_no_success(name: s
     environ = {str(target.auth.env): KEY}
     if not isinstance(target.auth.user, str):
         environ[str(target.auth.user.env)] = "ann@acme.example"
-    settings = Settings(target=name, variables=values_of(target), rate="unlimited", runs_dir=tmp_path / "runs")
+    settings = Settings(
+        target=name, variables=values_of(target), rate="unlimited", batch_size=1, runs_dir=tmp_path / "runs"
+    )
     async with serving(OK.replace(b"200 OK", b"201 Created")) as server:
         settings = settings.model_copy(update={"base_url": server.url})
         summary = await run_file(SAMPLES / f"{name}.csv", settings, environ=environ)
