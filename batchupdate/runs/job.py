@@ -67,10 +67,8 @@ class Job:
 
     @property
     def batch_size(self) -> int:
-        """How many rows go out as one request at the most: one, where records are compared with old values first."""
-        size = batch_size_of(self.target, self.settings)
-        compares = self.read_first.compares(version=False, old=True)
-        return 1 if size > 1 and compares and self.journal.has_pulled() else size
+        """How many rows go out as one request at the most; one whose record is read first goes by itself."""
+        return batch_size_of(self.target, self.settings)
 
     @property
     def labels(self) -> RowLabels:
