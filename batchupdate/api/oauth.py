@@ -81,11 +81,12 @@ class TokenEndpoint:
         async with Client(
             self._origin,
             "POST",
-            {"Content-Type": "application/x-www-form-urlencoded", **headers},
+            headers,
             self._settings,
             concurrency=1,
             clock=self._clock,
             secrets=Secrets(),  # a token that comes a second time must be read
+            change_headers={"Content-Type": "application/x-www-form-urlencoded"},
             keep_bodies=True,
         ) as client:
             answer = await client.send(self._path, urlencode(form).encode())

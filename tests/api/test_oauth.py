@@ -62,6 +62,8 @@ class World:
         self.rotates = False
 
     async def token(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/x-www-form-urlencoded":  # RFC 6749, section 4.4.2
+            return web.Response(status=415)
         self.asked.append({name: values[0] for name, values in parse_qs(await request.text()).items()})
         self.asked_with.append(request.headers.get("Authorization", ""))
         await asyncio.sleep(0)
