@@ -159,7 +159,7 @@ class Connector(aiohttp.TCPConnector):
     async def send(self, method: str, target: str, headers: CIMultiDict[str], body: bytes) -> Response:
         """Sends a request, all in one piece, and waits for the head of its reply; past aiohttp's session.
 
-        The session makes a dozen objects for each request. Through it, a whole run needs at least 29 % more
+        The session makes a dozen objects for each request. Through it, a whole run needs 44 % more
         (`benchmarks/instructions.py --without direct`).
 
         Args:
