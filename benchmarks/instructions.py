@@ -1,6 +1,6 @@
 """How many processor instructions a row costs: in a whole run, in a bare aiohttp loop, in `check`, and in plainer code.
 
-    python benchmarks/instructions.py [--rows 300 2300] [--loops asyncio] [--without one_write --without sweeper]
+    python benchmarks/instructions.py [--rows 300 2300] [--loops asyncio] [--without direct --without sweeper]
 
 Needs valgrind. A count does not depend on how busy the machine is, as times do, so that one percent shows in one
 measurement. Each is made with two numbers of rows (for `check`, ten times as many); their difference has no start-up

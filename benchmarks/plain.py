@@ -7,66 +7,49 @@ What gains less than 3 % of a whole command does not stay; docs/design.md has th
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import aiohttp
+from aiohttp.http import HttpProcessingError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from batchupdate.model import Fault, Reply
+    from multidict import CIMultiDict
+
+    from batchupdate.model import Fault
 
 
-def one_write() -> None:
-    """A request as aiohttp makes it, its body wrapped in a payload."""
-    import aiohttp
-
+def direct() -> None:
+    """Every request through aiohttp's session."""
     from batchupdate.api import client
 
-    client._OneWrite = aiohttp.ClientRequest  # type: ignore[misc, assignment]
+    client._TRIED = "none"
 
 
 def sweeper() -> None:
-    """A timer of aiohttp's own for each request."""
-    import aiohttp
+    """A timer for each request."""
+    from batchupdate.api.client import Client, Reply
 
-    from batchupdate.api import client
-
-    made = client.Client.__init__
-
-    def init(self: client.Client, *args: Any, **others: Any) -> None:  # noqa: ANN401 - as the original
-        made(self, *args, **others)
-        before = self._timeout
-        self._timeout = aiohttp.ClientTimeout(total=self._patience, connect=before.connect, sock_read=before.sock_read)
-
-    async def exchange(
-        self: client.Client,
-        method: str,
-        path: str,
-        body: bytes,
-        headers: Mapping[str, str],
-        most: int = client.MAX_BODY,
+    async def answer(
+        self: Client, method: str, path: str, body: bytes, headers: CIMultiDict[str], most: int, *, change: bool
     ) -> Reply | Fault:
-        assert self._session is not None
+        assert self._connector is not None
         started = self._clock.monotonic()
         try:
-            response = await self._session.request(
-                method,
-                self._url(path),
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                middlewares=client._BREAK_OFF if method in client._REPEATED_BY_AIOHTTP else (),
-            )
-            content = self._secrets.redact_bytes(await client._read(response, method, most))
-        except (aiohttp.ClientError, TimeoutError, OSError, client._BrokenOffError) as error:
+            async with asyncio.timeout(self._patience):
+                response = await self._connector.send(method, self._prefix + path, headers, body)
+                content = self._secrets.redact_bytes(await self._read(response, most, change=change))
+        except (aiohttp.ClientError, TimeoutError, OSError, HttpProcessingError) as error:
             return self._fault(error, self._clock.monotonic() - started)
-        return client.Reply(response.status, self._clean(response.headers), content, self._clock.monotonic() - started)
+        return Reply(response.status, self._clean(response.headers), content, self._clock.monotonic() - started)
 
-    client.Client.__init__ = init  # type: ignore[method-assign]
-    client.Client._exchange = exchange  # type: ignore[method-assign]
+    Client._answer = answer  # type: ignore[method-assign]
 
 
 def joined_lines() -> None:
@@ -101,5 +84,5 @@ def bulk_insert() -> None:
 
 
 FORMS: dict[str, Callable[[], None]] = {
-    form.__name__: form for form in (one_write, sweeper, joined_lines, collections, bulk_insert)
+    form.__name__: form for form in (direct, sweeper, joined_lines, collections, bulk_insert)
 }

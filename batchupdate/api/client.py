@@ -6,16 +6,16 @@ import asyncio
 import os
 import ssl
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import hdrs
-from aiohttp.http import StreamWriter
+from aiohttp.http import HttpProcessingError
 from multidict import CIMultiDict
 from yarl import URL
 
-from batchupdate.api.connection import MAX_HEADER, MAX_HEADERS, Connector, TwoRepliesError
+from batchupdate.api.connection import MAX_HEADER, MAX_HEADERS, Connector, Response, TwoRepliesError
 from batchupdate.api.credentials import NO_CREDENTIALS, Credentials, NoCredentialsError
 from batchupdate.api.error_message import error_sentence
 from batchupdate.api.proxy import checked_proxy, proxy_from_environment
@@ -26,9 +26,6 @@ from batchupdate.util.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from types import TracebackType
-
-    from aiohttp.connector import Connection
-    from aiohttp.typedefs import LooseHeaders
 
     from batchupdate.config import Secrets, Settings
     from batchupdate.util.clock import Clock
@@ -51,6 +48,8 @@ SWEEP_EVERY_S = 0.25
 _OK = int(HTTPStatus.OK)
 _BLANK = b"\xef\xbb\xbf \t\r\n"
 _TRIED = "3.14."
+"""The versions of aiohttp whose session we can do without; with others, and for proxies, requests go through it."""
+
 FIXED_HEADERS = {
     "User-Agent": f"batchupdate/{__version__}",
     "Accept": "application/json",
@@ -96,18 +95,18 @@ class Client:
         most_of_bodies: int = MAX_RECORD,
         decode: Callable[[Reply], bytes] | None = None,
     ) -> None:
-        self._base_url = base_url
         self._decode = decode
         self._keep_bodies, self._most_of_bodies = keep_bodies, most_of_bodies
         self._base = URL(base_url, encoded=True)
         parts = urlsplit(base_url)
+        self._origin, self._prefix = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
         self._host = parts.hostname or ""
         host = f"[{self._host}]" if ":" in self._host else self._host
         self._place = f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
         self._method = method
         self._clock = clock
         self._secrets = secrets
-        self._fixed = dict(headers)
+        self._fixed = {hdrs.HOST: self._base.host_port_subcomponent or "", **FIXED_HEADERS, **headers}
         self._for_changes = {"Content-Type": "application/json", **(change_headers or {})}
         self._credentials = credentials
         self._proof: Mapping[str, str] | None = None
@@ -127,6 +126,8 @@ class Client:
         self._concurrency = concurrency
         self._proxy = checked_proxy(settings.proxy or proxy_from_environment(base_url))
         self._tls = tls_context(settings) if base_url.startswith("https:") else None
+        self._direct = self._proxy is None and aiohttp.__version__.startswith(_TRIED)
+        self._connector: Connector | None = None
         self._session: aiohttp.ClientSession | None = None
         self._old: list[tuple[float, aiohttp.ClientSession]] = []
         self._renewed_at = clock.monotonic()
@@ -138,17 +139,17 @@ class Client:
 
     def _new_session(self) -> aiohttp.ClientSession:
         self._renewed_at = self._clock.monotonic()
+        self._connector = Connector(self._base, self._concurrency, self._timeout, DNS_CACHE_S, self._tls)
         return aiohttp.ClientSession(
             headers=FIXED_HEADERS,
             timeout=self._timeout,
-            connector=Connector(self._concurrency, DNS_CACHE_S, self._tls),
+            connector=self._connector,
             max_line_size=MAX_HEADER,
             max_field_size=MAX_HEADER,
             max_headers=MAX_HEADERS,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             proxy=self._proxy,
-            request_class=_OneWrite if aiohttp.__version__.startswith(_TRIED) else aiohttp.ClientRequest,
         )
 
     async def __aexit__(
@@ -206,12 +207,14 @@ class Client:
             return error.fault
         if proof is not self._proof:
             self._join_headers(proof)
-        headers: Mapping[str, str] = self._headers if change else self._read_headers
+        headers = self._headers if change else self._read_headers
         if own:
-            headers = {**headers, **own}
+            headers = headers.copy()
+            headers.update(own)
         if sign := self._credentials.sign:
-            added = sign(method, str(self._url(path)), {**FIXED_HEADERS, **headers}, body)
-            headers = {**headers, **added}
+            added = sign(method, self._origin + self._target(path), headers, body)
+            headers = headers.copy()
+            headers.update(added)
         answer = await self._answer(method, path, body, headers, most, change=change)
         if isinstance(answer, Reply) and self._credentials.expires(answer) and self._credentials.reject(proof):
             said = error_sentence(answer.body)
@@ -232,25 +235,20 @@ class Client:
                     headers[name] = value
 
     async def _answer(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str], most: int, *, change: bool
+        self, method: str, path: str, body: bytes, headers: CIMultiDict[str], most: int, *, change: bool
     ) -> Reply | Fault:
-        assert self._session is not None  # noqa: S101 - as above
         started = self._clock.monotonic()
         exchange = _Exchange(asyncio.current_task(), started + self._patience)
         self._open[exchange] = None
-        response: aiohttp.ClientResponse | None = None
+        response: Response | aiohttp.ClientResponse | None = None
+        target = self._target(path)
         try:
-            response = await self._session.request(
-                method,
-                self._url(path),
-                data=body or None,
-                headers=headers,  # not the session's own: aiohttp gives those to the proxy too
-                allow_redirects=False,
-                # aiohttp sends a PUT or a GET again by itself when a connection breaks; that is ours to judge.
-                middlewares=_BREAK_OFF if method in _REPEATED_BY_AIOHTTP else (),
-            )
+            if self._direct and self._connector is not None:
+                response = await self._connector.send(method, target, headers, body)
+            else:
+                response = await self._send_through_session(method, target, headers, body)
             content = self._secrets.redact_bytes(await self._read(response, most, change=change))
-        except (aiohttp.ClientError, TimeoutError, OSError, _BrokenOffError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, HttpProcessingError, _BrokenOffError) as error:
             return self._fault(error, self._clock.monotonic() - started)
         except asyncio.CancelledError as error:
             if response is not None:
@@ -264,7 +262,29 @@ class Client:
             del self._open[exchange]
         return Reply(response.status, self._clean(response.headers), content, self._clock.monotonic() - started)
 
-    async def _read(self, response: aiohttp.ClientResponse, most: int, *, change: bool) -> bytes:
+    def _target(self, path: str) -> str:
+        """Path and query of a request, with what authenticates it there."""
+        target = self._prefix + path
+        if self._credentials.query:
+            target += ("&" if "?" in target else "?") + self._credentials.query
+        return target
+
+    async def _send_through_session(
+        self, method: str, target: str, headers: CIMultiDict[str], body: bytes
+    ) -> aiohttp.ClientResponse:
+        """What `Connector.send` does, through aiohttp's session."""
+        assert self._session is not None  # noqa: S101 - as above
+        return await self._session.request(
+            method,
+            URL(self._origin + target, encoded=True),
+            data=body or None,
+            headers=headers,  # not the session's own: aiohttp gives those to the proxy too
+            allow_redirects=False,
+            # aiohttp sends a PUT or a GET again by itself when a connection breaks; that is ours to judge.
+            middlewares=_BREAK_OFF if method in _REPEATED_BY_AIOHTTP else (),
+        )
+
+    async def _read(self, response: Response | aiohttp.ClientResponse, most: int, *, change: bool) -> bytes:
         """The body up to `most` bytes; that of a plain success of a change is dropped, unless it is a web page or such.
 
         What was read counts even if the rest never comes: the status stands already.
@@ -276,24 +296,14 @@ class Client:
             most = max(most, self._most_of_bodies)
         content = bytearray()
         try:
-            if response.content_length is not None and response.content_length <= most:
-                whole = await response.read()
-                return _markup(whole) if plain else whole
             async for chunk in response.content.iter_any():
                 content += chunk
-                if len(content) >= most:
+                if len(content) > most:
                     response.close()  # the rest is not worth waiting for, and the connection can't be used again
                     break
         except (aiohttp.ClientError, TimeoutError, OSError):
             response.close()
         return _markup(bytes(content[:most])) if plain else bytes(content[:most])
-
-    def _url(self, path: str) -> URL:
-        if self._credentials.query:
-            path += ("&" if "?" in path else "?") + self._credentials.query
-        if "?" in path or self._base.raw_path != "/":
-            return URL(self._base_url + path, encoded=True)
-        return self._base.with_path(path, encoded=True)  # needs no parsing
 
     async def _sweep(self) -> None:
         """Ends exchanges that take too long (they stand in the order in which they run out of time); renews."""
@@ -358,47 +368,6 @@ class _Exchange:
         return self._ended and self._task is not None and self._task.uncancel() <= self._before
 
 
-class _OneWrite(aiohttp.ClientRequest):
-    """A request whose small body leaves together with its head.
-
-    aiohttp wraps the body in a payload and, up to Python 3.11, gives it a task of its own. That costs more
-    than all else that a change of a few hundred bytes needs from us: `benchmarks/instructions.py --without one_write`
-    counts 10 % more for a whole run. It leans on how aiohttp makes its responses, and is used with the versions that it
-    was tried with only.
-    """
-
-    def __init__(self, method: str, url: URL, *, data: bytes | None, **others: Any) -> None:  # noqa: ANN401 - aiohttp's own
-        self._content = data or b""
-        super().__init__(method, url, **others)
-
-    def update_headers(self, headers: LooseHeaders | None) -> None:
-        """The given headers, and those that frame the message."""
-        self.headers: CIMultiDict[str] = CIMultiDict(((hdrs.HOST, self.url.host_port_subcomponent or ""),))
-        self.headers.extend(headers or ())
-        self.headers[hdrs.CONTENT_LENGTH] = str(len(self._content))
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Writes the request; returns the response that is to be started."""
-        assert conn.protocol is not None  # noqa: S101 - a connection that was just handed out has one
-        writer = StreamWriter(conn.protocol, self.loop)
-        target = str(self.url) if self.proxy and not self.is_ssl() else self.url.raw_path_qs
-        await writer.write_headers(f"{self.method} {target} HTTP/1.1", self.headers)
-        await writer.write_eof(self._content)
-        conn.protocol.start_timeout()
-        return self.response_class(
-            self.method,
-            self.url,
-            writer=None,
-            continue100=None,
-            timer=self._timer,
-            request_info=self.request_info,
-            traces=[],
-            loop=self.loop,
-            session=self._session,
-            stream_writer=writer,
-        )
-
-
 class _BrokenOffError(Exception):
     """A broken connection, hidden from aiohttp so that it does not send the request again."""
 
@@ -436,7 +405,7 @@ def _kind_of(error: BaseException, host: str, place: str) -> tuple[FaultKind, st
         case TwoRepliesError():
             message = "two answers came to one request, and which one is its own is unclear"
             return FaultKind.LOST, f"{message}; the change may or may not have been applied"
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | HttpProcessingError():
             return FaultKind.LOST, "the answer is not HTTP; the change may or may not have been applied"
         case _:
             return FaultKind.LOST, "the connection was lost before an answer; it may or may not have been applied"

@@ -12,7 +12,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
-@pytest.fixture(params=["3.14.", "none"], ids=["one write", "aiohttp's own"])
+@pytest.fixture(params=["3.14.", "none"], ids=["direct", "through aiohttp's session"])
 def tried_versions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every claim holds with our own request class, and with aiohttp's, which newer versions get."""
+    """Every claim holds with requests that we write ourselves, and with aiohttp's, as with a newer version of it."""
     monkeypatch.setattr("batchupdate.api.client._TRIED", request.param)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
-from aioresponses import aioresponses
 from raw_server import KEY, OK, client_of, fault, reply, send, serving, then_close
 
 from batchupdate.api.client import MAX_BODY, MAX_RECORD, RENEWED_EVERY_S
+from batchupdate.api.connection import OneReply
 from batchupdate.errors import ConfigError
 from batchupdate.model import FaultKind
 from batchupdate.util.version import __version__
@@ -130,12 +130,12 @@ async def test_a_request_on_an_old_connection_finishes_there(clock: FakeClock) -
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 207, 304, 400, 401, 404, 409, 412, 422, 429, 500, 503, 599])
 async def test_every_status_is_a_reply(status: int, clock: FakeClock) -> None:
-    with aioresponses() as api:
-        api.patch(f"{BASE}/things/1", status=status, body=b'{"message":"m"}', headers={"X-Request-ID": "r1"})
-        async with client_of(BASE, clock=clock) as client:
-            answer = reply(await client.send("/things/1", b"{}"))
+    body = b"" if status in {204, 304} else b'{"message":"m"}'
+    said = f"HTTP/1.1 {status} Said\r\nX-Request-ID: r1\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    async with serving(said) as server, client_of(server.url, clock=clock) as client:
+        answer = reply(await client.send("/things/1", b"{}"))
     assert (answer.status, answer.duration_s) == (status, 0.0)
-    assert answer.body == (b"" if status == 200 else b'{"message":"m"}')
+    assert answer.body == (b"" if status == 200 else body)
     assert answer.headers.get("x-request-id") == "r1"
 
 
@@ -422,11 +422,13 @@ async def test_no_connection_in_time_was_not_reached(limits: dict[str, float]) -
         (OSError(KEY), FaultKind.LOST),
     ],
 )
-async def test_every_error_becomes_a_fault(error: Exception, kind: FaultKind, clock: FakeClock) -> None:
-    with aioresponses() as api:
-        api.patch(f"{BASE}/things/1", exception=error)
-        async with client_of(BASE, clock=clock) as client:
-            assert fault(await client.send("/things/1", b"{}")).kind is kind
+async def test_every_error_becomes_a_fault(error: Exception, kind: FaultKind, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(_: OneReply) -> None:
+        raise error
+
+    monkeypatch.setattr(OneReply, "read", fail)
+    async with serving(OK) as server:
+        assert fault(await send(server.url)).kind is kind
 
 
 async def test_a_cancelled_request_is_cancelled() -> None:

@@ -81,6 +81,14 @@ async def test_what_announces_a_reply_is_none_itself() -> None:
         assert server.connections == 1
 
 
+async def test_a_change_of_protocol_is_a_reply_and_ends_its_connection() -> None:
+    upgrade = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n"
+    async with serving(upgrade, OK) as server, client_of(server.url) as client:
+        assert reply(await client.send("/1", b"{}")).status == 101
+        assert reply(await client.send("/2", b"{}")).status == 200
+        assert server.connections == 2
+
+
 @pytest.mark.parametrize(
     ("answer", "status", "body"),
     [

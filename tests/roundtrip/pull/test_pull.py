@@ -86,6 +86,12 @@ class Api:
         return given
 
 
+@pytest.fixture(autouse=True)
+def _through_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aioresponses stands in for aiohttp's session."""
+    monkeypatch.setattr("batchupdate.api.client._TRIED", "none")
+
+
 class Puller:
     """Pulls from an API that answers as it is told, in fake time."""
 
