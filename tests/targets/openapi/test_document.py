@@ -122,7 +122,12 @@ HOSTILE: dict[str, str | bytes] = {
     "oneOf in oneOf": HEAD + "components:\n  schemas:\n" + WIDE + "    H: {type: string}",
     "aliases": "a: &a [x]\n" + ALIASES.format(before="[", after="]") + "openapi: 3.0.0\npaths: {}",
     "merge keys": f"a: &a {{{KEYS}}}\n" + ALIASES.format(before="{<<: [", after="]}") + HEAD,
+    "aliases in an example": "a: &a {x: y}\n"
+    + ALIASES.format(before="{", after="}").replace("*a,", "k: *a,")
+    + HEAD.replace("schema:", "example: *h, schema:"),
+    "an alias of itself": HEAD.replace("{$ref: '#/components/schemas/Item'}", "&s {properties: {a: *s}}"),
     "deep YAML": "a: " + "[" * 100_000 + HEAD,
+    "deep JSON below the limit of Python": '{"openapi": "3.0.0", "paths": {}, "x": ' + "[" * 700 + "]" * 700 + "}",
     "deep JSON": '{"openapi": "3.0.0", "paths": {}, "x": ' + "[" * 100_000 + "]" * 100_000 + "}",
     "50 MB": b'{"openapi": "3.0.0", "paths": {}, "x": "' + b"a" * 50_000_000 + b'"}',
     "many nodes": "openapi: 3.0.0\npaths: {}\nx: [" + "a," * 1_100_000 + "a]",
