@@ -4,18 +4,19 @@
     python benchmarks/openapi_prism.py FOLDER [--all] [--each N] [--seed N] [--details FILE] [--only WORD]
 
 FOLDER has OpenAPI documents of your own choice, in JSON or YAML. Nothing is fetched, and everything talks to 127.0.0.1.
-For each document, `prism mock --errors` is started, and N of its update operations (25, picked by the seed) are made
-targets as a user would make them, without an edit. A real run sends rows to each: one with the required fields, and
-one more for each optional field. What stands in the cells is what the target itself says of its fields (type, pattern,
-values, lengths, example), and not what the document says behind its back.
+All update operations of each document are made targets as a user would make them, without an edit (*declared*). Then
+`prism mock --errors` is started, and N operations (25, picked by the seed; 0 for none) are *tried*: a real run sends
+rows to each, one with the required fields, and one more for each optional field. What stands in the cells is what the
+target itself says of its fields (type, pattern, values, lengths, example, rules), and not what the document says behind
+its back.
 
 An operation is *accepted* if Prism finds nothing wrong with any of its requests: with path, parameters,
 authentication, media type and body. Prism's own trouble in making up a reply is not counted. *Judged* are those of the
-accepted ones whose document says enough for Prism to refuse a body of nonsense as well. Uploads of files are no updates
-from a sheet, and are counted apart, as are documents that Prism can't serve. It serves a copy of each document that is
-cut down to what is tried, because it needs minutes for the largest.
+accepted ones whose document says enough for Prism to refuse a body of nonsense as well. One that can't be declared
+counts as tried and not accepted. Uploads of files are no updates from a sheet, and are counted apart.
 
-Where the API wants OAuth 2, whose token would come from the network, a bearer token stands in its place.
+Prism serves a copy of each document that is cut down to what is tried; see `openapi_judge.cut_down`. Where the API
+wants OAuth 2, whose token would come from the network, a bearer token stands in its place.
 """
 
 from __future__ import annotations
@@ -27,7 +28,6 @@ import json
 import random
 import tempfile
 import traceback
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +41,7 @@ from batchupdate.errors import BatchUpdateError
 from batchupdate.targets.openapi import draft_target, load_document, operations_of, preferred, servers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from openapi_judge import Judge
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Verdict:
-    """What became of one operation: `accepted`, `refused`, `undeclarable`, `file`, `unclear` or `crash`, and why."""
+    """What became of one operation: `accepted`, `refused`, `unclear`, `undeclarable` or `crash`, and why."""
 
     document: str
     operation: str
@@ -65,12 +65,12 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("folder", type=Path)
     options.add_argument("--all", action="store_true", help="every operation, and not a sample")
-    options.add_argument("--each", type=int, default=25, help="operations of a document")
+    options.add_argument("--each", type=int, default=25, help="operations of a document; 0 for none")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", default="", help="documents whose names have this word")
     options.add_argument("--details", type=Path, help="a file for one line of JSON for each operation")
     given = options.parse_args()
-    print("| document | OpenAPI | updates | of files | tried | declared | accepted | judged | requests | % |")
+    print("| document | OpenAPI | updates | of files | declared | tried | accepted | judged | requests | % |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     every: list[Verdict] = []
     sums = [0] * 7
@@ -79,29 +79,40 @@ def main() -> None:
             continue
         try:
             document = load_document(path)
-        except BatchUpdateError as error:
+            found = operations_of(document)
+            usable = [one for one in found if one.body is not None]
+            drafts, failed = drafts_of(document, usable)
+            picked = usable if given.all else sample(usable, given.each, given.seed)
+            verdicts = asyncio.run(of_document(document, picked, drafts))
+        except (BatchUpdateError, TimeoutError) as error:
             print(f"| {path.name} | {error} |")
             continue
-        found = operations_of(document)
-        usable = [one for one in found if one.body is not None]
-        picked = usable if given.all else sample(usable, given.each, given.seed)
-        try:
-            verdicts = asyncio.run(of_document(document, picked))
-        except TimeoutError as error:
-            print(f"| {path.name} | {error} |")
-            continue
-        every += verdicts
-        counts = [len(found), len(found) - len(usable), *summed(verdicts)]
+        every += [*failed, *verdicts]
+        counts = [len(found), len(found) - len(usable), len(drafts), len(picked), *summed(verdicts)]
         sums = [a + b for a, b in zip(sums, counts, strict=True)]
         version = document.root.get("openapi") or document.root.get("swagger")
         print(line(path.name, version, counts), flush=True)
         if given.details:
             with given.details.open("a", encoding="utf-8") as file:
-                file.writelines(json.dumps(asdict(one)) + "\n" for one in verdicts)
+                file.writelines(json.dumps(asdict(one)) + "\n" for one in [*failed, *verdicts])
     print(line("all", "", sums))
     for verdict in every:
         if verdict.result != "accepted":
             print(f"{verdict.result:12} {verdict.document} {verdict.operation}: {verdict.why[:400]}")
+
+
+def drafts_of(document: Document, operations: Sequence[Operation]) -> tuple[dict[str, Draft], list[Verdict]]:
+    """The targets of all operations, by their names, and what became of the others."""
+    drafts: dict[str, Draft] = {}
+    failed: list[Verdict] = []
+    for one in operations:
+        try:
+            drafts[one.name] = draft_target(document, one)
+        except BatchUpdateError as error:
+            failed.append(Verdict(document.path.name, one.name, "undeclarable", str(error)))
+        except Exception:  # noqa: BLE001 - it is what this looks for
+            failed.append(Verdict(document.path.name, one.name, "crash", traceback.format_exc()[-600:]))
+    return drafts, failed
 
 
 def sample(operations: Sequence[Operation], count: int, seed: int) -> list[Operation]:
@@ -113,46 +124,40 @@ def sample(operations: Sequence[Operation], count: int, seed: int) -> list[Opera
 
 
 def summed(verdicts: Sequence[Verdict]) -> list[int]:
-    """Tried, declared, accepted, judged, requests."""
-    results = Counter(one.result for one in verdicts)
-    declared = len(verdicts) - results["undeclarable"] - results["crash"]
-    return [
-        len(verdicts), declared, results["accepted"], sum(one.judged for one in verdicts),
-        sum(one.requests for one in verdicts),
-    ]  # fmt: skip
+    """Accepted, judged, requests."""
+    accepted = sum(one.result == "accepted" for one in verdicts)
+    return [accepted, sum(one.judged for one in verdicts), sum(one.requests for one in verdicts)]
 
 
 def line(name: str, version: object, counts: Sequence[int]) -> str:
     """A line of the table."""
-    tried, accepted = counts[2], counts[4]
+    tried, accepted = counts[3:5]
     share = f"{100 * accepted / tried:.1f}" if tried else "–"
     return f"| {name} | {version} | {' | '.join(f'{one:,}' for one in counts)} | {share} |"
 
 
-async def of_document(document: Document, operations: Sequence[Operation]) -> list[Verdict]:
-    """What becomes of a document's operations.
+async def of_document(
+    document: Document, operations: Sequence[Operation], drafts: Mapping[str, Draft]
+) -> list[Verdict]:
+    """What becomes of those of a document's operations of which there is a target.
 
     Raises:
         TimeoutError: Prism does not serve the document.
     """
-    if not operations:
+    declared = [one for one in operations if one.name in drafts]
+    if not declared:
         return []
-    async with judge_of(document, operations) as (judge, address):
-        return [await of_operation(document, one, judge, address) for one in operations]
+    async with judge_of(document, declared) as (judge, address):
+        verdicts = []
+        for one in declared:
+            judge.prefix = prefix_of(document, one)
+            verdicts.append(await of_target(document, one, drafts[one.name], judge, address))
+        return verdicts
 
 
-async def of_operation(document: Document, operation: Operation, judge: Judge, address: str) -> Verdict:
-    """What becomes of one operation."""
+async def of_target(document: Document, operation: Operation, draft: Draft, judge: Judge, address: str) -> Verdict:
+    """What becomes of the requests of one target."""
     made = Verdict(document.path.name, operation.name, "accepted")
-    judge.prefix = prefix_of(document, operation)
-    try:
-        draft = draft_target(document, operation)
-    except BatchUpdateError as error:
-        made.result, made.why = "undeclarable", str(error)
-        return made
-    except Exception:  # noqa: BLE001 - it is what this looks for
-        made.result, made.why = "crash", traceback.format_exc()[-600:]
-        return made
     try:
         for rows in rows_for(draft.target):
             judge.said.clear()

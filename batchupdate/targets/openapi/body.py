@@ -89,6 +89,8 @@ def shape_of(
     members = reader.writable(inner)
     constants, rest = _constants(members, required_of(inner), operation, _ids_in(steps, operation, ids))
     fields = reader.read(rest, required_of(inner))
+    if kind.get("format") == "form" and content.repeats and any(one.rule.get("type") == "list" for one in fields):
+        kind["lists"] = "repeated"  # OpenAPI 3.0, "Encoding Object": style form, explode true
     more = inner.get("additionalProperties")
     is_open = more is not False and (more is not None or not members)
     if not fields and not is_open:

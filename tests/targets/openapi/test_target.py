@@ -406,6 +406,17 @@ def test_the_body_is_sent_as_it_is_labelled(draft: Drafts, kind: str, made_forma
     assert made.target.body.media_type == sent
 
 
+@pytest.mark.parametrize(
+    ("encoding", "sent"),
+    [({}, "tags=a&tags=b"), ({"tags": {"style": "deepObject", "explode": True}}, "tags[0]=a&tags[1]=b")],
+)
+def test_a_list_in_a_form_is_written_as_the_document_has_it(draft: Drafts, encoding: Any, sent: str) -> None:
+    kind = "application/x-www-form-urlencoded"
+    document = api(obj(tags={"type": "array", "items": {"type": "string"}}), kind=kind)
+    document["paths"]["/things/{id}"]["patch"]["requestBody"]["content"][kind]["encoding"] = encoding
+    assert body(draft(document), tags=["a", "b"]) == sent
+
+
 def test_json_is_preferred_to_a_form(draft: Drafts) -> None:
     document = api(obj(name={}), kind="application/x-www-form-urlencoded")
     content = document["paths"]["/things/{id}"]["patch"]["requestBody"]["content"]
