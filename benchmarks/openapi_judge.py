@@ -181,7 +181,8 @@ def cut_down(root: dict[str, Any], operations: Sequence[Operation]) -> dict[str,
 
     A reference that leads nowhere, or to the network, counts as anything, as it does for `from-openapi`: Prism would
     serve nothing of the document, or ask the network. A document of Swagger 2 that names no media type for a body means
-    JSON; by Prism, it would allow no body. Else, what the document says of the operations stays as it is.
+    JSON; by Prism, it would allow no body. A form's lists get the style that they have by default (OpenAPI 3.0,
+    "Encoding Object"), which Prism forgets. Else, what the document says of the operations stays as it is.
     """
     kept = {"openapi", "swagger", "info", "servers", "host", "basePath", "schemes", "consumes", "produces"}
     made = {name: one for name, one in root.items() if name in kept or name.startswith("security")}
@@ -195,11 +196,25 @@ def cut_down(root: dict[str, Any], operations: Sequence[Operation]) -> dict[str,
             seen.add(reference)
             left += _references(_take(root, made, reference))
     made = _settled(made, {reference for reference in seen if _leads(root, reference)})
-    for item in made["paths"].values():
-        for node in item.values() if "swagger" in made else ():
-            if isinstance(node, dict):
-                node["consumes"] = node.get("consumes") or made.get("consumes") or ["application/json"]
+    for node in [node for item in made["paths"].values() for node in item.values() if isinstance(node, dict)]:
+        if "swagger" not in made:
+            _style_lists(made, node.get("requestBody"))
+        else:
+            node["consumes"] = node.get("consumes") or made.get("consumes") or ["application/json"]
     return made
+
+
+def _style_lists(root: dict[str, Any], body: object) -> None:
+    content = body.get("content") if isinstance(body, dict) else None
+    form = content.get("application/x-www-form-urlencoded") if isinstance(content, dict) else None
+    schema = form.get("schema", {}) if isinstance(form, dict) else {}
+    if (reference := schema.get("$ref")) and _leads(root, reference):
+        for part in _parts(reference):
+            root = root[part]
+        schema = root
+    for name, one in schema.get("properties", {}).items():
+        if isinstance(one, dict) and one.get("type") == "array" and form is not None:
+            form.setdefault("encoding", {}).setdefault(name, {"style": "form", "explode": True})
 
 
 def _take(root: dict[str, Any], made: dict[str, Any], reference: str) -> object:

@@ -210,7 +210,7 @@ async def run(draft: Draft, rows: Sequence[dict[str, str]], address: str) -> lis
             {
                 "target": str(file), "base_url": address, "rate": "unlimited", "concurrency": 1, "max_attempts": 1,
                 "variables": variables_for(target), "runs_dir": Path(folder, "runs"), "max_failures": "100%",
-                "timeout": 120,
+                "timeout": 600,
             }
         )  # fmt: skip
         summary = await batchupdate.run_file(source, settings, environ=environ)

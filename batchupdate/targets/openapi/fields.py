@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_FIELDS = 1000
 MAX_NESTING = 4
-MAX_VALUES = 1000
+MAX_VALUES = 2000
 _FORMATS = {"date": "date", "date-time": "datetime"}
 _SPECIAL = re.compile(r"[\\.\[\]]")
 
