@@ -200,7 +200,7 @@ def _field_example(name: str, rule: FieldRule) -> str:
         return json.dumps([item] * max(rule.min_items or 1, 1))
     if rule.enum:
         return rule.enum[0]
-    if rule.type == "json":
+    if rule.type == "json" and not rule.example:
         return "[]" if rule.json_type == "array" else "{}"
     if rule.type in {"integer", "number"} and (rule.minimum is not None or rule.maximum is not None):
         return str(rule.minimum if rule.minimum is not None else rule.maximum)

@@ -41,7 +41,8 @@ class Body(Strict):
       `{name}` for a part of the record's id.
     - `merge-patch`: the same by another name (RFC 7396), in which null removes a member.
     - `json-patch`: an operation for each field (RFC 6902).
-    - `form`: the same object as a web form, with nested members as `address[city]` and items as `labels[0]`.
+    - `form`: the same object as a web form, with nested members as `address[city]` and items as `labels[0]`, or with
+      `lists: repeated` as `labels` each.
 
     `content_type` is what the API calls it, where that is not the format's own. `nested` says what the API does with an
     object inside the body: `replace` it as a whole, so that members which are not sent are lost, or `merge` it with
@@ -56,6 +57,7 @@ class Body(Strict):
     constants: dict[str, JsonValue] = Field(default={})
     template: dict[str, JsonValue] | list[JsonValue] | None = None
     content_type: HeaderValue | None = None
+    lists: Literal["indexed", "repeated"] = "indexed"
     nested: Literal["replace", "merge"] | None = None
     base: Literal["read"] | None = None
     omit: tuple[str, ...] = Field(default=(), strict=False)
@@ -64,6 +66,8 @@ class Body(Strict):
     def _consistent(self) -> Self:
         if self.content_type is not None:
             _check_type(self.content_type, self.format)
+        if self.lists == "repeated" and self.format != "form":
+            raise MisplacedError("this is about web forms; remove lists, or make the format form", "lists")
         for index, name in enumerate(self.wrap):
             if "." in name:
                 message = f"a dot means nothing here; for objects in objects, write [{', '.join(name.split('.'))}]"
@@ -210,6 +214,7 @@ class BodyBuilder:
         self._paths, self._places = paths, places
         self._nested = bool(places) or any(path != (name,) for name, path in paths.items())
         self._format, self._wrap = body.format, body.wrap
+        self._repeated = body.lists == "repeated"
         self._omitted = [field_path.split(name) for name in body.omit]
         pieces = [*_pieces(body.whole, ids)]
         at, self._slot = next((at, piece) for at, piece in enumerate(pieces) if isinstance(piece, _Fields))
@@ -236,7 +241,9 @@ class BodyBuilder:
             members = fields[1:-1]
             fields = self._slot.comma + members if members else ""
         text = f"{_text(self._before, ids)}{fields}{_text(self._after, ids)}"
-        return body_formats.form(exact_json.loads(text)).encode() if self._format == "form" else text.encode()
+        if self._format == "form":
+            return body_formats.form(exact_json.loads(text), repeated=self._repeated).encode()
+        return text.encode()
 
     def _placed(self, values: dict[str, Any], record: dict[str, Any]) -> dict[str, Any]:
         """The record with the fields in the places where the API has them."""

@@ -32,23 +32,27 @@ def _pointer(members: Sequence[str]) -> str:
     return "".join("/" + member.replace("~", "~0").replace("/", "~1") for member in members)
 
 
-def form(body: Mapping[str, Any] | Sequence[Any]) -> str:
+def form(body: Mapping[str, Any] | Sequence[Any], *, repeated: bool = False) -> str:
     """A JSON value as `application/x-www-form-urlencoded`, nested as Stripe, Rails and PHP have it.
 
     A member of an object is `address[city]` and an item `labels[0]`. An empty text, null and an empty list are an empty
     text, which clears a field. What the brackets mean is not encoded, so that it stays readable.
+
+    Args:
+        body: an object, or a list.
+        repeated: whether the items of a list have its own name, `labels=x&labels=y`, as HTML's forms have it.
     """
-    return "&".join(f"{name}={quote_plus(text)}" for name, text in _pairs("", body))
+    return "&".join(f"{name}={quote_plus(text)}" for name, text in _pairs("", body, repeated=repeated))
 
 
-def _pairs(name: str, value: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON value
+def _pairs(name: str, value: Any, *, repeated: bool) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict) and value:
         for member, inner in value.items():
             part = quote_plus(member)
-            yield from _pairs(f"{name}[{part}]" if name else part, inner)
+            yield from _pairs(f"{name}[{part}]" if name else part, inner, repeated=repeated)
     elif isinstance(value, list) and value:
         for position, inner in enumerate(value):
-            yield from _pairs(f"{name}[{position}]", inner)
+            yield from _pairs(name if repeated else f"{name}[{position}]", inner, repeated=repeated)
     elif name:
         yield name, _text(value)
 

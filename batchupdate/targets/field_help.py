@@ -43,7 +43,7 @@ def _kind(rule: FieldRule) -> list[str]:
     if rule.type == "list":
         return _of_list(rule)
     if rule.json_type:
-        return [f"a JSON {rule.json_type}"]
+        return [f"a JSON {rule.json_type}" + (f" such as {rule.example}" if rule.example else "")]
     return [_TYPES[rule.type]] if rule.type in _TYPES else []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -9,13 +10,15 @@ from pydantic import Field, model_validator
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets import field_path
 from batchupdate.targets.place import Place, PlaceText, Step
-from batchupdate.targets.value_types import Pattern, TimeFormat, Zone, check_example
+from batchupdate.targets.value_types import Pattern, TimeFormat, Zone, check_example, check_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 TRUE_WORDS = frozenset({"true", "yes", "1"})
 FALSE_WORDS = frozenset({"false", "no", "0"})
+
+_WHOLE = re.compile(r"0|-?[1-9][0-9]*").fullmatch
 
 FieldType = Literal["string", "integer", "number", "boolean", "date", "datetime", "enum", "list", "json"]
 
@@ -24,9 +27,9 @@ _OPTIONS: dict[str, frozenset[str]] = {
     "min_length": frozenset({"string"}),
     "max_length": frozenset({"string"}),
     "pattern": frozenset({"string"}),
-    "example": frozenset({"string"}),
+    "example": frozenset({"string", "json"}),
     "format": frozenset({"string"}),
-    "enum": frozenset({"string", "enum"}),
+    "enum": frozenset({"string", "enum", "integer"}),
     "ignore_case": frozenset({"enum"}),
     "minimum": frozenset({"integer", "number"}),
     "maximum": frozenset({"integer", "number"}),
@@ -45,7 +48,7 @@ _OPTIONS: dict[str, frozenset[str]] = {
 class FieldRule(Strict):
     """What one field accepts, and as which JSON value a cell is sent. Lengths count characters.
 
-    `example` is a text that matches the pattern; messages show it in place of the pattern.
+    `example` is a text that matches the pattern, or the JSON of a field of this type; messages and templates show it.
     `true_words` and `false_words` are accepted besides true, yes, 1 and false, no, 0, in any letter case.
     `input_formats` (in the syntax of Python's strptime) are read besides ISO 8601. `timezone` is `required`, or the
     IANA zone of times that name none. `at` is where the field is in a record and in the body, where its name does not
@@ -86,9 +89,14 @@ class FieldRule(Strict):
             low, high = getattr(self, least), getattr(self, most)
             if low is not None and high is not None and low > high:
                 raise MisplacedError(f"{least} must not be larger than {most}", least)
-        check_example(self.example, self.pattern, self.format)
+        if self.type == "json":
+            check_json(self.example, self.json_type)
+        else:
+            check_example(self.example, self.pattern, self.format)
         if self.type == "enum" and self.enum is None:
             raise MisplacedError("type enum needs the list of its values in enum", "type")
+        if self.type == "integer" and (odd := [value for value in self.enum or () if not _WHOLE(value)]):
+            raise MisplacedError(f'{odd[0]!r} is not a whole number; write it in quotes, as "12"', "enum")
         if self.items and (self.items.type in {"list", "json"} or self.items.required or self.items.nullable):
             raise MisplacedError("an item can't be a list or JSON, and can't be required or nullable", "items")
         self._words_differ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Annotated
@@ -11,6 +12,7 @@ from pydantic import AfterValidator
 
 from batchupdate.config.yaml_file import MisplacedError
 from batchupdate.util.regex import compile_search
+from batchupdate.util.text import quoted
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token, RFC 9110, section 5.6.2
 
@@ -66,6 +68,20 @@ def check_example(example: str, pattern: str | None, formatted: str | None) -> N
         raise MisplacedError(f"an example is shown in place of a pattern, and {instead}; remove it", "example")
     if not compile_search(pattern)(example):
         raise MisplacedError(f"{example!r} does not match the pattern {pattern}; correct one of them", "example")
+
+
+def check_json(example: str, json_type: str | None) -> None:
+    """Refuses an example of a JSON field that is not JSON, or of another type.
+
+    Raises:
+        MisplacedError: it is such an example.
+    """
+    try:
+        value = json.loads(example or "null")
+    except (ValueError, RecursionError) as error:
+        raise MisplacedError(f"{quoted(example)} is not JSON", "example") from error
+    if example and json_type and not isinstance(value, dict if json_type == "object" else list):
+        raise MisplacedError(f"{quoted(example)} is not a JSON {json_type}", "example")
 
 
 def several(value: object) -> object:

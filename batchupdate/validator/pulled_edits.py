@@ -91,6 +91,7 @@ class Comparison:
             for name in fields
             if target.body.nesting == "replace"
         }
+        self._rules = [(rule.asked_by(target.fields), set(rule.any_of)) for rule in target.rules if rule.when]
         named = [mapped.name for mapped in columns.mapped if mapped.name in target.fields]
         self._parsers = {name: parser(name, target.fields[name], columns.decimal) for name in named}
 
@@ -120,6 +121,7 @@ class Comparison:
             if self._target.fields[self._mapped[one.mapped].name].required:
                 cells[one.mapped] = self._along(one, picked[one.mapped], row.cells[one.index])
         self._complete_objects(row, picked, cells)
+        self._complete_rules(row, picked, cells, unedited)
         sent = {self._mapped[number].field for number in self._sets if cells[number]}
         old = {name: text for name, index in self._old_of.items() if name in sent and (text := row.cells[index])}
         return Edit(tuple(cells), "", problems, old)
@@ -132,6 +134,15 @@ class Comparison:
             name = self._mapped[one.mapped].name
             if name not in sent and self._object_of.get(name) in objects:
                 cells[one.mapped] = self._along(one, picked[one.mapped], row.cells[one.index])
+
+    def _complete_rules(self, row: Row, picked: Sequence[str], cells: list[str], unedited: Sequence[OldColumn]) -> None:
+        """Lets unedited fields go along that a rule asks for because of those that go out."""
+        for when, wanted in self._rules:
+            sent = {self._mapped[number].field for number in self._sets if cells[number]}
+            if sent & when and not sent & wanted:
+                for one in unedited:
+                    if self._mapped[one.mapped].name in wanted:
+                        cells[one.mapped] = self._along(one, picked[one.mapped], row.cells[one.index])
 
     def _compared(self, row: Row, picked: Sequence[str]) -> tuple[list[str], list[Problem], list[OldColumn]]:
         """The cells, blank where nothing was edited; the problems of cleared cells; the columns without an edit."""

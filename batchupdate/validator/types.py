@@ -89,6 +89,8 @@ def _integer(name: str, rule: FieldRule, cell: str) -> int:
     if len(cell) > MOST_DIGITS:
         raise RefusedError("too_long", f"{name} has {len(cell):,} digits, but at most {MOST_DIGITS:,} can be sent")
     number = int(cell)
+    if rule.enum is not None and str(number) not in rule.enum:
+        raise RefusedError("not_in_list", none_of(cell, rule.enum))
     _within(name, rule, number, cell)
     return number
 

@@ -37,6 +37,7 @@ fields:
   who: {enum: [a, b]}
   address.city: {max_length: 5}
   tag: {at: "tags[?id==7].value"}
+  parts: {type: json, example: '[{"id": 1}]'}
 read: {record: thing}
 """
 ENVIRON = {"MY_KEY": "sk-very-secret-1", "OTHER_KEY": "sk-very-secret-2"}
@@ -103,7 +104,7 @@ def test_examples_are_made_for_every_kind_of_field_and_an_id_without_one_is_aske
     assert preview.url.startswith("https://HOST/a/x-1/b/7?")
     assert json.loads(preview.body) == (
         {"price": 1.5, "n": 5, "labels": ["labels 1", "labels 1"], "who": "a"}
-        | {"address": {"city": "a new"}, "tags": [{"id": 7, "value": "a new tag"}]}
+        | {"address": {"city": "a new"}, "tags": [{"id": 7, "value": "a new tag"}], "parts": [{"id": 1}]}
     )
 
 
@@ -132,6 +133,7 @@ async def test_a_record_is_read_and_its_fields_are_found_where_they_are(mine: Pa
         "who": ("who", None),
         "address.city": ("address.city", None),
         "tag": ("tags[?id==7].value", '"red"'),
+        "parts": ("parts", None),
     }
     assert '"price": 1.10' in found.record
     assert "very-secret" not in str(found)

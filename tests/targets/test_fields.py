@@ -48,6 +48,9 @@ def test_a_list_of_values_is_clearable_only_if_it_holds_the_empty_one() -> None:
             "t.yaml:13: fields.a.b: a row sets 'a' either as a whole or by its members, so 'a.b' can't be required.",
         ),
         ("a: {type: json, required: true}\n  a.b: {}", "t.yaml:12: fields.a: a row sets 'a' either as a whole or"),
+        ('a: {type: integer, enum: ["1", "02"]}', "fields.a.enum: '02' is not a whole number; write it in quotes, as "),
+        ("a: {type: json, example: '{x'}", "fields.a.example: '{x' is not JSON"),
+        ("a: {type: json, json_type: array, example: '{}'}", "fields.a.example: '{}' is not a JSON array"),
         ("a.b: {}\n  A.b: {}", "t.yaml:13: fields.A.b: as column headings, 'A.b' and 'a.b' are the same"),
         (
             "labels: {type: list, aliases: [tags]}\n  other: {aliases: ['Tags[0]']}",
@@ -81,7 +84,7 @@ def test_an_object_can_be_set_as_a_whole_or_by_its_members() -> None:
         ),
         ("  size: {}", "  size: {example: ten}", "an example is shown in place of a pattern, and there is no pattern"),
         ("  size: {}", "  size: {format: uuid, example: x}", "and format uuid has one of its own; remove it"),
-        ("  size: {}", "  size: {type: integer, example: '5'}", "example is for type string, not integer"),
+        ("  size: {}", "  size: {type: integer, example: '5'}", "example is for type json or string, not integer"),
         (
             "  size: {}",
             "  size: {type: list, items: {pattern: '^a', example: b}}",

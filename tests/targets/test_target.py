@@ -129,6 +129,16 @@ def test_what_a_file_leaves_out_is_careful() -> None:
         ("title: My API", "title: x\nrules: [{any_of: [], message: m}]", "rules.0.any_of: this must not be empty"),
         (
             "title: My API",
+            "title: x\nbody: {lists: repeated}",
+            "body.lists: this is about web forms; remove lists, or make the format form",
+        ),
+        (
+            "title: My API",
+            "title: x\nrules: [{when: [nam], any_of: [name], message: m}]",
+            "rules.0.when: there is no field 'nam', nor an object of this name.",
+        ),
+        (
+            "title: My API",
             "title: x\nbody: {constants: {name: a}}",
             "body.constants.name: the body has this member already",
         ),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from conftest import SEARCHED
+from openapi_prism import write
+from openapi_rows import rows_for, variables_for
 from real_servers import free_port, running
 
 import batchupdate
@@ -61,6 +63,22 @@ async def test_a_target_of_a_document_is_accepted_by_a_server_that_validates_by_
     )
     summary = await batchupdate.run_file(source, settings, environ=KEYS)
     assert summary.counts[batchupdate.Outcome.UPDATED] == len(ROWS[name]), summary.results()
+
+
+@pytest.mark.parametrize("name", [*ROWS, "updateLine"])
+async def test_what_a_target_says_of_its_fields_is_enough_to_fill_in_rows_that_are_accepted(
+    prism: str, tmp_path: Path, name: str
+) -> None:
+    document = load_document(SPEC)
+    draft = draft_target(document, find_operation(operations_of(document), name))
+    (rows,) = rows_for(draft.target)
+    target, source = write(tmp_path, draft.yaml, rows)
+    settings = batchupdate.Settings.model_validate(
+        {"target": str(target), "base_url": prism, "rate": "unlimited", "runs_dir": tmp_path / "runs"}
+        | {"variables": variables_for(draft.target)}
+    )
+    summary = await batchupdate.run_file(source, settings, environ=KEYS)
+    assert summary.counts[batchupdate.Outcome.UPDATED] == len(rows) > 0, summary.results()
 
 
 async def test_the_server_does_judge_what_it_gets(prism: str, tmp_path: Path) -> None:

@@ -172,6 +172,19 @@ def test_a_required_field_goes_along_with_every_edit_and_never_alone() -> None:
     assert [problem.code for problem in missing.problems] == ["required"]
 
 
+def test_what_a_rule_asks_for_because_of_an_edit_goes_along() -> None:
+    text = TARGET.model_dump(mode="json", exclude_unset=True)
+    rule = {"when": ["name"], "any_of": ["note"], "message": "it needs a note"}
+    target = Target.model_validate(text | {"rules": [rule]})
+
+    def one(*cells: str) -> CheckedRows:
+        return check(cells, headings=("key", "name", "note", "_old.name", "_old.note"), target=target)
+
+    assert one("k", "B", "n", "A", "n").records == [{"name": "B", "note": "n"}]
+    assert one("k", "B", "m", "A", "n").records == [{"name": "B", "note": "m"}]
+    assert one("k", "A", "m", "A", "n").records == [{"note": "m"}]
+
+
 def test_rules_are_judged_for_the_row_as_it_is_sent() -> None:
     assert only(check(edited(count="6"))).code == "likely_refused"
     assert check(edited(name="New", count="6")).problems == ()

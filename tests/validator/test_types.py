@@ -56,6 +56,7 @@ def refused(cell: str, **rule: Any) -> Problem:
         ({"type": "integer"}, "+012", "12"),
         ({"type": "integer"}, "9" * 60, "9" * 60),
         ({"type": "integer", "minimum": 1, "maximum": 3}, "3", "3"),
+        ({"type": "integer", "enum": ["-1", "0", "12"]}, "012", "12"),
         ({"type": "number"}, "12", "12"),
         ({"type": "number"}, "1.10", "1.10"),
         ({"type": "number"}, "-0.5", "-0.5"),
@@ -110,6 +111,7 @@ def test_what_is_sent_is_the_json_value_that_the_target_wants(rule: dict[str, An
 @pytest.mark.parametrize(
     ("rule", "cell", "code", "said"),
     [
+        ({"type": "integer", "enum": ["1", "12"]}, "2", "not_in_list", "'2' is none of: 1, 12"),
         ({"type": "integer"}, "12.0", "not_an_integer", "'12.0' is not a whole number such as 12; remove the dec"),
         ({"type": "integer"}, "1.9E+18", "not_an_integer", "remove the decimals or the exponent"),
         ({"type": "integer"}, "1_000", "not_an_integer", "'1_000' is not a whole number such as 12"),

@@ -59,7 +59,9 @@ def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     for name, rule in zip(columns.fields, columns.rules, strict=True):
         yield "cell", name, "needed" if rule.required else "", field_help(rule), rule.description
     for one in target.rules:
-        if one.level is Level.ERROR:
+        if one.when:
+            yield "text", f"A row that sets {' or '.join(one.when)}: {one.message}."
+        elif one.level is Level.ERROR:
             yield "text", f"A row needs at least one of: {', '.join(one.any_of)}."
         else:
             yield "text", f"A row without any of {', '.join(one.any_of)} is sent with a warning: {one.message}."

@@ -10,6 +10,8 @@ from urllib.parse import quote
 from batchupdate.errors import UsageError
 from batchupdate.targets.openapi.fields import clean
 from batchupdate.targets.openapi.operations import PLACEHOLDER
+from batchupdate.targets.openapi.parameters import text_rule
+from batchupdate.targets.openapi.schema import Schemas
 from batchupdate.targets.request_headers import check_headers
 from batchupdate.targets.url_template import normalise_base_url
 
@@ -170,7 +172,7 @@ def add_parameters(access: Access, document: Document, operation: Operation, tak
 
 
 def _rule_of(document: Document, parameter: Node) -> Node:
-    schema = document.resolve(parameter.get("schema"))
+    schema = Schemas(document).plain(parameter.get("schema"))
     return {**schema, **{name: value for name, value in parameter.items() if name not in {"schema", "required", "in"}}}
 
 
@@ -195,7 +197,7 @@ def value_of(
         return value if header else quote(value, safe="")
     description = clean(str(rule.get("description", "")), 160)
     env = env_name(document, re.sub(r"\W+", "_", name.upper(), flags=re.ASCII).strip("_") or "VALUE")
-    return f"{{{access.variable(name, taken, env=env, description=description)}}}"
+    return f"{{{access.variable(name, taken, env=env, description=description, **text_rule(rule))}}}"
 
 
 def _may_send(name: str, auth: Node) -> bool:

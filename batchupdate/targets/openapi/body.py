@@ -89,6 +89,8 @@ def shape_of(
     members = reader.writable(inner)
     constants, rest = _constants(members, required_of(inner), operation, _ids_in(steps, operation, ids))
     fields = reader.read(rest, required_of(inner))
+    if kind.get("format") == "form" and content.repeats and any(one.rule.get("type") == "list" for one in fields):
+        kind["lists"] = "repeated"  # OpenAPI 3.0, "Encoding Object": style form, explode true
     more = inner.get("additionalProperties")
     is_open = more is not False and (more is not None or not members)
     if not fields and not is_open:
@@ -116,12 +118,10 @@ def _json_patch(media_type: str, reader: FieldReader, record: object) -> Shape:
 def _is_json_patch(reader: FieldReader, schema: Node) -> bool:
     """Whether a body is a list of operations of RFC 6902, whatever it is called."""
     items = properties_of(reader.schemas.plain(schema.get("items"))) if schema.get("type") == "array" else {}
-    if not {"op", "path"} <= set(items):
-        return False
-    known = reader.schemas.plain(items["op"]).get("enum")
+    known = reader.schemas.plain(items.get("op")).get("enum")
     if isinstance(known, list) and "add" not in known:
         raise Undeclarable("Its body is a list of operations of the API's own, and not a record's fields.")
-    return True
+    return {"op", "path"} <= set(items)
 
 
 def _from_example(example: Mapping[str, Any]) -> Node:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -22,9 +23,9 @@ Node = dict[str, Any]
 MAX_BYTES = 20_000_000
 """Of a document; the largest public ones in JSON have 12 MB."""
 MAX_NODES = 1_000_000
-"""Of a YAML text; each costs up to a kilobyte while it is read."""
+"""Of a YAML text; each costs up to a kilobyte while it is read. What an alias stands for counts each time."""
 MAX_NESTING = 200
-"""Of a YAML text: PyYAML's C code overflows its stack at some thousand levels, and ends the process."""
+"""Of a text: PyYAML's C code overflows its stack at some thousand levels, and ends the process."""
 MAX_MERGED = 100_000
 """Members that YAML's merge keys (`<<`) may copy: a few lines of them unfold to gigabytes."""
 MAX_FILES = 500
@@ -212,7 +213,9 @@ def _read(path: Path) -> object:
         )
     try:
         text = raw.decode("utf-8-sig")
-        return json.loads(text) if text.lstrip().startswith(("{", "[")) else _yaml(text, path)
+        if not text.lstrip().startswith(("{", "[")):
+            return _yaml(text, path)
+        _check_depth(root := json.loads(text), path)
     except UnicodeDecodeError as error:
         raise ConfigError(f"The document {path} is not UTF-8 text (byte {error.start + 1}).") from error
     except json.JSONDecodeError as error:
@@ -224,6 +227,7 @@ def _read(path: Path) -> object:
         raise ConfigError(f"The document {path} is nested too deeply.") from error
     except ValueError as error:  # a number of thousands of digits
         raise ConfigError(f"The document {path} can't be read: {error}.") from error
+    return root
 
 
 def _yaml(text: str, path: Path) -> object:
@@ -240,16 +244,59 @@ def _yaml(text: str, path: Path) -> object:
         raise ConfigError(f"The document {path} can't be read: {type(error).__name__}.") from error
 
 
+def _check_depth(root: object, path: Path) -> None:
+    """Refuses what is nested so deeply that code which follows it would end in an error of its own."""
+    level = [root]
+    for _ in range(MAX_NESTING):
+        level = [
+            one
+            for node in level
+            for one in (node.values() if isinstance(node, dict) else node if isinstance(node, list) else ())
+            if isinstance(one, dict | list)
+        ]
+        if not level:
+            return
+    raise ConfigError(f"The document {path} is nested too deeply.")
+
+
 def _check_size(text: str, path: Path) -> None:
     """Refuses a text that would take too much memory, or is nested too deeply, before anything is made of it."""
-    nodes = depth = 0
+    counted = _Counted()
     for event in yaml.parse(text, _Safe):
-        nodes += isinstance(event, yaml.NodeEvent)
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_NESTING:
+        if not counted.add(event):
+            line = f":{event.start_mark.line + 1}" if event.start_mark else ""
+            raise ConfigError(f"{path}{line}: an alias stands inside of what it is for.")
+        if len(counted.open_at) > MAX_NESTING:
             raise ConfigError(f"The document {path} is nested too deeply.")
-        if nodes > MAX_NODES:
+        if counted.nodes > MAX_NODES:
             raise ConfigError(f"The document {path} is too large for YAML.", "Use its JSON, or cut it down.")
+
+
+@dataclass(slots=True)
+class _Counted:
+    """The nodes of a YAML text.
+
+    An alias counts as all that it stands for, although it takes no memory: whatever looks at each part would take for
+    ever in a few lines of aliases of aliases.
+    """
+
+    nodes: int = 0
+    open_at: list[tuple[str | None, int]] = field(default_factory=list)
+    """The collections around: the anchor, and how many nodes came before."""
+    sizes: dict[str | None, int] = field(default_factory=dict)
+
+    def add(self, event: yaml.Event) -> bool:
+        """Counts an event; False if it is an alias inside of its own anchor."""
+        if isinstance(event, yaml.AliasEvent):
+            self.nodes += self.sizes.get(event.anchor, 1)
+            return all(event.anchor != anchor for anchor, _ in self.open_at)
+        if isinstance(event, yaml.CollectionStartEvent):
+            self.open_at.append((event.anchor, self.nodes))
+            self.nodes += 1
+        elif isinstance(event, yaml.ScalarEvent):
+            self.sizes[event.anchor] = 1
+            self.nodes += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = self.open_at.pop()
+            self.sizes[anchor] = self.nodes - before
+        return True

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.spreadsheet.headers import normalise_heading
 from batchupdate.targets import field_path
-from batchupdate.targets.openapi.schema import SCALARS, Schemas, properties_of, required_of
-from batchupdate.util.regex import compile_search
+from batchupdate.targets.openapi.examples import EMAIL, FORMATS, json_example, text_example
+from batchupdate.targets.openapi.schema import SCALARS, Schemas, is_number, properties_of, required_of
 from batchupdate.util.text import one_line, quoted
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MAX_FIELDS = 1000
 MAX_NESTING = 4
-MAX_VALUES = 1000
+MAX_VALUES = 2000
 _FORMATS = {"date": "date", "date-time": "datetime"}
 _SPECIAL = re.compile(r"[\\.\[\]]")
 
@@ -37,6 +37,13 @@ class Found:
         return ".".join(map(field_path.escaped, self.path))
 
 
+class Need(NamedTuple):
+    """A row that sets a member of the object `when` has to set `what`, or a member of it; () means every row."""
+
+    when: tuple[str, ...]
+    what: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class FieldReader:
     """Reads the fields of one body.
@@ -46,8 +53,13 @@ class FieldReader:
 
     schemas: Schemas
     notes: list[str] = field(default_factory=list)
-    needed: list[tuple[str, ...]] = field(default_factory=list)
-    """Objects of which every row has to set something, although it need not be any one member."""
+    needs: list[Need] = field(default_factory=list)
+    """What rows have to set, although no one field is required of all of them."""
+    examples: Schemas = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Examples choose forms of their own."""
+        self.examples = self.schemas.apart()
 
     def read(self, members: Mapping[str, Node], required: Collection[str]) -> list[Found]:
         """The fields among an object's members, which are plain schemas; those in objects inside it, too."""
@@ -86,10 +98,16 @@ class FieldReader:
                 continue
             inner = self.writable(schema) if schema.get("type") == "object" else {}
             if inner and len(path) <= MAX_NESTING and not references & seen:
+                known = len(self.needs)
                 inside = list(self._walk(inner, required_of(schema), path, seen | references))
-                if name in required and not any(one.rule.get("required") for one in inside):
-                    self.needed.append(path)
-                yield from inside if name in required else (_conditional(one, path) for one in inside)
+                if name in required:
+                    if not any(one.rule.get("required") for one in inside):
+                        self.needs.append(Need((), path))
+                    yield from inside
+                    continue
+                self.needs[known:] = [Need(one.when or path, one.what) for one in self.needs[known:]]
+                self.needs += [Need(path, one.path) for one in inside if one.rule.get("required")]
+                yield from (_conditional(one, path) for one in inside)
             else:
                 yield Found(path, self.rule(schema, path, required=name in required))
 
@@ -103,6 +121,8 @@ class FieldReader:
             made |= {"type": "json", "json_type": "object"}
         else:
             made |= self._scalar(schema, path)
+        if made.get("type") == "json" and (example := json_example(self.examples, schema.get("$raw", schema))):
+            made["example"] = example
         if schema.get("nullable"):
             made["nullable"] = True
         if isinstance(description := schema.get("description"), str) and (text := clean(description, 160)):
@@ -154,35 +174,42 @@ class FieldReader:
         if made.get("min_length", 0) > made.get("max_length", made.get("min_length", 0)):
             made = {}
         if isinstance(pattern := schema.get("pattern"), str) and pattern:
-            try:
-                if _is_clean(pattern):
-                    compile_search(pattern)
-                    made["pattern"] = pattern
-            except ValueError:
-                self.notes.append(f"{self._at(path)}: the pattern {quoted(pattern)} can't be used, and is left out.")
+            made |= self._pattern(schema, path, pattern)
         elif named == "uuid":
             made["format"] = "uuid"
         elif named in {"uri", "url"}:
             made["format"] = "url"
         elif named == "email":
-            made |= {"pattern": r"^[^@\s]+@[^@\s]+$", "example": "ann@example.com"}
+            made |= {"pattern": EMAIL, "example": FORMATS["email"]}
         return made
+
+    def _pattern(self, schema: Node, path: tuple[str, ...], pattern: str) -> Node:
+        if not _is_clean(pattern):
+            return {}
+        try:
+            example = text_example(schema, pattern)
+        except ValueError:
+            self.notes.append(f"{self._at(path)}: the pattern {quoted(pattern)} can't be used, and is left out.")
+            return {}
+        return {"pattern": pattern} | ({"example": example} if example else {})
 
     def _bounds(self, schema: Node, path: tuple[str, ...], *, whole: bool) -> Node:
         made: Node = {}
         for ours, theirs, step in (("minimum", "exclusiveMinimum", 1), ("maximum", "exclusiveMaximum", -1)):
             bound, exclusive = schema.get(ours), schema.get(theirs)
-            if _is_number(exclusive):
+            if is_number(exclusive):
                 bound, exclusive = exclusive, True
-            if not isinstance(bound, int | float) or not _is_number(bound):
+            if not isinstance(bound, int | float) or not is_number(bound):
                 continue
             if exclusive is True and not whole:
                 self.notes.append(f"{self._at(path)}: {bound} itself is not allowed, which a target can't say.")
             made[ours] = int(bound) + (step if exclusive is True else 0) if whole else bound
         if made.get("minimum", 0) > made.get("maximum", made.get("minimum", 0)):
             return {}
-        values = schema.get("enum")
-        if isinstance(values, list) and values and all(map(_is_number, values)):
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
+        if isinstance(values, list) and 0 < len(values) <= MAX_VALUES and all(map(is_number, values)):
+            if whole and all(isinstance(one, int) for one in values):
+                return {"enum": [str(one) for one in dict.fromkeys(values)]}
             made = {"minimum": min(values), "maximum": max(values)}
             if len(values) > 1:
                 self.notes.append(f"{self._at(path)}: one of {one_line(str(values), 80)}.")
@@ -216,7 +243,7 @@ def named(fields: list[Found], taken: Collection[str]) -> dict[str, Node]:
     for one in fields:
         name, rule = one.name, one.rule
         if field_path.INDEX.search(name) or normalise_heading(name) in headings or "" in one.path:
-            base = re.sub(r"[\[\]\\.]+", " ", " ".join(one.path)).strip() or "field"
+            base = " ".join(re.sub(r"[\[\]\\.]+", " ", " ".join(one.path)).split()) or "field"
             name = next(
                 each
                 for number in range(1, MAX_FIELDS * 2)
@@ -252,7 +279,3 @@ def _references(schema: object) -> frozenset[str]:
 
 def _is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,11 +24,15 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A body or a reply: its schema, not resolved yet, and its media type."""
+    """A body or a reply: its schema, not resolved yet, and its media type.
+
+    `repeats` says that in a form, each item of a list has the list's own name.
+    """
 
     schema: object
     media_type: str
     example: object = None
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +157,9 @@ def _bodies(document: Document, node: Node, parameters: Sequence[Node]) -> Itera
         required = [one["name"] for one in form if one.get("required") is True]
         files = any(one.get("type") == "file" for one in form)
         kind = FORM if not files and (FORM in kinds or not kinds) else (kinds or ["multipart/form-data"])[0]
-        yield Content({"type": "object", "properties": properties, "required": required}, kind)
+        repeats = any(one.get("collectionFormat") == "multi" for one in form)
+        schema = {"type": "object", "properties": properties, "required": required}
+        yield Content(schema, kind, repeats=repeats)
 
 
 def contents(document: Document, node: object) -> Iterator[Content]:
@@ -161,7 +168,8 @@ def contents(document: Document, node: object) -> Iterator[Content]:
     for kind, one in content.items() if isinstance(content, dict) else ():
         if isinstance(kind, str):
             media = document.resolve(one)
-            yield Content(media.get("schema", {}), _media_type(kind), example_of(document, media))
+            repeats = '"deepObject"' not in json.dumps(media.get("encoding"), default=str)
+            yield Content(media.get("schema", {}), _media_type(kind), example_of(document, media), repeats)
 
 
 def example_of(document: Document, media: Mapping[str, Any]) -> object:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -26,6 +27,10 @@ class Schemas:
         self._variant = variant
         self.variants: list[str] = []
         """The forms of the body among which one was chosen; empty where there is one."""
+
+    def apart(self) -> Schemas:
+        """For the same document, with forms of their own to choose from."""
+        return Schemas(self._document)
 
     def plain(self, schema: object, *, body: bool = False, depth: int = 0) -> Node:
         """The schema with everything in one place.
@@ -176,11 +181,23 @@ def _any_scalar(scalars: Sequence[Node], kinds: Collection[str]) -> Node:
     texts = [branch for branch in scalars if branch["type"] == "string"]
     free = [branch for branch in texts if not branch.get("enum") and "const" not in branch]
     if texts and (free or "integer" not in kinds):
-        return free[0] if len(free) == 1 else {"type": "string"}
+        words = [value for one in texts if one not in free for value in one.get("enum", [one.get("const")]) if value]
+        return _word_or(words, free[0]) if len(free) == 1 else {"type": "string"}
     for kind in ("number", "integer"):  # a word or a number: in a sheet, the number
         if kind in kinds:
             return {"type": kind}
     return {"type": "boolean"}
+
+
+def _word_or(words: Sequence[object], free: Node) -> Node:
+    """A text that is one of some words, or else as `free` says."""
+    if not words:
+        return free
+    pattern = free.get("pattern")
+    if not isinstance(pattern, str) or not all(isinstance(word, str) for word in words):
+        return {"type": "string"}
+    either = "|".join(re.escape(str(word)) for word in words)
+    return {"type": "string", "pattern": f"^(?:{either})$|{pattern}", "example": words[0]}
 
 
 def _list(value: object) -> list[Any]:
@@ -196,3 +213,8 @@ def properties_of(schema: Node) -> dict[str, Any]:
 def required_of(schema: Node) -> set[str]:
     """The members that a plain schema requires. A list alone says so; Swagger has a truth value elsewhere."""
     return {name for name in _list(schema.get("required")) if isinstance(name, str)}
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether a value is a number that can be written down."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")

@@ -19,24 +19,21 @@ from batchupdate.targets.openapi.access import (
     encoded_path,
     servers_of,
 )
-from batchupdate.targets.openapi.body import Shape, Undeclarable, shape_of
+from batchupdate.targets.openapi.body import Undeclarable, shape_of
 from batchupdate.targets.openapi.fields import FieldReader, Found, clean, named
+from batchupdate.targets.openapi.parameters import text_rule
+from batchupdate.targets.openapi.picking import picked_of, rules_of
 from batchupdate.targets.openapi.reading import list_of, read_of, read_schema
 from batchupdate.targets.openapi.schema import Schemas
 from batchupdate.targets.openapi.security import add_auth
 from batchupdate.targets.target import Target
-from batchupdate.util.nearest import nearest
-from batchupdate.util.regex import compile_search
-from batchupdate.util.text import listed, quoted
+from batchupdate.util.text import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchupdate.targets.openapi.document import Document, Node
     from batchupdate.targets.openapi.operations import Operation
-
-MOST_FIELDS = 50
-"""Fields that are taken where nobody picks: a sheet with more columns helps nobody."""
 
 
 class Choices(NamedTuple):
@@ -88,7 +85,7 @@ def draft_target(document: Document, operation: Operation, choices: Choices | No
     record = read_schema(document, operation)
     shape = shape_of(operation, reader, ids, record, inside_maps=bool(choices.fields))
     notes = reader.notes + _about_variants(schemas, choices)
-    picked, left_out = _picked(reader, shape, choices.fields)
+    picked, left_out = picked_of(reader, shape, choices.fields)
     if not picked:
         raise Undeclarable("The document names no members of its body; name them with --fields.")
     fields, ids = _apart(picked, ids)
@@ -102,8 +99,8 @@ def draft_target(document: Document, operation: Operation, choices: Choices | No
     parts = _parts(document, operation, ids, access)
     pointer = f"paths.{operation.path}.{operation.method.lower()}"
     parts.add("fields", fields, f"From the body of {pointer}.")
-    if rules := _rules(reader, picked, list(fields)):
-        parts.add("rules", rules, "The document requires these objects, but none of their members.")
+    if rules := rules_of(reader, picked, list(fields)):
+        parts.add("rules", rules, "What rows have to set beyond the fields that are required.")
     parts.add("body", shape.body, "What stands around the fields, or how the body is written.")
     ways = {name: one.path for name, one in zip(fields, picked, strict=True)}
     prefix = access.prefix
@@ -175,49 +172,6 @@ def _about_variants(schemas: Schemas, choices: Choices) -> list[str]:
     return [f"The body has {len(names)} forms, of which one is declared (--variant): {clean(', '.join(names), 300)}."]
 
 
-def _picked(reader: FieldReader, shape: Shape, wanted: Sequence[str]) -> tuple[list[Found], list[str]]:
-    """The fields to declare, and the names of the others."""
-    if wanted:
-        return _by_name(reader, shape, wanted)
-    if len(shape.fields) <= MOST_FIELDS:
-        return shape.fields, []
-    order = sorted(
-        range(len(shape.fields)),
-        key=lambda at: (not shape.fields[at].rule.get("required"), len(shape.fields[at].path), at),
-    )
-    kept = set(order[:MOST_FIELDS]) | {at for at in order if shape.fields[at].rule.get("required")}
-    taken = [one for at, one in enumerate(shape.fields) if at in kept]
-    return taken, [one.name for at, one in enumerate(shape.fields) if at not in kept]
-
-
-def _by_name(reader: FieldReader, shape: Shape, wanted: Sequence[str]) -> tuple[list[Found], list[str]]:
-    names = [one.name for one in shape.fields]
-    taken: list[Found] = []
-    for name in dict.fromkeys(wanted):
-        matching = [one for one in shape.fields if one.name == name or one.name.startswith(f"{name}.")]
-        if not matching and shape.open_schema is not None and name.isprintable():
-            matching = [Found((name,), reader.rule(shape.open_schema, (name,)))]
-        if not matching:
-            close = nearest(name, names)
-            hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(names[:60])}."
-            raise UsageError(f"The body has no field {quoted(name)}.", hint)
-        taken += [one for one in matching if one not in taken]
-    taken += [one for one in shape.fields if one.rule.get("required") and one not in taken]
-    return taken, [one.name for one in shape.fields if one not in taken]
-
-
-def _rules(reader: FieldReader, picked: Sequence[Found], names: Sequence[str]) -> list[Node]:
-    """A rule for each object that a row has to set in part."""
-    made = []
-    for path in reader.needed:
-        inside = [name for name, one in zip(names, picked, strict=True) if one.path[: len(path)] == path]
-        if inside:
-            made.append({"any_of": inside, "message": f"the API requires {'.'.join(path)}; fill in one of its members"})
-        else:
-            reader.notes.append(f"The document requires {'.'.join(path)}, of which no field is declared.")
-    return made
-
-
 def _parts(document: Document, operation: Operation, ids: Mapping[str, str], access: Access) -> _Parts:
     parts = _Parts()
     info = document.resolve(document.root.get("info"))
@@ -248,33 +202,14 @@ def _parts(document: Document, operation: Operation, ids: Mapping[str, str], acc
 
 def _id_rule(document: Document, operation: Operation, name: str) -> Node:
     parameter = operation.parameter("path", name)
-    schema = {
-        **document.resolve(parameter.get("schema")),
-        **{key: one for key, one in parameter.items() if key != "schema"},
-    }
-    rule: Node = {}
-    pattern = schema.get("pattern")
-    if schema.get("format") == "uuid":
-        rule["format"] = "uuid"
-    elif values := [one for one in schema.get("enum") or () if isinstance(one, str) and one.isprintable()]:
-        rule |= {"pattern": f"^(?:{'|'.join(map(re.escape, values))})$", "example": values[0]}
-    elif schema.get("type") == "integer":
-        rule |= {"pattern": "^-?[0-9]+$", "example": "1024"}
-    elif isinstance(pattern, str) and pattern.isprintable() and _is_usable(pattern):
-        rule["pattern"] = pattern
+    about = {key: one for key, one in parameter.items() if key not in {"schema", "required", "in"}}
+    schema = {**Schemas(document).plain(parameter.get("schema") or about), **about}
+    rule: Node = {"format": "uuid"} if schema.get("format") == "uuid" else text_rule(schema)
     if isinstance(length := schema.get("maxLength"), int) and length >= 1:
         rule["max_length"] = length
     if text := clean(str(schema.get("description") or ""), 160):
         rule["description"] = text
     return rule
-
-
-def _is_usable(pattern: str) -> bool:
-    try:
-        compile_search(pattern)
-    except ValueError:
-        return False
-    return True
 
 
 def _slug(maker: str, operation: Operation) -> str:

@@ -8,6 +8,8 @@ from batchupdate.model import Level, Problem
 from batchupdate.targets import AnyOf
 
 if TYPE_CHECKING:
+    from collections.abc import Set as AbstractSet
+
     from batchupdate.targets import Target
     from batchupdate.validator.batch import Batch
 
@@ -16,24 +18,30 @@ class RowRules:
     """Checks the target's rules about a row as a whole; a row that sets nothing is refused even without a rule."""
 
     def __init__(self, target: Target) -> None:
-        self._rules = _rules(target)
+        self._rules = [(rule, rule.asked_by(target.fields)) for rule in _rules(target)]
 
     def __call__(self, batch: Batch) -> None:
         """See `Check`."""
-        for rule in self._rules:
-            code = "nothing_to_change" if rule.level is Level.ERROR else "likely_refused"
+        for rule, when in self._rules:
+            code = "required" if rule.when else "nothing_to_change"
+            code = code if rule.level is Level.ERROR else "likely_refused"
             names = set(rule.any_of)
             for position, row in enumerate(batch.rows):
-                if not names.isdisjoint(batch.records[position]) or not names.isdisjoint(
-                    batch.set_aside.get(position, ())
-                ):
+                if _sets(batch, position, names) or (rule.when and not _sets(batch, position, when)):
                     continue
                 if rule.level is Level.ERROR or row.number not in batch.problems.invalid_rows:
                     batch.problems.add(Problem(code, row.number, "", "", rule.message, rule.level))
 
 
+def _sets(batch: Batch, position: int, names: AbstractSet[str]) -> bool:
+    """Whether a row sets any of these fields, with a valid value or not."""
+    return not (names.isdisjoint(batch.records[position]) and names.isdisjoint(batch.set_aside.get(position, ())))
+
+
 def _rules(target: Target) -> tuple[AnyOf, ...]:
-    if any(rule.level is Level.ERROR for rule in target.rules) or any(rule.required for rule in target.fields.values()):
+    if any(rule.level is Level.ERROR and not rule.when for rule in target.rules) or any(
+        rule.required for rule in target.fields.values()
+    ):
         return target.rules
     names = tuple(target.fields)
     message = f"the row sets nothing; fill in at least one of: {', '.join(names)}"

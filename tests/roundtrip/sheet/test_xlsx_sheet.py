@@ -34,6 +34,7 @@ fields:
 rules:
   - {any_of: [name, kind], level: warning, message: it may be refused}
   - {any_of: [size, since], message: say size or since}
+  - {when: [kind], any_of: [since], message: the API requires since}
 list: {path: /a, absent: [since], fixed: [{when: system, because: ours}]}
 """,
     Target,
@@ -79,6 +80,7 @@ def test_a_template_has_headings_notes_and_a_second_sheet_that_explains(tmp_path
     assert "Mine: change it" in text
     assert "key | needed | text that matches ^[0-9]{6}$ | Its number" in text
     assert "A row needs at least one of: size, since." in text
+    assert "A row that sets kind: the API requires since." in text
     assert "A row without any of name, kind is sent with a warning: it may be refused." in text
     assert "batchupdate check FILE.xlsx --target ./mine.yaml" in text
     assert "MY_KEY" in text

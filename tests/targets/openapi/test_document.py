@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from batchupdate.errors import BatchUpdateError, ConfigError
+from batchupdate.errors import ConfigError
 from batchupdate.targets.openapi import draft_target, load_document, operations_of
 
 if TYPE_CHECKING:
@@ -122,7 +124,12 @@ HOSTILE: dict[str, str | bytes] = {
     "oneOf in oneOf": HEAD + "components:\n  schemas:\n" + WIDE + "    H: {type: string}",
     "aliases": "a: &a [x]\n" + ALIASES.format(before="[", after="]") + "openapi: 3.0.0\npaths: {}",
     "merge keys": f"a: &a {{{KEYS}}}\n" + ALIASES.format(before="{<<: [", after="]}") + HEAD,
+    "aliases in an example": "a: &a {x: y}\n"
+    + ALIASES.format(before="{", after="}").replace("*a,", "k: *a,")
+    + HEAD.replace("schema:", "example: *h, schema:"),
+    "an alias of itself": HEAD.replace("{$ref: '#/components/schemas/Item'}", "&s {properties: {a: *s}}"),
     "deep YAML": "a: " + "[" * 100_000 + HEAD,
+    "deep JSON below the limit of Python": '{"openapi": "3.0.0", "paths": {}, "x": ' + "[" * 700 + "]" * 700 + "}",
     "deep JSON": '{"openapi": "3.0.0", "paths": {}, "x": ' + "[" * 100_000 + "]" * 100_000 + "}",
     "50 MB": b'{"openapi": "3.0.0", "paths": {}, "x": "' + b"a" * 50_000_000 + b'"}',
     "many nodes": "openapi: 3.0.0\npaths: {}\nx: [" + "a," * 1_100_000 + "a]",
@@ -136,20 +143,60 @@ HOSTILE: dict[str, str | bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_document_ends_in_a_sentence(tmp_path: Path, name: str) -> None:
-    path = write(tmp_path, HOSTILE[name])
+READS = """
+import json, sys, time
+from pathlib import Path
+from batchupdate.errors import BatchUpdateError
+from batchupdate.targets.openapi import draft_target, load_document, operations_of
 
-    def read() -> None:
+def end(path):
+    try:
         document = load_document(path)
         for one in operations_of(document):
             draft_target(document, one)
-        raise ConfigError("There is nothing in it.")
+    except BatchUpdateError as error:
+        return str(error)
+    return "There is nothing in it."
 
-    with pytest.raises(BatchUpdateError) as caught:
-        read()
-    assert str(caught.value).endswith(".")
-    assert len(str(caught.value)) < 500
+for name in sys.argv[1:]:
+    began = time.process_time()
+    print(json.dumps([name, end(Path(name)), time.process_time() - began]))
+try:
+    import resource
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+except ImportError:
+    used = 0
+print(json.dumps(["", "", used]))
+"""
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float]]:
+    """How reading each document ends, and its seconds of processor time; under '', the bytes that all of it needed."""
+    folder = tmp_path_factory.mktemp("hostile")
+    files = {str(write(folder, text, f"{number}.yaml")): name for number, (name, text) in enumerate(HOSTILE.items())}
+    done = subprocess.run([sys.executable, "-c", READS, *files], capture_output=True, timeout=600, check=True)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    return {files.get(file, ""): (said, used) for file, said, used in lines}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_document_ends_in_a_sentence_within_seconds(ends: dict[str, tuple[str, float]], name: str) -> None:
+    said, seconds = ends[name]
+    assert said.endswith(".")
+    assert len(said) < 500
+    assert seconds < 20
+
+
+def test_hostile_documents_need_little_memory(ends: dict[str, tuple[str, float]]) -> None:
+    assert ends[""][1] < 400_000_000
+
+
+@pytest.mark.parametrize("name", ["aliases", "aliases in an example", "an alias of itself"])
+def test_aliases_of_aliases_are_refused_before_anything_follows_them(
+    ends: dict[str, tuple[str, float]], name: str
+) -> None:
+    assert "too large for YAML" in ends[name][0] or "an alias stands inside of what it is for" in ends[name][0]
 
 
 def test_a_schema_that_contains_itself_becomes_a_field_of_json(tmp_path: Path) -> None:

@@ -81,6 +81,7 @@ def test_types_formats_and_bounds_become_rules(draft: Drafts) -> None:
                 open={"type": "boolean"},
                 size={"enum": ["S", "M"]},
                 level={"type": "integer", "enum": [3, 1, 2]},
+                step={"type": "number", "enum": [0.5, 1]},
                 tags={"type": "array", "items": {"type": "string", "maxLength": 9}, "maxItems": 5},
                 parts={"type": "array", "items": {"type": "object"}},
                 extra={"type": "object"},
@@ -98,12 +99,13 @@ def test_types_formats_and_bounds_become_rules(draft: Drafts) -> None:
         "share": {"type": "number", "minimum": 0.5},
         "open": {"type": "boolean"},
         "size": {"enum": ("S", "M")},
-        "level": {"type": "integer", "minimum": 1, "maximum": 3},
+        "level": {"type": "integer", "enum": ("3", "1", "2")},
+        "step": {"type": "number", "minimum": 0.5, "maximum": 1},
         "tags": {"type": "list", "items": {"max_length": 9}, "max_items": 5},
         "parts": {"type": "json", "json_type": "array"},
         "extra": {"type": "json", "json_type": "object"},
     }
-    assert "level: one of [3, 1, 2]." in made.notes
+    assert "step: one of [0.5, 1]." in made.notes
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,81 @@ def test_a_pattern_that_rust_does_not_have_is_dropped_and_named(draft: Drafts) -
     assert "name: the pattern '^(?!x)y$' can't be used, and is left out." in made.notes
 
 
+def test_a_pattern_comes_with_the_example_of_the_document_if_that_matches(draft: Drafts) -> None:
+    made = draft(
+        api(
+            obj(
+                zip={"type": "string", "pattern": "^[0-9]{5}$", "example": "89073"},
+                code={"type": "string", "pattern": "^[A-Z]$", "examples": ["aa", "B"]},
+                size={"type": "string", "pattern": "^[A-Z]+$", "maxLength": 2, "example": "LARGE"},
+            )
+        )
+    )
+    assert rules(made) == {
+        "zip": {"pattern": "^[0-9]{5}$", "example": "89073"},
+        "code": {"pattern": "^[A-Z]$", "example": "B"},
+        "size": {"pattern": "^[A-Z]+$", "max_length": 2},
+    }
+
+
+def test_a_word_or_a_text_with_a_pattern_is_both(draft: Drafts) -> None:
+    words = {"type": "string", "enum": ["keep", "a.b"]}
+    made = draft(
+        api(
+            obj(
+                action={"anyOf": [words, {"type": "string", "pattern": "^x+$"}]},
+                other={"anyOf": [words, {"type": "string", "format": "date"}]},
+            )
+        )
+    )
+    assert rules(made) == {"action": {"pattern": r"^(?:keep|a\.b)$|^x+$", "example": "keep"}, "other": {}}
+
+
+SHOWN: dict[str, tuple[dict[str, Any], str]] = {
+    "what an item requires": (
+        {"items": obj(["id", "kind"], id={"type": "integer"}, kind={"enum": ["a", "b"]}, note={})},
+        '[{"id": 1, "kind": "a"}]',
+    ),
+    "some members of an item that requires none": (
+        {"items": obj(id={"type": "string", "readOnly": True}, name={"type": "string"}, open={"type": "boolean"})},
+        '[{"name": "text", "open": true}]',
+    ),
+    "as many items as are needed": ({"items": obj(["a"], a={"const": 7}), "minItems": 2}, '[{"a": 7}, {"a": 7}]'),
+    "lists in lists": ({"items": {"type": "array", "minItems": 1, "items": {"type": "number"}}}, "[[1]]"),
+    "the document's own example": ({"items": obj(["a"], a={"type": "string", "example": "Ulm"})}, '[{"a": "Ulm"}]'),
+    "texts of known formats": (
+        {"items": obj(["d", "u"], d={"type": "string", "format": "date"}, u={"type": "string", "format": "uuid"})},
+        '[{"d": "2026-11-21", "u": "550e8400-e29b-41d4-a716-446655440000"}]',
+    ),
+    "a text that has a pattern": (
+        {"items": obj(["a"], a={"type": "string", "pattern": "^[1-9][0-9]*$"})},
+        '[{"a": "1024"}]',
+    ),
+    "lengths and bounds": (
+        {"items": obj(["a", "b"], a={"type": "string", "minLength": 6}, b={"type": "integer", "exclusiveMinimum": 5})},
+        '[{"a": "textxx", "b": 6}]',
+    ),
+    "the first of several forms": ({"items": {"oneOf": [obj(["a"], a={"const": 1}), obj(["b"], b={})]}}, '[{"a": 1}]'),
+    "nothing where anything will do": ({"items": {"type": "object"}}, ""),
+}
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_field_of_json_has_an_example_of_what_its_schema_asks_for(draft: Drafts, name: str) -> None:
+    schema, example = SHOWN[name]
+    made = draft(api(obj(parts={"type": "array"} | schema)))
+    assert made.target.fields["parts"].type == "json"
+    assert made.target.fields["parts"].example == example
+
+
+def test_an_example_of_an_object_has_what_it_needs_and_the_body_keeps_its_own_forms(draft: Drafts) -> None:
+    open_map = {"type": "object", "minProperties": 1, "additionalProperties": {"type": "integer"}}
+    forms = {"oneOf": [obj(["a"], a={"type": "string"}), obj(["b"], b={"type": "integer"})]}
+    made = draft(api(obj(counts=open_map, either=forms, more={"type": "object"})))
+    assert [rule.example for rule in made.target.fields.values()] == ['{"key": 1}', '{"a": "text"}', ""]
+    assert not any("forms" in note for note in made.notes)
+
+
 def test_bounds_that_contradict_each_other_are_dropped(draft: Drafts) -> None:
     made = draft(
         api(
@@ -187,6 +264,39 @@ def test_a_required_object_without_required_members_becomes_a_rule(draft: Drafts
     made = draft(api(obj(["owner"], name={}, owner=obj(id={}, mail={}))))
     (rule,) = made.target.rules
     assert rule.any_of == ("owner.id", "owner.mail")
+
+
+def conditions(draft: Draft) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    return [(rule.when, rule.any_of) for rule in draft.target.rules]
+
+
+def test_what_an_object_requires_is_a_rule_for_rows_that_set_a_member_of_it(draft: Drafts) -> None:
+    geo = obj(["lat"], lat={"type": "number"}, lon={"type": "number"})
+    address = obj(["zip", "geo"], zip={"type": "string"}, city={"type": "string"}, geo=geo)
+    made = draft(api(obj(name={}, address=address)))
+    assert not any(rule.required for rule in made.target.fields.values())
+    assert conditions(made) == [(("address",), ("address.zip",)), (("address",), ("address.geo.lat",))]
+    assert made.target.rules[0].message == (
+        "the API requires address.zip in a row that sets address; fill in address.zip"
+    )
+
+
+def test_an_object_that_another_one_requires_is_asked_for_only_with_that(draft: Drafts) -> None:
+    logic = obj(["commission"], commission=obj(fixed={}, variable={}), note={})
+    made = draft(api(obj(name={}, logic=logic)))
+    assert conditions(made) == [(("logic",), ("logic.commission.fixed", "logic.commission.variable"))]
+
+
+def test_a_condition_that_is_always_met_and_one_of_a_renamed_field_are_said_as_they_are(draft: Drafts) -> None:
+    made = draft(api(obj(note={}, only=obj(["a"], a={}), **{"x[]": obj(["b"], b={}, c={})})))
+    assert conditions(made) == [(("x b", "x c"), ("x b",))]
+
+
+def test_a_field_is_never_left_out_without_which_another_one_can_not_be_sent(draft: Drafts) -> None:
+    many = {f"f{number}": {"type": "string"} for number in range(60)}
+    made = draft(api(obj(address=obj(["zip"], city={}, zip={}), **many)), fields=("address.city", "f1"))
+    assert list(made.target.fields) == ["address.city", "f1", "address.zip"]
+    assert "address.zip" not in made.left_out
 
 
 def test_names_that_are_one_heading_or_no_plain_path_get_names_of_their_own(draft: Drafts) -> None:
@@ -296,6 +406,17 @@ def test_the_body_is_sent_as_it_is_labelled(draft: Drafts, kind: str, made_forma
     assert made.target.body.media_type == sent
 
 
+@pytest.mark.parametrize(
+    ("encoding", "sent"),
+    [({}, "tags=a&tags=b"), ({"tags": {"style": "deepObject", "explode": True}}, "tags[0]=a&tags[1]=b")],
+)
+def test_a_list_in_a_form_is_written_as_the_document_has_it(draft: Drafts, encoding: Any, sent: str) -> None:
+    kind = "application/x-www-form-urlencoded"
+    document = api(obj(tags={"type": "array", "items": {"type": "string"}}), kind=kind)
+    document["paths"]["/things/{id}"]["patch"]["requestBody"]["content"][kind]["encoding"] = encoding
+    assert body(draft(document), tags=["a", "b"]) == sent
+
+
 def test_json_is_preferred_to_a_form(draft: Drafts) -> None:
     document = api(obj(name={}), kind="application/x-www-form-urlencoded")
     content = document["paths"]["/things/{id}"]["patch"]["requestBody"]["content"]
@@ -321,6 +442,10 @@ def test_the_fields_of_a_json_patch_are_those_of_the_record(draft: Drafts) -> No
         (api({"type": "object"}), "name them with --fields"),
         (api(obj(a={"readOnly": True}) | {"additionalProperties": False}), "no members that can be set"),
         (api({"type": "array", "items": obj(op={"enum": ["rename"]}, path={})}), "of the API's own"),
+        (
+            api({"type": "array", "items": obj(op={"enum": ["rename"]})}, kind="application/json-patch+json"),
+            "of the API's own",
+        ),
         (api(obj(a={}), path="/a/{id}/b/{id}"), "has {id} twice"),
     ],
 )
@@ -391,8 +516,33 @@ def test_several_path_variables_get_plain_names_and_their_rules(draft: Drafts) -
     made = draft(document)
     assert made.target.path == "/shops/{shop_id}/items/{item_id}/kinds/{kind}"
     assert made.target.id["shop_id"].pattern == "^-?[0-9]+$"
+    assert made.target.id["shop_id"].example == "1024"
     assert made.target.id["item_id"].max_length == 30
     assert made.target.id["kind"].pattern == r"^(?:a\.b|c)$"
+
+
+@pytest.mark.parametrize(
+    ("schema", "pattern", "example"),
+    [
+        ({"$ref": "#/components/schemas/Bank"}, "^bank_", "bank_7"),
+        ({"allOf": [{"$ref": "#/components/schemas/Bank"}]}, "^bank_", "bank_7"),
+        ({"type": "string", "minLength": 8}, "^.{8,}$", ""),
+        ({"type": "string", "format": "date"}, "^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2026-11-21"),
+        ({"type": "integer", "maximum": 9}, "^-?[0-9]+$", "9"),
+        ({"type": "number", "minimum": 5000}, r"^-?[0-9]+(?:\.[0-9]+)?$", "5001"),
+        ({"enum": [1, 2]}, "^(?:1|2)$", "1"),
+        ({"type": "boolean"}, "^(?:true|false)$", "true"),
+        ({"type": "string"}, None, ""),
+    ],
+)
+def test_an_id_looks_as_the_document_says(
+    draft: Drafts, schema: dict[str, Any], pattern: str | None, example: str
+) -> None:
+    bank = {"type": "string", "pattern": "^bank_", "example": "bank_7"}
+    document = api(obj(name={}), components={"schemas": {"Bank": bank}})
+    document["paths"]["/things/{id}"]["parameters"] = [{"name": "id", "in": "path", "schema": schema}]
+    made = draft(document).target.id["id"]
+    assert (made.pattern, made.example) == (pattern, example)
 
 
 def test_the_server_is_the_first_that_is_no_sandbox_and_its_variables_are_the_targets(draft: Drafts) -> None:
@@ -427,13 +577,16 @@ def test_what_every_request_needs_is_a_constant_or_a_variable(draft: Drafts) -> 
         {"name": "site", "in": "query", "required": True, "schema": {"type": "string"}},
         {"name": "Acme-Version", "in": "header", "required": True, "schema": {"enum": ["7"]}},
         {"name": "X-Tenant", "in": "header", "required": True, "schema": {"type": "string"}},
+        {"name": "From", "in": "header", "required": True, "schema": {"type": "string", "format": "email"}},
         {"name": "Content-Type", "in": "header", "required": True, "schema": {"default": "a/b"}},
         {"name": "Idempotency-Key", "in": "header", "schema": {"type": "string"}},
         {"name": "fields", "in": "query", "schema": {"type": "string"}},
     ]
     made = draft(api(obj(name={}), operation={"parameters": parameters})).target
     assert made.path == "/things/{id}?api-version=2026-01&site={site}"
-    assert made.headers == {"Acme-Version": "7", "X-Tenant": "{x_tenant}"}
+    assert made.headers == {"Acme-Version": "7", "X-Tenant": "{x_tenant}", "From": "{from}"}
+    assert made.variables["from"].example == "ann@example.com"
+    assert made.variables["from"].pattern == r"^[^@\s]+@[^@\s]+$"
     assert made.variables["x_tenant"].env == "ACME_X_TENANT"
     assert made.idempotency is not None
     assert made.idempotency.header == "Idempotency-Key"

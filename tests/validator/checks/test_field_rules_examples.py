@@ -22,6 +22,7 @@ fields:
   zip: {pattern: '^[0-9]{5}$', example: '10115'}
   tags: {type: list, items: {pattern: '^#[a-z]+$', example: '#new'}}
   plain: {pattern: '^x'}
+  parts: {type: json, json_type: array, example: '[{"id": 1}]'}
 """,
     Target,
     "target",
@@ -48,3 +49,4 @@ def test_a_message_shows_the_example_of_a_pattern(cells: tuple[str, ...], said: 
 def test_help_shows_the_example_too() -> None:
     assert field_help(TARGET.fields["zip"]) == "text such as 10115, or <empty>"
     assert "each text such as #new" in field_help(TARGET.fields["tags"])
+    assert field_help(TARGET.fields["parts"]) == 'a JSON array such as [{"id": 1}]'
