@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @reports_errors
 def from_openapi(
     spec: Annotated[
-        str, typer.Argument(metavar="SPEC", help="An OpenAPI document, 3.0, 3.1 or Swagger 2: a file in JSON or YAML.")
+        str, typer.Argument(metavar="SPEC", help="An OpenAPI document, 3.0, 3.1 or Swagger 2: a file or a URL.")
     ],
     operation: Annotated[
         str, typer.Option("--operation", help="The update: its operationId, or 'PATCH /contacts/{id}'.")
@@ -48,7 +48,7 @@ def from_openapi(
 ) -> None:
     """Make a target of an OpenAPI document: one file, to look through and to keep.
 
-    Nothing is fetched. Download the document first, and the files that it refers to.
+    Nothing but the document itself is fetched, and that only from a URL. Download the files that it refers to.
 
     Examples:
 
@@ -56,11 +56,10 @@ def from_openapi(
 
       batchupdate targets from-openapi openapi.yaml --operation updateContact -o contact.yaml
     """
-    from batchupdate.targets.openapi import Choices, draft_target, find_operation, load_document
+    from batchupdate.targets.openapi import Choices, draft_target, find_operation
 
-    _refuse_address(spec)
     screen = Screen(quiet=quiet, as_json=as_json)
-    document = load_document(Path(spec), follow=follow_refs)
+    document = _document(spec, follow=follow_refs)
     found = _operations(spec, document)
     picked = tuple(filter(None, (name.strip() for name in fields.split(","))))
     choices = Choices(server, variant, picked)
@@ -80,10 +79,9 @@ def draft_by_asking(screen: Screen, spec: str, operation: str) -> Draft:
     Raises:
         UsageError: something can't be used, or has to be chosen where nobody can be asked.
     """
-    from batchupdate.targets.openapi import Choices, draft_target, find_operation, load_document
+    from batchupdate.targets.openapi import Choices, draft_target, find_operation
 
-    _refuse_address(spec)
-    document = load_document(Path(spec), follow=False)
+    document = _document(spec)
     found = _operations(spec, document)
     if not operation and len(found) > 1:
         operation = _asked(screen, found)
@@ -91,9 +89,18 @@ def draft_by_asking(screen: Screen, spec: str, operation: str) -> Draft:
     return draft_target(document, one, _asked_choices(screen, document, one, Choices(None, "", ())))
 
 
-def _refuse_address(spec: str) -> None:
-    if "://" in spec:
-        raise UsageError("A document is read from a file.", f"Download it first: curl -LO {shlex.quote(spec)}")
+def _document(spec: str, *, follow: bool = False) -> Document:
+    """The document, from a file or from a URL."""
+    from batchupdate.reader.files.remote import fetched, public_name, url_of
+    from batchupdate.targets.openapi import document_of, load_document
+
+    url = url_of(spec)
+    if url is None:
+        return load_document(Path(spec), follow=follow)
+    if follow:
+        raise UsageError("--follow-refs is for a document in a file.", "Download it, and the files that it refers to.")
+    with fetched(url) as stream:
+        return document_of(stream, public_name(url))
 
 
 def _operations(spec: str, document: Document) -> list[Operation]:

@@ -106,10 +106,24 @@ def test_a_choice_that_is_missing_or_wrong_is_said(cli: Cli, spec: Path, argumen
     assert said in " ".join(made.stderr.split())
 
 
-def test_a_document_is_not_fetched_and_the_command_for_that_is_shown(cli: Cli) -> None:
-    made = cli("targets", "from-openapi", "https://api.acme.example/openapi.yaml", "--list")
-    assert made.exit_code == 2
-    assert "Download it first: curl -LO https://api.acme.example/openapi.yaml" in " ".join(made.stderr.split())
+def test_a_document_can_be_at_a_url_and_its_name_tells_no_secret(cli: Cli, spec: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    fsspec.filesystem("memory").pipe("/openapi.yaml", spec.read_bytes())
+    fsspec.filesystem("memory").pipe("/broken.yaml", b"a: [")
+    fsspec.filesystem("memory").pipe("/large.json", b"[" * 20_000_001)
+    made = cli("targets", "from-openapi", "memory://openapi.yaml", "--operation", "updateItem", "-o", "-")
+    assert "of openapi.yaml: " in made.stdout
+    for name, said in {
+        "broken.yaml": "memory://broken.yaml:2: this is not valid YAML",
+        "large.json": "The document memory://large.json is larger than 20 MB",
+        "none.yaml": "There is no file memory://none.yaml",
+    }.items():
+        made = cli("targets", "from-openapi", f"memory://{name}", "--list")
+        assert (made.exit_code, said in " ".join(made.stderr.split())) == (2, True), made.stderr
+    made = cli("targets", "from-openapi", "memory://openapi.yaml", "--follow-refs", "--list")
+    assert "--follow-refs is for a document in a file" in made.stderr
+    made = cli("targets", "from-openapi", "http://api.acme.example/openapi.yaml", "--list")
+    assert "would be read without encryption" in made.stderr
     made = cli("targets", "from-openapi", "none.yaml")
     assert "can't be read: No such file" in made.stderr
 

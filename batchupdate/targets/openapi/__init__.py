@@ -5,7 +5,7 @@ is an ordinary target, which its user reads, corrects and keeps.
 """
 
 from batchupdate.targets.openapi.access import preferred, servers_of
-from batchupdate.targets.openapi.document import Document, load_document
+from batchupdate.targets.openapi.document import Document, document_of, load_document
 from batchupdate.targets.openapi.operations import Operation, find_operation, operations_of
 from batchupdate.targets.openapi.target import Choices, Draft, about_left_out, draft_target
 
@@ -15,6 +15,7 @@ __all__ = [
     "Draft",
     "Operation",
     "about_left_out",
+    "document_of",
     "draft_target",
     "find_operation",
     "load_document",

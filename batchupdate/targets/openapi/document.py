@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path, PurePath, PurePosixPath
+from typing import IO, Any
 from urllib.parse import unquote
 
 import yaml
@@ -68,7 +68,7 @@ class Document:
         follow: whether references may lead to other files below the document's folder.
     """
 
-    def __init__(self, root: Node, path: Path, *, follow: bool = False) -> None:
+    def __init__(self, root: Node, path: PurePath, *, follow: bool = False) -> None:
         self.root, self.path = root, path
         self.broken: dict[str, str] = {}
         """References that lead nowhere, and why."""
@@ -134,7 +134,7 @@ class Document:
             raise LookupError("it leads to the network, which is never asked; download it, and refer to the file")
         if not self._follow:
             raise LookupError("it leads to another file; allow that with --follow-refs")
-        folder = self.path.parent.resolve()
+        folder = Path(self.path).parent.resolve()
         path = (folder / unquote(name)).resolve()
         if not path.is_relative_to(folder):
             raise LookupError(f"it leads out of the document's folder ({folder})")
@@ -189,7 +189,26 @@ def load_document(path: Path, *, follow: bool = False) -> Document:
     Raises:
         ConfigError: the file can't be read, is too large, or is no OpenAPI document.
     """
-    root = _read(path)
+    return _document(_read(path), path, follow=follow)
+
+
+def document_of(stream: IO[bytes], name: str) -> Document:
+    """Reads a document that is no file.
+
+    Args:
+        stream: its bytes.
+        name: what to call it in a sentence.
+
+    Raises:
+        ConfigError: it is too large, or no OpenAPI document.
+    """
+    raw = bytearray()
+    while len(raw) <= MAX_BYTES and (chunk := stream.read(MAX_BYTES + 1 - len(raw))):
+        raw += chunk
+    return _document(_parsed(bytes(raw), name), PurePosixPath(name), follow=False)
+
+
+def _document(root: object, path: PurePath, *, follow: bool) -> Document:
     if not isinstance(root, dict) or not ("openapi" in root or "swagger" in root):
         raise ConfigError(
             f"{path} is no OpenAPI document: it has neither 'openapi' nor 'swagger' at its top.",
@@ -207,44 +226,48 @@ def _read(path: Path) -> object:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "this is not a path"
         raise ConfigError(f"The document {path} can't be read: {reason or error}.") from error
+    return _parsed(raw, str(path))
+
+
+def _parsed(raw: bytes, name: str) -> object:
     if len(raw) > MAX_BYTES:
         raise ConfigError(
-            f"The document {path} is larger than {MAX_BYTES // 1_000_000} MB.", "Cut it down to what you need."
+            f"The document {name} is larger than {MAX_BYTES // 1_000_000} MB.", "Cut it down to what you need."
         )
     try:
         text = raw.decode("utf-8-sig")
         if not text.lstrip().startswith(("{", "[")):
-            return _yaml(text, path)
-        _check_depth(root := json.loads(text), path)
+            return _yaml(text, name)
+        _check_depth(root := json.loads(text), name)
     except UnicodeDecodeError as error:
-        raise ConfigError(f"The document {path} is not UTF-8 text (byte {error.start + 1}).") from error
+        raise ConfigError(f"The document {name} is not UTF-8 text (byte {error.start + 1}).") from error
     except json.JSONDecodeError as error:
         try:
-            return _yaml(text, path)  # YAML, too, can begin with a brace
+            return _yaml(text, name)  # YAML, too, can begin with a brace
         except ConfigError:
-            raise ConfigError(f"{path}:{error.lineno}: this is not valid JSON: {error.msg}.") from error
+            raise ConfigError(f"{name}:{error.lineno}: this is not valid JSON: {error.msg}.") from error
     except RecursionError as error:
-        raise ConfigError(f"The document {path} is nested too deeply.") from error
+        raise ConfigError(f"The document {name} is nested too deeply.") from error
     except ValueError as error:  # a number of thousands of digits
-        raise ConfigError(f"The document {path} can't be read: {error}.") from error
+        raise ConfigError(f"The document {name} can't be read: {error}.") from error
     return root
 
 
-def _yaml(text: str, path: Path) -> object:
+def _yaml(text: str, name: str) -> object:
     try:
-        _check_size(text, path)
+        _check_size(text, name)
         return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = f"{path}:{mark.line + 1}" if mark else str(path)
+        line = f"{name}:{mark.line + 1}" if mark else name
         raise ConfigError(f"{line}: this is not valid YAML: {error.problem or error.context}.") from error
     except yaml.YAMLError as error:
-        raise ConfigError(f"The document {path} is not valid YAML: {quoted(str(error), 200)}.") from error
+        raise ConfigError(f"The document {name} is not valid YAML: {quoted(str(error), 200)}.") from error
     except (RecursionError, ValueError, TypeError) as error:
-        raise ConfigError(f"The document {path} can't be read: {type(error).__name__}.") from error
+        raise ConfigError(f"The document {name} can't be read: {type(error).__name__}.") from error
 
 
-def _check_depth(root: object, path: Path) -> None:
+def _check_depth(root: object, name: str) -> None:
     """Refuses what is nested so deeply that code which follows it would end in an error of its own."""
     level = [root]
     for _ in range(MAX_NESTING):
@@ -256,20 +279,20 @@ def _check_depth(root: object, path: Path) -> None:
         ]
         if not level:
             return
-    raise ConfigError(f"The document {path} is nested too deeply.")
+    raise ConfigError(f"The document {name} is nested too deeply.")
 
 
-def _check_size(text: str, path: Path) -> None:
+def _check_size(text: str, name: str) -> None:
     """Refuses a text that would take too much memory, or is nested too deeply, before anything is made of it."""
     counted = _Counted()
     for event in yaml.parse(text, _Safe):
         if not counted.add(event):
             line = f":{event.start_mark.line + 1}" if event.start_mark else ""
-            raise ConfigError(f"{path}{line}: an alias stands inside of what it is for.")
+            raise ConfigError(f"{name}{line}: an alias stands inside of what it is for.")
         if len(counted.open_at) > MAX_NESTING:
-            raise ConfigError(f"The document {path} is nested too deeply.")
+            raise ConfigError(f"The document {name} is nested too deeply.")
         if counted.nodes > MAX_NODES:
-            raise ConfigError(f"The document {path} is too large for YAML.", "Use its JSON, or cut it down.")
+            raise ConfigError(f"The document {name} is too large for YAML.", "Use its JSON, or cut it down.")
 
 
 @dataclass(slots=True)
