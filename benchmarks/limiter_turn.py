@@ -2,7 +2,7 @@
 
     python benchmarks/limiter_turn.py [--turns 200000]
 
-"aiolimiter alone" is the bucket without us; "fixed rate" adds the pause, the cap on requests in flight and the breaker;
+"aiolimiter alone" is the bucket without us; "fixed rate" adds the pause and the cap on requests in flight;
 "auto" adds the adaptive rate, whose replies say nothing.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
 
 from aiolimiter import AsyncLimiter
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
 
     from batchupdate.util.clock import Clock
 
-HALVINGS = 30
-"""The time until there is room is found to this many bits of the interval between two turns."""
+PARTS = 2.0**30
+"""A wait is rounded up to so many parts of a turn, so that it does not end just before there is room."""
 
 SHORTEST_WAIT_S = 1e-9
 """Added to a time of day-long clocks it still makes a later one, so that a wait always ends after it began."""
@@ -42,11 +43,10 @@ class TokenBucket(AsyncLimiter):
         clock: where time comes from.
     """
 
-    __slots__ = ("_clock_loop", "_per_s")
+    __slots__ = ("_clock_loop",)
 
     def __init__(self, per_s: float, burst: int, clock: Clock) -> None:
         super().__init__(max_rate=burst, time_period=burst / per_s)
-        self._per_s = per_s
         self._clock_loop = cast("asyncio.AbstractEventLoop", _LoopTime(clock))
 
     @property
@@ -64,16 +64,8 @@ class TokenBucket(AsyncLimiter):
         raise AssertionError("there was room, and acquire() waits")
 
     def room_in_s(self) -> float:
-        """Seconds until there is room for a turn; zero if there is now.
-
-        `AsyncLimiter` says whether an amount fits, but not when. How much of a turn fits now tells how much must still
-        drain, and halving finds that.
-        """
+        """Seconds until there is room for a turn; zero if there is now. `AsyncLimiter` keeps that to itself."""
         if self.has_capacity():
             return 0.0
-        fits, step = 0.0, 0.5
-        for _ in range(HALVINGS):
-            if self.has_capacity(fits + step):
-                fits += step
-            step /= 2
-        return max((1 - fits) / self._per_s, SHORTEST_WAIT_S)
+        missing = math.ceil((self._level + 1 - self.max_rate) * PARTS) / PARTS
+        return max(missing / self._rate_per_sec, SHORTEST_WAIT_S)

@@ -1,4 +1,4 @@
-"""The one pause that holds everybody."""
+"""The one pause that holds everybody, because the API refuses requests or fails."""
 
 from __future__ import annotations
 
@@ -7,29 +7,56 @@ import math
 SHORTEST_HOLD_S = 0.1
 """An API that keeps asking for less, but takes nothing, is not taken at its word."""
 
+FAILURES_IN_A_ROW = 5
+"""So many failures with nothing in between that got through mean that the API is down."""
+
 
 class Pause:
     """Until when nobody may go, and how often in a row that had to be.
 
-    A reply to a request that was already in flight when the current hold began is no new offence: it can make the
-    hold longer when it says so itself, but it adds no strike. `strikes` counts the holds since something got through.
+    A refusal (429) pauses everybody at once; failures (no connection, 5xx, timeouts) do from the fifth in a row on.
+    Replies to requests that were in flight when a pause began belong to what caused it, whatever they say.
     """
 
-    __slots__ = ("_held_s", "since", "strikes", "until")
+    __slots__ = ("_held_s", "down", "down_since", "failures", "since", "strikes", "until")
 
     def __init__(self, now: float) -> None:
-        self.since = -math.inf
         self.until = now
+        self.since = -math.inf
+        """When the last pause began."""
         self.strikes = 0
+        """How many pauses began since something got through."""
+        self.failures = 0
+        """How many requests failed since something got through."""
+        self.down = False
+        """Whether the API is taken to be down, for it fails all the time."""
+        self.down_since = math.inf
+        """Since when nothing got through; infinite while requests do."""
         self._held_s = 0.0
 
-    def offends(self, now: float, sent_at: float) -> bool:
-        """Notes a throttled reply to a request sent at `sent_at`; returns whether it is a fresh offence."""
-        if sent_at <= self.since:
+    def offends(self, now: float, sent_at: float, *, failed: bool = False, partly: bool = False) -> bool:
+        """Notes that the request of `sent_at` was refused, or failed; returns whether a pause begins now.
+
+        `partly` is whether some of its rows got through.
+        """
+        if not partly:
+            self.down_since = min(self.down_since, now)
+        self.failures += failed
+        if sent_at <= self.since or (failed and self.failures < FAILURES_IN_A_ROW):
             return False
+        self.down = self.down or failed
         self.strikes += 1
         self.since = now
         return True
+
+    def passed(self, sent_at: float) -> bool:
+        """Notes that the request of `sent_at` got through; returns whether the API was down until then."""
+        self.down_since = math.inf
+        if sent_at <= self.since:
+            return False
+        was_down, self.down = self.down, False
+        self.strikes = self.failures = 0
+        return was_down
 
     def hold(self, now: float, wait_s: float) -> None:
         """Holds everybody for so many seconds from now, unless they are held for longer already."""
@@ -39,8 +66,4 @@ class Pause:
 
     def waited_s(self, now: float) -> float:
         """Seconds for which everybody was held until now."""
-        return max(0.0, self._held_s - self.left_s(now))
-
-    def left_s(self, now: float) -> float:
-        """Seconds that everybody still has to hold."""
-        return max(0.0, self.until - now)
+        return max(0.0, self._held_s - max(0.0, self.until - now))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 
 MOST_REQUESTS = 65_536
@@ -14,35 +15,48 @@ class SendLog:
     Requests that are still out count as let in: all that left before the first refusal were.
     """
 
-    __slots__ = ("_numbers", "_refused", "_times", "refused")
+    __slots__ = ("_crowds", "_refused", "_times", "refused")
 
-    def __init__(self, now: float) -> None:
-        self._times = [now]
-        self._numbers = [0]
-        self._refused = [0]
+    def __init__(self) -> None:
+        self._times: list[float] = []
+        self._crowds: list[int] = []
+        self._refused: list[int] = []
         self.refused = 0
         """How many were refused in all."""
 
-    def sent(self, now: float, number: int) -> None:
-        """Notes that the request of this number, counted from 1, leaves."""
+    def sent(self, now: float, crowd: int) -> float:
+        """Notes that a request leaves as the `crowd`-th in flight; returns when, which no other one shares."""
+        if self._times:
+            now = max(now, math.nextafter(self._times[-1], math.inf))
         self._times.append(now)
-        self._numbers.append(number - 1)
+        self._crowds.append(crowd)
         self._refused.append(0)
         if len(self._times) > MOST_REQUESTS:
-            for column in (self._times, self._numbers, self._refused):
+            for column in (self._times, self._crowds, self._refused):
                 del column[: MOST_REQUESTS // 2]
+        return now
 
     def refuse(self, sent_at: float) -> None:
         """Notes that the request that left then was refused."""
         self.refused += 1
-        self._refused[max(0, bisect_right(self._times, sent_at) - 1)] += 1
+        self._refused[self._index(sent_at)] = 1
+
+    def crowd(self, sent_at: float) -> int:
+        """How many were in flight once the request of that time had left."""
+        return self._crowds[self._index(sent_at)]
+
+    def sent_since(self, sent_at: float) -> int:
+        """How many requests have left later."""
+        return len(self._times) - bisect_right(self._times, sent_at)
 
     def first_since(self, since: float) -> float:
         """When the first request from `since` on left: a count from there begins with a whole interval."""
-        return self._times[min(bisect_left(self._times, since), len(self._times) - 1)]
+        return self._times[self._index(since)]
 
-    def let_in(self, since: float, number: int) -> int:
-        """How many requests were let in of those that left from `since` on and before the one of this number."""
-        start = min(bisect_left(self._times, since), len(self._times) - 1)
-        end = max(start, bisect_left(self._numbers, number - 1))
-        return max(0, number - 1 - self._numbers[start] - sum(self._refused[start:end]))
+    def let_in(self, since: float, until: float) -> int:
+        """How many requests were let in of those that left from `since` on and before `until`."""
+        start, end = bisect_left(self._times, since), bisect_left(self._times, until)
+        return max(0, end - start - sum(self._refused[start:end]))
+
+    def _index(self, at: float) -> int:
+        return min(bisect_left(self._times, at), len(self._times) - 1)

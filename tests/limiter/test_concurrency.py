@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import math
 
-from batchupdate.limiter.concurrency import EPISODES, RAISE_S, TRIAL_S, Concurrency
+from batchupdate.limiter.concurrency import EPISODES, RAISE_S, Concurrency
 
 
 def learning(most: float = 100) -> Concurrency:
-    return Concurrency(most, adaptive=True)
+    return Concurrency(most)
 
 
 def pass_many(counter: Concurrency, start: float, crowds: list[int], gap: float = 0.05) -> float:
@@ -43,14 +43,7 @@ def test_a_refusal_of_a_request_that_was_alone_is_blamed_on_the_rate() -> None:
     assert not counter.refused(1.0, 1)
 
 
-def test_a_cap_that_lets_less_through_than_before_is_taken_back() -> None:
-    counter = learning()
-    now = blame(counter)
-    pass_many(counter, now, [1, 2, 3, 4] * 100, gap=4 * TRIAL_S / 100)
-    assert counter.cap == 100
-
-
-def test_a_cap_that_lets_as_much_through_stays_and_is_tried_one_higher_after_a_while() -> None:
+def test_a_cap_stays_and_is_tried_one_higher_after_a_while() -> None:
     counter = learning()
     now = blame(counter)
     steps = round((RAISE_S - 1) / 0.05)
@@ -71,8 +64,10 @@ def test_a_refusal_below_the_cap_shows_that_it_was_the_rate_after_all() -> None:
     assert counter.cap == 100
 
 
-def test_where_nothing_is_to_be_learned_the_users_number_stays() -> None:
-    counter = Concurrency(8, adaptive=False)
-    blame(counter)
-    assert counter.cap == 8
-    assert Concurrency(math.inf, adaptive=True).cap == math.inf
+def test_the_users_number_is_never_exceeded() -> None:
+    counter = learning(5)
+    now = blame(counter, crowd=5)
+    assert counter.cap == 4
+    pass_many(counter, now, [4, 5] * 2000)
+    assert counter.cap == 5
+    assert Concurrency(math.inf).cap == math.inf

@@ -7,6 +7,7 @@ import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import pytest
@@ -261,3 +262,15 @@ def test_a_second_refusal_before_anything_can_have_come_back_does_not_leave_one_
         assert turn is not None
         limiter.hold(turn, None)
     assert limiter.concurrency > 1
+
+
+def test_an_api_that_refuses_for_ten_minutes_is_asked_by_single_requests_that_are_never_far_apart() -> None:
+    run = drive(Bucket(50.0))
+    run.until(1300.0)
+    run.server = lambda _: (False, None, ())
+    run.away.clear()
+    run.until(1900.0)
+    late = [at for at in run.away if at > 1400.0]
+    assert run.limiter.concurrency == 1
+    assert 30 <= len(late) <= 60
+    assert max(after - before for before, after in pairwise(late)) <= 16.0
