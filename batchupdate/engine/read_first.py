@@ -38,7 +38,8 @@ class FirstReads:
     def __init__(self, job: Job, policy: Policy) -> None:
         statuses = {_NO_RIGHT: StatusRule(means="the key has no permission to read this record"), **policy.statuses}
         self._policy = replace(policy, changes=False, repeatable=True, statuses=statuses)
-        self._job, self._target, self._rule = job, job.target, job.read_first
+        self._target, self._rule, self._now = job.target, job.read_first, job.clock.now
+        self._nonce = job.nonce  # asked for now: the journal belongs to its own thread while rows are sent
         self._cells: dict[str, PulledCell] = {}
 
     def wanted(self, request: Request) -> bool:
@@ -70,11 +71,11 @@ class FirstReads:
         record, version = request.current or ("", "")
         version = Pulled.from_json(request.pulled).version or version
         body = self._target.body_of(request.fields, request.path, record)
-        return await client.send(request.path, body, self._target.headers_of(self._job.nonce, request, version))
+        return await client.send(request.path, body, self._target.headers_of(self._nonce, request, version))
 
     def judge(self, request: Request, answer: ReadReply) -> Verdict:
         """What the reply to a read means for the change that is to follow it; nothing was changed, whatever it says."""
-        verdict = judge(answer, self._policy, self._job.clock.now)
+        verdict = judge(answer, self._policy, self._now)
         if verdict.outcome not in SUCCEEDED:
             outcome = Outcome.FAILED if verdict.outcome is Outcome.UNKNOWN else verdict.outcome
             optional = verdict.action is Action.DONE and not self._target.reads_first

@@ -136,7 +136,7 @@ async def test_a_record_that_somebody_changes_meanwhile_is_a_conflict_and_keeps_
     assert summary.counts[Outcome.UPDATED] == 26
     assert {key for key, became in outcomes(summary).items() if became == "conflict"} == {"k3", "k17"}
     assert errors(summary)["k3"] == (
-        "412 the record is not in the state that the change expects: Resource was modified meanwhile"
+        "412 somebody else has changed the record since its version was pulled or read: Resource was modified meanwhile"
     )
     assert errors(summary)["nobody"] == "404 there is no such record: Not Found"
 
