@@ -173,7 +173,10 @@ print(json.dumps(["", "", used]))
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float]]:
-    """How reading each document ends, and its seconds of processor time; under '', the bytes that all of it needed."""
+    """How reading each document ends, and its seconds of processor time; under "", the bytes that all of it needed.
+
+    Coverage would take several times as long.
+    """
     folder = tmp_path_factory.mktemp("hostile")
     files = {str(write(folder, text, f"{number}.yaml")): name for number, (name, text) in enumerate(HOSTILE.items())}
     environ = {
