@@ -179,9 +179,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float
     """
     folder = tmp_path_factory.mktemp("hostile")
     files = {str(write(folder, text, f"{number}.yaml")): name for number, (name, text) in enumerate(HOSTILE.items())}
-    environ = {
-        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
-    }  # it slows it down
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     command = [sys.executable, "-c", READS, *files]
     done = subprocess.run(command, env=environ, capture_output=True, timeout=600, check=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
