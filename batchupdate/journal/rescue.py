@@ -275,10 +275,13 @@ class _Salvage:
     def _in_order(self, table: str, low: int, high: int) -> Iterator[tuple[Any, ...]]:
         """The records of a table with keys in a span.
 
-        Where a key is not higher than the one before it, one of the two has been garbled, and neither is believed.
+        Where a key is not higher than the one before it, one of the two has been garbled, and neither is believed. A
+        damaged tree can lead to keys below those that were asked for, and to the same ones again and again.
         """
         before: tuple[Any, ...] | None = None
         for record in self.damaged.execute(queries.SALVAGE[table], (low,)):
+            if record[0] < low:
+                continue
             if before is not None and record[0] <= before[0]:
                 before = None
                 continue

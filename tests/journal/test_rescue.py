@@ -382,6 +382,15 @@ def test_after_any_damage_every_row_is_as_it_was_or_unknown(
         assert_honest(sample.lines, told)
 
 
+def test_a_page_in_the_place_of_another_one_keeps_nobody_going_round_in_circles(ended: Sample, place: Path) -> None:
+    for page in range(3 * PAGE, len(ended.data), PAGE):  # one of them is the root of a table
+        data = bytearray(ended.data)
+        data[page : page + PAGE] = ended.data[2 * PAGE : 3 * PAGE]
+        with suppress(ConfigError):
+            told, _ = recovered(ended.lay(place, bytes(data)))
+            assert_honest(ended.lines, told)
+
+
 @pytest.mark.parametrize("data", [b"", b"x", b"SQLite format 3\0", bytes(PAGE * 3), b"no journal at all " * 999])
 def test_what_holds_nothing_of_a_journal_is_told(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "journal.sqlite3"
