@@ -2,64 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import math
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.api.batch_reply import BatchJudge
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.engine.batches import Packing
+from batchupdate.engine.pools import Pools, Stop
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.rules import CLAIM_BATCH, Rules
-from batchupdate.engine.worker_pool import WorkerPool
-from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
+from batchupdate.errors import Interrupted
 from batchupdate.journal import Session
 from batchupdate.journal.queue import Queue
-from batchupdate.limiter import Limiter
-from batchupdate.limiter.backoff import delay_s
-from batchupdate.model import Progress, ReadReply, Reply, Traffic, Verdict
+from batchupdate.model import ReadReply, Reply, Traffic, Verdict
 from batchupdate.targets.hooks import HookError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable, Sequence
+    from collections.abc import Awaitable, Callable, Hashable
 
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.api.client import Client
-    from batchupdate.engine.protocols import Sink, Source
-    from batchupdate.model import Allowance, Fault, Request
+    from batchupdate.engine.pools import Judge, Send
+    from batchupdate.errors import BatchUpdateError
+    from batchupdate.model import Fault, Progress, Request
     from batchupdate.runs.job import Job
-    from batchupdate.util.clock import Clock
 
-    Send = Callable[[Request], Awaitable[Reply | Fault]]
-
-PROGRESS_EVERY_S = 0.25
-LOOK_UP_S = 30.0
-"""Looking up is a favour: an API that can't be read is not waited for as long as one that can't be written."""
-
-RATE_OVER_S = 10.0
-
-
-class Stop:
-    """Asks a run to end cleanly: what is in flight finishes, nothing further is sent."""
-
-    def __init__(self) -> None:
-        self._asked = asyncio.Event()
-        self.signal_number: int | None = None
-
-    def request(self, signal_number: int) -> None:
-        """Asks; the number says which signal did."""
-        self.signal_number = self.signal_number or signal_number
-        self._asked.set()
-
-    async def requested(self) -> None:
-        """Returns once somebody asked."""
-        await self._asked.wait()
+__all__ = ["Stop", "work_off"]
 
 
 async def work_off(
@@ -93,8 +65,10 @@ async def work_off(
     )
 
     journal, target, settings, clock = job.journal, job.target, job.settings, job.clock
-    line = _Line(job, log, stop, on_progress)
-    batch = target.batch if job.batch_size > 1 else None
+    policy = Policy.of(target, settings.max_wait)
+    reads = FirstReads(job, policy) if target.reads_first or journal.has_pulled() else None
+    rules, pools = _rules(job, reads), Pools(job, policy, log, stop, on_progress)
+    batch = job.batch
     client = Client(
         job.base_url,
         batch.method if batch else target.method,
@@ -113,7 +87,7 @@ async def work_off(
     )
 
     def heard() -> Session:
-        return Session.at(session, clock.unix(), line.traffic)
+        return Session.at(session, clock.unix(), pools.traffic)
 
     async with client, Queue(journal, clock, heard) as queue:
         if target.read is not None and journal.unanswered(0, 1):
@@ -121,137 +95,55 @@ async def work_off(
             look_up: Send = _guarded(looked_up.look_up, job)
             if verbose:
                 look_up = _logged(look_up, log, job, reads=lambda _: True)
-            reason = await line.work("looking up", looked_up, looked_up, look_up, None)
+            reason = await pools.work(
+                "looking up",
+                looked_up,
+                looked_up,
+                send=look_up,
+                judge=_judge_of(replace(policy, changes=False), job, reads),
+                rules=rules.for_look_ups(),
+                total=None,
+            )
             await queue.settle()
             log.info("looked_up", found_applied=looked_up.found, ended=str(reason or ""))
             if isinstance(reason, Interrupted):
-                return line.traffic, reason  # an API that can't be read may well take changes: those come next
+                return pools.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= looked_up.found
-        send = _guarded(_sender(client, job, line.reads), job)
+        send = _guarded(_sender(client, job, reads), job)
         if verbose:
-            send = _logged(send, log, job, reads=line.reads.wanted if line.reads else lambda _: False)
-        reason = await line.work("sending", queue, queue, send, total)
-    return line.traffic, reason
+            send = _logged(send, log, job, reads=reads.wanted if reads else lambda _: False)
+        judged = _judge_of(policy, job, reads)
+        reason = await pools.work("sending", queue, queue, send=send, judge=judged, rules=rules, total=total)
+    return pools.traffic, reason
 
 
-class _Line:
-    """What stands before the API: one limiter for everything that is sent, and a pool for each kind of it."""
-
-    def __init__(
-        self, job: Job, log: FilteringBoundLogger, stop: Stop, on_progress: Callable[[Progress], None]
-    ) -> None:
-        settings, target = job.settings, job.target
-        self._job, self._log, self._stop, self._on_progress = job, log, stop, on_progress
-        self._labels = job.labels
-        self._policy = Policy.of(target, settings.max_wait)
-        self.reads = FirstReads(job, self._policy) if job.target.reads_first or job.journal.has_pulled() else None
-        """Reads records before their changes; None where no row needs that."""
-        self._limiter = Limiter(
-            job.rate,
-            settings.burst or target.burst,
-            job.clock,
-            delay_s,
-            concurrency=job.concurrency,
-            adaptive=job.rate.auto,
-            max_wait_s=settings.max_wait,
-            patience_s=settings.give_up_after,
-        )
-        self._rules = Rules(
-            settings.max_attempts,
-            settings.give_up_after,
-            settings.max_failures,
-            settings.retry_budget,
-            tuple(target.request_id_headers),
-            CLAIM_BATCH if target.repeatable else job.concurrency * job.batch_size,
-            _about_key(job),
-            self.reads.wanted if self.reads else None,
-            _packing(job, self.reads),
-        )
-        self._pools: list[WorkerPool] = []
-
-    @property
-    def traffic(self) -> Traffic:
-        """All requests so far."""
-        sent, retried, throttled = (sum(each) for each in zip(*(pool.traffic[:3] for pool in self._pools), strict=True))
-        return Traffic(sent, retried, throttled, self._limiter.waited_s, self._limiter.allowed_per_s)
-
-    def _listen(self, reply: Reply) -> Sequence[Allowance]:
-        return self._policy.signals.allowances(reply.headers, self._job.clock.now)
-
-    async def work(
-        self,
-        stage: str,
-        source: Source,
-        sink: Sink,
-        send: Send,
-        total: int | None,
-    ) -> BatchUpdateError | None:
-        """Lets a pool send everything that a source has; returns why it ended early, or None."""
-        job = self._job
-        pool = WorkerPool(
-            source=source,
-            sink=sink,
-            turns=self._limiter,
-            send=send,
-            judge=_judge_of(
-                self._policy if total is not None else replace(self._policy, changes=False), job, self.reads
-            ),
-            listen=self._listen if job.rate.auto else None,
-            delay=delay_s,
-            rules=self._rules
-            if total is not None
-            else replace(self._rules, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S, packing=Packing),
-            clock=job.clock,
-            log=self._log.bind(stage=stage),
-            labels=self._labels,
-        )
-        self._pools.append(pool)
-        watch = asyncio.create_task(_Watch(pool, self._limiter, job.clock, self._on_progress, total, stage).report())
-        try:
-            return await self._until_done(pool)
-        finally:
-            watch.cancel()
-            (ended,) = await asyncio.gather(watch, return_exceptions=True)
-            if isinstance(ended, Exception):  # the user's hook failed; that is no reason to stop sending
-                self._log.error("progress", why=repr(ended))
-
-    async def _until_done(self, pool: WorkerPool) -> BatchUpdateError | None:
-        """Lets the pool work until it is done, or was asked to stop and has drained."""
-        job, log, stop = self._job, self._log, self._stop
-        running = asyncio.create_task(pool.run(job.concurrency))
-        asked = asyncio.create_task(stop.requested())
-        try:
-            await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
-            if not running.done():
-                log.warning("stopping", in_flight=pool.in_flight)
-                pool.stop()
-                await asyncio.wait([running], timeout=job.settings.drain_timeout)
-            if not running.done():
-                log.warning("drain_timeout", in_flight=pool.in_flight)
-        finally:
-            asked.cancel()
-            running.cancel()
-            await asyncio.wait([running])
-        if not running.cancelled() and (error := running.exception()) is not None:
-            if isinstance(error, SafetyStop):
-                log.error("stopped", why=error.message)
-                return error
-            raise error
-        return Interrupted(stop.signal_number) if stop.signal_number else None
+def _rules(job: Job, reads: FirstReads | None) -> Rules:
+    settings, target = job.settings, job.target
+    return Rules(
+        settings.max_attempts,
+        settings.give_up_after,
+        settings.max_failures,
+        settings.retry_budget,
+        tuple(target.request_id_headers),
+        CLAIM_BATCH if target.repeatable else job.concurrency * job.batch_size,
+        _about_key(job),
+        reads.wanted if reads else None,
+        _packing(job, reads),
+    )
 
 
 def _packing(job: Job, reads: FirstReads | None) -> Callable[[], Packing]:
-    target, size = job.target, job.batch_size
-    if target.batch is None or size == 1:
+    target, batch = job.target, job.batch
+    if batch is None:
         return Packing
     builder = target.batch_builder
     return partial(
         Packing,
-        size,
-        target.batch.max_bytes,
+        job.batch_size,
+        batch.max_bytes,
         lambda request: builder.length(target.batch_record(request)),
         builder.empty_length,
-        partial(_kind_of, reads, same_fields=target.batch.same_fields) if reads or target.batch.same_fields else None,
+        partial(_kind_of, reads, same_fields=batch.same_fields) if reads or batch.same_fields else None,
     )
 
 
@@ -270,11 +162,11 @@ def _about_key(job: Job) -> str:
     return f"The key comes from {job.credentials.place}; once it is a valid one, {again}."
 
 
-def _judge_of(policy: Policy, job: Job, reads: FirstReads | None) -> Callable[[Request, Reply | Fault], Verdict]:
+def _judge_of(policy: Policy, job: Job, reads: FirstReads | None) -> Judge:
     target, now = job.target, job.clock.now
     batches = None
-    if target.batch and job.batch_size > 1 and policy.changes:
-        batches = BatchJudge(target.batch, Policy.of_batches(target, job.settings.max_wait), policy, now)
+    if job.batch and policy.changes:
+        batches = BatchJudge(job.batch, Policy.of_batches(target, job.settings.max_wait), policy, now)
 
     def judged(request: Request, answer: Reply | Fault) -> Verdict:
         if reads is not None and isinstance(answer, ReadReply):
@@ -298,8 +190,8 @@ def _sender(client: Client, job: Job, reads: FirstReads | None) -> Send:
     def send(request: Request) -> Awaitable[Reply | Fault]:
         return client.send(request.path, target.body_of(request.fields, request.path))
 
-    if target.batch is not None and job.batch_size > 1:
-        path, builder = target.batch.path, target.batch_builder
+    if job.batch is not None:
+        path, builder = job.batch.path, target.batch_builder
 
         def send_batch(request: Request) -> Awaitable[Reply | Fault]:
             return client.send(path, builder.build([*map(target.batch_record, request.rows)]))
@@ -336,8 +228,7 @@ def _logged(send: Send, log: FilteringBoundLogger, job: Job, *, reads: Callable[
 
     `reads` says whether a request is a read of its record.
     """
-    target = job.target
-    batch = target.batch if job.batch_size > 1 else None
+    target, batch = job.target, job.batch
 
     async def send_and_log(request: Request) -> Reply | Fault:
         read = reads(request)
@@ -357,44 +248,3 @@ def _logged(send: Send, log: FilteringBoundLogger, job: Job, *, reads: Callable[
         return answer
 
     return send_and_log
-
-
-@dataclass(slots=True)
-class _Watch:
-    """Looks at the pool a few times a second and tells how far it is."""
-
-    pool: WorkerPool
-    limiter: Limiter
-    clock: Clock
-    on_progress: Callable[[Progress], None]
-    total: int | None
-    stage: str
-    _seen: deque[tuple[float, int]] = field(default_factory=deque)
-
-    async def report(self) -> None:
-        clock = self.clock
-        while True:
-            self.on_progress(self.snapshot())
-            await clock.sleep_until(clock.monotonic() + PROGRESS_EVERY_S)
-
-    def snapshot(self) -> Progress:
-        now, done = self.clock.monotonic(), sum(self.pool.counts.values())
-        self._seen.append((now, done))
-        while now - self._seen[0][0] > RATE_OVER_S:
-            self._seen.popleft()
-        since, before = self._seen[0]
-        rate = (done - before) / (now - since) if now > since else 0.0
-        holding = self.limiter.holding_s
-        left = None if self.total is None else max(0, self.total - done)
-        return Progress(
-            self.stage,
-            done,
-            self.total,
-            dict(self.pool.counts),
-            self.pool.traffic,
-            rate,
-            left / rate + holding if rate and left is not None else None,
-            holding,
-            self.limiter.rate_per_s if math.isfinite(self.limiter.rate_per_s) else None,
-            self.pool.trouble,
-        )

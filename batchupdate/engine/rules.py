@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Self
 
 from batchupdate.engine.batches import Packing
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 CLAIM_BATCH = 512
 """Rows claimed ahead at the most. After a power cut, the claimed rows without a result are unanswered."""
+
+LOOK_UP_S = 30.0
+"""Looking up is a favour: an API that can't be read is not waited for as long as one that can't be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +40,7 @@ class Rules:
     about_key: str = ""
     reads_first: Callable[[Request], bool] | None = None
     packing: Callable[[], Packing] = Packing
+
+    def for_look_ups(self) -> Self:
+        """The same for rows that are looked up, one with each request."""
+        return replace(self, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S, packing=Packing)

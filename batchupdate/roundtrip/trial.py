@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.api.client import FIXED_HEADERS
 from batchupdate.config import Input, Secrets
+from batchupdate.engine.listing import RECORD, PageClient
 from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.ingest import Ingest
 from batchupdate.model import Level, Request, Row
 from batchupdate.reader import ReadOptions
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
-from batchupdate.roundtrip.pull.page_client import RECORD, PageClient
 from batchupdate.runs.credentials import credentials_of, only_secrets
-from batchupdate.runs.metadata import batch_size_of
+from batchupdate.runs.metadata import batch_in_use, batch_size_of
 from batchupdate.targets.catalogue import target_of
 from batchupdate.targets.json_path import UnexpectedReplyError, search
 from batchupdate.util.clock import SystemClock
@@ -154,10 +154,10 @@ def _first_row(
 def _request(change: Change, target: Target, settings: Settings) -> Preview:
     path, method, content_type = target.expand(change.ids), target.method, target.change_headers["Content-Type"]
     body = target.body_of(dumps(change.fields), path)
-    if target.batch is not None and batch_size_of(target, settings) > 1:
+    if batch := batch_in_use(target, settings):
         request = Request(change.row, "", path, dumps(change.fields))
         body = target.batch_builder.build([target.batch_record(request)])
-        path, method, content_type = target.batch.path, target.batch.method, target.batch.content_type
+        path, method, content_type = batch.path, batch.method, batch.content_type
     fixed = settings.base_url or target.base_url
     base = target.base(settings.base_url, allow_http=settings.allow_http) if fixed else _NO_BASE
     headers = {**FIXED_HEADERS, **target.read_headers, **target.change_headers, "Content-Type": content_type}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchupdate.model import files_of, labels_of
-from batchupdate.runs.metadata import batch_size_of, rate_of
+from batchupdate.runs.metadata import batch_in_use, batch_size_of, rate_of
 from batchupdate.runs.read_first import ReadFirst
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchupdate.journal import Journal
     from batchupdate.model import RowLabels
     from batchupdate.runs.folder import RunFolder
-    from batchupdate.targets import Target
+    from batchupdate.targets import Batch, Target
     from batchupdate.util.clock import Clock
     from batchupdate.validator.checkup import Checkup
 
@@ -69,6 +69,11 @@ class Job:
     def batch_size(self) -> int:
         """How many rows go out as one request at the most; one whose record is read first goes by itself."""
         return batch_size_of(self.target, self.settings)
+
+    @property
+    def batch(self) -> Batch | None:
+        """How rows go out together; None where each goes by itself."""
+        return batch_in_use(self.target, self.settings)
 
     @property
     def labels(self) -> RowLabels:

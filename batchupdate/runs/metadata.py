@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchupdate.config import Settings
     from batchupdate.config.rate import Rate
     from batchupdate.reader.sources import Source
-    from batchupdate.targets import Target
+    from batchupdate.targets import Batch, Target
 
 
 def changed_since(kept: Mapping[str, Any]) -> list[str]:
@@ -92,6 +92,11 @@ def batch_size_of(target: Target, settings: Settings) -> int:
         message = f"The target {target.name} changes at most {batch.size:,} records with one request, not {asked:,}."
         raise ConfigError(message, f"Give --batch-size {batch.size}, or less.")
     return asked or (batch.size if batch else 1)
+
+
+def batch_in_use(target: Target, settings: Settings) -> Batch | None:
+    """How rows go out together; None where each goes by itself."""
+    return target.batch if batch_size_of(target, settings) > 1 else None
 
 
 def rate_facts(rate: Rate) -> dict[str, Any]:

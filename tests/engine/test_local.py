@@ -20,7 +20,7 @@ from batchupdate.api.credentials import Credentials
 from batchupdate.config import Secrets, Settings
 from batchupdate.config.rate import Rate
 from batchupdate.engine import Stop, work_off
-from batchupdate.engine.local import _Watch
+from batchupdate.engine.pools import _Watch
 from batchupdate.errors import Interrupted, SafetyStop
 from batchupdate.journal import Journal
 from batchupdate.limiter import Limiter
@@ -191,7 +191,7 @@ async def test_a_refused_key_is_why_the_run_ended(journal: Journal) -> None:
 
 
 async def test_lost_answers_are_asked_for_again_and_end_well(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batchupdate.engine.local.delay_s", lambda _: 0.01)
+    monkeypatch.setattr("batchupdate.engine.pools.delay_s", lambda _: 0.01)
     faults = Faults.in_order("reset-after", "500", "garbage", "503", "reset-before")
     async with prepared(journal, faults=faults) as sandbox:
         traffic, ended = await Work(sandbox.url).off(journal)
@@ -325,7 +325,7 @@ async def test_records_that_never_get_through_end_failed_and_keep_no_other_from_
 async def test_a_dead_address_is_named_at_the_first_attempt_and_the_patience_is_kept(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("batchupdate.engine.local.delay_s", lambda _: 50.0)
+    monkeypatch.setattr("batchupdate.engine.pools.delay_s", lambda _: 50.0)
     fill(journal, [f"550e8400-e29b-41d4-a716-44665544{number:04}" for number in range(20)])
     work = Work("http://127.0.0.1:9", max_attempts=100, give_up_after=60.0)
     clock = QuickClock(20)

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 
 from batchupdate.config import Settings
+from batchupdate.engine.listing import page_client
 from batchupdate.errors import SafetyStop
-from batchupdate.roundtrip.pull import page_client, pull_records
+from batchupdate.roundtrip.pull import pull_records
 from batchupdate.roundtrip.sheet import Form
 from batchupdate.run import check_file
 

@@ -10,27 +10,25 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchupdate.errors import ConfigError, SafetyStop
+from batchupdate.engine.listing import PageClient, Pager, record_pages, unfit
+from batchupdate.errors import ConfigError
 from batchupdate.model import Progress
 from batchupdate.roundtrip.pull.cell_writer import CellWriter
-from batchupdate.roundtrip.pull.page_client import PageClient
-from batchupdate.roundtrip.pull.pager import Pager
-from batchupdate.roundtrip.pull.totals import advertised_total, check_total
 from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
 from batchupdate.runs.credentials import credentials_of
-from batchupdate.targets import UnexpectedReplyError, field_path, find_target
+from batchupdate.targets import find_target
 from batchupdate.targets.catalogue import with_values
-from batchupdate.targets.place import undeclared_items
 from batchupdate.util.clock import SystemClock
 from batchupdate.util.text import NAMED_AT_MOST
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from batchupdate.config import Settings
+    from batchupdate.engine.listing import Page
     from batchupdate.roundtrip.sheet import Sheet
-    from batchupdate.targets import Listing, Record, Target
+    from batchupdate.targets import Listing, Target
     from batchupdate.util.clock import Clock
 
 
@@ -104,51 +102,14 @@ async def pull_records(
             on_progress(Progress("reading", writing.records, trouble=sentence))
 
         fetcher = PageClient(pager.origin, target, settings, credentials, clock=clock, on_trouble=on_trouble)
-        async with fetcher, aclosing(_pages(fetcher, pager, listing, columns, writing.undeclared)) as pages:
-            async for number, page in pages:
-                writing.add(page, number)
+        async with fetcher, aclosing(record_pages(fetcher, pager, target, listing, columns.fields)) as pages:
+            async for page in pages:
+                writing.add(page)
                 on_progress(Progress("reading", writing.records))
                 if writing.enough:
                     break
     notices = _notices(texts, columns, writing)
     return Pulled(path, form, writing.records, writing.locked, pager.number, fetcher.requests, notices)
-
-
-async def _pages(
-    fetcher: PageClient, pager: Pager, listing: Listing, columns: Columns, undeclared: set[str]
-) -> AsyncGenerator[tuple[int, list[Record]], None]:
-    """The number and the records of each page; members of replaced objects that are not declared are `undeclared`."""
-    read, total = listing.pagination.skipped, None
-    replaced = columns.target.body.nesting == "replace"
-    where = {name: columns.target.places.get(name) or columns.target.paths[name] for name in columns.fields}
-    places = [place for name, place in columns.target.places.items() if name not in listing.fields]
-    paths = {path for name, path in columns.target.paths.items() if replaced and name not in listing.fields}
-    while True:
-        got = await fetcher.page(pager.path, pager.body, pager.number, may_be_gone=pager.may_be_gone)
-        try:
-            if got is None:
-                check_total(read, total)
-                return
-            reply, headers = got
-            records = listing.records_in(reply)
-            read, total = read + len(records), advertised_total(reply, headers, listing)
-            page = [listing.read(record, columns.ids, where, columns.target.listed_version) for record in records]
-            undeclared.update(name for record in records if replaced for name in field_path.undeclared(record, paths))
-            undeclared.update(name for record in records if replaced for name in undeclared_items(record, places))
-        except UnexpectedReplyError as error:
-            raise _unfit(pager.number, str(error)) from error
-        yield pager.number, page
-        try:
-            if not pager.turn(reply, headers, len(records)):
-                check_total(read, total)
-                return
-        except UnexpectedReplyError as error:
-            raise _unfit(pager.number, str(error)) from error
-
-
-def _unfit(page: int, why: str) -> SafetyStop:
-    message = f"Page {page:,} of the list is not as the target declares: {why}."
-    return SafetyStop(message, "Nothing was written. See 'list' in docs/targets.md.")
 
 
 class _Writing:
@@ -167,20 +128,22 @@ class _Writing:
         """Whether no more records are wanted."""
         return self._limit is not None and self.records >= self._limit
 
-    def add(self, page: Sequence[Record], number: int) -> None:
+    def add(self, page: Page) -> None:
         """Writes one page."""
-        ids = "\0".join("/".join(found.ids) for found in page)
+        number, records = page.number, page.records
+        self.undeclared |= page.undeclared
+        ids = "\0".join("/".join(found.ids) for found in records)
         digest = hashlib.blake2b(ids.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if page and digest in self._digests:
-            raise _unfit(number, "it has the same records as an earlier page; the API may not support this pagination")
+        if records and digest in self._digests:
+            raise unfit(number, "it has the same records as an earlier page; the API may not support this pagination")
         self._digests.add(digest)
-        before, self._before = self._before, {found.ids for found in page}
+        before, self._before = self._before, {found.ids for found in records}
         seen = before.copy()
-        for found in page:
+        for found in records:
             if self.enough:
                 return
             if self._texts.id_trouble(found.ids):
-                raise _unfit(number, f"no cell can contain the id {'/'.join(found.ids)[:100]!r}")
+                raise unfit(number, f"no cell can contain the id {'/'.join(found.ids)[:100]!r}")
             if found.ids in seen:  # a list that changes while it is read is moved on by a record or two
                 self.twins += 1
                 self.first_twin = self.first_twin or "/".join(found.ids)

@@ -11,8 +11,9 @@ import pytest
 from aioresponses import CallbackResult, aioresponses
 
 from batchupdate.config import Settings
+from batchupdate.engine.listing import page_client
 from batchupdate.errors import ConfigError, InputError, SafetyStop, UsageError
-from batchupdate.roundtrip.pull import listing_of, page_client, pull_records
+from batchupdate.roundtrip.pull import listing_of, pull_records
 from batchupdate.roundtrip.sheet import Form, xlsx_sheet
 from batchupdate.targets import find_target
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from multidict import CIMultiDict
 
-from batchupdate.roundtrip.pull.pager import LONGEST_PATH, Pager, next_link, with_query
+from batchupdate.engine.listing.pager import LONGEST_PATH, Pager, next_link, with_query
 from batchupdate.targets import Listing, UnexpectedReplyError
 
 BASE = "https://api.example.test/base"

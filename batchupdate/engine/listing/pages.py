@@ -1,0 +1,80 @@
+"""The pages of a list as records under the target's names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from batchupdate.engine.listing.totals import advertised_total, check_total
+from batchupdate.errors import SafetyStop
+from batchupdate.targets import UnexpectedReplyError, field_path
+from batchupdate.targets.place import undeclared_items
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable, Sequence
+
+    from batchupdate.engine.listing.page_client import PageClient
+    from batchupdate.engine.listing.pager import Pager
+    from batchupdate.targets import Listing, Record, Target
+
+
+class Page(NamedTuple):
+    """One page: its number from 1, its records, and how many records the API says there are in all, if it does.
+
+    `undeclared` are members of replaced objects that some record has and the target does not declare.
+    """
+
+    number: int
+    records: Sequence[Record]
+    total: int | None
+    undeclared: frozenset[str]
+
+
+async def record_pages(
+    client: PageClient, pager: Pager, target: Target, listing: Listing, fields: Iterable[str]
+) -> AsyncGenerator[Page, None]:
+    """Every page of a target's list.
+
+    Args:
+        client: asks for them.
+        pager: which one is next.
+        target: what an id and a field are called. Ids come in the order of `target.id`.
+        listing: how the target lists its records.
+        fields: the fields that are wanted.
+
+    Raises:
+        SafetyStop: a page can't be had, or is not as the target declares.
+    """
+    read, total = listing.pagination.skipped, None
+    replaced = target.body.nesting == "replace"
+    where = {name: target.places.get(name) or target.paths[name] for name in fields}
+    places = [place for name, place in target.places.items() if name not in listing.fields]
+    paths = {path for name, path in target.paths.items() if replaced and name not in listing.fields}
+    ids, version = tuple(target.id), target.listed_version
+    while True:
+        got = await client.page(pager.path, pager.body, pager.number, may_be_gone=pager.may_be_gone)
+        try:
+            if got is None:
+                check_total(read, total)
+                return
+            reply, headers = got
+            found = listing.records_in(reply)
+            read, total = read + len(found), advertised_total(reply, headers, listing)
+            records = [listing.read(record, ids, where, version) for record in found]
+            undeclared: set[str] = set()
+            for record in found if replaced else ():
+                undeclared.update(field_path.undeclared(record, paths), undeclared_items(record, places))
+        except UnexpectedReplyError as error:
+            raise unfit(pager.number, str(error)) from error
+        yield Page(pager.number, records, total, frozenset(undeclared))
+        try:
+            if not pager.turn(reply, headers, len(found)):
+                check_total(read, total)
+                return
+        except UnexpectedReplyError as error:
+            raise unfit(pager.number, str(error)) from error
+
+
+def unfit(page: int, why: str) -> SafetyStop:
+    """Why a list can't be used."""
+    message = f"Page {page:,} of the list is not as the target declares: {why}."
+    return SafetyStop(message, "Nothing was written. See 'list' in docs/targets.md.")

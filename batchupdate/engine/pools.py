@@ -1,0 +1,197 @@
+"""Worker pools before one API: all that is sent in a process goes through one limiter, stage after stage."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchupdate.engine.worker_pool import WorkerPool
+from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
+from batchupdate.limiter import Limiter
+from batchupdate.limiter.backoff import delay_s
+from batchupdate.model import Progress, Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from structlog.typing import FilteringBoundLogger
+
+    from batchupdate.api.verdict import Policy
+    from batchupdate.engine.protocols import Sink, Source
+    from batchupdate.engine.rules import Rules
+    from batchupdate.model import Allowance, Fault, Reply, Request, Verdict
+    from batchupdate.runs.job import Job
+    from batchupdate.util.clock import Clock
+
+    Send = Callable[[Request], Awaitable[Reply | Fault]]
+    Judge = Callable[[Request, Reply | Fault], Verdict]
+
+PROGRESS_EVERY_S = 0.25
+RATE_OVER_S = 10.0
+
+
+class Stop:
+    """Asks a run to end cleanly: what is in flight finishes, nothing further is sent."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+        self.signal_number: int | None = None
+
+    def request(self, signal_number: int) -> None:
+        """Asks; the number says which signal did."""
+        self.signal_number = self.signal_number or signal_number
+        self._asked.set()
+
+    async def requested(self) -> None:
+        """Returns once somebody asked."""
+        await self._asked.wait()
+
+
+def limiter_of(job: Job) -> Limiter:
+    """What keeps a job's rate."""
+    settings, rate = job.settings, job.rate
+    return Limiter(
+        rate,
+        settings.burst or job.target.burst,
+        job.clock,
+        delay_s,
+        concurrency=job.concurrency,
+        adaptive=rate.auto,
+        max_wait_s=settings.max_wait,
+        patience_s=settings.give_up_after,
+    )
+
+
+class Pools:
+    """Lets one pool after another work, each for a stage of a run.
+
+    Args:
+        job: what all of them are for.
+        policy: what replies say about the API's limits.
+        log: where noteworthy events go.
+        stop: asks for a clean end.
+        on_progress: is called with how far a stage is, a few times a second.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        policy: Policy,
+        log: FilteringBoundLogger,
+        stop: Stop,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._job, self._log, self._stop, self._on_progress = job, log, stop, on_progress
+        self._signals, self._labels = policy.signals, job.labels
+        self._pools: list[WorkerPool] = []
+        self.limiter = limiter_of(job)
+        """Whose turn it is, in all of them."""
+
+    @property
+    def traffic(self) -> Traffic:
+        """All requests so far."""
+        limiter, traffic = self.limiter, [pool.traffic for pool in self._pools]
+        sent, retried, throttled = (sum(each) for each in zip(*(one[:3] for one in traffic), strict=True))
+        return Traffic(sent, retried, throttled, limiter.waited_s, limiter.allowed_per_s)
+
+    def _listen(self, reply: Reply) -> Sequence[Allowance]:
+        return self._signals.allowances(reply.headers, self._job.clock.now)
+
+    async def work(
+        self, stage: str, source: Source, sink: Sink, *, send: Send, judge: Judge, rules: Rules, total: int | None
+    ) -> BatchUpdateError | None:
+        """Lets a pool send everything that a source has; returns why it ended early, or None.
+
+        `total` is how many rows that are, for the progress; None where it is not known.
+        """
+        job = self._job
+        pool = WorkerPool(
+            source=source,
+            sink=sink,
+            turns=self.limiter,
+            send=send,
+            judge=judge,
+            listen=self._listen if job.rate.auto else None,
+            delay=delay_s,
+            rules=rules,
+            clock=job.clock,
+            log=self._log.bind(stage=stage),
+            labels=self._labels,
+        )
+        self._pools.append(pool)
+        watch = asyncio.create_task(_Watch(pool, self.limiter, job.clock, self._on_progress, total, stage).report())
+        try:
+            return await self._until_done(pool)
+        finally:
+            watch.cancel()
+            (ended,) = await asyncio.gather(watch, return_exceptions=True)
+            if isinstance(ended, Exception):  # the user's hook failed; that is no reason to stop sending
+                self._log.error("progress", why=repr(ended))
+
+    async def _until_done(self, pool: WorkerPool) -> BatchUpdateError | None:
+        """Lets the pool work until it is done, or was asked to stop and has drained."""
+        job, log, stop = self._job, self._log, self._stop
+        running = asyncio.create_task(pool.run(job.concurrency))
+        asked = asyncio.create_task(stop.requested())
+        try:
+            await asyncio.wait([running, asked], return_when=asyncio.FIRST_COMPLETED)
+            if not running.done():
+                log.warning("stopping", in_flight=pool.in_flight)
+                pool.stop()
+                await asyncio.wait([running], timeout=job.settings.drain_timeout)
+            if not running.done():
+                log.warning("drain_timeout", in_flight=pool.in_flight)
+        finally:
+            asked.cancel()
+            running.cancel()
+            await asyncio.wait([running])
+        if not running.cancelled() and (error := running.exception()) is not None:
+            if isinstance(error, SafetyStop):
+                log.error("stopped", why=error.message)
+                return error
+            raise error
+        return Interrupted(stop.signal_number) if stop.signal_number else None
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Looks at the pool a few times a second and tells how far it is."""
+
+    pool: WorkerPool
+    limiter: Limiter
+    clock: Clock
+    on_progress: Callable[[Progress], None]
+    total: int | None
+    stage: str
+    _seen: deque[tuple[float, int]] = field(default_factory=deque)
+
+    async def report(self) -> None:
+        clock = self.clock
+        while True:
+            self.on_progress(self.snapshot())
+            await clock.sleep_until(clock.monotonic() + PROGRESS_EVERY_S)
+
+    def snapshot(self) -> Progress:
+        now, done = self.clock.monotonic(), sum(self.pool.counts.values())
+        self._seen.append((now, done))
+        while now - self._seen[0][0] > RATE_OVER_S:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        rate = (done - before) / (now - since) if now > since else 0.0
+        holding = self.limiter.holding_s
+        left = None if self.total is None else max(0, self.total - done)
+        return Progress(
+            self.stage,
+            done,
+            self.total,
+            dict(self.pool.counts),
+            self.pool.traffic,
+            rate,
+            left / rate + holding if rate and left is not None else None,
+            holding,
+            self.limiter.rate_per_s if math.isfinite(self.limiter.rate_per_s) else None,
+            self.pool.trouble,
+        )
