@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from pydantic_core import from_json
 
-from batchupdate.model import Level, Outcome
+from batchupdate.model import FieldChange, Level, Outcome, PlanState
 from batchupdate.spreadsheet.reserved_columns import EXTRA, FILE, RESULT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from batchupdate.model import Line, Problem, RowLabels
+    from batchupdate.model import Line, PlannedRow, Problem, RowLabels
 
 ROWS_AT_ONCE = 10_000
 
@@ -39,6 +39,17 @@ _PROBLEM_TYPES: dict[str, Any] = {
     "column": "string",
     "cell": "string",
     "address": "string",
+    "message": "string",
+}
+_STATES = pd.CategoricalDtype([state.value for state in PlanState])
+_PLAN_TYPES: dict[str, Any] = {
+    "file": "string",
+    "row": "Int64",
+    "id": "string",
+    "state": _STATES,
+    "field": "string",
+    "old": object,
+    "new": object,
     "message": "string",
 }
 QUANTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
@@ -99,6 +110,38 @@ def result_frames(
         whole.index = pd.RangeIndex(start, start + len(part))
         start += len(part)
         yield whole
+
+
+def plan_frames(rows: Iterable[PlannedRow], labels: RowLabels, size: int = ROWS_AT_ONCE) -> Iterator[pd.DataFrame]:
+    """A plan as DataFrames of at most `size` rows: one for each field that changes, or for a row without any.
+
+    `old` and `new` are JSON values as Python has them; `old` is None where there was none, and pandas' NA where it is
+    not known.
+    """
+    start = 0
+    nothing = FieldChange("", None, None, known=False)
+    pairs = ((row, change) for row in rows for change in row.changes or (nothing,))
+    for part in _batches(pairs, size):
+        cells = [
+            (
+                labels.file(row.key),
+                labels.row(row.key),
+                row.record_id,
+                row.state.value,
+                change.name,
+                change.old if change.known else pd.NA,
+                change.new if change.name else pd.NA,
+                row.message,
+            )
+            for row, change in part
+        ]
+        yield _frame(dict(zip(_PLAN_TYPES, zip(*cells, strict=True), strict=True)), _PLAN_TYPES, start)
+        start += len(part)
+
+
+def no_plan() -> pd.DataFrame:
+    """A frame of a plan without rows."""
+    return _frame(dict.fromkeys(_PLAN_TYPES, ()), _PLAN_TYPES, 0)
 
 
 def joined(frames: Iterable[pd.DataFrame], empty: pd.DataFrame) -> pd.DataFrame:

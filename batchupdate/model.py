@@ -439,3 +439,63 @@ def _file(kept: object) -> InputFile | None:
 def labels_of(files: Sequence[InputFile]) -> RowLabels:
     """How rows are called in a run of several files, or of one where none are listed."""
     return RowLabels(tuple(one.name for one in files))
+
+
+class PlanState(StrEnum):
+    """What a plan says of a row."""
+
+    CHANGE = "change"
+    """Its record changes."""
+    CREATE = "create"
+    """It makes a new record, for there is none with its id."""
+    UNKNOWN = "unknown"
+    """It is sent, and what it changes can't be known: nothing reads its record, or what it sets."""
+    UNCHANGED = "unchanged"
+    """Its record has these values already, or another row takes its place; nothing is sent."""
+    CONFLICT = "conflict"
+    """Its record is not as the sheet expects; nothing is sent."""
+    NOT_THERE = "not_there"
+    """There is no such record; nothing is sent."""
+    UNREADABLE = "unreadable"
+    """Its record can't be read, although others can; nothing is sent."""
+    INVALID = "invalid"
+    """It breaks a rule; nothing is sent."""
+
+
+SENT_STATES = frozenset({PlanState.CHANGE, PlanState.CREATE, PlanState.UNKNOWN})
+"""The states of rows that `run --plan` sends."""
+FINE_STATES = SENT_STATES | {PlanState.UNCHANGED}
+"""The states of rows that need nobody's attention."""
+
+
+class FieldChange(NamedTuple):
+    """What becomes of one field: JSON values. `known` is whether `old` is; None is also that of an absent one."""
+
+    name: str
+    old: Any
+    new: Any
+    known: bool = True
+    absent: bool = False
+
+
+class PlannedRow(NamedTuple):
+    """One row of a plan; a plain tuple, for there can be millions. `message` says why nothing is sent."""
+
+    key: int
+    record_id: str
+    state: PlanState
+    changes: tuple[FieldChange, ...] = ()
+    message: str = ""
+    cells: str = "[]"
+
+
+class PlanLine(NamedTuple):
+    """One row of a plan's journal: `fields` and `state` are JSON, or None."""
+
+    key: int
+    cells: str
+    record_id: str
+    fields: str | None
+    outcome: str | None
+    error: str
+    state: str | None

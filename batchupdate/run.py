@@ -1,8 +1,9 @@
-"""The story on one page: check → ingest → send → report. The command line and the library both go through it.
+"""The story on one page: check → ingest → (plan) → send → report. The command line and the library go through it.
 
 `check_file` ends after the first stage. `prepare` ends with a `Job`: a sealed journal in which every row stands.
-`execute` works it off and reports. Between the two there is time to ask. A job can also come from an unfinished run
-(`runs.resume`) or from rows of an earlier one (`runs.retry`).
+`compare` reads the records as they are now, and `execute` works the job off and reports. Between them there is time to
+ask. A plan is a job that goes no further than `compare`, and can be run later (`runs.from_plan`). A job can also come
+from an unfinished run (`runs.resume`) or from rows of an earlier one (`runs.retry`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 from batchupdate.config import Settings
 from batchupdate.config.loading import with_kept
 from batchupdate.engine import Stop, work_off
+from batchupdate.engine.planning import Reading, read_records, why_unreadable
 from batchupdate.errors import InputError, UsageError
 from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
@@ -26,16 +28,19 @@ from batchupdate.reader.sources import local_copies
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
 from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import find, point_latest
+from batchupdate.runs.from_plan import plan_run_job
 from batchupdate.runs.history import created, exit_code_of, refused_with_403, report, summarise
 from batchupdate.runs.job import Job
 from batchupdate.runs.log import run_log
 from batchupdate.runs.metadata import facts_of, rate_facts
+from batchupdate.runs.plan_folder import find_plan
+from batchupdate.runs.planned import made_plan
 from batchupdate.runs.read_first import refuse_unreadable
 from batchupdate.runs.reopen import checkup_of, hold_target
 from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
 from batchupdate.runs.selection import Selection
-from batchupdate.runs.unfinished import begin
+from batchupdate.runs.unfinished import begin, begin_plan
 from batchupdate.targets.catalogue import target_of
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.gc import fewer_collections
@@ -45,12 +50,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from batchupdate.errors import BatchUpdateError
     from batchupdate.model import Problem
     from batchupdate.reader.sources import Given
-    from batchupdate.reporter import Summary
+    from batchupdate.reporter import Plan, Summary
     from batchupdate.validator.checkup import Checkup
 
-__all__ = ["Job", "Stop", "check_file", "execute", "prepare", "resume", "resumed_job", "retry", "retry_job", "run_file"]
+__all__ = [
+    "Job",
+    "Stop",
+    "check_file",
+    "compare",
+    "execute",
+    "plan",
+    "plan_file",
+    "plan_run_job",
+    "prepare",
+    "resume",
+    "resumed_job",
+    "retry",
+    "retry_job",
+    "run_file",
+    "run_plan",
+]
 
 
 def _ignore(_: object) -> None:
@@ -113,12 +135,14 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
     say: Callable[[str], None] = _ignore,
+    plan: bool = False,
 ) -> Iterator[Job]:
     """Checks one file or several and writes them to a new run's journal; or opens the same run, left unfinished.
 
     A new run that is left before it was executed leaves nothing behind. `asks` is whether a person is shown the notices
     before it is executed: without, an input that was sent a moment ago is an error where repeating is not safe. With
-    `keyless` no API key is asked for; such a job is not to be executed. `say` gets a sentence now and then while a long
+    `keyless` no API key is asked for; such a job is not to be executed. With `plan` the journal is that of a plan, from
+    which nothing is sent (see `compare`). `say` gets a sentence now and then while a long
     pipe or download is copied.
 
     Raises:
@@ -135,8 +159,11 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     with local_copies(source, settings.input.query, limit) as sources, ExitStack() as stack:
         facts = facts_of(sources, target, settings, base_url)
         with open_tables(sources, _read_options(settings), secrets.redact) as table:
-            begun = begin(stack, facts, settings, target, clock.now(), new=new, asks=asks or keyless)
-            if not keyless:
+            if plan:
+                begun = begin_plan(stack, facts, settings, clock.now())
+            else:
+                begun = begin(stack, facts, settings, target, clock.now(), new=new, asks=asks or keyless)
+            if not (keyless or plan):
                 hold_target(stack, settings, target, base_url)
             if begun.resumed:
                 checkup = checkup_of(begun.journal.meta())
@@ -164,6 +191,96 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
             checkup,
             resumed=begun.resumed,
         )
+
+
+async def compare(
+    job: Job,
+    *,
+    on_progress: Callable[[Progress], None] = _ignore,
+    stop: Stop | None = None,
+    approve: bool = False,
+) -> Reading:
+    """Reads the records of a job's rows as they are now, before anything is sent; what is found stands in the journal.
+
+    `approve` is whether this is for a plan, in which a row of which no record can be read is not sent.
+    """
+    with run_log(job.folder.log, job.clock, job.secrets, job.labels) as log:
+        reading = await read_records(job, log, stop or Stop(), on_progress, approve=approve)
+        log.info("compared", requests=reading.requests, pages=reading.pages, ended=str(reading.ended or ""))
+    return reading
+
+
+async def plan(
+    job: Job, *, on_progress: Callable[[Progress], None] = _ignore, stop: Stop | None = None
+) -> tuple[Plan, BatchUpdateError | None]:
+    """Makes a plan of a job that `prepare` has made for one; returns it, and why it ended early, or None.
+
+    One that ended early can't be run.
+    """
+    why = why_unreadable(job.target)
+    reading = Reading(notices=[why]) if why else await compare(job, on_progress=on_progress, stop=stop, approve=True)
+    return made_plan(job, reading.requests, reading.notices, finished=reading.ended is None), reading.ended
+
+
+async def plan_file(
+    source: Given | Sequence[Given],
+    settings: Settings,
+    *,
+    on_problem: Callable[[Problem], None] = _ignore,
+    on_progress: Callable[[Progress], None] = _ignore,
+    environ: Mapping[str, str] | None = None,
+) -> Plan:
+    """Shows what a file would change in the records as they are now; the same as the command `plan`.
+
+    It sends no change. The plan's folder is what `run_plan` takes.
+
+    Args:
+        source: a file's path, `-` for standard input, or a pandas DataFrame; or several.
+        settings: the target, the rate, and everything else.
+        on_problem: is called with every problem of a row.
+        on_progress: is called with how far it is, a few times a second.
+        environ: where the API key is looked up; None for the process's own environment.
+
+    Raises:
+        UsageError: something can't be used.
+        SafetyStop: the records can't be read.
+    """
+    with prepare(
+        source, settings, asks=True, on_problem=on_problem, on_progress=on_progress, environ=environ, plan=True
+    ) as job:
+        made, ended = await plan(job, on_progress=on_progress)
+        if ended is not None:
+            raise ended
+        return made
+
+
+async def run_plan(
+    plan: str | Path,
+    settings: Settings | None = None,
+    *,
+    new: bool = False,
+    on_progress: Callable[[Progress], None] = _ignore,
+    environ: Mapping[str, str] | None = None,
+) -> Summary:
+    """Sends exactly what a plan shows; the same as the command `run --plan --yes`.
+
+    A record that was changed since the plan was made is left alone: its row is a `conflict`.
+
+    Args:
+        plan: a plan's id, its folder, or its `plan.json`.
+        settings: what is set here stands above what the plan has kept of its settings.
+        new: start afresh even if the same run is unfinished.
+        on_progress: is called with how far the run is, a few times a second.
+        environ: where the API key is looked up; None for the process's own environment.
+
+    Raises:
+        UsageError: the plan was altered, is too old, or is of another input, target or API.
+        RunLocked: another process holds the unfinished run, or is working on its target.
+    """
+    settings = settings or Settings()
+    folder = find_plan(settings.runs_dir, str(plan))
+    with plan_run_job(folder, partial(with_kept, settings), new=new, environ=environ) as job:
+        return await execute(job, on_progress=on_progress)
 
 
 async def execute(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from multidict import CIMultiDict
 
 from batchupdate.api.error_message import error_sentence
-from batchupdate.api.success import doubt_about
+from batchupdate.api.success import doubt_about, is_success
 from batchupdate.api.verdict import judge
 from batchupdate.model import SUCCEEDED, Action, Fault, Outcome, Reply, Verdict
 from batchupdate.targets.json_path import UnexpectedReplyError, is_true, search
@@ -163,7 +163,7 @@ class BatchJudge:
         status = _status(result, batch)
         if status is not None:
             reply = Reply(status, _headers(result, batch), body, answer.duration_s)
-            if not 200 <= status < 300 and batch.error:  # noqa: PLR2004 - 2xx
+            if not is_success(status) and batch.error:
                 paths = (batch.error, *self.policy.error_paths)
                 return reply, judge(reply, replace(self._result, error_paths=paths), self.now)
             own = judge(reply, self._result, self.now)

@@ -19,6 +19,7 @@ from batchupdate.api.connection import MAX_HEADER, MAX_HEADERS, Connector, Respo
 from batchupdate.api.credentials import NO_CREDENTIALS, Credentials, NoCredentialsError
 from batchupdate.api.error_message import error_sentence
 from batchupdate.api.proxy import checked_proxy, proxy_from_environment
+from batchupdate.api.success import is_success
 from batchupdate.api.tls import refusal_of, tls_context
 from batchupdate.model import Fault, FaultKind, Reply
 from batchupdate.util.version import __version__
@@ -186,7 +187,7 @@ class Client:
         """
         method, own = ("GET", None) if body is None else ("POST", {"Content-Type": "application/json"})
         answer = await self._exchange(method, path, body or b"", own, most, change=False)
-        if self._decode and isinstance(answer, Reply) and 200 <= answer.status < 300 and answer.body:  # noqa: PLR2004
+        if self._decode and isinstance(answer, Reply) and is_success(answer.status) and answer.body:
             return answer._replace(body=self._decode(answer))
         return answer
 

@@ -27,6 +27,11 @@ class Doubt(NamedTuple):
     refused: bool = False
 
 
+def is_success(status: int) -> bool:
+    """Whether a status is 2xx (RFC 9110, section 15.3)."""
+    return HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES
+
+
 def is_web_page(reply: Reply) -> bool:
     """Whether the body is HTML: a login page, or that of a proxy, in the place of the API's reply."""
     start = reply.body[:_START]

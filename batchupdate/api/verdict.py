@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.error_message import error_sentence
 from batchupdate.api.rate_limit_headers import MAX_WAIT_S, Signals
-from batchupdate.api.success import Doubt, doubt_about, is_web_page
+from batchupdate.api.success import Doubt, doubt_about, is_success, is_web_page
 from batchupdate.model import SUCCEEDED, Action, Fault, FaultKind, Outcome, Reply, Verdict
 from batchupdate.targets import Limits, StatusRule
 from batchupdate.targets.hooks import HookError
@@ -161,7 +161,7 @@ class Policy:
 
 def _counts_as_success(status: int, rule: StatusRule) -> bool:
     """Whether a rule makes an error a success."""
-    return not 200 <= status < 300 and (rule.action == "done" or rule.outcome in SUCCEEDED)  # noqa: PLR2004 - 2xx
+    return not is_success(status) and (rule.action == "done" or rule.outcome in SUCCEEDED)
 
 
 def _statuses(target: Target) -> Mapping[int, StatusRule]:
@@ -229,7 +229,7 @@ def _uncertain_outcome(answer: Reply | Fault, policy: Policy) -> Outcome:
 
 def _is_plain_success(reply: Reply, policy: Policy) -> bool:
     """Nearly all replies are, and need no more than this."""
-    if not 200 <= reply.status < 300 or reply.status in TABLE or reply.status in policy.statuses:  # noqa: PLR2004 - 2xx
+    if not is_success(reply.status) or reply.status in TABLE or reply.status in policy.statuses:
         return False
     return not policy.changes or (policy.success is None and not is_web_page(reply))
 
@@ -268,7 +268,7 @@ def _default(status: int) -> Meaning:
     """What a status means that the table does not know; by its class (RFC 9110, section 15)."""
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return TRIED
-    return CONFIRMED if 200 <= status < 300 else REFUSED  # noqa: PLR2004 - 2xx
+    return CONFIRMED if is_success(status) else REFUSED
 
 
 def _wait_without_header_s(

@@ -16,6 +16,7 @@ from batchupdate.cli import (
     config,
     demo,
     init,
+    plan,
     pull,
     report,
     resume,
@@ -46,6 +47,7 @@ app = typer.Typer(
 app.command()(demo.demo)
 app.command()(init.init)
 app.command()(check.check)
+app.command()(plan.plan)
 app.command()(run.run)
 app.command()(resume.resume)
 app.command()(retry.retry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -13,9 +13,14 @@ from batchupdate.cli.interrupts import SAME_REQUEST_S, on_signals
 from batchupdate.cli.summaries import show_outcomes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
     from batchupdate.cli.console import Screen
+    from batchupdate.model import Progress
     from batchupdate.reporter import Summary
-    from batchupdate.run import Job
+    from batchupdate.run import Job, Stop
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +62,20 @@ def finish(summary: Summary | None, screen: Screen) -> None:
 
 def send(job: Job, screen: Screen, *, verbose: bool = False) -> Summary:
     """Executes a job; the first signal to stop drains it, the second ends it at once."""
+    from batchupdate.run import Stop, execute
+
+    stop = Stop()
+    return stoppable(screen, stop, lambda show: execute(job, on_progress=show, stop=stop, verbose=verbose))
+
+
+def stoppable(screen: Screen, stop: Stop, work: Callable[[Callable[[Progress], None]], Coroutine[Any, Any, R]]) -> R:
+    """Runs what `work` makes of a progress hook; the first signal asks it to stop, the second ends it at once."""
     import asyncio
 
-    from batchupdate.run import Stop, execute
     from batchupdate.util import event_loop
 
-    async def main() -> Summary:
-        stop, task, loop = Stop(), asyncio.current_task(), asyncio.get_running_loop()
+    async def main() -> R:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
         first = 0.0
 
         def asked(number: int) -> None:
@@ -77,7 +89,7 @@ def send(job: Job, screen: Screen, *, verbose: bool = False) -> Summary:
 
         with on_signals(loop, asked), screen.progress() as show:
             try:
-                return await execute(job, on_progress=show, stop=stop, verbose=verbose)
+                return await work(show)
             except asyncio.CancelledError as quit_at_once:
                 left = " ".join(getattr(quit_at_once, "__notes__", []))
                 screen.say(f"Quit. The journal has every row: {left}" if left else "Quit.")

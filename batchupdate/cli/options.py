@@ -32,6 +32,13 @@ Files = Annotated[
         metavar="FILE",
     ),
 ]
+MaybeFiles = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Tables (.csv, .xlsx, .ods, .jsonl and more), a pattern such as 'exports/*.csv', or - for standard input.",
+        metavar="FILE",
+    ),
+]
 TargetName = Annotated[str, typer.Argument(help=_TARGET, metavar="TARGET", autocompletion=completion.targets)]
 RunName = Annotated[
     str,
@@ -236,6 +243,13 @@ CHANGING = {
         autocompletion=completion.choices("auto", "always", "never"),
         rich_help_panel=SENDING,
     ),
+    "send": _setting(
+        "send",
+        str,
+        "Which fields go out of a row whose record was read: changed or all.  [default: changed]",
+        autocompletion=completion.choices("changed", "all"),
+        rich_help_panel=SENDING,
+    ),
     "allow_overlap": _setting(
         "allow_overlap",
         bool,
@@ -245,6 +259,17 @@ CHANGING = {
     ),
 }
 """How to send changes."""
+DIFF = {
+    "diff": _setting(
+        "diff",
+        str,
+        "Read the records first, and send only what changes: auto, always or never.  [default: auto]",
+        autocompletion=completion.choices("auto", "always", "never"),
+        rich_help_panel=SENDING,
+    ),
+    "plan_max_age": _setting("plan_max_age", float, "Hours for which a plan can be run.  [default: 24]"),
+}
+"""How to begin a run."""
 
 
 @dataclass(frozen=True, slots=True)

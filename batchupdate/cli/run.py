@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from batchupdate.cli import options
 from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
-from batchupdate.cli.key_prompt import environ_with_key
+from batchupdate.cli.key_prompt import environ_with_key, with_key
 from batchupdate.cli.summaries import checkup_json, describe
+from batchupdate.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchupdate.model import Problem
 
 SHOWN_PROBLEMS = 10
@@ -28,9 +33,13 @@ SHOWN_PROBLEMS = 10
     options.READING,
     options.STRICT,
     options.CHANGING,
+    options.DIFF,
 )
 def run(
-    files: options.Files,
+    files: options.MaybeFiles = None,
+    plan: Annotated[
+        str | None, typer.Option("--plan", help="Send exactly what a plan shows: its id, folder or plan.json.")
+    ] = None,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
     new: options.New = False,
@@ -56,15 +65,22 @@ def run(
 
       batchupdate run january.csv february.xlsx -t langdock-integration
 
+      batchupdate run --plan 20261129-184500-renames-plan-7f3a
+
       batchupdate run nightly.csv --config nightly.yaml --yes --json
     """
-    from batchupdate.reader.files.glob import expand
     from batchupdate.run import prepare
     from batchupdate.targets.catalogue import target_of
 
-    settings = given.settings()
     screen = Screen(quiet=quiet, as_json=as_json)
+    files = files or []
     consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose)
+    if plan is not None:
+        _run_plan(plan, files, screen, consent, given, new=new)
+        return
+    if not files:
+        raise UsageError("No file is named.", "Name the file to send, or a plan with --plan.")
+    settings = given.settings()
     problems: list[Problem] = []
 
     def keep(problem: Problem) -> None:
@@ -76,7 +92,7 @@ def run(
         with screen.progress() as show:
             job = stack.enter_context(
                 prepare(
-                    expand(files, screen.say),
+                    expanded(files, screen),
                     settings,
                     new=new,
                     asks=consent.asks,
@@ -90,3 +106,52 @@ def run(
         describe(job, problems, screen)
         summary = ask_and_send(job, screen, consent, checkup_json(job.checkup, problems))
     finish(summary, screen)
+
+
+def expanded(files: list[str], screen: Screen) -> list[str]:
+    """The files that are named, with the matches of patterns."""
+    from batchupdate.reader.files.glob import expand
+
+    return expand(files, screen.say)
+
+
+def _run_plan(
+    plan: str, files: list[str], screen: Screen, consent: Consent, given: options.Given, *, new: bool
+) -> None:
+    """Sends what a plan shows."""
+    from batchupdate.run import plan_run_job
+    from batchupdate.runs.plan_folder import find_plan
+
+    folder, digests = find_plan(given.settings().runs_dir, plan), tuple(file_digests(expanded(files, screen)))
+    with ended_by_signals(), ExitStack() as stack:
+        job = with_key(
+            lambda environ: stack.enter_context(
+                plan_run_job(
+                    folder,
+                    given.settings,
+                    new=new,
+                    asks=consent.asks,
+                    keyless=consent.dry_run,
+                    digests=digests,
+                    environ=environ,
+                )
+            )
+        )
+        describe(job, [], screen)
+        summary = ask_and_send(job, screen, consent, checkup_json(job.checkup, []))
+    finish(summary, screen)
+
+
+def file_digests(files: list[str]) -> Iterator[str]:
+    """The digests of files that are named beside a plan."""
+    from pathlib import Path
+
+    from batchupdate.reader.sources import file_digest
+
+    for file in files:
+        try:
+            yield file_digest(Path(file))
+        except OSError as error:
+            raise UsageError(
+                f"{file} can't be read: {error.strerror or error}.", "Leave it out: the plan is enough."
+            ) from error

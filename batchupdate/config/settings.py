@@ -207,7 +207,10 @@ class Settings(Strict):
     an API may refuse every request before the run stops. `retry_budget` is how many requests may be repeats after an
     error, as a share of the first tries. `allow_overlap` lets two runs work on one target at a time. `check_old` is
     whether records are read before their changes, so that what somebody else has changed since the pull is not
-    overwritten. `variables` are values for those of the target. `ca_file` holds certificates (PEM) that are trusted
+    overwritten. `diff` is whether all records are read before the first change, to show what changes and to send no
+    more than that; `auto` does so where it takes few requests. `send` is which fields go out of a row that was compared
+    with its record. `plan_max_age` is for how many hours a plan may be run. `variables` are values for those of the
+    target. `ca_file` holds certificates (PEM) that are trusted
     beside the system's; `client_cert` and `client_key` show the server who we are.
     """
 
@@ -244,6 +247,9 @@ class Settings(Strict):
     strict: bool = False
     allow_overlap: bool = False
     check_old: Literal["auto", "always", "never"] = "auto"
+    diff: Literal["auto", "always", "never"] = "auto"
+    send: Literal["changed", "all"] = "changed"
+    plan_max_age: float = Field(default=24.0, gt=0)
     proxy: str | None = None
     key_file: Annotated[Path, Field(strict=False)] | None = None
     key_command: str | None = Field(default=None, min_length=1)

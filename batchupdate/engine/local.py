@@ -109,7 +109,7 @@ async def work_off(
             if isinstance(reason, Interrupted):
                 return pools.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= looked_up.found
-        send = _guarded(_sender(client, job, reads), job)
+        send = _guarded(_sender(client, job, reads, queue), job)
         if verbose:
             send = _logged(send, log, job, reads=reads.wanted if reads else lambda _: False)
         judged = _judge_of(policy, job, reads)
@@ -176,6 +176,7 @@ def _judge_of(policy: Policy, job: Job, reads: FirstReads | None) -> Judge:
             verdict = replace(verdict, parts=[(reply, redacted(one)) for reply, one in verdict.parts])
         else:
             verdict = judge(answer, policy, now)
+            verdict = reads.refused(request, answer, verdict) if reads is not None else verdict
         return redacted(verdict)
 
     def redacted(verdict: Verdict) -> Verdict:
@@ -184,7 +185,7 @@ def _judge_of(policy: Policy, job: Job, reads: FirstReads | None) -> Judge:
     return judged
 
 
-def _sender(client: Client, job: Job, reads: FirstReads | None) -> Send:
+def _sender(client: Client, job: Job, reads: FirstReads | None, queue: Queue) -> Send:
     target, nonce, keys = job.target, job.nonce, job.target.idempotency
 
     def send(request: Request) -> Awaitable[Reply | Fault]:
@@ -196,9 +197,9 @@ def _sender(client: Client, job: Job, reads: FirstReads | None) -> Send:
         def send_batch(request: Request) -> Awaitable[Reply | Fault]:
             return client.send(path, builder.build([*map(target.batch_record, request.rows)]))
 
-        return partial(reads.send, client, send_batch) if reads else send_batch
+        return partial(reads.send, client, send_batch, queue.keep_before) if reads else send_batch
     if reads is not None:
-        return partial(reads.send, client, partial(reads.change, client))
+        return partial(reads.send, client, partial(reads.change, client), queue.keep_before)
     if keys is None:
         return send
 

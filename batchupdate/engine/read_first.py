@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import replace
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from batchupdate.api.success import is_success
 from batchupdate.api.verdict import judge
 from batchupdate.model import SUCCEEDED, Action, Fault, FaultKind, Outcome, ReadReply, Reply, Verdict
+from batchupdate.planner.comparison import Comparison, Finding
 from batchupdate.targets import StatusRule, UnexpectedReplyError
-from batchupdate.targets.current_record import MISSING
-from batchupdate.targets.precondition import Pulled
+from batchupdate.targets.precondition import Current, Pulled
 from batchupdate.util import json as exact_json
-from batchupdate.util.text import quoted
-from batchupdate.validator.pulled_cells import PulledCell
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,6 +29,12 @@ _NO_RIGHT = 403
 _SENDS_UNREAD = "; --check-old never sends a change without reading its record"
 
 
+def reading_policy(policy: Policy) -> Policy:
+    """What the replies to reads of records mean, by what those to changes do."""
+    statuses = {_NO_RIGHT: StatusRule(means="the key has no permission to read this record"), **policy.statuses}
+    return replace(policy, changes=False, repeatable=True, statuses=statuses)
+
+
 class FirstReads:
     """Reads records before their changes, and says what the replies mean for these.
 
@@ -36,46 +44,61 @@ class FirstReads:
     """
 
     def __init__(self, job: Job, policy: Policy) -> None:
-        statuses = {_NO_RIGHT: StatusRule(means="the key has no permission to read this record"), **policy.statuses}
-        self._policy = replace(policy, changes=False, repeatable=True, statuses=statuses)
+        self._policy = reading_policy(policy)
         self._target, self._rule, self._now = job.target, job.read_first, job.clock.now
         self._nonce = job.nonce  # asked for now: the journal belongs to its own thread while rows are sent
-        self._cells: dict[str, PulledCell] = {}
+        self._comparison = Comparison(job.target)
 
     def wanted(self, request: Request) -> bool:
         """Whether a row's record is to be read now: not a second time, and not before it comes again."""
         if request.current is not None:
-            return False
+            return bool(request.current.refused)
         pulled = Pulled.from_json(request.pulled)
-        return self._rule.reads(version=bool(pulled.version), old=bool(pulled.old)) or self._may_be_done(
-            request, pulled
-        )
+        return self._rule.reads(pulled) or self._may_be_done(request, pulled)
 
     def _may_be_done(self, request: Request, pulled: Pulled) -> bool:
         """Whether an earlier try may have been applied, after which the API would not take the pulled version again."""
         return (request.unanswered or request.unsure) and bool(pulled.version) and self._target.read is not None
 
     async def send(
-        self, client: Client, change: Callable[[Request], Awaitable[Reply | Fault]], request: Request
+        self,
+        client: Client,
+        change: Callable[[Request], Awaitable[Reply | Fault]],
+        keep: Callable[[int, str], Awaitable[None]],
+        request: Request,
     ) -> Reply | Fault:
-        """Reads a row's record if that is wanted, else sends its `change`."""
+        """Reads a row's record if that is wanted, and keeps what it was; else sends its `change`."""
         if not self.wanted(request):
             return await change(request)
         answer = await client.read(self._target.read_path(request.path))
-        if isinstance(answer, Reply):
-            return ReadReply(*answer)
-        return Fault(FaultKind.UNREAD, _UNREAD, answer.duration_s) if answer.ambiguous else answer
+        if not isinstance(answer, Reply):
+            return Fault(FaultKind.UNREAD, _UNREAD, answer.duration_s) if answer.ambiguous else answer
+        if is_success(answer.status) and not request.sent and self._target.read is not None:
+            with suppress(UnexpectedReplyError):  # `judge` says so
+                await keep(request.row, self._target.seen(answer, json.loads(request.fields)).to_json())
+        return ReadReply(*answer)
 
     async def change(self, client: Client, request: Request) -> Reply | Fault:
         """Sends the change of a row, which starts from what was read, and is guarded by the version that is known."""
-        record, version = request.current or ("", "")
-        version = Pulled.from_json(request.pulled).version or version
-        body = self._target.body_of(request.fields, request.path, record)
+        current = request.current or Current()
+        version = Pulled.from_json(request.pulled).version or current.version
+        body = self._target.body_of(request.fields, request.path, current.record)
         return await client.send(request.path, body, self._target.headers_of(self._nonce, request, version))
+
+    def refused(self, request: Request, answer: Reply | Fault, verdict: Verdict) -> Verdict:
+        """Lets the record be read of a row whose version was not taken, to say what has changed."""
+        if not isinstance(answer, Reply) or answer.status != HTTPStatus.PRECONDITION_FAILED:
+            return verdict
+        pulled = Pulled.from_json(request.pulled)
+        if self._target.read is None or not pulled.version or not (pulled.old or pulled.seen):
+            return verdict
+        return Verdict(Action.PROCEED, verdict.outcome, verdict.message, current=Current(refused=verdict.message))
 
     def judge(self, request: Request, answer: ReadReply) -> Verdict:
         """What the reply to a read means for the change that is to follow it; nothing was changed, whatever it says."""
         verdict = judge(answer, self._policy, self._now)
+        if request.current is not None:
+            return self._why_refused(request, answer, verdict)
         if verdict.outcome not in SUCCEEDED:
             outcome = Outcome.FAILED if verdict.outcome is Outcome.UNKNOWN else verdict.outcome
             optional = verdict.action is Action.DONE and not self._target.reads_first
@@ -88,33 +111,35 @@ class FirstReads:
             return Verdict(Action.DONE, Outcome.FAILED, f"its change was not sent: {error}")
         return settled or Verdict(Action.PROCEED, Outcome.NOT_ATTEMPTED, "its record was read", current=current)
 
-    def _compare(self, request: Request, answer: ReadReply) -> Verdict | None:
-        """What becomes of a row that is not sent: its record has its values already, or others than it was pulled with.
+    def _why_refused(self, request: Request, answer: ReadReply, verdict: Verdict) -> Verdict:
+        """The conflict of a row whose version was refused, with what its record has become."""
+        said = request.current.refused
+        if verdict.outcome not in SUCCEEDED:
+            if verdict.action in {Action.DONE, Action.STOP}:
+                return Verdict(Action.DONE, Outcome.CONFLICT, f"{said}; it can't be read now: {verdict.message}")
+            return verdict
+        wanted, pulled = exact_json.loads(request.fields), Pulled.from_json(request.pulled)
+        with suppress(UnexpectedReplyError):
+            found = self._comparison.compare(wanted, pulled, self._target.seen(answer, wanted))
+            said += (
+                f"; {found.message}"
+                if found.finding is Finding.CONFLICT
+                else "; nothing that this row sets has changed"
+            )
+        return Verdict(Action.DONE, Outcome.CONFLICT, said)
 
-        None where it is to be sent. A field that has its new value already is no conflict, whoever has set it.
+    def _compare(self, request: Request, answer: ReadReply) -> Verdict | None:
+        """What becomes of a row that is not sent: its record has its values already, or is not as it was expected.
+
+        None where it is to be sent.
         """
         pulled = Pulled.from_json(request.pulled)
-        compares = self._rule.compares(version=bool(pulled.version), old=bool(pulled.old))
-        if not compares and not self._may_be_done(request, pulled):
+        guarded = self._rule.compares(pulled)
+        if not guarded and not self._may_be_done(request, pulled):
             return None
         wanted = exact_json.loads(request.fields)
-        present = self._target.values_in(answer, wanted)
-        left = [name for name, value in wanted.items() if not self._cell(name).equal(value, present[name])]
-        if not left:
-            return Verdict(Action.DONE, Outcome.UNCHANGED, "the record already has these values")
-        old = pulled.old if compares else {}
-        changed = [name for name in left if name in old and not self._cell(name).same(old[name], present[name])]
-        if not changed:
+        present = self._target.seen(answer, {**wanted, **pulled.expected})
+        finding, _, message = self._comparison.compare(wanted, pulled, present, guarded=guarded)
+        if finding is Finding.CHANGES:
             return None
-        name = changed[0]
-        others = f" ({', '.join(changed[1:])} changed as well)" if changed[1:] else ""
-        now = f"is {quoted(self._cell(name).text(present[name]) or exact_json.dumps(present[name]))} now"
-        if present[name] is MISSING:
-            now = "is not in the record now (if the API never returns it there, add it to read.absent in the target)"
-        message = f"{name} was {quoted(old[name])} when it was pulled, and {now}{others}; pull the records again"
-        return Verdict(Action.DONE, Outcome.CONFLICT, f"nothing was sent: {message}")
-
-    def _cell(self, name: str) -> PulledCell:
-        if name not in self._cells:
-            self._cells[name] = PulledCell(name, self._target.fields[name])
-        return self._cells[name]
+        return Verdict(Action.DONE, Outcome.CONFLICT if finding is Finding.CONFLICT else Outcome.UNCHANGED, message)

@@ -225,7 +225,7 @@ class WorkerPool:
             return
         alone = self._give_back(request, answer, verdict, sent_at)
         if verdict.action is Action.PROCEED:
-            self._wait(request._replace(current=verdict.current), verdict, None, 0.0)
+            self._wait(request._replace(current=verdict.current, sent=request.sent + left), verdict, None, 0.0)
             return
         if isinstance(answer, Reply) and verdict.action is not Action.HOLD:
             let_in = answer.status < SERVER_ERROR and answer.status not in KEY_REFUSED

@@ -60,6 +60,66 @@ SET_FIELDS = """
     WHERE key = json_extract(?1, '$[0]')
 """
 
+# What records were before their changes.
+
+ADD_BEFORE = """
+    INSERT OR REPLACE INTO before
+    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
+           of_fact(json_extract(value, '$[0]'), json_extract(value, '$[1]'))
+    FROM json_each(?)
+"""
+BEFORE = """
+    SELECT key, state FROM before
+    WHERE key IN (SELECT value FROM json_each(?)) AND checksum = of_fact(key, state) ORDER BY key
+"""
+COUNT_BEFORE = "SELECT count(*) FROM before"
+FIELDS_SET = (
+    "SELECT DISTINCT each.key FROM row, json_each(row.fields) AS each WHERE row.path IS NOT NULL AND carrier IS NULL"
+)
+INDEX_PATHS = "CREATE INDEX IF NOT EXISTS row_path ON row (path)"
+DROP_INDEX_OF_PATHS = "DROP INDEX IF EXISTS row_path"
+_UNSEEN = """
+    SELECT row.key, record_id, path, fields, pulled FROM row
+    WHERE path IS NOT NULL AND carrier IS NULL
+      AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key)
+      AND NOT EXISTS (SELECT 1 FROM before WHERE before.key = row.key)
+"""
+UNSEEN = f"{_UNSEEN} AND row.key > ? ORDER BY row.key LIMIT ?"
+UNSEEN_AT = f"{_UNSEEN} AND path IN (SELECT value FROM json_each(?)) ORDER BY row.key"  # noqa: S608 - our own words
+COUNT_UNSEEN = f"SELECT count(*) FROM ({_UNSEEN})"  # noqa: S608 - our own words
+SET_PLANNED_FIELDS = """
+    UPDATE row SET fields = json_extract(each.value, '$[1]'), checksum = NULL
+    FROM json_each(?) AS each WHERE row.key = json_extract(each.value, '$[0]')
+"""
+PLAN_LINES = """
+    SELECT row.key, cells, coalesce(record_id, ''), fields, result.outcome, coalesce(error, ''), before.state
+    FROM row LEFT JOIN result ON result.key = coalesce(carrier, row.key) LEFT JOIN before ON before.key = row.key
+    ORDER BY row.key
+"""
+PLAN_CONTENT = """
+    SELECT row.key, cells, record_id, path, fields, carrier, pulled, result.outcome, result.error, before.state
+    FROM row LEFT JOIN result ON result.key = row.key LEFT JOIN before ON before.key = row.key ORDER BY row.key
+"""
+ATTACH = "ATTACH ? AS plan"
+DETACH = "DETACH plan"
+TAKE_OVER_PLAN = (
+    """
+    INSERT INTO row (key, cells, record_id, path, fields, carrier, pulled)
+    SELECT row.key, cells, record_id, path, fields, carrier,
+        CASE WHEN state IS NULL OR json_type(state, '$.gone') IS NOT NULL THEN pulled
+        ELSE json_set(coalesce(pulled, '{}'), '$.seen', state, '$.by', 'plan',
+            '$.version', coalesce(json_extract(state, '$.version'), json_extract(pulled, '$.version'), '')) END
+    FROM plan.row LEFT JOIN plan.before ON before.key = row.key
+    """,
+    """
+    INSERT INTO result
+        (key, final, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms)
+    SELECT key, final, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms
+    FROM plan.result
+    """,
+    "INSERT INTO before SELECT key, state, checksum FROM plan.before",
+)
+
 # Rows for a retry, which is a run of its own.
 
 SELECTED = """
@@ -196,10 +256,12 @@ COUNT_TO_SEND = """
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
 """
 COUNT_PULLED = """
-    SELECT json_type(pulled, '$.version') IS NOT NULL, json_type(pulled, '$.old') IS NOT NULL, count(*)
+    SELECT json_type(pulled, '$.version') IS NOT NULL AS version, json_type(pulled, '$.old') IS NOT NULL AS old,
+        json_type(pulled, '$.expected') IS NOT NULL AS expected, json_type(pulled, '$.seen') IS NOT NULL AS seen,
+        min(pulled), count(*)
     FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
-    GROUP BY 1, 2
+    GROUP BY version, old, expected, seen
 """  # of rows that are still to be sent
 HAS_PULLED = "SELECT EXISTS (SELECT 1 FROM row WHERE pulled IS NOT NULL)"
 COUNT_SENT = """
@@ -210,7 +272,8 @@ _LINE = "key, cells, record_id, outcome, http_status, attempts, error, request_i
 LINES = f"SELECT {_LINE} FROM outcome ORDER BY key"  # noqa: S608 - our own words
 LINES_WITH = f"SELECT {_LINE} FROM outcome WHERE outcome IN (SELECT value FROM json_each(?)) ORDER BY key"  # noqa: S608 - as above
 EXAMPLES = """
-    SELECT key, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL ORDER BY key LIMIT ?
+    SELECT key, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL
+    AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final) ORDER BY key LIMIT ?
 """
 ERROR_GROUPS = """
     SELECT CASE WHEN length(record_id) < 6 THEN error ELSE replace(error, record_id, '<id>') END AS message,
@@ -257,6 +320,7 @@ SALVAGE = {
         AND typeof(finished_at) IN ('real', 'null') AND coalesce(finished_at, 0) BETWEEN 0 AND 1e11
         AND typeof(duration_ms) IN ('real', 'null') ORDER BY key
     """,  # one that is not final is true of a journal's newest state alone
+    "before": "SELECT key, state, checksum FROM before WHERE key >= ? AND checksum = of_fact(key, state) ORDER BY key",
     "earlier": "SELECT key, sent FROM earlier WHERE key >= ? AND typeof(sent) = 'integer' ORDER BY key",
     "session": """
         SELECT id, started_at, finished_at, sent, retried, throttled, waited_s, exit_code, allowed_per_s
@@ -276,6 +340,7 @@ ADD_SALVAGED = {
             (key, final, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms)
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     """,
+    "before": "INSERT OR IGNORE INTO before VALUES (?, ?, ?)",
     "earlier": "INSERT OR IGNORE INTO earlier VALUES (?, ?)",
     "session": """
         INSERT OR IGNORE INTO session

@@ -51,6 +51,8 @@ class Queue:
         self._read = 0
         self._results: list[tuple[Result, bool]] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._states: list[tuple[int, str]] = []
+        self._keeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,6 +108,18 @@ class Queue:
         self._results.append((result, final))
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush_soon())
+
+    async def keep_before(self, key: int, state: str) -> None:
+        """Keeps what a row's record is; returns once that is on the disk, in one commit for all that ask meanwhile."""
+        self._states.append((key, state))
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep_states())
+        await asyncio.shield(self._keeping)
+
+    async def _keep_states(self) -> None:
+        await asyncio.sleep(0)  # others may come in the same round
+        states, self._states, self._keeping = self._states, [], None
+        await self._in_thread(self._journal.keep_before, states)
 
     async def settle(self) -> None:
         """Returns once every result that was handed in so far is on the disk."""

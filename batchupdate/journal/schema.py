@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from importlib import resources
 from typing import TYPE_CHECKING
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-VERSION = 6
+VERSION = 7
 LOST = "Look for a copy of the run's folder."
 """The way out where there is nothing to read."""
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
 
+_COMMENT = re.compile("[ ]*--.*")
 _OF_ROWS = ("row", "started", "result", "earlier", "given")
 _STEPS: Mapping[int, Sequence[str]] = {
     1: [
@@ -36,6 +38,7 @@ _STEPS: Mapping[int, Sequence[str]] = {
     ],
     4: [f"ALTER TABLE {table} ADD COLUMN checksum INTEGER" for table in ("meta", "row", "result")],
     5: ["ALTER TABLE row ADD COLUMN pulled TEXT"],
+    6: ["CREATE TABLE before (key INTEGER PRIMARY KEY, state TEXT NOT NULL, checksum INTEGER)"],
 }
 """What makes the tables of the next version out of those of each one; the view is made anew after that."""
 
@@ -83,7 +86,8 @@ def bring_up_to_date(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def _statements() -> list[str]:
-    return resources.files(__package__).joinpath("schema.sql").read_text("utf-8").split(";\n")
+    """What makes the tables, without comments: SQLite keeps the text, for which there is little room."""
+    return _COMMENT.sub("", resources.files(__package__).joinpath("schema.sql").read_text("utf-8")).split(";\n")
 
 
 def _version(connection: sqlite3.Connection) -> int:

@@ -9,8 +9,8 @@ CREATE TABLE meta (
 ) WITHOUT ROWID;
 
 -- Every input row. Written once, before the first request; never changed after that. `pulled` is a JSON object of what
--- its pulled sheet says of the record: its version, and old values. (SQLite keeps the text of these statements, and it
--- has to fit into the file's first page: then a journal of which all others are damaged is still known as one.)
+-- the record must still be: as its pulled sheet says, or a plan. (SQLite keeps the text of these statements, and it has
+-- to fit into the file's first page: then a journal of which all others are damaged is still known as one.)
 CREATE TABLE row (
     key       INTEGER PRIMARY KEY,  -- its file above the lowest 32 bits, its number in them
     cells     TEXT NOT NULL,        -- JSON array of the cells as typed
@@ -44,6 +44,13 @@ CREATE TABLE result (
     finished_at REAL,               -- seconds since 1970, UTC
     duration_ms REAL,               -- of the last request
     checksum    INTEGER
+);
+
+-- What records were before their changes, as far as it was read.
+CREATE TABLE before (
+    key      INTEGER PRIMARY KEY,
+    state    TEXT NOT NULL,         -- JSON; see `batchupdate.targets.seen`
+    checksum INTEGER
 );
 
 -- Every process that worked on this run.

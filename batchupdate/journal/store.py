@@ -6,30 +6,29 @@ that hold many rows, so that SQLite works without Python's interpreter lock inst
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import secrets
-import sqlite3
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.errors import BatchUpdateError, ConfigError, RunLocked, SafetyStop
-from batchupdate.journal import queries, schema
+from batchupdate.journal import queries
+from batchupdate.journal.before import BeforeStates
 from batchupdate.journal.checksum import of_row
-from batchupdate.journal.connection import connect, damage, explained, how_to_save, require_file, way_out
-from batchupdate.journal.entries import Damage, find_damage, keep, set_aside, settle, sign
+from batchupdate.journal.connection import damage, how_to_save
+from batchupdate.journal.entries import keep, settle, sign
 from batchupdate.journal.in_flight import NAME, InFlightMap, is_in_use, read_head, read_map
 from batchupdate.journal.lost_entries import what_is_missing
-from batchupdate.model import ErrorGroup, Line, Outcome, Request, Result, RowRef, Sessions, Traffic
+from batchupdate.journal.reading import JournalReader
+from batchupdate.model import Outcome, Request, Result, RowRef
 from batchupdate.util import json as exact_json
 from batchupdate.util.sqlite import bulk_insert
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     from batchupdate.journal.records import Copy, Entry, Session
 
@@ -40,7 +39,7 @@ _OUT_AT_THE_END = (
 )
 
 
-class Journal:
+class Journal(JournalReader, BeforeStates):
     """One run's journal; a context manager. Use from one thread at a time.
 
     Raises, from every method:
@@ -48,56 +47,11 @@ class Journal:
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self._path = path
-        self._connection = connection
-        self._reader: sqlite3.Connection | None = None
-        self._session = 0
+        super().__init__(path, connection)
         self._commits = 0
-        self._failed = self._ended_well = False
+        self._ended_well = False
         self.in_flight = InFlightMap()
         """The rows whose requests are out, once a session has begun."""
-
-    @classmethod
-    def create(cls, path: Path) -> Self:
-        """Makes a new journal, readable by its owner alone.
-
-        It appears whole or not at all: a process that dies in here leaves no journal that nobody can read.
-        """
-        beside = path.with_name(f".{path.name}.new")
-        try:
-            if path.exists():
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            with explained(path), closing(connect(beside)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                schema.create(connection)
-            beside.rename(path)
-        except OSError as error:
-            raise ConfigError(f"The journal {path} can't be made: {error.strerror or error}.") from error
-        with explained(path):
-            connection = connect(path)
-            connection.execute("PRAGMA synchronous = NORMAL")  # until the rows are in: nothing was sent yet
-        return cls(path, connection)
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Opens a run's journal to read from it.
-
-        Raises:
-            ConfigError: it is none of ours, or of a newer version of this program.
-        """
-        require_file(path, schema.LOST)
-        try:
-            connection = connect(path)
-            try:
-                schema.bring_up_to_date(connection, path)
-                connection.execute("PRAGMA synchronous = FULL")
-            except BaseException:
-                connection.close()
-                raise
-        except sqlite3.Error as error:
-            raise ConfigError(f"{path} is no readable journal: {error}.", way_out(path, error)) from error
-        return cls(path, connection)
 
     @classmethod
     def take_over(cls, path: Path, sessions_begun: int = 0) -> Self:
@@ -126,95 +80,23 @@ class Journal:
             raise
         return journal
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def close(self) -> None:
         """Closes the file."""
-        if self._reader is not None:
-            self._reader.close()
         if self._session and self._ended_well and self.in_flight.is_empty:
             with suppress(BatchUpdateError), self._transaction() as connection:
                 connection.execute(queries.FORGET_MAP, (self._session,))
-        self._connection.close()
+        super().close()
         self.in_flight.close(remove=self._ended_well)
 
     def _requests(self, query: str, after: int, count: int) -> list[Request]:
-        """Reads rows through a connection of its own, so that another thread may write meanwhile."""
         with self._explained():
-            if self._reader is None:
-                self._reader = connect(self._path)
             requests = []
-            rows = self._reader.execute(query, (after, count))
+            rows = self._apart.execute(query, (after, count))
             for key, record_id, path, fields, sent, unanswered, pulled, cells, expected in rows:
                 if expected is not None and of_row(key, cells, record_id, path, fields, None, pulled) != expected:
                     raise damage(f"row {RowRef.of(key).number} is not as it was written")
                 requests.append(Request(key, record_id, path, fields, 1, sent, bool(unanswered), pulled=pulled or ""))
             return requests
-
-    def _explained(self) -> explained:
-        return explained(self._path, begun=bool(self._session))
-
-    def _one(self, query: str, *values: str) -> Any:  # noqa: ANN401 - whatever SQLite has
-        with self._explained():
-            return self._connection.execute(query, values).fetchone()[0]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._explained():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._failed = True
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    def examine(self) -> None:
-        """Looks at every page of the file.
-
-        Raises:
-            ConfigError: one is damaged.
-        """
-        found = self._one(queries.QUICK_CHECK)
-        if found != "ok":
-            hint = f"Nothing was sent now. {how_to_save(self._path)}"
-            raise ConfigError(f"The journal {self._path} is damaged: {' '.join(found.split())}.", hint)
-
-    def find_damage(self) -> Damage:
-        """The rows and results that are not as they were written."""
-        with self._explained():
-            return find_damage(self._connection)
-
-    def set_aside(self, found: Damage, *, trusted: bool = True) -> None:
-        """Sets damaged rows aside; `trusted` is whether the journal is known to have its last entries."""
-        if found:
-            with self._transaction() as connection:
-                set_aside(connection, found, trusted=trusted)
-            self._checkpoint()
-
-    # What the run is.
-
-    def set_meta(self, values: Mapping[str, Any]) -> None:
-        """Keeps facts about the run; each value as JSON."""
-        with self._transaction() as connection:
-            batch = json.dumps([[name, json.dumps(value)] for name, value in values.items()])
-            connection.execute(queries.SET_META, (batch,))
-
-    def meta(self) -> dict[str, Any]:
-        """All the facts about the run."""
-        with self._explained():
-            facts = self._connection.execute(queries.META).fetchall()
-            if not all(is_sound for *_, is_sound in facts):
-                raise damage("a fact about the run is garbled")
-            return {name: json.loads(value) for name, value, _ in facts}
 
     # Ingest.
 
@@ -344,11 +226,6 @@ class Journal:
             with suppress(OSError):  # it belongs to no session any more
                 path.unlink(missing_ok=True)
 
-    def _checkpoint(self) -> None:
-        """Lets the journal's own file know what stands in its `-wal` file."""
-        with self._explained():
-            self._connection.execute(queries.CHECKPOINT)
-
     def begin_session(self, now: float, *, repeatable: bool) -> int:
         """Starts a process's work: what was not final is to be tried again, and returns the session's number.
 
@@ -438,62 +315,3 @@ class Journal:
             connection.execute(queries.UNCLAIM, (chosen,))
         self._commits += 1
         self.in_flight.clear((), self._commits)
-
-    # Reading.
-
-    def rows(self) -> int:
-        """How many input rows there are."""
-        return int(self._one(queries.COUNT_ROWS))
-
-    def counts(self) -> dict[Outcome, int]:
-        """How many rows ended in each outcome; every outcome is there."""
-        counts = dict.fromkeys(Outcome, 0)
-        with self._explained():
-            for outcome, count in self._connection.execute(queries.COUNT_OUTCOMES):
-                counts[Outcome(outcome)] = count
-        return counts
-
-    def created(self) -> int:
-        """How many rows the API answered with 201: it made a new record."""
-        with self._explained():
-            (count,) = self._connection.execute(queries.COUNT_CREATED).fetchone()
-        return int(count)
-
-    def to_send(self) -> int:
-        """How many rows are still to be sent."""
-        return int(self._one(queries.COUNT_TO_SEND))
-
-    def pulled_rows(self) -> dict[tuple[bool, bool], int]:
-        """How many rows are still to be sent, by whether their sheet has a version of the record, and old values."""
-        with self._explained():
-            return {(bool(version), bool(old)): n for version, old, n in self._connection.execute(queries.COUNT_PULLED)}
-
-    def has_pulled(self) -> bool:
-        """Whether a pulled sheet says something of the record of any row."""
-        return bool(self._one(queries.HAS_PULLED))
-
-    def sent_rows(self) -> int:
-        """How many rows had a request that left, or may have."""
-        return int(self._one(queries.COUNT_SENT))
-
-    def lines(self, *outcomes: Outcome) -> Iterator[Line]:
-        """The rows in input order, all of them or those with some outcomes; streamed."""
-        query, values = (queries.LINES_WITH, (json.dumps(outcomes),)) if outcomes else (queries.LINES, ())
-        with self._explained():
-            yield from map(Line._make, self._connection.execute(query, values))
-
-    def examples(self, count: int) -> list[tuple[int, str, str]]:
-        """The first rows that are to be sent: key, id, and fields as JSON."""
-        with self._explained():
-            return self._connection.execute(queries.EXAMPLES, (count,)).fetchall()
-
-    def error_groups(self, most: int = 20) -> list[ErrorGroup]:
-        """The sentences of rows that need attention, the most frequent first."""
-        with self._explained():
-            return [ErrorGroup(*group) for group in self._connection.execute(queries.ERROR_GROUPS, (most,))]
-
-    def sessions(self) -> Sessions:
-        """What all the work on this run came to."""
-        with self._explained():
-            *traffic, started, finished, duration, exit_code = self._connection.execute(queries.SESSIONS).fetchone()
-        return Sessions(Traffic(*traffic), started, finished, duration, exit_code)

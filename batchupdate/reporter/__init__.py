@@ -1,7 +1,8 @@
 """The journal → the files that people and programs read. Each of them can be rebuilt from the journal at any time."""
 
+from batchupdate.reporter.plan_summary import Plan
 from batchupdate.reporter.registry import write_reports
 from batchupdate.reporter.results_csv import iso
 from batchupdate.reporter.summary import Retried, RunRows, Stopped, Summary, placed, write_summary
 
-__all__ = ["Retried", "RunRows", "Stopped", "Summary", "iso", "placed", "write_reports", "write_summary"]
+__all__ = ["Plan", "Retried", "RunRows", "Stopped", "Summary", "iso", "placed", "write_reports", "write_summary"]

@@ -95,8 +95,8 @@ class Job:
         """How many rows are still to be sent whose records are read just before."""
         if self.target.body.base is not None:
             return self.to_send
-        reads, rows = self.read_first.reads, self.journal.pulled_rows()
-        return sum(count for (version, old), count in rows.items() if reads(version=version, old=old))
+        reads, kinds = self.read_first.reads, self.journal.pulled_rows()
+        return sum(count for known, count in kinds if reads(known))
 
     @property
     def is_retry(self) -> bool:

@@ -13,28 +13,33 @@ from batchupdate.errors import ConfigError
 if TYPE_CHECKING:
     from batchupdate.config import Settings
     from batchupdate.targets import Target
+    from batchupdate.targets.precondition import Pulled
 
 
 @dataclass(frozen=True, slots=True)
 class ReadFirst:
-    """Says of a row whether its record is read before its change, and what for.
-
-    `version` and `old` are whether the row's pulled sheet has the record's version, and old values of what is sent.
-    """
+    """Says of a row whether its record is read before its change, and what for."""
 
     target: Target
     check_old: str
 
-    def reads(self, *, version: bool, old: bool) -> bool:
+    def reads(self, known: Pulled) -> bool:
         """Whether the record is read at all."""
-        guarded = self.target.precondition is None or version
-        return self.target.body.base is not None or not guarded or self.compares(version=version, old=old)
+        guarded = self.target.precondition is None or bool(known.version)
+        return self.target.body.base is not None or not guarded or self.compares(known)
 
-    def compares(self, *, version: bool, old: bool) -> bool:
-        """Whether the old values are compared with what the record has now; a version guards it without that."""
-        if not old or self.target.read is None or self.check_old == "never":
+    def compares(self, known: Pulled) -> bool:
+        """Whether the record is compared with what it should be; a version guards it without that.
+
+        What a plan or an earlier run has seen is always compared. What the sheet alone says is a matter of `check_old`;
+        what it expects in so many words has no other guard.
+        """
+        if self.target.read is None:
             return False
-        return self.check_old == "always" or not version or self.target.precondition is None
+        if known.seen is None and (self.check_old == "never" or not (known.old or known.expected)):
+            return False
+        versioned = bool(known.version) and self.target.precondition is not None
+        return not versioned or self.check_old == "always" or (bool(known.expected) and not known.by)
 
 
 def refuse_unreadable(target: Target, settings: Settings) -> None:

@@ -14,6 +14,7 @@ from batchupdate.reader.sources import can_be_read_again
 from batchupdate.runs.folder import RunFolder, all_runs, create
 from batchupdate.runs.lock import one_at_a_time
 from batchupdate.runs.log import sessions_begun
+from batchupdate.runs.plan_folder import create_plan
 from batchupdate.util.text import listed, short_names
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from batchupdate.config import Settings
+    from batchupdate.runs.plan_folder import PlanFolder
     from batchupdate.targets import Target
 
 MAX_STEM = 20
@@ -90,6 +92,24 @@ def begin(
         journal = stack.enter_context(Journal.create(folder.journal))
         journal.set_meta({**facts, **folder.facts()})  # so that the same command, given meanwhile, knows this run
         return Begun(folder, journal, notices, resumed=False)
+
+
+def begin_plan(stack: ExitStack, facts: dict[str, Any], settings: Settings, now: datetime) -> Begun:
+    """Makes a new plan's folder; `stack` removes it at the end, unless the plan was finished."""
+    folder = create_plan(settings.runs_dir, name_of(facts["input"]), now)
+    stack.callback(_remove_if_unfinished, folder)
+    stack.enter_context(folder.lock())
+    journal = stack.enter_context(Journal.create(folder.journal))
+    return Begun(folder, journal, [], resumed=False)
+
+
+def _remove_if_unfinished(folder: PlanFolder) -> None:
+    if folder.journal.exists():
+        with Journal.open(folder.journal) as journal:
+            finished = "plan" in journal.meta()
+        if finished:
+            return
+    folder.remove()
 
 
 class _Left(NamedTuple):

@@ -39,6 +39,8 @@ _OPTIONS: dict[str, frozenset[str]] = {
     "timezone": frozenset({"datetime"}),
     "items": frozenset({"list"}),
     "separator": frozenset({"list"}),
+    "trimmed": frozenset({"string"}),
+    "unordered": frozenset({"list"}),
     "min_items": frozenset({"list"}),
     "max_items": frozenset({"list"}),
     "json_type": frozenset({"json"}),
@@ -53,6 +55,8 @@ class FieldRule(Strict):
     `input_formats` (in the syntax of Python's strptime) are read besides ISO 8601. `timezone` is `required`, or the
     IANA zone of times that name none. `at` is where the field is in a record and in the body, where its name does not
     say that; see `Place`. `items` is the rule for each item of a list, `json_type` the type of a JSON text.
+    `trimmed` says that the API removes blanks at both ends of a text, `unordered` that the order of a list does not
+    count; so a record that differs in no more than that has the value already.
     """
 
     type: FieldType = "string"
@@ -76,6 +80,8 @@ class FieldRule(Strict):
     min_items: int | None = Field(default=None, ge=0)
     max_items: int | None = Field(default=None, ge=1)
     json_type: Literal["object", "array"] | None = None
+    trimmed: bool = False
+    unordered: bool = False
     at: PlaceText | None = None
     description: str = ""
     aliases: tuple[str, ...] = Field(default=(), strict=False)

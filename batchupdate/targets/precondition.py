@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 
 from batchupdate.config.yaml_file import Strict
 from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, search
+from batchupdate.targets.seen import Seen
 from batchupdate.targets.value_types import HeaderName
 from batchupdate.util import json as exact_json
 
@@ -67,33 +68,50 @@ def version_of(found: object) -> str:
 
 
 class Pulled(NamedTuple):
-    """A record as it was when its row was pulled: its version, and the old values of fields that the row sets.
+    """What a record must still be when its row is sent: as it was when it was pulled, planned or changed by a run.
 
-    The version is '' where it is not known. The old values are by field name, as `pull` has written them into cells.
+    Attributes:
+        version: its version then; '' where it is not known.
+        old: by name the old values of fields that the row sets, as `pull` has written them into cells.
+        expected: by name what the sheet expects of fields, set by the row or not, as the user has typed it.
+        seen: the fields as they were read then.
+        by: who has seen it so: `plan` or `run`; '' for the sheet.
     """
 
     version: str = ""
     old: Mapping[str, str] = {}
+    expected: Mapping[str, str] = {}
+    seen: Seen | None = None
+    by: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.version or self.old)
+        return bool(self.version or self.old or self.expected or self.seen)
 
     def to_json(self) -> str:
         """As the journal keeps it: without what is not known."""
         known = {name: value for name, value in self._asdict().items() if value}
+        if self.seen:
+            known["seen"] = self.seen.to_json()
         return json.dumps(known, ensure_ascii=False, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """What `to_json` has written; nothing is known where there is no text."""
-        return cls(**json.loads(text)) if text else cls()
+        if not text:
+            return cls()
+        known = json.loads(text)
+        return cls(**{**known, "seen": Seen.from_json(known["seen"]) if "seen" in known else None})
 
 
 class Current(NamedTuple):
-    """A record as it was a moment ago: its JSON text ('' where nobody wants it), and its version ('' likewise)."""
+    """A record as it was a moment ago: its JSON text ('' where nobody wants it), and its version ('' likewise).
+
+    `refused` is what the API said when it did not take the version that was sent, so that the record is read once more.
+    """
 
     record: str = ""
     version: str = ""
+    refused: str = ""
 
 
 def record_of(reply: Reply, record_path: str) -> dict[str, Any]:

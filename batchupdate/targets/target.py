@@ -7,6 +7,7 @@ Each section of a declaration has a file of its own beside this one.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -20,17 +21,18 @@ from batchupdate.targets.auth import Auth
 from batchupdate.targets.batch import Batch, BatchBuilder, BatchRecord
 from batchupdate.targets.body import Body, BodyBuilder
 from batchupdate.targets.column_names import check_column_names
-from batchupdate.targets.current_record import Read
+from batchupdate.targets.current_record import MISSING, Read
 from batchupdate.targets.fields import FieldRule, check_nested, check_paths, objects_of, parts_of, paths_of, places_of
 from batchupdate.targets.hooks import Hooks
 from batchupdate.targets.idempotency import Idempotency
 from batchupdate.targets.ids import IdRule
-from batchupdate.targets.json_path import JsonPath
+from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError
 from batchupdate.targets.listing import Listing
 from batchupdate.targets.precondition import Precondition, current_of, record_of
 from batchupdate.targets.replies import Errors, StatusRule
 from batchupdate.targets.request_headers import check_guard, check_headers, for_changes_only
 from batchupdate.targets.row_rules import AnyOf, check_rules
+from batchupdate.targets.seen import Seen
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
 from batchupdate.targets.value_types import HeaderName, HeaderValue
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batchupdate.model import Reply, Request
+    from batchupdate.targets.listing import Record
     from batchupdate.targets.place import Place
     from batchupdate.targets.precondition import Current
 
@@ -118,9 +121,7 @@ class Target(Strict):
         check_column_names(self.id, self.fields)
         check_rules(self.rules, self.fields)
         self.body.check(self.paths, self.places)
-        if hashed := next((name for name in self._body_builder.ids if self.id[name].is_hashed), None):
-            message = f"the URL holds a hash of {{{hashed}}} only, so the body can't have it; choose another encoding"
-            raise MisplacedError(message, "id", hashed, "encode")
+        self._refuse_hashed(self._body_builder.ids, "the body")
         check_headers(self.headers, self.auth.headers, self.idempotency.header if self.idempotency else None)
         if self.precondition:
             check_guard(self.headers, self.precondition.header)
@@ -145,8 +146,12 @@ class Target(Strict):
             raise MisplacedError("a batch holds changes alone; remove base, or batch", "body", "base")
         batch.check(self.id, self.variables, self.body)
         named = {*self.batch_builder.ids, *(self.id if batch.results and not batch.numbered else ())}
-        if hashed := next((name for name in self.id if name in named and self.id[name].is_hashed), None):
-            message = f"the URL holds a hash of {{{hashed}}} only, so a batch can't have it; choose another encoding"
+        self._refuse_hashed(named, "a batch")
+
+    def _refuse_hashed(self, wanted: Iterable[str], where: str) -> None:
+        """Refuses that something holds an id of which the URL has a hash alone."""
+        if hashed := next((name for name in self.id if name in wanted and self.id[name].is_hashed), None):
+            message = f"the URL holds a hash of {{{hashed}}} only, so {where} can't have it; choose another encoding"
             raise MisplacedError(message, "id", hashed, "encode")
 
     def with_variables(self, values: Mapping[str, str]) -> Target:
@@ -301,15 +306,37 @@ class Target(Strict):
         """What the reply to that read says; see `current_of`."""
         return current_of(reply, self._record_path, self.precondition, wants_record=self.body.base is not None)
 
-    def values_in(self, reply: Reply, names: Iterable[str]) -> dict[str, Any]:
-        """What the reply to a read says of some fields, or `MISSING`; see `Read.value`.
+    def seen(self, reply: Reply, names: Iterable[str]) -> Seen:
+        """What the reply to a read says of some fields, and of the record's version if that is in it.
 
         Raises:
             UnexpectedReplyError: there is no record in it.
         """
         assert self.read is not None  # noqa: S101 - it was read as that says
-        record = record_of(reply, self._record_path)
-        return {name: self.read.value(record, name, self.places.get(name) or self.paths[name]) for name in names}
+        record, unread = record_of(reply, self._record_path), self.read.absent
+        known = [name for name in names if name not in unread]
+        found = {name: self.read.value(record, name, self.places.get(name) or self.paths[name]) for name in known}
+        values = {name: value for name, value in found.items() if value is not MISSING}
+        version = ""
+        if self.precondition:
+            with suppress(UnexpectedReplyError):
+                version = self.precondition.version(reply, record)
+        return Seen(values, tuple(name for name in known if name not in values), version)
+
+    @staticmethod
+    def listed(record: Record, names: Iterable[str]) -> Seen:
+        """The same of a record of the list; one that does not show a field says nothing of it."""
+        values = {name: record.fields[name] for name in names if name in record.fields}
+        return Seen(values, tuple(name for name in names if name in record.absent), record.version)
+
+    def can_read(self, name: str) -> bool:
+        """Whether a record that is read by itself shows a field."""
+        return self.read is not None and name not in self.read.absent
+
+    @property
+    def creates(self) -> bool:
+        """Whether a change for a record that is not there makes a new one (RFC 9110, section 9.3.4)."""
+        return self.method == "PUT" and not self.must_exist
 
     @property
     def listed_version(self) -> str:

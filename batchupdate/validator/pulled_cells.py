@@ -55,10 +55,33 @@ class PulledCell:
             return old in OLD_MARKERS and now in OLD_MARKERS
         return now is not None and (_plain(old) == _plain(now) or self._same_value(old, now) or is_retyped(old, now))
 
+    def value(self, old: str) -> Any:  # noqa: ANN401 - as above
+        """The value that an old cell was written from; `MISSING` for a member that was not there.
+
+        Raises:
+            RefusedError: it is none of the field's.
+        """
+        if old in OLD_MARKERS:
+            return {OLD_ABSENT: MISSING, OLD_NULL: None}.get(old, self._rule.empty)
+        return old if self._parse is None else self._parse(old)
+
     def equal(self, wanted: Any, value: Any) -> bool:  # noqa: ANN401 - as above
-        """Whether the field has a value already; where it is to be cleared, only the same kind of nothing counts."""
+        """Whether the field has a value already; where it is to be cleared, only the same kind of nothing counts.
+
+        Blanks at the ends of a text and the order of a list don't count where the field's rule says so.
+        """
+        if MISSING not in (wanted, value) and self._json(wanted) == self._json(value):
+            return True
         one, other = self.text(wanted), self.text(value)
         return one is not None and other is not None and (one == other or self._same_value(one, other))
+
+    def _json(self, value: Any) -> Any:  # noqa: ANN401 - as above
+        """A value such that those are equal which mean the same to the API."""
+        if self._rule.trimmed and isinstance(value, str):
+            value = value.strip()
+        if self._rule.unordered and isinstance(value, list):
+            return sorted(map(_json, value), key=repr)
+        return _json(value)
 
     def _same_value(self, one: str, other: str) -> bool:
         if self._parse is None or OLD_MARKERS & {one, other}:
@@ -70,7 +93,7 @@ class PulledCell:
         if self._rule.type == "datetime":
             return _moment(first) == _moment(second)
         # Within a list or an object, 1 and true are equal to Python.
-        return bool(_json(first) == _json(second) if isinstance(first, list | dict) else first == second)
+        return bool(self._json(first) == self._json(second) if isinstance(first, list | dict) else first == second)
 
 
 def _plain(text: str) -> str:

@@ -78,6 +78,7 @@ class PageClient:
         clock: where time comes from.
         on_trouble: is called with a sentence when a page has to be asked for again.
         wording: how sentences speak of what is read.
+        limiter: whose turn it is, where others ask this API as well.
     """
 
     def __init__(
@@ -90,9 +91,10 @@ class PageClient:
         clock: Clock,
         on_trouble: Callable[[str], None],
         wording: Wording = LIST,
+        limiter: Limiter | None = None,
     ) -> None:
         rate = rate_of(target, settings)
-        self._limiter = Limiter(
+        self._limiter = limiter or Limiter(
             rate,
             settings.burst or target.burst,
             clock,

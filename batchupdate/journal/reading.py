@@ -1,0 +1,78 @@
+"""What a journal is asked by those who only read it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from batchupdate.journal import queries
+from batchupdate.journal.file import JournalFile
+from batchupdate.model import ErrorGroup, Line, Outcome, Sessions, Traffic
+from batchupdate.targets.precondition import Pulled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class JournalReader(JournalFile):
+    """Counts, rows and sentences of a run."""
+
+    def rows(self) -> int:
+        """How many input rows there are."""
+        return int(self._one(queries.COUNT_ROWS))
+
+    def counts(self) -> dict[Outcome, int]:
+        """How many rows ended in each outcome; every outcome is there."""
+        counts = dict.fromkeys(Outcome, 0)
+        with self._explained():
+            for outcome, count in self._connection.execute(queries.COUNT_OUTCOMES):
+                counts[Outcome(outcome)] = count
+        return counts
+
+    def created(self) -> int:
+        """How many rows the API answered with 201: it made a new record."""
+        with self._explained():
+            (count,) = self._connection.execute(queries.COUNT_CREATED).fetchone()
+        return int(count)
+
+    def to_send(self) -> int:
+        """How many rows are still to be sent."""
+        return int(self._one(queries.COUNT_TO_SEND))
+
+    def pulled_rows(self) -> list[tuple[Pulled, int]]:
+        """How many rows are still to be sent of each kind: one of its rows stands for what is known of the records."""
+        with self._explained():
+            return [
+                (Pulled.from_json(pulled or ""), count)
+                for *_, pulled, count in self._connection.execute(queries.COUNT_PULLED)
+            ]
+
+    def has_pulled(self) -> bool:
+        """Whether a pulled sheet says something of the record of any row."""
+        return bool(self._one(queries.HAS_PULLED))
+
+    def sent_rows(self) -> int:
+        """How many rows had a request that left, or may have."""
+        return int(self._one(queries.COUNT_SENT))
+
+    def lines(self, *outcomes: Outcome) -> Iterator[Line]:
+        """The rows in input order, all of them or those with some outcomes; streamed."""
+        query, values = (queries.LINES_WITH, (json.dumps(outcomes),)) if outcomes else (queries.LINES, ())
+        with self._explained():
+            yield from map(Line._make, self._connection.execute(query, values))
+
+    def examples(self, count: int) -> list[tuple[int, str, str]]:
+        """The first rows that are to be sent: key, id, and fields as JSON."""
+        with self._explained():
+            return self._connection.execute(queries.EXAMPLES, (count,)).fetchall()
+
+    def error_groups(self, most: int = 20) -> list[ErrorGroup]:
+        """The sentences of rows that need attention, the most frequent first."""
+        with self._explained():
+            return [ErrorGroup(*group) for group in self._connection.execute(queries.ERROR_GROUPS, (most,))]
+
+    def sessions(self) -> Sessions:
+        """What all the work on this run came to."""
+        with self._explained():
+            *traffic, started, finished, duration, exit_code = self._connection.execute(queries.SESSIONS).fetchone()
+        return Sessions(Traffic(*traffic), started, finished, duration, exit_code)

@@ -1,0 +1,133 @@
+"""What a change does to a record as it is now, by the meaning of values; and whether it may be sent."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from batchupdate.targets.current_record import MISSING
+from batchupdate.util import json as exact_json
+from batchupdate.util.text import quoted
+from batchupdate.validator.pulled_cells import PulledCell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from batchupdate.targets import Target
+    from batchupdate.targets.precondition import Pulled
+    from batchupdate.targets.seen import Seen
+
+ALREADY_SO = "the record already has these values"
+
+
+class Finding(StrEnum):
+    """What a comparison has found."""
+
+    CHANGES = "changes"
+    """Something of the record changes, or that can't be known."""
+    UNCHANGED = "unchanged"
+    """The record has all values already."""
+    CONFLICT = "conflict"
+    """The record is not as it was expected; nothing may be sent."""
+
+
+class Compared(NamedTuple):
+    """What was found; which fields change, as far as that is known; and why nothing may be sent."""
+
+    finding: Finding
+    changes: Sequence[str] = ()
+    message: str = ""
+
+
+class Comparison:
+    """Compares changes with records of one target.
+
+    Two values are equal if they mean the same: two spellings of a number or of a moment, a text that the API trims, a
+    list of which the order does not count.
+
+    Args:
+        target: says what its fields hold.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._cells: dict[str, PulledCell] = {}
+
+    def compare(self, wanted: Mapping[str, Any], known: Pulled, present: Seen, *, guarded: bool = True) -> Compared:
+        """Compares one row with its record.
+
+        A field that has its new value already is no conflict, whoever has set it; neither is one of which nothing can
+        be known.
+
+        Args:
+            wanted: what the row sets.
+            known: what the record should be before that.
+            present: what it is.
+            guarded: whether it counts what it should be.
+        """
+        changes = [name for name, value in wanted.items() if not self.is_so(name, value, present)]
+        left = [name for name in known.expected if name not in wanted or name in changes]
+        conflicts = [*self._others(changes, known, present), *self._unexpected(left, known, present)] if guarded else []
+        if conflicts:
+            others = f" ({', '.join(name for name, _ in conflicts[1:])} changed as well)" if conflicts[1:] else ""
+            way_out = "" if known.expected else _WAY_OUT[known.by]
+            message = f"nothing was sent: {conflicts[0][1]}{others}{way_out}"
+            return Compared(Finding.CONFLICT, changes, message)
+        return Compared(Finding.CHANGES, changes) if changes else Compared(Finding.UNCHANGED, (), ALREADY_SO)
+
+    def is_so(self, name: str, value: object, present: Seen) -> bool:
+        """Whether a record is known to have a value in a field."""
+        return name in present.values and self._cell(name).equal(value, present.values[name])
+
+    def same(self, name: str, one: Seen, other: Seen) -> bool:
+        """Whether a field is in two states of a record the same, as far as both are known."""
+        if not (one.knows(name) and other.knows(name)):
+            return True
+        before, now = one.values.get(name, MISSING), other.values.get(name, MISSING)
+        return before is now or self._cell(name).equal(before, now) or (_is_nothing(before) and _is_nothing(now))
+
+    def text(self, name: str, seen: Seen) -> str:
+        """A field's value in a sentence."""
+        if name not in seen.values:
+            return "not there"
+        value = seen.values[name]
+        return quoted(self._cell(name).text(value) or exact_json.dumps(value))
+
+    def value_of(self, name: str, old: str) -> object:
+        """The value that an old cell stands for, or `MISSING`."""
+        return self._cell(name).value(old)
+
+    def _others(self, changes: Sequence[str], known: Pulled, present: Seen) -> Iterator[tuple[str, str]]:
+        """The fields that are not as they were, each with what is said of it."""
+        for name in changes:
+            if name in known.expected or not present.knows(name):
+                continue
+            now = f"is {self.text(name, present)} now"
+            if name not in present.values:
+                now = f"is not in the record now ({_IF_NEVER})"
+            if known.seen is not None and known.seen.knows(name):
+                if not self.same(name, known.seen, present):
+                    yield name, f"{name} was {self.text(name, known.seen)} {_WHEN[known.by]}, and {now}"
+            elif name in known.old and not self._cell(name).same(known.old[name], present.values.get(name, MISSING)):
+                yield name, f"{name} was {quoted(known.old[name])} when it was pulled, and {now}"
+
+    def _unexpected(self, names: Sequence[str], known: Pulled, present: Seen) -> Iterator[tuple[str, str]]:
+        """The fields that are not as the sheet expects, each with what is said of it."""
+        for name in names:
+            text = known.expected[name]
+            if present.knows(name) and not self._cell(name).same(text, present.values.get(name, MISSING)):
+                yield name, f"{name} should be {quoted(text)} (expected.{name}), and is {self.text(name, present)}"
+
+    def _cell(self, name: str) -> PulledCell:
+        if name not in self._cells:
+            self._cells[name] = PulledCell(name, self._target.fields[name])
+        return self._cells[name]
+
+
+_IF_NEVER = "if the API never returns it there, add it to read.absent in the target"
+_WHEN = {"": "when it was pulled", "plan": "in the plan", "run": "after that run"}
+_WAY_OUT = {"": "; pull the records again", "plan": "; make a new plan", "run": ""}
+
+
+def _is_nothing(value: object) -> bool:
+    return value is MISSING or value is None or value in ("", [])

@@ -1,0 +1,42 @@
+"""A record as it was read: what is known of its fields, in a form that the journal keeps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+from batchupdate.util import json as exact_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Seen(NamedTuple):
+    """What is known of a record's fields.
+
+    Attributes:
+        values: by name the fields that it has, as JSON values with every digit.
+        absent: the fields that it is known not to have.
+        version: its version for `precondition`; '' where that is not known.
+        gone: whether there is no such record.
+
+    Of a field in neither of the first two nothing is known: the API takes it and does not return it.
+    """
+
+    values: Mapping[str, Any] = {}
+    absent: tuple[str, ...] = ()
+    version: str = ""
+    gone: bool = False
+
+    def knows(self, name: str) -> bool:
+        """Whether it is known what the record has in a field."""
+        return name in self.values or name in self.absent
+
+    def to_json(self) -> str:
+        """As the journal keeps it: without what is empty."""
+        return exact_json.dumps({name: value for name, value in self._asdict().items() if value})
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` has written."""
+        kept = exact_json.loads(text)
+        return cls(**{**kept, "absent": tuple(kept.get("absent", ()))})
