@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.config import Settings
 from batchupdate.config.loading import with_kept
 from batchupdate.engine import Stop, work_off
-from batchupdate.engine.planning import Reading, read_records, why_unreadable
-from batchupdate.errors import InputError, UsageError
+from batchupdate.engine.planning import Reading, read_records, why_unreadable, worth_comparing
+from batchupdate.errors import InputError, Interrupted, UsageError
 from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
 from batchupdate.model import Progress, UncertainNotice
@@ -61,6 +62,7 @@ __all__ = [
     "Stop",
     "check_file",
     "compare",
+    "compare_first",
     "execute",
     "plan",
     "plan_file",
@@ -151,7 +153,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     """
     clock = clock or SystemClock()
     target = target_of(settings, environ)
-    refuse_unreadable(target, settings)
+    refuse_unreadable(target, settings, plan=plan)
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
     secrets = credentials.secrets
@@ -208,6 +210,30 @@ async def compare(
         reading = await read_records(job, log, stop or Stop(), on_progress, approve=approve)
         log.info("compared", requests=reading.requests, pages=reading.pages, ended=str(reading.ended or ""))
     return reading
+
+
+async def compare_first(
+    job: Job, *, on_progress: Callable[[Progress], None] = _ignore, stop: Stop | None = None
+) -> Job:
+    """Compares a new run's rows with their records if that is worth it (`diff`); returns the job to go on with.
+
+    A record that can't be read is no reason not to send a row: the API will say what it thinks of it.
+
+    Raises:
+        Interrupted: it was asked to stop.
+        SafetyStop: the records can't be read, and `diff` is `always`.
+    """
+    if not worth_comparing(job):
+        return job
+    reading = await compare(job, on_progress=on_progress, stop=stop)
+    job.checkup.notices += reading.notices
+    if isinstance(reading.ended, Interrupted) or (reading.ended and job.settings.diff == "always"):
+        raise reading.ended
+    if reading.ended:
+        job.checkup.notices.append(f"The records could not be compared with the rows first: {reading.ended.message}")
+    burst = job.settings.burst or job.target.burst
+    free_in_s = burst / job.rate.per_s if job.rate.limited and reading.requests else 0.0
+    return replace(job, not_before=job.clock.monotonic() + free_in_s)
 
 
 async def plan(
@@ -352,7 +378,7 @@ async def run_file(
         RunLocked: another process holds the unfinished run.
     """
     with prepare(source, settings, new=new, on_problem=on_problem, on_progress=on_progress, environ=environ) as job:
-        return await execute(job, on_progress=on_progress)
+        return await execute(await compare_first(job, on_progress=on_progress), on_progress=on_progress)
 
 
 async def resume(

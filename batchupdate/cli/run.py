@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
+from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish, stoppable
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import environ_with_key, with_key
@@ -69,7 +69,7 @@ def run(
 
       batchupdate run nightly.csv --config nightly.yaml --yes --json
     """
-    from batchupdate.run import prepare
+    from batchupdate.run import Stop, compare_first, prepare
     from batchupdate.targets.catalogue import target_of
 
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -103,6 +103,9 @@ def run(
                     say=screen.say,
                 )
             )
+        if not consent.dry_run:
+            stop = Stop()
+            job = stoppable(screen, stop, lambda show: compare_first(job, on_progress=show, stop=stop))
         describe(job, problems, screen)
         summary = ask_and_send(job, screen, consent, checkup_json(job.checkup, problems))
     finish(summary, screen)

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.engine.batches import Packing
-from batchupdate.engine.listing import PageClient, Pager, record_pages
-from batchupdate.engine.pools import Pools
+from batchupdate.engine.pools import Pools, guarded
 from batchupdate.engine.read_first import reading_policy
 from batchupdate.engine.rules import Rules
 from batchupdate.errors import SafetyStop
@@ -42,6 +41,9 @@ if TYPE_CHECKING:
 PORTION = 1000
 """Rows whose findings are kept with one commit."""
 
+FEW_ROWS = 100
+"""So many rows are compared with their records one by one before a run that was not planned."""
+
 _GONE = frozenset({404, 410})
 NO_RECORD = "there is no such record"
 
@@ -63,6 +65,20 @@ def why_unreadable(target: Target) -> str:
     return (
         f"{target.title.split(':')[0]} has no request that reads these records, so their present values can't be known."
     )
+
+
+def worth_comparing(job: Job) -> bool:
+    """Whether the records of a run are read before the first change, by its setting `diff`.
+
+    `auto` does so where it takes few requests: the whole list in one, or those of few rows.
+    """
+    target, asked = job.target, job.settings.diff
+    if job.resumed or asked == "never" or (target.read is None and target.list is None):
+        return False
+    rows = job.to_send
+    few = target.read is not None and rows <= FEW_ROWS
+    one_call = target.list is not None and target.list.pagination.style == "none" and _list_worth_it(job, rows)
+    return rows > 0 and (asked == "always" or few or bool(one_call))
 
 
 async def read_records(
@@ -95,7 +111,7 @@ async def read_records(
         try:
             whole = await _by_list(job, listing, pools, findings, reading, total, on_progress)
         except SafetyStop as error:
-            if target.read is None:
+            if target.read is None or not approve:
                 reading.ended = error
                 return reading
             log.warning("list", why=error.message)
@@ -135,6 +151,12 @@ async def _by_list(
     on_progress: Callable[[Progress], None],
 ) -> bool:
     """Reads the list as long as that takes fewer requests than the rows that are left; returns whether to its end."""
+    from batchupdate.engine.listing import (  # noqa: PLC0415 - `check` does not wait for aiohttp to be loaded
+        PageClient,
+        Pager,
+        record_pages,
+    )
+
     target = job.target
     pager = Pager(listing, job.base_url)
     client = PageClient(
@@ -188,7 +210,7 @@ async def _one_by_one(
         singles = _Singles(job, client, findings)
         left = total - findings.count
         reading.ended = await pools.work(
-            "planning", singles, singles, send=singles.read, judge=judged, rules=rules, total=left
+            "planning", singles, singles, send=guarded(singles.read, job), judge=judged, rules=rules, total=left
         )
     reading.requests += pools.traffic.sent
 
@@ -233,11 +255,11 @@ class _Singles:
     def finish(self, result: Result, *, final: bool = True) -> None:
         """Notes what was found."""
         request, answer = self._asked.pop(result.row, (None, None))
-        if request is None or not final:
+        if not final:
             return
-        if result.outcome in SUCCEEDED and isinstance(answer, Reply):
+        if request is not None and result.outcome in SUCCEEDED and isinstance(answer, Reply):
             self._findings.add_reply(request, answer)
-        elif result.http_status in _GONE:
+        elif request is not None and result.http_status in _GONE:
             self._findings.gone(request, result.http_status)
         else:
             self._findings.unread(result)

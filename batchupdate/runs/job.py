@@ -33,7 +33,8 @@ class Job:
     """A run whose journal is sealed and held by this process: every row stands in it, and nothing is sent yet.
 
     A job that is only shown and not executed has no `credentials`, but knows what is secret. `resumed` says that the
-    run was left unfinished. `on_start` is called once when it begins to send.
+    run was left unfinished, and `not_before` when its first request may leave (monotonic time, in seconds): what was
+    asked of the API before that has used up its rate. `on_start` is called once when it begins to send.
     """
 
     folder: RunFolder
@@ -45,6 +46,7 @@ class Job:
     clock: Clock
     checkup: Checkup
     resumed: bool = False
+    not_before: float = 0.0
     on_start: Callable[[], None] = field(default=_nothing)
 
     def __post_init__(self) -> None:

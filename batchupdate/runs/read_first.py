@@ -42,12 +42,17 @@ class ReadFirst:
         return not versioned or self.check_old == "always" or (bool(known.expected) and not known.by)
 
 
-def refuse_unreadable(target: Target, settings: Settings) -> None:
-    """Refuses to promise a comparison for which no record can be read.
+def refuse_unreadable(target: Target, settings: Settings, *, plan: bool = False) -> None:
+    """Refuses to promise a comparison for which no record can be read; a `plan` says itself what it can't read.
 
     Raises:
-        ConfigError: `check_old` is `always`, and the target can't be read.
+        ConfigError: `check_old` or `diff` is `always`, and the target can't be read.
     """
+    if settings.diff == "always" and not plan and target.read is None and target.list is None:
+        raise ConfigError(
+            f"--diff always reads the records first, but {target.name} does not declare how records are read.",
+            "Add 'read' or 'list' to its declaration (docs/targets.md), or use --diff auto.",
+        )
     if settings.check_old == "always" and target.read is None:
         raise ConfigError(
             f"--check-old always compares old values with the present ones, but {target.name} does not declare how a "
