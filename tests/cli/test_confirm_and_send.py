@@ -67,7 +67,7 @@ def asked(folder: Path, command: list[str], *answers: tuple[str, str]) -> tuple[
 
 
 def run(path: Path, sandbox: Sandbox, *more: str) -> list[str]:
-    return ["run", str(path), "-t", "langdock-integration", "--base-url", sandbox.url, "--rate", "20/s", *more]
+    return ["run", path.name, "-t", "langdock-integration", "--base-url", sandbox.url, "--rate", "20/s", *more]
 
 
 def test_the_question_names_host_rows_fields_clears_time_and_three_examples_in_80_columns(
