@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from batchupdate.engine.first_rows import FirstRows
 from batchupdate.model import Request
+from batchupdate.util import event_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,11 +29,14 @@ class Rows:
 
 
 @given(count=st.integers(0, 30), first=st.integers(0, 40), asked=st.lists(st.integers(1, 9), min_size=45, max_size=45))
-async def test_the_first_rows_come_in_order_and_no_other_is_claimed(count: int, first: int, asked: list[int]) -> None:
-    source = Rows(count)
-    rows = FirstRows(source, first)
-    got = [request.row for many in asked for request in await rows.claim(many)]
-    assert got == list(range(min(count, first)))
-    assert len(source.rows) == count - len(got)
-    await rows.release([7])
-    assert source.released == [7]
+def test_the_first_rows_come_in_order_and_no_other_is_claimed(count: int, first: int, asked: list[int]) -> None:
+    async def check() -> None:
+        source = Rows(count)
+        rows = FirstRows(source, first)
+        got = [request.row for many in asked for request in await rows.claim(many)]
+        assert got == list(range(min(count, first)))
+        assert len(source.rows) == count - len(got)
+        await rows.release([7])
+        assert source.released == [7]
+
+    event_loop.run(check())
