@@ -40,8 +40,10 @@ from batchupdate.runs.read_first import refuse_unreadable
 from batchupdate.runs.reopen import checkup_of, hold_target
 from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
+from batchupdate.runs.sample import sample_of
 from batchupdate.runs.selection import Selection
 from batchupdate.runs.unfinished import begin, begin_plan
+from batchupdate.runs.usual import check_size
 from batchupdate.targets.catalogue import target_of
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.gc import fewer_collections
@@ -130,6 +132,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     settings: Settings,
     *,
     new: bool = False,
+    yes_really: bool = False,
     asks: bool = False,
     keyless: bool = False,
     on_problem: Callable[[Problem], None] = _ignore,
@@ -142,16 +145,17 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     """Checks one file or several and writes them to a new run's journal; or opens the same run, left unfinished.
 
     A new run that is left before it was executed leaves nothing behind. `asks` is whether a person is shown the notices
-    before it is executed: without, an input that was sent a moment ago is an error where repeating is not safe. With
-    `keyless` no API key is asked for; such a job is not to be executed. With `plan` the journal is that of a plan, from
-    which nothing is sent (see `compare`). `say` gets a sentence now and then while a long
-    pipe or download is copied.
+    before it is executed: without, an input that was sent a moment ago is an error where repeating is not safe, and so
+    is a run of many more rows than usual unless `yes_really`, which also lets a run exceed `max_rows`. With `keyless`
+    no API key is asked for; such a job is not to be executed. With `plan` the journal is that of a plan, from which
+    nothing is sent (see `compare`). `say` gets a sentence now and then while a long pipe or download is copied.
 
     Raises:
         UsageError: something can't be used, or `strict` is set and a row is invalid. Nothing was sent.
         RunLocked: another process holds the unfinished run, or is working on this target.
     """
     clock = clock or SystemClock()
+    sample = sample_of(settings)
     target = target_of(settings, environ)
     refuse_unreadable(target, settings, plan=plan)
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
@@ -167,6 +171,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
                 begun = begin(stack, facts, settings, target, clock.now(), new=new, asks=asks or keyless)
             if not (keyless or plan):
                 hold_target(stack, settings, target, base_url)
+            unusual: list[str] = []
             if begun.resumed:
                 checkup = checkup_of(begun.journal.meta())
             else:
@@ -176,8 +181,11 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
                     fewer_collections(),
                     Ingest(table, target, settings.input, secrets, on_problem, on_progress) as ingest,
                 ):
-                    write_rows(ingest, begun.journal, facts)
+                    write_rows(ingest, begun.journal, facts, sample)
                     checkup = ingest.checkup
+                unusual = check_size(
+                    begun.journal, settings, asks=asks, only_look=keyless or plan, yes_really=yes_really
+                )
             checkup.notices += begun.notices
         if settings.strict and checkup.invalid:
             hint = "Correct them, or leave --strict out. Nothing was sent."
@@ -192,6 +200,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
             clock,
             checkup,
             resumed=begun.resumed,
+            unusual=unusual,
         )
 
 
@@ -312,26 +321,46 @@ async def run_plan(
 async def execute(
     job: Job,
     *,
+    asks: bool = False,
     on_progress: Callable[[Progress], None] = _ignore,
     stop: Stop | None = None,
     verbose: bool = False,
 ) -> Summary:
-    """Sends what is to be sent, and writes the reports, also after a safety stop or an interruption."""
+    """Sends what is to be sent, and writes the reports, also after a safety stop or an interruption.
+
+    Where there is a canary, its rows are sent first, and the others if few enough of them failed. With `asks`, the run
+    ends after its canary in any case: a person decides, and it is executed again after `Job.let_canary_pass`.
+    """
+    stop = stop or Stop()
+    summary = await _work(job, on_progress, stop, verbose=verbose)
+    if summary.waits_after_canary and job.canary_allowed and not asks:
+        job.let_canary_pass()
+        summary = await _work(job, on_progress, stop, verbose=verbose)
+    return summary
+
+
+async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *, verbose: bool) -> Summary:
+    """Sends the canary, or, where there is none any more, all rows; and writes the reports."""
     folder, journal, clock, target = job.folder, job.journal, job.clock, job.target
     with run_log(folder.log, clock, job.secrets, job.labels, verbose=verbose) as log:
         job.on_start()
         session = journal.begin_session(clock.unix(), repeatable=job.may_repeat)
         journal.set_meta({**rate_facts(job.rate), "finished": False, "stopped": None})
-        total = job.to_send
+        canary = job.begin_canary()
+        total = canary.left(journal) if canary else job.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
         try:
-            traffic, ended = await work_off(job, session, total, log, stop or Stop(), on_progress, verbose=verbose)
+            traffic, ended = await work_off(
+                job, session, total, log, stop, on_progress, first_only=canary is not None, verbose=verbose
+            )
         except asyncio.CancelledError as cancelled:  # Ctrl-C in a program of the user's, or a second one here
             cancelled.add_note(
                 f"{job.to_send:,} rows are left; to resume: batchupdate resume {job.folder.command_name}"
             )
             raise
+        if canary and ended is None:
+            ended = job.why_canary_ended(canary)
         counts = journal.counts()
         exit_code = exit_code_of(counts, ended)
         if ended:
@@ -358,6 +387,7 @@ async def run_file(
     settings: Settings,
     *,
     new: bool = False,
+    yes_really: bool = False,
     on_problem: Callable[[Problem], None] = _ignore,
     on_progress: Callable[[Progress], None] = _ignore,
     environ: Mapping[str, str] | None = None,
@@ -369,6 +399,7 @@ async def run_file(
             count.
         settings: the target, the rate, and everything else.
         new: start afresh even if the same run is unfinished.
+        yes_really: send all rows even if they are many more than usual, or more than `max_rows`.
         on_problem: is called with every problem of a row.
         on_progress: is called with how far the run is, a few times a second.
         environ: where the API key is looked up; None for the process's own environment.
@@ -377,7 +408,15 @@ async def run_file(
         UsageError: something can't be used; nothing was sent.
         RunLocked: another process holds the unfinished run.
     """
-    with prepare(source, settings, new=new, on_problem=on_problem, on_progress=on_progress, environ=environ) as job:
+    with prepare(
+        source,
+        settings,
+        new=new,
+        yes_really=yes_really,
+        on_problem=on_problem,
+        on_progress=on_progress,
+        environ=environ,
+    ) as job:
         return await execute(await compare_first(job, on_progress=on_progress), on_progress=on_progress)
 
 
@@ -436,5 +475,11 @@ def _read_options(settings: Settings) -> ReadOptions:
     """How to read the input."""
     options = settings.input
     return ReadOptions(
-        options.sheet, options.encoding, options.delimiter, settings.limit, options.header_row, options.widths
+        options.sheet,
+        options.encoding,
+        options.delimiter,
+        settings.limit,
+        options.header_row,
+        options.widths,
+        rows=settings.rows,
     )

@@ -31,7 +31,9 @@ SHOWN_PROBLEMS = 10
     options.BASE_URL,
     options.RUNS,
     options.READING,
+    options.ROWS,
     options.STRICT,
+    options.BLAST_RADIUS,
     options.CHANGING,
     options.DIFF,
 )
@@ -42,6 +44,7 @@ def run(
     ] = None,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
+    yes_really: options.YesReally = False,
     new: options.New = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -65,6 +68,8 @@ def run(
 
       batchupdate run january.csv february.xlsx -t langdock-integration
 
+      batchupdate run renames.csv -t langdock-integration --canary 5
+
       batchupdate run --plan 20261129-184500-renames-plan-7f3a
 
       batchupdate run nightly.csv --config nightly.yaml --yes --json
@@ -74,7 +79,7 @@ def run(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     files = files or []
-    consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose)
+    consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose, yes_really=yes_really)
     if plan is not None:
         _run_plan(plan, files, screen, consent, given, new=new)
         return
@@ -95,6 +100,7 @@ def run(
                     expanded(files, screen),
                     settings,
                     new=new,
+                    yes_really=yes_really,
                     asks=consent.asks,
                     keyless=dry_run,
                     on_problem=keep,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from batchupdate.api.batch_reply import BatchJudge
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.engine.batches import Packing
+from batchupdate.engine.first_rows import FirstRows
 from batchupdate.engine.pools import Pools, Stop, guarded
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
@@ -41,6 +42,7 @@ async def work_off(
     stop: Stop,
     on_progress: Callable[[Progress], None],
     *,
+    first_only: bool = False,
     verbose: bool = False,
 ) -> tuple[Traffic, BatchUpdateError | None]:
     """Sends what the job's journal still has to send.
@@ -52,6 +54,7 @@ async def work_off(
         log: where noteworthy events go.
         stop: asks for a clean end.
         on_progress: is called with how far the run is, a few times a second.
+        first_only: whether `total` are not all rows, but those that go first; the others are left.
         verbose: whether every request goes into the log.
 
     Returns:
@@ -113,7 +116,8 @@ async def work_off(
         if verbose:
             send = _logged(send, log, job, reads=reads.wanted if reads else lambda _: False)
         judged = _judge_of(policy, job, reads)
-        reason = await pools.work("sending", queue, queue, send=send, judge=judged, rules=rules, total=total)
+        source = FirstRows(queue, total) if first_only else queue
+        reason = await pools.work("sending", source, queue, send=send, judge=judged, rules=rules, total=total)
     return pools.traffic, reason
 
 
