@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batchupdate.model import Level, Outcome, Problem, Progress
-    from batchupdate.reporter import Summary
-    from batchupdate.run import check_file, resume, retry, run_file
+    from batchupdate.reporter import Plan, Summary
+    from batchupdate.run import check_file, plan_file, resume, retry, run_file, run_plan
     from batchupdate.runs.selection import Selection
     from batchupdate.validator.checkup import Checkup
 
@@ -39,6 +39,7 @@ __all__ = [
     "Interrupted",
     "Level",
     "Outcome",
+    "Plan",
     "Problem",
     "Progress",
     "RunLocked",
@@ -50,9 +51,11 @@ __all__ = [
     "__version__",
     "check_file",
     "load_settings",
+    "plan_file",
     "resume",
     "retry",
     "run_file",
+    "run_plan",
 ]
 
 _HOMES = {
@@ -68,9 +71,9 @@ _HOMES = {
         "UsageError",
     ),
     "model": ("Level", "Outcome", "Problem", "Progress"),
-    "reporter": ("Summary",),
+    "reporter": ("Plan", "Summary"),
     "validator.checkup": ("Checkup",),
-    "run": ("check_file", "resume", "retry", "run_file"),
+    "run": ("check_file", "plan_file", "resume", "retry", "run_file", "run_plan"),
     "runs.selection": ("Selection",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
