@@ -86,13 +86,17 @@ def _show_rows(plan: Plan, screen: Screen, room: Room) -> None:
     groups = [one for one in plan.equal[:SHOWN_EQUAL] if one.rows >= LEAST_EQUAL]
     told = {(one.name, one.old, one.new) for one in groups}
     excerpt = _excerpt(plan, told)
-    heads = {row.key: _head(plan, row) for row in [*excerpt.problems, *excerpt.changes]}
+    rows = [*excerpt.problems, *excerpt.changes]
+    width = max((len(plan.labels.label(row.key)) for row in rows), default=0)
+    heads = {row.key: _head(plan, row, width) for row in rows}
     for row in excerpt.problems:
-        said = Text().append(f"{NAMES[row.state]}: ", "bold red").append(harmless(row.message))
+        said = Text().append(f"{NAMES[row.state]}: ", "bold red").append(_plain(row.message))
         _lines(screen, room, heads[row.key], [said], failure=True)
     _more(screen, excerpt.more_problems, "problem", failure=True)
     if screen.room() is None:  # only what is amiss is shown
         return
+    if excerpt.problems and (groups or excerpt.changes):
+        screen.result()
     for one in groups:
         old = None if one.old in {"", as_text(_UNKNOWN)} else exact_json.loads(one.old)
         known = one.old != as_text(_UNKNOWN)
@@ -116,7 +120,11 @@ def _excerpt(plan: Plan, told: set[tuple[str, str, str]]) -> _Excerpt:
         if row.state not in FINE_STATES:
             if len(excerpt.problems) < SHOWN_ROWS or row.state is PlanState.CONFLICT:
                 _insert(excerpt.problems, row)
-        elif told and all((one.name, as_text(one), exact_json.dumps(one.new)) in told for one in row.changes):
+        elif (
+            told
+            and row.changes
+            and all((one.name, as_text(one), exact_json.dumps(one.new)) in told for one in row.changes)
+        ):
             excerpt.grouped += 1
         elif len(excerpt.changes) < SHOWN_ROWS:
             excerpt.changes.append(row)
@@ -134,13 +142,14 @@ def _insert(problems: list[PlannedRow], row: PlannedRow) -> None:
     del problems[SHOWN_ROWS:]
 
 
-def _head(plan: Plan, row: PlannedRow) -> Text:
-    """What a row is called."""
+def _head(plan: Plan, row: PlannedRow, width: int) -> Text:
+    """What a row is called; ids stand below each other."""
     from rich.text import Text
 
-    head = Text().append(harmless(plan.labels.label(row.key)), "bold")
+    label = _plain(plan.labels.label(row.key))
+    head = Text().append(label, "bold")
     if row.record_id:
-        head.append(f"  {harmless(row.record_id)}", "dim")
+        head.append(f"{' ' * (width - len(label))}  {_plain(row.record_id)}", "dim")
     return head
 
 
@@ -153,7 +162,7 @@ def _change(change: FieldChange, room: Room, before: str = "") -> Text:
     """`name: old → new`, or the new text with its changed words marked."""
     from rich.text import Text
 
-    said = Text(f"{harmless(change.name)}: {before}")
+    said = Text(f"{_plain(change.name)}: {before}")
     most = max(40, room.width * MOST_LINES - INDENT * 2 * MOST_LINES)
     old, new = _shown(change), _value(change.new)
     if change.known and not change.absent and _alike(change.old, change.new) and not before:
@@ -177,7 +186,12 @@ def _value(value: object) -> str:
     """A value on one line: a text in quotes, so that blanks at its ends are seen; null and '' as words."""
     if isinstance(value, str) and value:
         return quoted(value, len(value))
-    return harmless(value_of(value))
+    return _plain(value_of(value))
+
+
+def _plain(text: str) -> str:
+    """Somebody else's text on one line, with nothing that a terminal would obey or can't take."""
+    return " ".join(harmless(text).encode("utf-8", "backslashreplace").decode().splitlines())
 
 
 def _lines(screen: Screen, room: Room, head: Text, parts: Sequence[Text], *, failure: bool = False) -> None:

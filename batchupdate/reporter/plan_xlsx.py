@@ -23,9 +23,14 @@ MOST_CHARACTERS = 32_767
 """Excel's own limits of a sheet and of a cell."""
 PLAN, SUMMARY = "plan", "summary"
 """The names of the two sheets."""
-COLUMNS = {"row": 8, "id": 38, "what": 14, "field": 18, "old": 42, "new": 42, "why": 70}
+COLUMNS = {"row": 8, "id": 46, "what": 14, "field": 18, "old": 42, "new": 42, "why": 70}
 """With their widths in characters; where there are several files, each row's file stands before it."""
 FILE_WIDTH = 24
+LINE_HEIGHT, MOST_HEIGHT = 15, 150
+"""In points. LibreOffice does not fit a row to its wrapped texts, so it is said how high each is."""
+SHARE_FILLED = 0.85
+"""Of a line, for texts are broken at words."""
+ONLY_BLANKS = "only white space differs"
 WORDS = {
     PlanState.CHANGE: "change",
     PlanState.CREATE: "create",
@@ -117,7 +122,7 @@ class _Lines:
             last += 1
             self._write(last, row, change)
         if full:
-            notice = f"{PLAN}.xlsx ends at row {last + 1:,}, for a sheet can't hold more; plan.csv has every line."
+            notice = f"{PLAN}.xlsx ends here, after {last:,} lines: a sheet can't hold more. plan.csv has all of them."
             self._sheet.write_string(last + 1, 0, notice, self._heading)
             notices.append(notice)
         self._sheet.autofilter(0, 0, last, len(columns) - 1)
@@ -134,7 +139,13 @@ class _Lines:
     def _write(self, at: int, row: PlannedRow, change: FieldChange | None) -> None:
         sheet, labels = self._sheet, self._plan.labels
         bad = row.state not in SENT_STATES
+        old, new, why = "", "", row.message
+        if change is not None:
+            old, new = in_words(change), value_of(change.new)
+            if not why and old != new and old.split() == new.split():
+                why = ONLY_BLANKS
         place = 0
+        sheet.set_row(at, _height({"id": row.record_id, "old": old, "new": new, "why": why}))
         if self._file:
             sheet.write_string(at, 0, labels.file(row.key)[:MOST_CHARACTERS], self._top)
             place = 1
@@ -142,11 +153,11 @@ class _Lines:
         _text(sheet, at, place + 1, row.record_id, self._text)
         sheet.write_string(at, place + 2, WORDS[row.state], self._bad if bad else self._top)
         if change is not None:
-            old, new = (self._bad_cell, self._bad_cell) if bad else (self._old, self._new)
+            before, after = (self._bad_cell, self._bad_cell) if bad else (self._old, self._new)
             _text(sheet, at, place + 3, change.name, self._text)
-            _text(sheet, at, place + 4, in_words(change), old.of(change.old, known=change.known and not change.absent))
-            _text(sheet, at, place + 5, value_of(change.new), new.of(change.new))
-        _text(sheet, at, place + 6, row.message, self._text)
+            _text(sheet, at, place + 4, old, before.of(change.old, known=change.known and not change.absent))
+            _text(sheet, at, place + 5, new, after.of(change.new))
+        _text(sheet, at, place + 6, why, self._text)
 
 
 class _Looks:
@@ -209,6 +220,15 @@ def _equal(one: EqualChange) -> str:
 
 def _quoted(value: object) -> str:
     return f"'{value}'" if isinstance(value, str) and value else value_of(value)
+
+
+def _height(cells: dict[str, str]) -> int:
+    """How high a row has to be for its texts."""
+    lines = [
+        sum(1 + int(len(line) / (SHARE_FILLED * COLUMNS[name])) for line in text[:MOST_CHARACTERS].split("\n"))
+        for name, text in cells.items()
+    ]
+    return min(LINE_HEIGHT * max(lines), MOST_HEIGHT)
 
 
 def _text(sheet: Any, at: int, place: int, text: str, look: object) -> None:  # noqa: ANN401 - the library has no types
