@@ -25,7 +25,7 @@ SIZE, EDGE = 15, 12
 COLOURS = {1: "#c01c28", 2: "#1a7f37", 3: "#9a6700"}
 COMMAND = str(Path(sys.executable).with_name("batchupdate"))
 INK = "#24292f"
-DRAFTS = slice(20, 60)
+DRAFTS = slice(20, 32)
 
 
 def sheet(current: Path, edited: Path) -> None:
@@ -127,7 +127,7 @@ async def main() -> None:
             for columns in (80, 200):
                 text = await asyncio.to_thread(shown, ["plan", "renames.csv", *common], folder, columns)
                 draw(text, columns, PICTURES / f"plan-{columns}.png")
-        workbook(next(folder.glob("batchupdate-runs/*renames-plan*/plan.xlsx")), folder)
+        workbook(sorted(folder.glob("batchupdate-runs/*renames-plan*/plan.xlsx"))[0], folder)  # noqa: ASYNC240 - nothing else waits
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ COLUMNS = {"row": 8, "id": 46, "what": 14, "field": 18, "old": 42, "new": 42, "w
 FILE_WIDTH = 24
 LINE_HEIGHT, MOST_HEIGHT = 15, 150
 """In points. LibreOffice does not fit a row to its wrapped texts, so it is said how high each is."""
-SHARE_FILLED = 0.85
-"""Of a line, for texts are broken at words."""
+SHARE_FILLED = 1.05
+"""Of a line: a column's width counts digits, and most letters are narrower, but texts are broken at words."""
 ONLY_BLANKS = "only white space differs"
 WORDS = {
     PlanState.CHANGE: "change",
