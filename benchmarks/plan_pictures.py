@@ -92,7 +92,7 @@ def workbook(path: Path, folder: Path) -> None:
         ["soffice", "--headless", "--convert-to", "pdf", "--outdir", folder, path], check=True, capture_output=True
     )
     subprocess.run(["pdftoppm", "-r", "110", "-png", folder / "plan.pdf", folder / "page"], check=True)
-    for page, name in zip(sorted(folder.glob("page*.png")), ("sheet", "summary"), strict=False):
+    for page, name in zip(min(folder.glob("page*.png")), ("sheet", "summary"), strict=False):
         image = Image.open(page).convert("RGB")
         left, top, right, bottom = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox() or (
             0,
@@ -127,7 +127,7 @@ async def main() -> None:
             for columns in (80, 200):
                 text = await asyncio.to_thread(shown, ["plan", "renames.csv", *common], folder, columns)
                 draw(text, columns, PICTURES / f"plan-{columns}.png")
-        workbook(sorted(folder.glob("batchupdate-runs/*renames-plan*/plan.xlsx"))[0], folder)  # noqa: ASYNC240 - nothing else waits
+        workbook(min(folder.glob("batchupdate-runs/*renames-plan*/plan.xlsx")), folder)  # noqa: ASYNC240 - nothing else waits
 
 
 if __name__ == "__main__":

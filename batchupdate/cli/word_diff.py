@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
-from os.path import commonprefix
+from itertools import takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -14,16 +14,15 @@ if TYPE_CHECKING:
 
 GONE, NEW = "red strike", "green underline"
 MOST_WORDS = 400
-"""Beyond so many words between the first and the last that differ, both texts stand side by side: the time to compare them grows with the square."""
+"""Beyond so many words from the first to the last that differ, both texts stand side by side: comparing is quadratic."""
 LEAST_COMMON = 0.5
 """Of the shorter text's letters, as many must stay for its changed words to be marked inside it."""
 CONTEXT = 24
 """Characters that are shown before and after a change."""
 
 # An escape stays whole. Han, kana and Hangul have no blanks between words, so each of their characters is one.
-_WORDS = re.compile(
-    r"\\(?:x..|u.{4}|U.{8}|.)|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]|[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+|\s+|."
-)
+_IDEOGRAPHS = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_WORDS = re.compile(rf"\\(?:x..|u.{{4}}|U.{{8}}|.)|[{_IDEOGRAPHS}]|[^\W{_IDEOGRAPHS}]+|\s+|.", re.DOTALL)
 _MARKS = ("[-", "-]", "{+", "+}")
 
 
@@ -79,9 +78,9 @@ def _window(text: str, start: int, most: int) -> str:
 def _pieces(old: str, new: str) -> Sequence[_Piece] | None:
     """What stays, goes and comes, in order."""
     before, after = _WORDS.findall(old), _WORDS.findall(new)
-    head = commonprefix([before, after])  # works on any sequences
+    head = _alike(before, after)
     before, after = before[len(head) :], after[len(head) :]
-    tail = commonprefix([before[::-1], after[::-1]])[::-1]
+    tail = _alike(before[::-1], after[::-1])[::-1]
     before, after = before[: len(before) - len(tail)], after[: len(after) - len(tail)]
     if max(len(before), len(after)) > MOST_WORDS:
         return None
@@ -90,6 +89,12 @@ def _pieces(old: str, new: str) -> Sequence[_Piece] | None:
     pieces = [*ends[0], *_joined(matcher, before, after), *ends[1]]
     common = sum(map(_letters, (piece.same for piece in pieces)))
     return pieces if common and common >= LEAST_COMMON * min(_letters(old), _letters(new)) else None
+
+
+def _alike(before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """The words with which both begin."""
+    pairs = takewhile(lambda pair: pair[0] == pair[1], zip(before, after, strict=False))
+    return [word for word, _ in pairs]
 
 
 def _joined(matcher: SequenceMatcher[str], before: Sequence[str], after: Sequence[str]) -> Iterator[_Piece]:

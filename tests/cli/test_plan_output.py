@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plans import ABSENT, HIDDEN, changed, ended, plan_of
 from rich.cells import cell_len
 from rich.text import Text
 
@@ -17,7 +18,6 @@ from batchupdate.cli.console import Screen
 from batchupdate.cli.plan_output import show_plan
 from batchupdate.model import RowLabels, RowRef
 from batchupdate.sandbox import make_records
-from plans import ABSENT, HIDDEN, changed, ended, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -130,7 +130,8 @@ def test_a_value_that_nothing_reads_is_a_question_mark(monkeypatch: pytest.Monke
 
 
 texts = st.text(
-    st.sampled_from("ab cdefgh   \t\n\r\x1b\x07\x9b\u202e\u200b’'\"[-]{+}日本語한국어🚀👩é\u0301\ud800"), max_size=300
+    st.sampled_from("ab cdefgh   \t\n\r\x1b\x07\x9b\u202e\u200b\u2019'\"[-]{+}日本語한국어🚀👩é\u0301\ud800"),
+    max_size=300,
 )
 values = st.one_of(texts, st.none(), st.booleans(), st.integers(), st.lists(texts, max_size=4), st.just(ABSENT))
 
@@ -206,7 +207,7 @@ def test_quiet_prints_problems_and_no_changes_on_standard_error(monkeypatch: pyt
 
 
 @pytest.fixture
-def pulled(cli: Callable[..., Result], batchupdate_sandbox: Callable[..., Sandbox], tmp_path: Path) -> tuple[str, Path]:
+def pulled(batchupdate_sandbox: Callable[..., Sandbox], tmp_path: Path) -> tuple[str, Path]:
     """A sandbox's address, and a sheet in which a name is changed, one is wrong, and one record is not there."""
     sheet = tmp_path / "renames.csv"
     gone = "e3c48b03-bd88-4404-897e-fb2b26838c99"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from plans import ABSENT, HIDDEN, changed, ended, plan_of
 
 from batchupdate.model import PlanState, RowLabels, RowRef
 from batchupdate.reporter.plan_files import write_plan_csv, write_plan_json
 from batchupdate.spreadsheet.csv_injection import unguard
-from plans import ABSENT, HIDDEN, changed, ended, plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path

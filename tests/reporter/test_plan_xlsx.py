@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import openpyxl
 import pytest
+from plans import ABSENT, HIDDEN, changed, ended, plan_of
+from reporter.test_plan_files import HOSTILE, LINES
 
 from batchupdate.model import RowLabels, RowRef
 from batchupdate.reporter import plan_xlsx
 from batchupdate.reporter.plan_xlsx import COLUMNS, write_plan_xlsx
-from plans import ABSENT, HIDDEN, changed, ended, plan_of
-from reporter.test_plan_files import HOSTILE, LINES
 
 if TYPE_CHECKING:
     from pathlib import Path
