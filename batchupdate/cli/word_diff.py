@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 GONE, NEW = "red strike", "green underline"
 MOST_WORDS = 400
-"""Beyond so many words from the first to the last that differ, both texts stand side by side: comparing is quadratic."""
+"""With more words from the first to the last that differ, both texts stand side by side; it would be slow."""
 LEAST_COMMON = 0.5
 """Of the shorter text's letters, as many must stay for its changed words to be marked inside it."""
 CONTEXT = 24

@@ -130,7 +130,7 @@ def test_a_value_that_nothing_reads_is_a_question_mark(monkeypatch: pytest.Monke
 
 
 texts = st.text(
-    st.sampled_from("ab cdefgh   \t\n\r\x1b\x07\x9b\u202e\u200b\u2019'\"[-]{+}日本語한국어🚀👩é\u0301\ud800"),
+    st.sampled_from("ab cdefgh   \t\n\r\x1b\x07\x9b\u202e\u200b\u2019'\"[-]{+}日本語한국어🚀👩é\u0301"),
     max_size=300,
 )
 values = st.one_of(texts, st.none(), st.booleans(), st.integers(), st.lists(texts, max_size=4), st.just(ABSENT))
