@@ -92,7 +92,7 @@ def workbook(path: Path, folder: Path) -> None:
         ["soffice", "--headless", "--convert-to", "pdf", "--outdir", folder, path], check=True, capture_output=True
     )
     subprocess.run(["pdftoppm", "-r", "110", "-png", folder / "plan.pdf", folder / "page"], check=True)
-    for page, name in zip(min(folder.glob("page*.png")), ("sheet", "summary"), strict=False):
+    for page, name in zip(sorted(folder.glob("page*.png")), ("sheet", "summary"), strict=False):
         image = Image.open(page).convert("RGB")
         left, top, right, bottom = ImageChops.difference(image, Image.new("RGB", image.size, "white")).getbbox() or (
             0,
