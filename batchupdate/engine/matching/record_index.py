@@ -21,8 +21,8 @@ COMPARED_AT_MOST = 2000
 BEGINNING = 3
 """Characters of such a beginning."""
 
-SLIPS_AT_MOST = 200
-"""Keys for which a near one is looked for, at some 10 ms each; for the others, only another letter case is."""
+SLIPS_AT_MOST = 20
+"""Keys for which a near one is looked for, at up to 0.2 s each; for the others, only another letter case is."""
 
 
 class RecordIndex:
