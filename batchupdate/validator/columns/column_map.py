@@ -68,6 +68,7 @@ class ColumnMap:
         old_lists: in a pulled sheet, the indexes of the columns that hold the old lists of fields whose items have
             columns of their own.
         version: in a pulled sheet, the index of the column with the records' versions, if the target guards with them.
+        match: the columns by which records are found; then the ids are among the computed columns, and come empty.
     """
 
     width: int
@@ -83,12 +84,13 @@ class ColumnMap:
     old_ids: tuple[OldColumn, ...] = ()
     old_lists: Mapping[str, int] = field(default_factory=dict)
     version: int | None = None
+    match: tuple[MappedColumn, ...] = ()
 
     def used(self) -> frozenset[int]:
         """The indexes of the columns that decide what is sent."""
         return frozenset(
             [
-                *(one.index for one in self.mapped if one.index < self.width),
+                *(one.index for one in self.mapped + self.match if one.index < self.width),
                 *(one.index for one in self.old + self.old_ids),
                 *(place for template in self.computed for place in template.places),
                 *(condition.place for condition in self.when),
