@@ -15,6 +15,7 @@ from batchupdate.cli import (
     check,
     config,
     demo,
+    diff,
     init,
     plan,
     pull,
@@ -53,6 +54,7 @@ app.command()(resume.resume)
 app.command()(retry.retry)
 app.add_typer(runs.app, name="runs")
 app.command()(show.show)
+app.command()(diff.diff)
 app.command()(report.report)
 app.add_typer(targets.app, name="targets")
 app.add_typer(config.app, name="config")

@@ -328,6 +328,32 @@ SESSIONS = """
     FROM session
 """
 
+# Two runs beside each other: rows of one record, and where there are several of it, in their order.
+
+_SIDE = """
+    {0} AS MATERIALIZED (
+        SELECT outcome.key, outcome.number, outcome.record_id AS id, outcome.outcome, outcome.error, row.fields,
+            CASE outcome.record_id WHEN '' THEN 'row ' || outcome.key ELSE 'id ' || outcome.record_id END AS pair,
+            row_number() OVER (PARTITION BY outcome.record_id ORDER BY outcome.key) AS nth
+        FROM {0}_run.outcome JOIN {0}_run.row ON row.key = outcome.key
+    )
+"""
+_SIDES = f"WITH {_SIDE.format('one')}, {_SIDE.format('other')}"
+_PAIR = "one.pair = other.pair AND (one.nth = other.nth OR one.id = '')"
+DIFFERENCES = f"""
+    {_SIDES}
+    SELECT one.key, other.key, one.id, one.outcome, other.outcome, one.error, other.error, one.fields, other.fields
+    FROM one LEFT JOIN other ON {_PAIR}
+    WHERE other.key IS NULL OR one.outcome <> other.outcome OR one.fields IS NOT other.fields
+    ORDER BY one.key
+"""  # noqa: S608 - as above
+ONLY_IN_OTHER = f"""
+    {_SIDES}
+    SELECT NULL, other.key, other.id, NULL, other.outcome, '', other.error, NULL, other.fields
+    FROM other LEFT JOIN one ON {_PAIR} WHERE one.key IS NULL ORDER BY other.key
+"""  # noqa: S608 - as above
+ATTACH_ONE, ATTACH_OTHER = "ATTACH ? AS one_run", "ATTACH ? AS other_run"
+
 # Rescue: what can be read of a damaged journal, key by key, into a new one.
 
 SALVAGE_META = {
