@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from batchupdate.config import Settings
 from batchupdate.config.loading import with_kept
 from batchupdate.engine import Stop, work_off
-from batchupdate.engine.planning import Reading, read_records, why_unreadable
+from batchupdate.engine.planning import read_records
+from batchupdate.engine.record_reader import Reading, why_unreadable
 from batchupdate.errors import InputError, UsageError
 from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
