@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from batchupdate.model import Level, Outcome, Problem, Progress
     from batchupdate.reporter import Summary
-    from batchupdate.run import check_file, resume, retry, run_file
+    from batchupdate.run import check_file, resume, retry, run_file, verify
     from batchupdate.runs.selection import Selection
     from batchupdate.validator.checkup import Checkup
 
@@ -53,6 +53,7 @@ __all__ = [
     "resume",
     "retry",
     "run_file",
+    "verify",
 ]
 
 _HOMES = {
@@ -70,7 +71,7 @@ _HOMES = {
     "model": ("Level", "Outcome", "Problem", "Progress"),
     "reporter": ("Summary",),
     "validator.checkup": ("Checkup",),
-    "run": ("check_file", "resume", "retry", "run_file"),
+    "run": ("check_file", "resume", "retry", "run_file", "verify"),
     "runs.selection": ("Selection",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -18,6 +18,7 @@ from batchupdate.config.loading import with_kept
 from batchupdate.engine import Stop, work_off
 from batchupdate.engine.planning import read_records
 from batchupdate.engine.record_reader import Reading, why_unreadable
+from batchupdate.engine.verification import verify_rows
 from batchupdate.errors import InputError, UsageError
 from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
@@ -32,7 +33,7 @@ from batchupdate.runs.folder import find, point_latest
 from batchupdate.runs.from_plan import plan_run_job
 from batchupdate.runs.history import created, exit_code_of, refused_with_403, report, summarise
 from batchupdate.runs.job import Job
-from batchupdate.runs.log import run_log
+from batchupdate.runs.log import NOWHERE, run_log
 from batchupdate.runs.metadata import facts_of, rate_facts
 from batchupdate.runs.plan_folder import find_plan
 from batchupdate.runs.planned import made_plan
@@ -42,6 +43,7 @@ from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
 from batchupdate.runs.selection import Selection
 from batchupdate.runs.unfinished import begin, begin_plan
+from batchupdate.runs.verify import verify_job
 from batchupdate.targets.catalogue import target_of
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.gc import fewer_collections
@@ -54,7 +56,7 @@ if TYPE_CHECKING:
     from batchupdate.errors import BatchUpdateError
     from batchupdate.model import Problem
     from batchupdate.reader.sources import Given
-    from batchupdate.reporter import Plan, Summary
+    from batchupdate.reporter import Plan, Summary, Verification
     from batchupdate.validator.checkup import Checkup
 
 __all__ = [
@@ -73,6 +75,9 @@ __all__ = [
     "retry_job",
     "run_file",
     "run_plan",
+    "verify",
+    "verify_job",
+    "verify_run",
 ]
 
 
@@ -297,11 +302,13 @@ async def execute(
         job.on_start()
         session = journal.begin_session(clock.unix(), repeatable=job.may_repeat)
         journal.set_meta({**rate_facts(job.rate), "finished": False, "stopped": None})
-        total = job.to_send
+        total, notices = job.to_send, list[str]()
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
         try:
-            traffic, ended = await work_off(job, session, total, log, stop or Stop(), on_progress, verbose=verbose)
+            traffic, ended = await work_off(
+                job, session, total, log, stop or Stop(), on_progress, verbose=verbose, notices=notices
+            )
         except asyncio.CancelledError as cancelled:  # Ctrl-C in a program of the user's, or a second one here
             cancelled.add_note(
                 f"{job.to_send:,} rows are left; to resume: batchupdate resume {job.folder.command_name}"
@@ -315,6 +322,7 @@ async def execute(
         log.info("end", exit_code=exit_code, sent=traffic.sent, throttled=traffic.throttled)
     on_progress(Progress("reporting", total, total, counts, traffic))
     summary = summarise(folder, journal, counts)
+    summary.notices.extend(notices)
     summary.notices.extend(refused_with_403(summary, job.credentials.place))
     summary.notices.extend(created(journal, target))
     report(journal, summary)
@@ -405,6 +413,52 @@ async def retry(
     folder, selection = find(settings.runs_dir, str(run)), selection or Selection()
     with retry_job(folder, selection, partial(with_kept, settings), environ=environ) as job:
         return await execute(job, on_progress=on_progress)
+
+
+async def verify_run(
+    job: Job, *, writable: bool, on_progress: Callable[[Progress], None] = _ignore, stop: Stop | None = None
+) -> Verification:
+    """Compares the records of a run with what it gave them; `writable` is whether its folder may get the findings.
+
+    Raises:
+        Interrupted: it was asked to stop.
+        SafetyStop: the records can't be read.
+    """
+    with run_log(job.folder.path / "verify.log" if writable else NOWHERE, job.clock, job.secrets, job.labels) as log:
+        found, ended = await verify_rows(job, log, stop or Stop(), on_progress)
+    if ended is not None:
+        raise ended
+    if writable:
+        found.write()
+    return found
+
+
+async def verify(
+    run: str | Path = "latest",
+    settings: Settings | None = None,
+    *,
+    on_progress: Callable[[Progress], None] = _ignore,
+    environ: Mapping[str, str] | None = None,
+) -> Verification:
+    """Reads the records of a run again, and compares them with what it gave them; the same as the command `verify`.
+
+    Args:
+        run: a run's id, its folder, or `latest`.
+        settings: what is set here stands above what the run has kept of its settings.
+        on_progress: is called with how far it is, a few times a second.
+        environ: where the API key is looked up; None for the process's own environment.
+
+    Raises:
+        UsageError: the run or its records can't be read.
+        SafetyStop: the API refuses to have them read, or is down.
+        RunLocked: another process is working on the run.
+    """
+    settings = settings or Settings()
+    with verify_job(find(settings.runs_dir, str(run)), partial(with_kept, settings), environ=environ) as (
+        job,
+        writable,
+    ):
+        return await verify_run(job, writable=writable, on_progress=on_progress)
 
 
 def _read_options(settings: Settings) -> ReadOptions:

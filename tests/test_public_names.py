@@ -12,7 +12,7 @@ def test_the_public_names_are_exactly_these() -> None:
     assert set(batchupdate.__all__) == {
         "BatchUpdateError", "Checkup", "ConfigError", "InputError", "InternalError", "Interrupted", "Level", "Outcome",
         "Problem", "Progress", "RunLocked", "SafetyStop", "Selection", "Settings", "Summary", "UsageError",
-        "__version__", "check_file", "load_settings", "resume", "retry", "run_file",
+        "__version__", "check_file", "load_settings", "resume", "retry", "run_file", "verify",
     }  # fmt: skip
 
 

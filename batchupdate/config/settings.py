@@ -210,7 +210,7 @@ class Settings(Strict):
     overwritten. `diff` is whether all records are read before the first change, to show what changes and to send no
     more than that; `auto` does so where it takes few requests. `send` is which fields go out of a row that was compared
     with its record. `plan_max_age` is for how many hours a plan may be run. `variables` are values for those of the
-    target. `ca_file` holds certificates (PEM) that are trusted
+    target. `verify` reads back each record that was updated. `ca_file` holds certificates (PEM) that are trusted
     beside the system's; `client_cert` and `client_key` show the server who we are.
     """
 
@@ -249,6 +249,7 @@ class Settings(Strict):
     check_old: Literal["auto", "always", "never"] = "auto"
     diff: Literal["auto", "always", "never"] = "auto"
     send: Literal["changed", "all"] = "changed"
+    verify: bool = False
     plan_max_age: float = Field(default=24.0, gt=0)
     proxy: str | None = None
     key_file: Annotated[Path, Field(strict=False)] | None = None

@@ -14,6 +14,7 @@ from batchupdate.engine.pools import Pools, Stop
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.rules import CLAIM_BATCH, Rules
+from batchupdate.engine.verification import read_back
 from batchupdate.errors import Interrupted
 from batchupdate.journal import Session
 from batchupdate.journal.queue import Queue
@@ -43,6 +44,7 @@ async def work_off(
     on_progress: Callable[[Progress], None],
     *,
     verbose: bool = False,
+    notices: list[str] | None = None,
 ) -> tuple[Traffic, BatchUpdateError | None]:
     """Sends what the job's journal still has to send.
 
@@ -54,6 +56,7 @@ async def work_off(
         stop: asks for a clean end.
         on_progress: is called with how far the run is, a few times a second.
         verbose: whether every request goes into the log.
+        notices: gets sentences about the whole.
 
     Returns:
         The requests it took, and why it ended early, or None.
@@ -65,6 +68,7 @@ async def work_off(
     )
 
     journal, target, settings, clock = job.journal, job.target, job.settings, job.clock
+    notices = [] if notices is None else notices
     policy = Policy.of(target, settings.max_wait)
     reads = FirstReads(job, policy) if target.reads_first or journal.has_pulled() else None
     rules, pools = _rules(job, reads), Pools(job, policy, log, stop, on_progress)
@@ -114,6 +118,15 @@ async def work_off(
             send = _logged(send, log, job, reads=reads.wanted if reads else lambda _: False)
         judged = _judge_of(policy, job, reads)
         reason = await pools.work("sending", queue, queue, send=send, judge=judged, rules=rules, total=total)
+    if settings.verify and reason is not None:
+        notices.append("The rows were not read back, for the run ended early; resume it to do so.")
+    elif settings.verify:
+        listed = pools.traffic.sent
+        reading, said = await read_back(job, pools, log, on_progress)
+        notices += said
+        reason = reading.ended if isinstance(reading.ended, Interrupted) else None
+        pages = max(0, reading.requests - (pools.traffic.sent - listed))
+        return pools.traffic._replace(sent=pools.traffic.sent + pages), reason
     return pools.traffic, reason
 
 

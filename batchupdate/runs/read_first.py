@@ -46,8 +46,13 @@ def refuse_unreadable(target: Target, settings: Settings) -> None:
     """Refuses to promise a comparison for which no record can be read.
 
     Raises:
-        ConfigError: `check_old` is `always`, and the target can't be read.
+        ConfigError: `check_old` is `always` or `verify` is set, and the target can't be read.
     """
+    if settings.verify and target.read is None and target.list is None:
+        raise ConfigError(
+            f"--verify reads each record back, but {target.name} does not declare how records are read.",
+            "Add 'read' or 'list' to its declaration (docs/targets.md), or leave --verify out.",
+        )
     if settings.check_old == "always" and target.read is None:
         raise ConfigError(
             f"--check-old always compares old values with the present ones, but {target.name} does not declare how a "
