@@ -454,10 +454,8 @@ async def verify(
         RunLocked: another process is working on the run.
     """
     settings = settings or Settings()
-    with verify_job(find(settings.runs_dir, str(run)), partial(with_kept, settings), environ=environ) as (
-        job,
-        writable,
-    ):
+    folder = find(settings.runs_dir, str(run))
+    with verify_job(folder, partial(with_kept, settings), environ=environ) as (job, writable):
         return await verify_run(job, writable=writable, on_progress=on_progress)
 
 

@@ -241,7 +241,7 @@ COUNT_COMMIT = """
 """
 DENY = """
     UPDATE result SET outcome = 'failed', error = json_extract(each.value, '$[1]'), checksum = of_result(
-        key, 'failed', http_status, attempts, json_extract(each.value, '$[1]'), request_id, location, final)
+        result.key, 'failed', http_status, attempts, json_extract(each.value, '$[1]'), request_id, location, final)
     FROM json_each(?) AS each WHERE result.key = json_extract(each.value, '$[0]') AND outcome = 'updated'
 """  # the API said so, and the record says otherwise
 UPDATE_SESSION = """
