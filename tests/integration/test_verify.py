@@ -17,6 +17,7 @@ from batchupdate.model import Outcome, Progress
 from batchupdate.reporter.verification import RecordState
 from batchupdate.run import Stop, execute, prepare, resumed_job
 from batchupdate.runs.folder import RunFolder
+from batchupdate.runs.history import rebuild_reports
 from batchupdate.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ async def test_a_200_that_did_nothing_is_failed_with_the_value_that_is_there(
     assert summary.to_json()["requests"]["sent"] == 6
     again = await verified(summary, tmp_path)
     assert again.counts[RecordState.OURS] == 2, "what failed is not verified"
+    assert rebuild_reports(RunFolder(summary.folder)).counts == summary.counts, "with checksums that are right"
 
 
 async def test_where_the_old_value_is_known_the_sentence_says_that_it_is_still_there(
