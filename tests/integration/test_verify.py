@@ -100,7 +100,7 @@ class Things:
         self.read.append(key)
         if key in self.unreadable:
             return web.json_response({"error": "not yours"}, status=403)
-        return web.json_response(self.records[key] if key in self.records else {}, status=200)
+        return web.json_response(self.records.get(key, {}))
 
     async def patch(self, request: web.Request) -> web.Response:
         key, body = request.match_info["id"], await request.json()
@@ -197,9 +197,7 @@ async def test_what_cannot_be_read_back_stays_updated_and_is_counted(
     assert "no permission to read" in list(found.rows())[1].message
 
 
-async def test_what_is_accepted_for_later_is_not_marked_but_counted(
-    things: tuple[Things, str], tmp_path: Path
-) -> None:
+async def test_what_is_accepted_for_later_is_not_marked_but_counted(things: tuple[Things, str], tmp_path: Path) -> None:
     api, url = things
     api.status = 202
     summary = await apply(sheet(tmp_path, ("k0", "New")), things_settings(tmp_path, url, verify=True))

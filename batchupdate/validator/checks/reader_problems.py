@@ -26,6 +26,7 @@ class ReaderProblems:
         self._ids = set(target.id)
         used = dict.fromkeys((heading for template in columns.computed for heading in template.headings), "")
         used |= dict.fromkeys((condition.heading for condition in columns.when), "")
+        used |= dict.fromkeys((one.heading for one in columns.expected), "")
         self._used = used | {mapped.heading: mapped.name for mapped in columns.mapped}
 
     def __call__(self, batch: Batch) -> None:
