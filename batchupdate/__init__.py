@@ -25,10 +25,11 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batchupdate.model import Level, Outcome, Problem, Progress
-    from batchupdate.reporter import Summary
-    from batchupdate.run import check_file, resume, retry, run_file, verify
+    from batchupdate.reporter import Plan, Summary
+    from batchupdate.run import check_file, plan_file, resume, retry, run_file, run_plan
     from batchupdate.runs.selection import Selection
     from batchupdate.validator.checkup import Checkup
+    from batchupdate.verification import verify
 
 __all__ = [
     "BatchUpdateError",
@@ -39,6 +40,7 @@ __all__ = [
     "Interrupted",
     "Level",
     "Outcome",
+    "Plan",
     "Problem",
     "Progress",
     "RunLocked",
@@ -50,9 +52,11 @@ __all__ = [
     "__version__",
     "check_file",
     "load_settings",
+    "plan_file",
     "resume",
     "retry",
     "run_file",
+    "run_plan",
     "verify",
 ]
 
@@ -69,9 +73,10 @@ _HOMES = {
         "UsageError",
     ),
     "model": ("Level", "Outcome", "Problem", "Progress"),
-    "reporter": ("Summary",),
+    "reporter": ("Plan", "Summary"),
     "validator.checkup": ("Checkup",),
-    "run": ("check_file", "resume", "retry", "run_file", "verify"),
+    "run": ("check_file", "plan_file", "resume", "retry", "run_file", "run_plan"),
+    "verification": ("verify",),
     "runs.selection": ("Selection",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -5,6 +5,7 @@
     │   ├── ConfigError                  a setting, a target or a key
     │   └── InputError                   the file
     ├── SafetyStop              exit 3   the run stopped itself; the rest is not_attempted
+    │   └── CanaryEnded                  the rows that go first are through, and nobody has let the others go
     ├── RunLocked               exit 4   another process holds this run
     ├── Interrupted             exit 130 / 143   somebody asked us to stop; drained cleanly
     └── InternalError           exit 70  a bug, with where to find its details
@@ -63,6 +64,12 @@ class SafetyStop(BatchUpdateError):  # noqa: N818 - it says what happened, not t
 
     exit_code = 3
     code = "safety_stop"
+
+
+class CanaryEnded(SafetyStop):
+    """The rows that go first have their results; the others wait for a person's word, or for a higher limit."""
+
+    code = "canary"
 
 
 class RunLocked(BatchUpdateError):  # noqa: N818 - as above

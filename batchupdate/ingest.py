@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchupdate.reader.multi_file import Tables
     from batchupdate.targets import Target
     from batchupdate.validator import CheckedRows, ColumnMap, Sighting
+    from batchupdate.validator.checkup import Sample
 
 BATCH_ROWS = 3000
 """Enough that the threads which write have no need to change places often."""
@@ -204,8 +205,11 @@ def _refuse_key_in_headings(columns: Sequence[str], secrets: Secrets) -> None:
             )
 
 
-def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any]) -> None:
-    """Writes every row to the journal, settles duplicates, and seals it with facts about the run."""
+def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any], sample: Sample | None = None) -> None:
+    """Writes every row to the journal, settles duplicates, and seals it with facts about the run.
+
+    With a `sample`, the run has these rows alone in the end, and those that are sent together with them.
+    """
     width = ingest.width
     with BackgroundThread("ingest") as background:
 
@@ -222,9 +226,20 @@ def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any]) -> No
             journal.withdraw(results)
         elif ingest.options.on_duplicate == "merge" and (names := _merge(journal, group)):
             journal.withdraw(ingest.refuse_expectations(group, names))
+    checkup, to_send = ingest.checkup, journal.to_send()
+    rows, cleared, by_file = checkup.rows, checkup.cleared.total(), list(ingest.rows_by_file.values())
+    if sample is not None and to_send:
+        checkup.sampled = sample.of(to_send)
+        checkup.notices.append(str(checkup.sampled))
+        to_send = checkup.sampled.rows
+        journal.draw(to_send, checkup.sampled.seed)
+        rows, cleared = journal.rows(), sum(one.cleared for one in journal.statistics.fields_to_send())
+        by_file = [journal.statistics.rows_by_file().get(index, 0) for index in range(len(by_file))]
+        facts = {**facts, "sample": checkup.sampled._asdict()}
     if ingest.table.labels.names:
-        facts = {**facts, "input": with_rows(facts["input"], list(ingest.rows_by_file.values()))}
-    journal.seal({**facts, "columns": list(ingest.table.columns), "width": width, "rows": ingest.checkup.rows})
+        facts = {**facts, "input": with_rows(facts["input"], by_file)}
+    facts = {**facts, "rows": rows, "to_send": to_send, "cleared": cleared}
+    journal.seal({**facts, "columns": list(ingest.table.columns), "width": width})
 
 
 def _entries(checked: CheckedRows, ingest: Ingest) -> tuple[list[Entry], list[Result]]:

@@ -463,9 +463,8 @@ class PlanState(StrEnum):
 
 
 SENT_STATES = frozenset({PlanState.CHANGE, PlanState.CREATE, PlanState.UNKNOWN})
-"""The states of rows that `run --plan` sends."""
 FINE_STATES = SENT_STATES | {PlanState.UNCHANGED}
-"""The states of rows that need nobody's attention."""
+"""The states of rows that `run --plan` sends, and of those that need nobody's attention."""
 
 
 class FieldChange(NamedTuple):

@@ -10,16 +10,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.config import Settings
 from batchupdate.config.loading import with_kept
 from batchupdate.engine import Stop, work_off
-from batchupdate.engine.planning import read_records
+from batchupdate.engine.planning import read_records, worth_comparing
 from batchupdate.engine.record_reader import Reading, why_unreadable
-from batchupdate.engine.verification import verify_rows
-from batchupdate.errors import InputError, UsageError
+from batchupdate.errors import InputError, Interrupted, UsageError
 from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
 from batchupdate.model import Progress, UncertainNotice
@@ -33,7 +33,7 @@ from batchupdate.runs.folder import find, point_latest
 from batchupdate.runs.from_plan import plan_run_job
 from batchupdate.runs.history import created, exit_code_of, refused_with_403, report, summarise
 from batchupdate.runs.job import Job
-from batchupdate.runs.log import NOWHERE, run_log
+from batchupdate.runs.log import run_log
 from batchupdate.runs.metadata import facts_of, rate_facts
 from batchupdate.runs.plan_folder import find_plan
 from batchupdate.runs.planned import made_plan
@@ -41,9 +41,10 @@ from batchupdate.runs.read_first import refuse_unreadable
 from batchupdate.runs.reopen import checkup_of, hold_target
 from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
+from batchupdate.runs.sample import sample_of
 from batchupdate.runs.selection import Selection
 from batchupdate.runs.unfinished import begin, begin_plan
-from batchupdate.runs.verify import verify_job
+from batchupdate.runs.usual import check_size
 from batchupdate.targets.catalogue import target_of
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.gc import fewer_collections
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from batchupdate.errors import BatchUpdateError
     from batchupdate.model import Problem
     from batchupdate.reader.sources import Given
-    from batchupdate.reporter import Plan, Summary, Verification
+    from batchupdate.reporter import Plan, Summary
     from batchupdate.validator.checkup import Checkup
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Stop",
     "check_file",
     "compare",
+    "compare_first",
     "execute",
     "plan",
     "plan_file",
@@ -75,9 +77,6 @@ __all__ = [
     "retry_job",
     "run_file",
     "run_plan",
-    "verify",
-    "verify_job",
-    "verify_run",
 ]
 
 
@@ -134,6 +133,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     settings: Settings,
     *,
     new: bool = False,
+    yes_really: bool = False,
     asks: bool = False,
     keyless: bool = False,
     on_problem: Callable[[Problem], None] = _ignore,
@@ -146,18 +146,19 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     """Checks one file or several and writes them to a new run's journal; or opens the same run, left unfinished.
 
     A new run that is left before it was executed leaves nothing behind. `asks` is whether a person is shown the notices
-    before it is executed: without, an input that was sent a moment ago is an error where repeating is not safe. With
-    `keyless` no API key is asked for; such a job is not to be executed. With `plan` the journal is that of a plan, from
-    which nothing is sent (see `compare`). `say` gets a sentence now and then while a long
-    pipe or download is copied.
+    before it is executed: without, an input that was sent a moment ago is an error where repeating is not safe, and so
+    is a run of many more rows than usual unless `yes_really`, which also lets a run exceed `max_rows`. With `keyless`
+    no API key is asked for; such a job is not to be executed. With `plan` the journal is that of a plan, from which
+    nothing is sent (see `compare`). `say` gets a sentence now and then while a long pipe or download is copied.
 
     Raises:
         UsageError: something can't be used, or `strict` is set and a row is invalid. Nothing was sent.
         RunLocked: another process holds the unfinished run, or is working on this target.
     """
     clock = clock or SystemClock()
+    sample = sample_of(settings)
     target = target_of(settings, environ)
-    refuse_unreadable(target, settings)
+    refuse_unreadable(target, settings, plan=plan)
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
     credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
     secrets = credentials.secrets
@@ -171,6 +172,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
                 begun = begin(stack, facts, settings, target, clock.now(), new=new, asks=asks or keyless)
             if not (keyless or plan):
                 hold_target(stack, settings, target, base_url)
+            unusual: list[str] = []
             if begun.resumed:
                 checkup = checkup_of(begun.journal.meta())
             else:
@@ -180,8 +182,11 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
                     fewer_collections(),
                     Ingest(table, target, settings.input, secrets, on_problem, on_progress) as ingest,
                 ):
-                    write_rows(ingest, begun.journal, facts)
+                    write_rows(ingest, begun.journal, facts, sample)
                     checkup = ingest.checkup
+                unusual = check_size(
+                    begun.journal, settings, asks=asks, only_look=keyless or plan, yes_really=yes_really
+                )
             checkup.notices += begun.notices
         if settings.strict and checkup.invalid:
             hint = "Correct them, or leave --strict out. Nothing was sent."
@@ -196,6 +201,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
             clock,
             checkup,
             resumed=begun.resumed,
+            unusual=unusual,
         )
 
 
@@ -214,6 +220,30 @@ async def compare(
         reading = await read_records(job, log, stop or Stop(), on_progress, approve=approve)
         log.info("compared", requests=reading.requests, pages=reading.pages, ended=str(reading.ended or ""))
     return reading
+
+
+async def compare_first(
+    job: Job, *, on_progress: Callable[[Progress], None] = _ignore, stop: Stop | None = None
+) -> Job:
+    """Compares a new run's rows with their records if that is worth it (`diff`); returns the job to go on with.
+
+    A record that can't be read is no reason not to send a row: the API will say what it thinks of it.
+
+    Raises:
+        Interrupted: it was asked to stop.
+        SafetyStop: the records can't be read, and `diff` is `always`.
+    """
+    if not worth_comparing(job):
+        return job
+    reading = await compare(job, on_progress=on_progress, stop=stop)
+    job.checkup.notices += reading.notices
+    if isinstance(reading.ended, Interrupted) or (reading.ended and job.settings.diff == "always"):
+        raise reading.ended
+    if reading.ended:
+        job.checkup.notices.append(f"The records could not be compared with the rows first: {reading.ended.message}")
+    burst = job.settings.burst or job.target.burst
+    free_in_s = burst / job.rate.per_s if job.rate.limited and reading.requests else 0.0
+    return replace(job, not_before=job.clock.monotonic() + free_in_s)
 
 
 async def plan(
@@ -292,28 +322,54 @@ async def run_plan(
 async def execute(
     job: Job,
     *,
+    asks: bool = False,
     on_progress: Callable[[Progress], None] = _ignore,
     stop: Stop | None = None,
     verbose: bool = False,
 ) -> Summary:
-    """Sends what is to be sent, and writes the reports, also after a safety stop or an interruption."""
+    """Sends what is to be sent, and writes the reports, also after a safety stop or an interruption.
+
+    Where there is a canary, its rows are sent first, and the others if few enough of them failed. With `asks`, the run
+    ends after its canary in any case: a person decides, and it is executed again after `Job.let_canary_pass`.
+    """
+    stop = stop or Stop()
+    summary = await _work(job, on_progress, stop, verbose=verbose)
+    if summary.waits_after_canary and job.canary_allowed and not asks:
+        job.let_canary_pass()
+        summary = await _work(job, on_progress, stop, verbose=verbose)
+    return summary
+
+
+async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *, verbose: bool) -> Summary:
+    """Sends the canary, or, where there is none any more, all rows; and writes the reports."""
     folder, journal, clock, target = job.folder, job.journal, job.clock, job.target
     with run_log(folder.log, clock, job.secrets, job.labels, verbose=verbose) as log:
         job.on_start()
         session = journal.begin_session(clock.unix(), repeatable=job.may_repeat)
         journal.set_meta({**rate_facts(job.rate), "finished": False, "stopped": None})
-        total, notices = job.to_send, list[str]()
+        canary, notices = job.begin_canary(), list[str]()
+        total = canary.left(journal) if canary else job.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
         try:
             traffic, ended = await work_off(
-                job, session, total, log, stop or Stop(), on_progress, verbose=verbose, notices=notices
+                job,
+                session,
+                total,
+                log,
+                stop,
+                on_progress,
+                first_only=canary is not None,
+                verbose=verbose,
+                notices=notices,
             )
         except asyncio.CancelledError as cancelled:  # Ctrl-C in a program of the user's, or a second one here
             cancelled.add_note(
                 f"{job.to_send:,} rows are left; to resume: batchupdate resume {job.folder.command_name}"
             )
             raise
+        if canary and ended is None:
+            ended = job.why_canary_ended(canary)
         counts = journal.counts()
         exit_code = exit_code_of(counts, ended)
         if ended:
@@ -341,6 +397,7 @@ async def run_file(
     settings: Settings,
     *,
     new: bool = False,
+    yes_really: bool = False,
     on_problem: Callable[[Problem], None] = _ignore,
     on_progress: Callable[[Progress], None] = _ignore,
     environ: Mapping[str, str] | None = None,
@@ -352,6 +409,7 @@ async def run_file(
             count.
         settings: the target, the rate, and everything else.
         new: start afresh even if the same run is unfinished.
+        yes_really: send all rows even if they are many more than usual, or more than `max_rows`.
         on_problem: is called with every problem of a row.
         on_progress: is called with how far the run is, a few times a second.
         environ: where the API key is looked up; None for the process's own environment.
@@ -360,8 +418,16 @@ async def run_file(
         UsageError: something can't be used; nothing was sent.
         RunLocked: another process holds the unfinished run.
     """
-    with prepare(source, settings, new=new, on_problem=on_problem, on_progress=on_progress, environ=environ) as job:
-        return await execute(job, on_progress=on_progress)
+    with prepare(
+        source,
+        settings,
+        new=new,
+        yes_really=yes_really,
+        on_problem=on_problem,
+        on_progress=on_progress,
+        environ=environ,
+    ) as job:
+        return await execute(await compare_first(job, on_progress=on_progress), on_progress=on_progress)
 
 
 async def resume(
@@ -415,53 +481,15 @@ async def retry(
         return await execute(job, on_progress=on_progress)
 
 
-async def verify_run(
-    job: Job, *, writable: bool, on_progress: Callable[[Progress], None] = _ignore, stop: Stop | None = None
-) -> Verification:
-    """Compares the records of a run with what it gave them; `writable` is whether its folder may get the findings.
-
-    Raises:
-        Interrupted: it was asked to stop.
-        SafetyStop: the records can't be read.
-    """
-    with run_log(job.folder.path / "verify.log" if writable else NOWHERE, job.clock, job.secrets, job.labels) as log:
-        found, ended = await verify_rows(job, log, stop or Stop(), on_progress)
-    if ended is not None:
-        raise ended
-    if writable:
-        found.write()
-    return found
-
-
-async def verify(
-    run: str | Path = "latest",
-    settings: Settings | None = None,
-    *,
-    on_progress: Callable[[Progress], None] = _ignore,
-    environ: Mapping[str, str] | None = None,
-) -> Verification:
-    """Reads the records of a run again, and compares them with what it gave them; the same as the command `verify`.
-
-    Args:
-        run: a run's id, its folder, or `latest`.
-        settings: what is set here stands above what the run has kept of its settings.
-        on_progress: is called with how far it is, a few times a second.
-        environ: where the API key is looked up; None for the process's own environment.
-
-    Raises:
-        UsageError: the run or its records can't be read.
-        SafetyStop: the API refuses to have them read, or is down.
-        RunLocked: another process is working on the run.
-    """
-    settings = settings or Settings()
-    folder = find(settings.runs_dir, str(run))
-    with verify_job(folder, partial(with_kept, settings), environ=environ) as (job, writable):
-        return await verify_run(job, writable=writable, on_progress=on_progress)
-
-
 def _read_options(settings: Settings) -> ReadOptions:
     """How to read the input."""
     options = settings.input
     return ReadOptions(
-        options.sheet, options.encoding, options.delimiter, settings.limit, options.header_row, options.widths
+        options.sheet,
+        options.encoding,
+        options.delimiter,
+        settings.limit,
+        options.header_row,
+        options.widths,
+        rows=settings.rows,
     )

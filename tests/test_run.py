@@ -219,6 +219,7 @@ async def test_a_hook_sees_reading_sending_and_reporting(tmp_path: Path) -> None
         await batchupdate.run_file(source, settings_for(sandbox, tmp_path), on_progress=seen.append, environ=KEYS)
     assert list(dict.fromkeys(progress.stage for progress in seen)) == [
         "reading",
+        "planning",
         "sending",
         "reporting",
     ]

@@ -26,7 +26,7 @@ SHOWN_OF_A_KIND = 5
 
 
 @reports_errors
-@options.of(options.TARGET, options.VARIABLES, options.CONFIG, options.READING)
+@options.of(options.TARGET, options.VARIABLES, options.CONFIG, options.READING, options.ROWS)
 def check(
     files: options.Files,
     output: Annotated[

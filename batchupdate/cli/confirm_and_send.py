@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from batchupdate.cli.interrupts import SAME_REQUEST_S, on_signals
-from batchupdate.cli.summaries import show_outcomes
+from batchupdate.cli.interrupts import SAME_REQUEST_S, ended_by_signals, on_signals
+from batchupdate.cli.summaries import show_canary, show_outcomes
+from batchupdate.cli.units import many
+from batchupdate.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from batchupdate.model import Progress
     from batchupdate.reporter import Summary
     from batchupdate.run import Job, Stop
+    from batchupdate.runs.canary import Canary
 
 R = TypeVar("R")
 
@@ -31,11 +34,17 @@ class Consent:
     yes: bool
     possible: bool
     verbose: bool
+    yes_really: bool = False
 
     @property
     def asks(self) -> bool:
         """Whether a person is asked before anything is sent."""
-        return not self.yes and self.possible and sys.stdin.isatty()
+        return not self.goes_ahead and self.possible and sys.stdin.isatty()
+
+    @property
+    def goes_ahead(self) -> bool:
+        """Whether the command itself says yes."""
+        return self.yes or self.yes_really
 
 
 def ask_and_send(job: Job, screen: Screen, consent: Consent, report: dict[str, Any]) -> Summary | None:
@@ -44,11 +53,23 @@ def ask_and_send(job: Job, screen: Screen, consent: Consent, report: dict[str, A
         screen.result("Dry run: nothing was sent.")
         screen.json({**report, "to_send": job.to_send})
         raise typer.Exit(job.checkup.exit_code)
-    if not consent.yes and job.to_send and not screen.confirm("Go ahead?", possible=consent.possible):
+    if not consent.goes_ahead and job.to_send and not _confirmed(job, screen, possible=consent.possible):
         screen.say("Nothing was sent.")
         screen.json({**report, "to_send": job.to_send})
         return None
-    return send(job, screen, verbose=consent.verbose)
+    return send(job, screen, asks=consent.asks, verbose=consent.verbose)
+
+
+def _confirmed(job: Job, screen: Screen, *, possible: bool) -> bool:
+    """Whether a person wants it; to send many rows to a host of production, its name is to be typed."""
+    rows, host = many(job.to_send, "row"), job.host
+    if not job.needs_name:
+        return screen.confirm(f"Send {rows} to {host}. Go ahead?", possible=possible)
+    question = f"{host} is production. To send {rows} there, type the host's name"
+    if screen.confirm(question, possible=possible, name=host):
+        return True
+    screen.say(f"That is not the host's name, which is {host}.")
+    return False
 
 
 def finish(summary: Summary | None, screen: Screen) -> None:
@@ -60,12 +81,35 @@ def finish(summary: Summary | None, screen: Screen) -> None:
     raise typer.Exit(summary.exit_code)
 
 
-def send(job: Job, screen: Screen, *, verbose: bool = False) -> Summary:
+def send(job: Job, screen: Screen, *, asks: bool = False, verbose: bool = False) -> Summary:
+    """Executes a job, and with `asks`, asks after its canary whether to go on."""
+    summary = _execute(job, screen, asks=asks, verbose=verbose)
+    canary = job.canary
+    if asks and canary and summary.waits_after_canary and _goes_on(job, screen, canary, summary):
+        job.let_canary_pass()
+        summary = _execute(job, screen, asks=asks, verbose=verbose)
+    return summary
+
+
+def _goes_on(job: Job, screen: Screen, canary: Canary, summary: Summary) -> bool:
+    """Shows what became of the canary, and asks about the other rows; nothing is in flight meanwhile."""
+    show_canary(screen, job, canary, summary)
+    try:
+        with ended_by_signals():
+            return screen.confirm(f"Go on with the other {many(job.to_send, 'row')}?", possible=True)
+    except KeyboardInterrupt:
+        resume = f"batchupdate resume {job.folder.command_name}"
+        raise Interrupted(signal.SIGINT, f"Stopped on request, after the canary; to resume: {resume}") from None
+    except UsageError:  # the terminal was closed, or Ctrl-D pressed
+        return False
+
+
+def _execute(job: Job, screen: Screen, *, asks: bool, verbose: bool) -> Summary:
     """Executes a job; the first signal to stop drains it, the second ends it at once."""
     from batchupdate.run import Stop, execute
 
     stop = Stop()
-    return stoppable(screen, stop, lambda show: execute(job, on_progress=show, stop=stop, verbose=verbose))
+    return stoppable(screen, stop, lambda show: execute(job, asks=asks, on_progress=show, stop=stop, verbose=verbose))
 
 
 def stoppable(screen: Screen, stop: Stop, work: Callable[[Callable[[Progress], None]], Coroutine[Any, Any, R]]) -> R:

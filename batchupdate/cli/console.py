@@ -229,15 +229,21 @@ class Screen:
 
             _print(self._out, Text(json.dumps(data, indent=2)))
 
-    def confirm(self, question: str, *, possible: bool) -> bool:
-        """Asks; where nobody can answer it refuses rather than guess."""
+    def confirm(self, question: str, *, possible: bool, name: str = "") -> bool:
+        """Asks; where nobody can answer it refuses rather than guess. With a `name`, that is to be typed for yes."""
         from batchupdate.errors import UsageError
 
         if not possible or not sys.stdin.isatty():
             raise UsageError(
                 "There is no terminal to ask the question on.", "Add --yes to go ahead without the question."
             )
+        *lines, question = _text(self._err, question).plain.split("\n")
+        for line in lines:
+            self._show(self._err, line, "")
         try:
+            if name:
+                typed = str(typer.prompt(question, default="", show_default=False, err=True)).strip()
+                return typed.lower() == name.lower()
             return typer.confirm(question, err=True)
         except typer.Abort as error:
             if isinstance(error.__context__, KeyboardInterrupt):

@@ -48,18 +48,18 @@ def ended_by_signals() -> Iterator[None]:
 @contextmanager
 def on_signals(loop: asyncio.AbstractEventLoop, asked: Callable[[int], None]) -> Iterator[None]:
     """Lets signals that ask us to stop call `asked` on the loop; where the loop can't (Windows), through Python's."""
-    before: dict[int, Any] = {}
-    heeded = _heeded()
-    for number in heeded:
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in _heeded()}
+    looped = []
+    for number in before:
         try:
             loop.add_signal_handler(number, asked, number)
+            looped.append(number)
         except NotImplementedError:
-            before[number] = signal.signal(number, lambda got, _frame: loop.call_soon_threadsafe(asked, got))
+            signal.signal(number, lambda got, _frame: loop.call_soon_threadsafe(asked, got))
     try:
         yield
     finally:
-        for number in heeded:
-            if number in before:
-                signal.signal(number, before[number])
-            else:
-                loop.remove_signal_handler(number)
+        for number in looped:
+            loop.remove_signal_handler(number)  # it leaves the default behind
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -54,6 +54,10 @@ RUNS_DIR = Path("batchupdate-runs")
 INPUT, SENDING, OUTPUT = "Reading the file", "Sending", "Output"
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+YesReally = Annotated[
+    bool,
+    typer.Option("--yes-really", help="Don't ask, even if the run has many more rows than usual, or than --max-rows."),
+]
 New = Annotated[bool, typer.Option("--new", help="Start a new run, even if the same run is unfinished.")]
 Json = Annotated[
     bool, typer.Option("--json", help="The summary as JSON, alone, on standard output.", rich_help_panel=OUTPUT)
@@ -204,6 +208,18 @@ READING = {
     ),
     "limit": _setting("limit", int, "The first N rows only.", min=1, rich_help_panel=INPUT),
 }
+ROWS = {"rows": _setting("rows", str, "These rows only: 10-20,31 or b.csv:4-9.", metavar="ROWS", rich_help_panel=INPUT)}
+"""Which rows of a file are meant, for commands that check all of it."""
+BLAST_RADIUS = {
+    "sample": _setting(
+        "sample", int, "So many of the rows that can be sent, drawn at random.", min=1, rich_help_panel=SENDING
+    ),
+    "sample_seed": _setting(
+        "sample_seed", int, "Draw the same sample again: the seed that was shown.", min=0, rich_help_panel=SENDING
+    ),
+    "max_rows": _setting("max_rows", int, "Refuse a run that sends more rows.", min=1, rich_help_panel=SENDING),
+}
+"""How much a new run may change."""
 STRICT = {
     "strict": _setting("strict", bool, "Send nothing if any row is invalid.", "--strict", rich_help_panel=SENDING)
 }
@@ -232,6 +248,20 @@ CHANGING = {
     ),
     "max_failures": _setting(
         "max_failures", str, "Stop when more rows fail: 25 or 10%.", metavar="N|P%", rich_help_panel=SENDING
+    ),
+    "canary": _setting(
+        "canary",
+        int,
+        "Send so many rows first, and the others once these have succeeded.",
+        min=1,
+        rich_help_panel=SENDING,
+    ),
+    "canary_max_failures": _setting(
+        "canary_max_failures",
+        int,
+        "So many rows of the canary may fail where nobody is asked.  [default: 0]",
+        min=0,
+        rich_help_panel=SENDING,
     ),
     "drain_timeout": _setting(
         "drain_timeout",

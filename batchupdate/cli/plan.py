@@ -12,7 +12,6 @@ from batchupdate.cli.confirm_and_send import stoppable
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import environ_with_key
-from batchupdate.cli.plan_output import show_plan
 from batchupdate.cli.problem_output import line_of
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ def plan(
 
       batchupdate plan renames.csv -t langdock-integration --json
     """
+    from batchupdate.cli.plan_output import show_plan
     from batchupdate.reader.files.glob import expand
     from batchupdate.run import Stop, prepare
     from batchupdate.run import plan as make_plan

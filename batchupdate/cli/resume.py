@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 
 from batchupdate.cli import options
@@ -44,5 +45,5 @@ def resume(
         for notice in job.checkup.notices:
             screen.say(f"  {notice}")
         screen.say(f"  Run {folder.run_id}: {job.to_send:,} of {job.checkup.rows:,} rows are left.")
-        summary = send(job, screen, verbose=verbose)
+        summary = send(job, screen, asks=sys.stdin.isatty(), verbose=verbose)
     finish(summary, screen)

@@ -12,7 +12,7 @@ from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import with_key
-from batchupdate.cli.summaries import checkup_json, show_first_changes
+from batchupdate.cli.summaries import checkup_json, show_changes
 
 Outcomes = Annotated[
     str | None,
@@ -69,8 +69,9 @@ def retry(
             )
         )
         screen.say(f"{folder.run_id} → {job.target.name} at {job.base_url}", style="bold")
-        screen.say(f"  {job.checkup.rows:,} of its rows are to be sent again.")
-        show_first_changes(job, screen)
+        count = job.checkup.rows
+        screen.say(f"  {count:,} of its rows {'is' if count == 1 else 'are'} to be sent again.")
+        show_changes(job, screen)
         consent = Consent(dry_run=dry_run, yes=yes, possible=True, verbose=verbose)
         summary = ask_and_send(job, screen, consent, checkup_json(job.checkup, []))
     finish(summary, screen)

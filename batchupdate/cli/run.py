@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
+from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish, stoppable
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import environ_with_key, with_key
@@ -31,7 +31,9 @@ SHOWN_PROBLEMS = 10
     options.BASE_URL,
     options.RUNS,
     options.READING,
+    options.ROWS,
     options.STRICT,
+    options.BLAST_RADIUS,
     options.CHANGING,
     options.DIFF,
 )
@@ -42,6 +44,7 @@ def run(
     ] = None,
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
+    yes_really: options.YesReally = False,
     new: options.New = False,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
@@ -65,16 +68,18 @@ def run(
 
       batchupdate run january.csv february.xlsx -t langdock-integration
 
+      batchupdate run renames.csv -t langdock-integration --canary 5
+
       batchupdate run --plan 20261129-184500-renames-plan-7f3a
 
       batchupdate run nightly.csv --config nightly.yaml --yes --json
     """
-    from batchupdate.run import prepare
+    from batchupdate.run import Stop, compare_first, prepare
     from batchupdate.targets.catalogue import target_of
 
     screen = Screen(quiet=quiet, as_json=as_json)
     files = files or []
-    consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose)
+    consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose, yes_really=yes_really)
     if plan is not None:
         _run_plan(plan, files, screen, consent, given, new=new)
         return
@@ -95,6 +100,7 @@ def run(
                     expanded(files, screen),
                     settings,
                     new=new,
+                    yes_really=yes_really,
                     asks=consent.asks,
                     keyless=dry_run,
                     on_problem=keep,
@@ -103,6 +109,9 @@ def run(
                     say=screen.say,
                 )
             )
+        if not consent.dry_run:
+            stop = Stop()
+            job = stoppable(screen, stop, lambda show: compare_first(job, on_progress=show, stop=stop))
         describe(job, problems, screen)
         summary = ask_and_send(job, screen, consent, checkup_json(job.checkup, problems))
     finish(summary, screen)

@@ -10,15 +10,20 @@ from batchupdate.cli.units import many, span, times
 from batchupdate.model import SUCCEEDED, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from batchupdate.cli.console import Screen
-    from batchupdate.model import Problem, Traffic
+    from batchupdate.journal.statistics import FieldCount
+    from batchupdate.model import ErrorGroup, Problem, Traffic
     from batchupdate.reporter import Retried, Summary
     from batchupdate.run import Job
+    from batchupdate.runs.canary import Canary
+    from batchupdate.targets.seen import Seen
     from batchupdate.validator.checkup import Checkup
 
 SHOWN_ERRORS = 5
+SHOWN_FIELDS = 6
+SHOWN_OF_VALUE = 60
 SENT_AGAIN = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.CONFLICT)
 """The outcomes of a finished run that `retry` takes up."""
 
@@ -39,6 +44,7 @@ def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
     if job.resumed:
         screen.say(f"  This resumes the unfinished run {job.folder.run_id}; --new starts a new one.")
         screen.say(f"  {count:,} of {checkup.rows:,} rows are left.")
+        show_changes(job, screen)
         return
     invalid = f", {checkup.invalid:,} invalid" if checkup.invalid else ""
     doubles = f", {checkup.superseded:,} are superseded by a later row" if checkup.superseded else ""
@@ -46,18 +52,20 @@ def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
     pulled = f", {_untouched(checkup)}" if checkup.untouched else ""
     rows = f"{many(checkup.rows, 'row')}{_of_files(checkup)}"
     screen.say(f"  {rows}: {count:,} to send{invalid}{doubles}{skipped}{pulled}.")
-    if checkup.cleared:
-        screen.say(f"  {_cleared(checkup)}", style="yellow")
-    show_first_changes(job, screen)
+    show_changes(job, screen)
 
 
-def show_first_changes(job: Job, screen: Screen) -> None:
-    """The first changes, and how long it will take."""
+def show_changes(job: Job, screen: Screen) -> None:
+    """What the rows set and clear, the first of them, how long it will take, and what is unusual."""
     from batchupdate.util import json as exact_json
 
-    count = job.to_send
-    for place, record_id, fields in job.examples():
-        values = ", ".join(f"{name} = {exact_json.dumps(value)}" for name, value in exact_json.loads(fields).items())
+    count, counted = job.to_send, job.fields_to_send
+    if counted:
+        screen.say(f"  {_fields(counted)}")
+    if cleared := [(one.name, one.cleared) for one in counted if one.cleared]:
+        screen.say(f"  {_cleared(cleared)}", style="yellow")
+    for place, record_id, fields, seen in job.examples():
+        values = ", ".join(_change(name, value, seen) for name, value in exact_json.loads(fields).items())
         screen.say(f"  {place}: {record_id}: {values}")
     reads = job.to_read if count else 0
     if reads:
@@ -67,6 +75,35 @@ def show_first_changes(job: Job, screen: Screen) -> None:
         requests = math.ceil((count - reads) / job.batch_size) + 2 * reads
         each = f" in {many(requests, 'request')} of up to {job.batch_size:,} rows" if job.batch_size > 1 else ""
         screen.say(f"  At {job.rate} this takes about {span(requests / job.rate.per_s)}{each}.")
+    if (canary := job.canary) and (left := canary.left(job.journal)):
+        screen.say(f"  The first {many(left, 'row')} {'goes' if left == 1 else 'go'} out alone, as a canary.")
+    for sentence in job.unusual:
+        screen.say(f"  {sentence}", style="bold yellow")
+
+
+def _fields(counted: Sequence[FieldCount]) -> str:
+    """Which fields are set in how many rows."""
+    first, *others = counted
+    named = [f"{first.name} in {many(first.rows, 'row')}", *(f"{one.name} in {one.rows:,}" for one in others)]
+    if (more := len(named) - SHOWN_FIELDS) > 1:
+        named[SHOWN_FIELDS:] = [f"{more:,} other fields"]
+    *named, last = named
+    return f"Sets {', '.join(named)} and {last}." if named else f"Sets {last}."
+
+
+def _change(name: str, value: object, seen: Seen | None) -> str:
+    """What a row sets, and what that was before if it is known."""
+    from batchupdate.util import json as exact_json
+
+    new = _short(exact_json.dumps(value))
+    if seen is None or not seen.knows(name):
+        return f"{name} = {new}"
+    return f"{name}: {_short(exact_json.dumps(seen.values[name])) if name in seen.values else 'nothing'} → {new}"
+
+
+def _short(text: str) -> str:
+    """A value that fits a line, with its end left out if it is long."""
+    return text if len(text) <= SHOWN_OF_VALUE else f"{text[: SHOWN_OF_VALUE - 1]}…"
 
 
 def verdict(checkup: Checkup) -> str:
@@ -83,7 +120,7 @@ def verdict(checkup: Checkup) -> str:
     text += _left_out(checkup)
     if checkup.untouched:
         text += f", {_untouched(checkup)}"
-    return text + "." + (f" {_cleared(checkup)}" if checkup.cleared else "")
+    return text + "." + (f" {_cleared(checkup.cleared.items())}" if checkup.cleared else "")
 
 
 def _left_out(checkup: Checkup) -> str:
@@ -97,7 +134,7 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
     failure = summary.exit_code != 0
     rows = [(outcome.value, f"{count:,}") for outcome, count in summary.counts.items() if count]
     screen.table(("outcome", "rows"), rows or [("nothing to do", "0")], failure=failure)
-    for line in (*_errors(summary), *map(_retried, summary.retries)):
+    for line in (*_errors(summary.errors), *map(_retried, summary.retries)):
         screen.result(line, failure=failure)
     screen.result(traffic_line(summary.sessions.traffic, summary.sessions.duration_s))
     if summary.advice:
@@ -109,6 +146,19 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
         screen.result(summary.stopped.message, style="bold red", failure=failure)
     for step in _next_steps(summary):
         screen.result(step, failure=failure)
+
+
+def show_canary(screen: Screen, job: Job, canary: Canary, summary: Summary) -> None:
+    """What became of the rows that went first; on standard error, for the results of the run are still to come."""
+    from batchupdate.reporter import placed
+
+    outcomes = ", ".join(f"{count:,} {outcome.value}" for outcome, count in canary.counts(job.journal).items())
+    screen.say(f"The canary of {many(canary.rows, 'row')}: {outcomes}.", style="bold")
+    groups = job.journal.statistics.errors_among(canary.first, canary.last)
+    for line in _errors(placed(groups, job.labels)):
+        screen.say(line)
+    screen.say(traffic_line(summary.sessions.traffic, summary.sessions.duration_s))
+    screen.say(f"Results so far: {summary.folder}")
 
 
 def traffic_line(traffic: Traffic, seconds: float) -> str:
@@ -123,13 +173,13 @@ def traffic_line(traffic: Traffic, seconds: float) -> str:
     return f"{line}."
 
 
-def _errors(summary: Summary) -> Iterator[str]:
+def _errors(errors: Sequence[ErrorGroup]) -> Iterator[str]:
     """The most frequent errors."""
-    for group in summary.errors[:SHOWN_ERRORS]:
+    for group in errors[:SHOWN_ERRORS]:
         place = f"{group.example_file} row {group.example_row}".lstrip()
         rows_of = f"{group.count:,} rows, such as {place}" if group.count > 1 else place
         yield f"  {rows_of}: {group.message}"
-    if len(summary.errors) > SHOWN_ERRORS:
+    if len(errors) > SHOWN_ERRORS:
         yield "  … and others: see failed.csv"
 
 
@@ -152,7 +202,9 @@ def _next_steps(summary: Summary) -> list[str]:
 
     counts, steps = summary.counts, []
     run = RunFolder(summary.folder).command_name
-    if summary.left:
+    if summary.waits_after_canary:
+        pass  # why it stopped says how to go on
+    elif summary.left:
         steps.append(f"{many(summary.left, 'row')} left; to resume: batchupdate resume {run}")
     elif again := sum(counts[one] - sum(each.given.get(one, 0) for each in summary.retries) for one in SENT_AGAIN):
         they_are = "it is" if again == 1 else "they are"
@@ -176,9 +228,9 @@ def _untouched(checkup: Checkup) -> str:
     return f"{checkup.untouched:,} {'is' if checkup.untouched == 1 else 'are'} unchanged since the pull"
 
 
-def _cleared(checkup: Checkup) -> str:
-    fields = ", ".join(f"{name} {count:,}" for name, count in checkup.cleared.items())
-    return f"{many(checkup.cleared.total(), 'cell')} will clear a field: {fields}."
+def _cleared(counted: Collection[tuple[str, int]]) -> str:
+    fields = ", ".join(f"{name} {count:,}" for name, count in counted)
+    return f"{many(sum(count for _, count in counted), 'cell')} will clear a field: {fields}."
 
 
 def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
@@ -193,6 +245,7 @@ def checkup_json(checkup: Checkup, problems: list[Problem]) -> dict[str, Any]:
         "skipped": checkup.skipped,
         "untouched": checkup.untouched,
         "cleared": dict(checkup.cleared),
+        **({"sample": checkup.sampled._asdict()} if checkup.sampled else {}),
         "warnings": checkup.warnings,
         "codes": dict(checkup.codes),
         "notices": checkup.notices,

@@ -17,7 +17,9 @@ from pydantic import (
     model_validator,
 )
 
+from batchupdate.config.production import parse_hosts
 from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
+from batchupdate.config.row_spans import RowSpans, parse_rows, rows_text
 from batchupdate.config.yaml_file import Strict
 
 DEFAULT_RATE_PER_S = 5.0
@@ -26,7 +28,10 @@ DEFAULT_CONCURRENCY = 8
 MAX_COPY_BYTES = 4_000_000_000
 """What holds where neither the user nor the target says anything."""
 
-_NOT_KEPT = {"target", "base_url", "runs_dir", "input", "limit", "strict", "proxy"}
+_CHOOSING = {"limit", "rows", "sample", "sample_seed"}
+"""Which rows of an input are a run's."""
+
+_NOT_KEPT = {"target", "base_url", "runs_dir", "input", "strict", "proxy", "max_rows"} | _CHOOSING
 """What is the journal's own affair, was done with the file, or can hold a password (a proxy's URL)."""
 
 _SIZE = re.compile(r"\s*(\d{1,12})\s*(?:([KMGTkmgt])?[Bb])?\s*", re.ASCII)
@@ -209,9 +214,13 @@ class Settings(Strict):
     whether records are read before their changes, so that what somebody else has changed since the pull is not
     overwritten. `diff` is whether all records are read before the first change, to show what changes and to send no
     more than that; `auto` does so where it takes few requests. `send` is which fields go out of a row that was compared
-    with its record. `plan_max_age` is for how many hours a plan may be run. `variables` are values for those of the
-    target. `verify` reads back each record that was updated. `ca_file` holds certificates (PEM) that are trusted
-    beside the system's; `client_cert` and `client_key` show the server who we are.
+    with its record. `plan_max_age` is for how many hours a plan may be run. `rows` and `limit` say which rows of the
+    input are the run's, and `sample` how many of those that can be sent are drawn from them, by `sample_seed` where one
+    is given. A new run of more than `max_rows` rows is refused. Of a `canary`, so many rows are sent first, and the
+    others if at most `canary_max_failures` of these did not succeed, or a person says so. For more than `confirm_above`
+    rows to a host of `production`, a person types its name. `variables` are values for those of the target. `verify`
+    reads back each record that was updated. `ca_file` holds certificates (PEM) that are trusted beside the system's;
+    `client_cert` and `client_key` show the server who we are.
     """
 
     target: str | None = None
@@ -244,6 +253,24 @@ class Settings(Strict):
     ) = None
 
     limit: int | None = Field(default=None, ge=1)
+    rows: (
+        Annotated[
+            RowSpans,
+            BeforeValidator(parse_rows, json_schema_input_type=str | int),
+            PlainSerializer(rows_text),
+            Field(strict=False),
+        ]
+        | None
+    ) = None
+    sample: int | None = Field(default=None, ge=1)
+    sample_seed: int | None = Field(default=None, ge=0)
+    max_rows: int | None = Field(default=None, ge=1)
+    canary: int | None = Field(default=None, ge=1)
+    canary_max_failures: int = Field(default=0, ge=0)
+    production: Annotated[
+        tuple[str, ...], BeforeValidator(parse_hosts, json_schema_input_type=str | list[str]), Field(strict=False)
+    ] = ()
+    confirm_above: int = Field(default=100, ge=0)
     strict: bool = False
     allow_overlap: bool = False
     check_old: Literal["auto", "always", "never"] = "auto"
@@ -261,7 +288,10 @@ class Settings(Strict):
 
     def fingerprint(self) -> dict[str, Any]:
         """What makes two runs of one file the same run: the settings that decide what is sent, and where."""
-        kept = self.model_dump(mode="json", include={"base_url", "input", "limit", "strict"})
+        kept = self.model_dump(mode="json", include={"base_url", "input", "strict", *_CHOOSING})
+        for name in _CHOOSING - {"limit"}:  # runs that do not use them have no such keys
+            if kept[name] is None:
+                del kept[name]
         for name in ("query", "widths"):  # runs of earlier versions have no such keys, and have to be found again
             if kept["input"][name] is None:
                 del kept["input"][name]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from batchupdate.api.batch_reply import BatchJudge
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.engine.batches import Packing
-from batchupdate.engine.pools import Pools, Stop
+from batchupdate.engine.first_rows import FirstRows
+from batchupdate.engine.pools import Pools, Stop, guarded
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.rules import CLAIM_BATCH, Rules
@@ -19,7 +20,6 @@ from batchupdate.errors import Interrupted
 from batchupdate.journal import Session
 from batchupdate.journal.queue import Queue
 from batchupdate.model import ReadReply, Reply, Traffic, Verdict
-from batchupdate.targets.hooks import HookError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Stop", "work_off"]
 
 
-async def work_off(
+async def work_off(  # noqa: PLR0913 - what there is to know of a run, by name
     job: Job,
     session: int,
     total: int,
@@ -43,6 +43,7 @@ async def work_off(
     stop: Stop,
     on_progress: Callable[[Progress], None],
     *,
+    first_only: bool = False,
     verbose: bool = False,
     notices: list[str] | None = None,
 ) -> tuple[Traffic, BatchUpdateError | None]:
@@ -55,6 +56,7 @@ async def work_off(
         log: where noteworthy events go.
         stop: asks for a clean end.
         on_progress: is called with how far the run is, a few times a second.
+        first_only: whether `total` are not all rows, but those that go first; the others are left.
         verbose: whether every request goes into the log.
         notices: gets sentences about the whole.
 
@@ -93,10 +95,11 @@ async def work_off(
     def heard() -> Session:
         return Session.at(session, clock.unix(), pools.traffic)
 
+    await clock.sleep_until(job.not_before)
     async with client, Queue(journal, clock, heard) as queue:
         if target.read is not None and journal.unanswered(0, 1):
             looked_up = Reconciliation(journal, queue, client, target)
-            look_up: Send = _guarded(looked_up.look_up, job)
+            look_up: Send = guarded(looked_up.look_up, job)
             if verbose:
                 look_up = _logged(look_up, log, job, reads=lambda _: True)
             reason = await pools.work(
@@ -113,11 +116,12 @@ async def work_off(
             if isinstance(reason, Interrupted):
                 return pools.traffic, reason  # an API that can't be read may well take changes: those come next
             total -= looked_up.found
-        send = _guarded(_sender(client, job, reads, queue), job)
+        send = guarded(_sender(client, job, reads, queue), job)
         if verbose:
             send = _logged(send, log, job, reads=reads.wanted if reads else lambda _: False)
         judged = _judge_of(policy, job, reads)
-        reason = await pools.work("sending", queue, queue, send=send, judge=judged, rules=rules, total=total)
+        source = FirstRows(queue, total) if first_only else queue
+        reason = await pools.work("sending", source, queue, send=send, judge=judged, rules=rules, total=total)
     if settings.verify and reason is not None:
         notices.append("The rows were not read back, for the run ended early; resume it to do so.")
     elif settings.verify:
@@ -221,20 +225,6 @@ def _sender(client: Client, job: Job, reads: FirstReads | None, queue: Queue) ->
         return client.send(request.path, target.body_of(request.fields, request.path), headers)
 
     return send_once
-
-
-def _guarded(send: Send, job: Job) -> Send:
-    """Sends as `send` does; where the code of the target's package fails, that is a fault like others."""
-    if job.target.hooks is None:
-        return send
-
-    async def sent(request: Request) -> Reply | Fault:
-        try:
-            return await send(request)
-        except HookError as error:
-            return error.fault
-
-    return sent
 
 
 def _logged(send: Send, log: FilteringBoundLogger, job: Job, *, reads: Callable[[Request], bool]) -> Send:

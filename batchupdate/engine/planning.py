@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.api.verdict import Policy
 from batchupdate.engine.pools import Pools
-from batchupdate.engine.record_reader import PORTION, RecordReader
+from batchupdate.engine.record_reader import PORTION, RecordReader, list_worth_it
 from batchupdate.model import Outcome, Result
 from batchupdate.planner.comparison import Comparison, Finding
 from batchupdate.planner.sent_fields import SentFields
@@ -28,7 +28,28 @@ if TYPE_CHECKING:
     from batchupdate.model import Progress, Request
     from batchupdate.runs.job import Job
 
+FEW_ROWS = 100
+"""So many rows are compared with their records one by one before a run that was not planned."""
+
 NO_RECORD = "there is no such record"
+
+
+def worth_comparing(job: Job) -> bool:
+    """Whether the records of a run are read before the first change, by its setting `diff`.
+
+    `auto` does so where it takes few requests: the whole list in one, or those of few rows.
+    """
+    target, asked = job.target, job.settings.diff
+    if job.resumed or asked == "never" or (target.read is None and target.list is None):
+        return False
+    rows = job.to_send
+    few = target.read is not None and rows <= FEW_ROWS
+    one_call = (
+        target.list is not None
+        and target.list.pagination.style == "none"
+        and list_worth_it(job, job.journal, rows) is not None
+    )
+    return rows > 0 and (asked == "always" or few or one_call)
 
 
 async def read_records(
@@ -53,7 +74,7 @@ async def read_records(
     policy = Policy.of(job.target, job.settings.max_wait)
     findings = _Findings(job, approve=approve)
     reader = RecordReader(job, job.journal, findings, Pools(job, policy, log, stop, on_progress), "planning")
-    reading = await reader.read(policy, log, on_progress)
+    reading = await reader.read(policy, log, on_progress, singly_after_list=approve)
     if reading.whole and approve:
         for request in reader.rest():
             findings.gone(request, None)

@@ -13,6 +13,7 @@ from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
 from batchupdate.limiter import Limiter
 from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Progress, Traffic
+from batchupdate.targets.hooks import HookError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -48,6 +49,20 @@ class Stop:
     async def requested(self) -> None:
         """Returns once somebody asked."""
         await self._asked.wait()
+
+
+def guarded(send: Send, job: Job) -> Send:
+    """Sends as `send` does; where the code of the target's package fails, that is a fault like others."""
+    if job.target.hooks is None:
+        return send
+
+    async def sent(request: Request) -> Reply | Fault:
+        try:
+            return await send(request)
+        except HookError as error:
+            return error.fault
+
+    return sent
 
 
 def limiter_of(job: Job) -> Limiter:

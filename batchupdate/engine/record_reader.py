@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from batchupdate.api.verdict import judge
 from batchupdate.engine.batches import Packing
+from batchupdate.engine.pools import guarded
 from batchupdate.engine.read_first import reading_policy
 from batchupdate.engine.rules import Rules
 from batchupdate.errors import SafetyStop
@@ -125,13 +126,21 @@ class RecordReader:
         self._job, self._rows, self._findings, self._pools, self._stage = job, rows, findings, pools, stage
         self._target = job.target
 
-    async def read(self, policy: Policy, log: FilteringBoundLogger, on_progress: Callable[[Progress], None]) -> Reading:
+    async def read(
+        self,
+        policy: Policy,
+        log: FilteringBoundLogger,
+        on_progress: Callable[[Progress], None],
+        *,
+        singly_after_list: bool = True,
+    ) -> Reading:
         """Reads them all, unless it is asked to stop or the API can't be read.
 
         Args:
             policy: what replies to changes mean.
             log: where noteworthy events go.
             on_progress: is called with how far the reading is.
+            singly_after_list: whether records are read one by one where the list can't be read.
         """
         reading, findings, rows = Reading(), self._findings, self._rows
         total = rows.count_unseen()
@@ -142,7 +151,7 @@ class RecordReader:
                 whole = await self._by_list(listing, reading, total, on_progress)
                 reading.whole = whole and self._target.read is None
             except SafetyStop as error:
-                if self._target.read is None:
+                if self._target.read is None or not singly_after_list:
                     reading.ended = error
                     return reading
                 log.warning("list", why=error.message)
@@ -238,7 +247,7 @@ class RecordReader:
             singles = _Singles(self._rows, target, client, self._findings)
             left = total - self._findings.count
             reading.ended = await self._pools.work(
-                self._stage, singles, singles, send=singles.read, judge=judged, rules=rules, total=left
+                self._stage, singles, singles, send=guarded(singles.read, job), judge=judged, rules=rules, total=left
             )
         reading.requests += self._pools.traffic.sent - before
 
@@ -276,16 +285,16 @@ class _Singles:
     def finish(self, result: Result, *, final: bool = True) -> None:
         """Hands over what was found."""
         request, answer = self._asked.pop(result.row, (None, None))
-        if request is None or not final:
+        if not final:
             return
-        if result.outcome in SUCCEEDED and isinstance(answer, Reply):
+        if request is not None and result.outcome in SUCCEEDED and isinstance(answer, Reply):
             try:
                 seen = self._target.seen(answer, _names(request))
             except UnexpectedReplyError as error:
                 self._findings.unread(Result(request.row, Outcome.FAILED, answer.status, error=str(error)))
             else:
                 self._findings.seen(request, seen)
-        elif result.http_status in _GONE:
+        elif request is not None and result.http_status in _GONE:
             self._findings.gone(request, result.http_status)
         else:
             self._findings.unread(result)

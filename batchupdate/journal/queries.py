@@ -60,6 +60,16 @@ SET_FIELDS = """
     WHERE key = json_extract(?1, '$[0]')
 """
 
+# A sample: of the rows that can be sent, those that `drawn` puts first, and what their requests carry along.
+
+COUNT_BY_FILE = "SELECT file, count(*) FROM row GROUP BY file"
+DRAW = """
+    DELETE FROM row WHERE coalesce(carrier, key) NOT IN (
+        SELECT key FROM row WHERE path IS NOT NULL AND carrier IS NULL ORDER BY drawn(?, key), key LIMIT ?
+    )
+"""
+DROP_RESULTS_WITHOUT_ROW = "DELETE FROM result WHERE key NOT IN (SELECT key FROM row)"
+
 # What records were before their changes.
 
 ADD_BEFORE = """
@@ -258,6 +268,35 @@ COUNT_CREATED = "SELECT count(*) FROM result WHERE http_status = 201 AND outcome
 COUNT_OUTCOMES = "SELECT outcome, count(*) FROM outcome GROUP BY outcome"
 COUNT_TO_SEND = """
     SELECT count(*) FROM row WHERE path IS NOT NULL AND carrier IS NULL
+    AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
+"""
+COUNT_FIELDS = """
+    SELECT name, count(*), sum(clears) FROM (
+        SELECT field.key AS name, field.type = 'null' OR (field.type = 'text' AND field.atom = '')
+            OR (field.type = 'array' AND field.value = '[]') AS clears
+        FROM row, json_each(fields) AS field WHERE row.path IS NOT NULL AND carrier IS NULL
+        AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
+    ) GROUP BY name ORDER BY count(*) DESC, name
+"""
+NTH_TO_SEND = """
+    SELECT min(key), max(key), count(*) FROM (
+        SELECT key FROM row WHERE path IS NOT NULL AND carrier IS NULL
+        AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
+        ORDER BY key LIMIT ?
+    )
+"""
+COUNT_AMONG = """
+    SELECT outcome.outcome, count(*) FROM row JOIN outcome ON outcome.key = row.key
+    WHERE row.key BETWEEN ? AND ? AND row.path IS NOT NULL AND row.carrier IS NULL GROUP BY outcome.outcome
+"""
+ERRORS_AMONG = """
+    SELECT CASE WHEN length(record_id) < 6 THEN error ELSE replace(error, record_id, '<id>') END AS message,
+           count(*), min(key)
+    FROM outcome WHERE key BETWEEN ? AND ? AND outcome IN ('failed', 'unknown', 'conflict') AND error <> ''
+    GROUP BY message ORDER BY count(*) DESC, min(key)
+"""
+COUNT_LEFT_UNTIL = """
+    SELECT count(*) FROM row WHERE key <= ? AND path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
 """
 COUNT_PULLED = """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.journal import queries
 from batchupdate.journal.file import JournalFile
+from batchupdate.journal.statistics import Statistics
 from batchupdate.model import ErrorGroup, Line, Outcome, Sessions, Traffic
 from batchupdate.targets.precondition import Pulled
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 class JournalReader(JournalFile):
     """Counts, rows and sentences of a run."""
+
+    @property
+    def statistics(self) -> Statistics:
+        """What the rows come to, in more figures."""
+        return Statistics(self._connection, self._explained())
 
     def rows(self) -> int:
         """How many input rows there are."""

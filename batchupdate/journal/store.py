@@ -21,6 +21,7 @@ from batchupdate.journal.entries import keep, settle, sign
 from batchupdate.journal.in_flight import NAME, InFlightMap, is_in_use, read_head, read_map
 from batchupdate.journal.lost_entries import what_is_missing
 from batchupdate.journal.reading import JournalReader
+from batchupdate.journal.sampling import draw
 from batchupdate.model import Outcome, Request, Result, RowRef
 from batchupdate.util import json as exact_json
 from batchupdate.util.sqlite import bulk_insert
@@ -82,10 +83,14 @@ class Journal(JournalReader, BeforeStates):
 
     def close(self) -> None:
         """Closes the file."""
+        self._close_map()
+        super().close()
+
+    def _close_map(self) -> None:
+        """Lets go of the in-flight map of a session that has ended, if there was one."""
         if self._session and self._ended_well and self.in_flight.is_empty:
             with suppress(BatchUpdateError), self._transaction() as connection:
                 connection.execute(queries.FORGET_MAP, (self._session,))
-        super().close()
         self.in_flight.close(remove=self._ended_well)
 
     def _requests(self, query: str, after: int, count: int) -> list[Request]:
@@ -138,6 +143,13 @@ class Journal(JournalReader, BeforeStates):
         with self._transaction() as connection:
             connection.execute(queries.CARRY, (json.dumps([carrier, list(keys)]),))
             connection.execute(queries.SET_FIELDS, (exact_json.dumps([carrier, fields, pulled or None]),))
+
+    def draw(self, count: int, seed: int) -> None:
+        """Leaves only a sample of the rows that can be sent, with the rows that are sent together with these."""
+        with self._transaction() as connection:
+            draw(connection, count, seed)
+        with self._explained():
+            self._connection.execute("VACUUM")  # what is not in the run is not to lie in its folder
 
     def seal(self, values: Mapping[str, Any]) -> None:
         """Ends the ingest: from here on the rows stand, and every commit is on the disk before it returns."""
@@ -232,6 +244,8 @@ class Journal(JournalReader, BeforeStates):
         A row that was in flight when the last process died is sent again where repeating is safe, and else `unknown`.
         One that is sent again stays `unknown` until it has an answer.
         """
+        self._close_map()  # of the session before, if this process has sent a canary
+        self._ended_well = False
         token = secrets.token_hex(16)
         made = self.in_flight.create(self._path.with_name(NAME), token)
         with self._transaction() as connection:

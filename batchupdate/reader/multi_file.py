@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from types import TracebackType
 
+    from batchupdate.config.row_spans import RowSpan
     from batchupdate.reader.addresses import Addressing
     from batchupdate.reader.records import ReadOptions
     from batchupdate.reader.sources import Source
@@ -115,6 +116,7 @@ class Tables:
 
     Raises:
         InputError: one can't be read, or has other headings than the first.
+        ConfigError: rows are named without their file, or with one that is not among these.
     """
 
     def __init__(self, sources: Sequence[Source], options: ReadOptions, redact: Callable[[str], str] = str) -> None:
@@ -123,7 +125,7 @@ class Tables:
         self.labels = RowLabels(short_names([source.name for source in sources]))
         self.source = listed(self.labels.names)
         mixed = replace(options, mixed=True)
-        parts = [_Part.survey(source, mixed) for source in sources]
+        parts = [_Part.survey(source, own) for source, own in zip(sources, self._by_file(mixed), strict=True)]
         _refuse_meaningless(parts, options)
         for part in parts[1:]:
             self._refuse_others(part, parts[0])
@@ -153,6 +155,8 @@ class Tables:
         for index, part in enumerate(self._parts):
             if left == 0:
                 return
+            if part.options.rows == ():
+                continue
             with part.open() as table:
                 for batch in table.batches(size):
                     rows = batch if left is None else _first(batch, left)
@@ -162,6 +166,16 @@ class Tables:
                         left -= len(rows)
                     if left == 0:
                         break
+
+    def _by_file(self, options: ReadOptions) -> list[ReadOptions]:
+        """The options for each file, with the rows that are named of it."""
+        names = self.labels.names
+        if options.rows is None:
+            return [options] * len(names)
+        rows: list[list[RowSpan]] = [[] for _ in names]
+        for span in options.rows:
+            rows[span.file_index(names)].append(span._replace(file=""))
+        return [replace(options, rows=tuple(own)) for own in rows]
 
     def address(self, row: int, column: int | None) -> str:
         """Where a cell, or a row, stands in its file; empty where its file has no such column."""

@@ -10,6 +10,7 @@ from batchupdate.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator, Sequence
 
+    from batchupdate.config.row_spans import RowSpan
     from batchupdate.model import Level
 
 MAX_COLUMNS = 16_384
@@ -24,10 +25,11 @@ class ReadOptions:
         sheet: name of a workbook's sheet.
         encoding: a text file's encoding, as Python names it.
         delimiter: what separates a text file's columns: one character, or its name.
-        limit: read only so many data rows, from the first on.
+        limit: read only so many data rows, from the first on; of `rows`, if some are named.
         header_row: number of the row with the headings.
         widths: how many characters each column of a text file has, whose columns have fixed widths.
         mixed: ignore what means nothing for a file's format, because it is said of several files.
+        rows: read only these data rows.
     """
 
     sheet: str | None = None
@@ -37,6 +39,7 @@ class ReadOptions:
     header_row: int | None = None
     widths: tuple[int, ...] | None = None
     mixed: bool = False
+    rows: Sequence[RowSpan] | None = None
 
 
 class CellProblem(NamedTuple):

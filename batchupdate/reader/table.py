@@ -13,6 +13,7 @@ from batchupdate.errors import InputError
 from batchupdate.model import ONE_FILE, Level, Problem, Row
 from batchupdate.reader import previous_results
 from batchupdate.reader.addresses import Addresses, column_letters
+from batchupdate.reader.chosen_rows import ChosenRows
 from batchupdate.reader.header import find_header
 from batchupdate.reader.records import MAX_COLUMNS, CellProblem, is_blank, read_chunks
 from batchupdate.spreadsheet.csv_injection import unguard
@@ -91,6 +92,7 @@ class Table:
     ) -> None:
         self._records = records
         self._limit = options.limit
+        self._chosen = None if options.rows is None else ChosenRows(options.rows, source)
         self._opened = ExitStack()
         self.light = False
         self.source = source
@@ -133,9 +135,12 @@ class Table:
         cells than there are columns; empty cells beyond the last column are cut off.
 
         Raises:
-            InputError: the file breaks off, or breaks its format's rules, somewhere below.
+            InputError: the file breaks off, or breaks its format's rules, somewhere below; or it lacks rows that were
+                asked for by their numbers.
         """
-        left = self._limit
+        left, chosen = self._limit, self._chosen
+        if chosen is not None:
+            chosen.begin()
         size = max(min(size, MAX_BATCH_CELLS // (self._width or 1)), 1)
         number = self._records.first_number
         with closing(read_chunks(self._records, self.source, size)) as chunks:
@@ -148,6 +153,8 @@ class Table:
                 known += self._records.problems(first, number - 1)
                 known += _error_values(chunk, first) if self.format not in _WORKBOOKS else ()
                 rows = self._rows(chunk, first)
+                if chosen is not None:
+                    rows = chosen.among(rows)
                 if left is not None:
                     rows = rows[:left]
                     left -= len(rows)
@@ -155,6 +162,10 @@ class Table:
                     yield Batch(rows, self._problems(rows, sorted(known)))
                 if left == 0:
                     return
+                if chosen is not None and number > chosen.last:
+                    break
+        if chosen is not None:
+            chosen.refuse_missing()
 
     def refuse_twins_of(self, used: AbstractSet[int]) -> None:
         """Refuses a table in which a column that is used has the same heading as another: which one is meant?

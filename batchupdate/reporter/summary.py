@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from batchupdate.config.rate import HELD_S, just_below
-from batchupdate.errors import ConfigError
+from batchupdate.errors import CanaryEnded, ConfigError
 from batchupdate.model import ONE_FILE
 from batchupdate.reporter.atomic_write import replacing
 from batchupdate.reporter.results_csv import iso
@@ -77,9 +77,10 @@ class Summary:
     `rate_per_s` is the configured rate in requests/s, None for unlimited; `auto` says that it was a ceiling, and the
     rate itself to be found out. `stopped` says why the run ended early, `left` how many rows it would send if resumed,
     and `retry_of` which run's rows these are; `retries` are the runs that have sent rows of this one again. `files` are
-    listed where there are several, and `labels` says how their rows are called. `notices` are sentences for the user
-    about the reports themselves, such as that one had to take a second name. `kept` are the run's rows; None where its
-    journal is damaged.
+    listed where there are several, and `labels` says how their rows are called. `sample` is, where the rows were drawn
+    at random, how many (`rows`), by which `seed`, and from how many that could be sent (`drawn_from`). `notices` are
+    sentences for the user about the reports themselves, such as that one had to take a second name. `kept` are the
+    run's rows; None where its journal is damaged.
     """
 
     run_id: str
@@ -101,6 +102,7 @@ class Summary:
     notices: list[str] = field(default_factory=list)
     files: Sequence[InputFile] = ()
     labels: RowLabels = ONE_FILE
+    sample: Mapping[str, int] | None = None
     kept: RunRows | None = field(default=None, repr=False, compare=False)
 
     @overload
@@ -158,6 +160,11 @@ class Summary:
         return self.kept
 
     @property
+    def waits_after_canary(self) -> bool:
+        """Whether the run ended because its canary was through, and nobody has let the other rows go yet."""
+        return self.stopped is not None and self.stopped.code == CanaryEnded.code
+
+    @property
     def source(self) -> str:
         """What to call the input in a sentence."""
         return listed([one.name for one in self.files]) or self.input_path
@@ -202,6 +209,7 @@ class Summary:
                 "rows": self.rows,
                 **({"files": [one._asdict() for one in self.files]} if self.files else {}),
             },
+            **({"sample": dict(self.sample)} if self.sample else {}),
             "counts": {outcome.value: count for outcome, count in self.counts.items()},
             "requests": {"sent": traffic.sent, "retried": traffic.retried, "throttled": traffic.throttled},
             "rate": {

@@ -67,7 +67,11 @@ def plan_run_job(
         plan.keep_the_proxy()
         credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
         facts = {
-            **{name: meta[name] for name in ("input", "target", "columns", "width", "rows", "package") if name in meta},
+            **{
+                name: meta[name]
+                for name in ("input", "target", "columns", "width", "rows", "package", "sample")
+                if name in meta
+            },
             "same": {**meta["same"], "plan": meta["plan"]["digest"]},
             "settings": settings.kept(),
             "proxy": place_of(settings.proxy) or meta.get("proxy"),

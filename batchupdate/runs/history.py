@@ -173,6 +173,7 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         retries_of(folder, journal),
         files=files,
         labels=labels,
+        sample=meta.get("sample"),
         kept=RunRows(meta["columns"], meta["width"], partial(_lines, folder)),
     )
 

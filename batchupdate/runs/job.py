@@ -5,17 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchupdate.config.production import host_of, is_among
 from batchupdate.model import files_of, labels_of
+from batchupdate.runs.canary import canary_of, failures, keep, why_ended
 from batchupdate.runs.metadata import batch_in_use, batch_size_of, rate_of
 from batchupdate.runs.read_first import ReadFirst
+from batchupdate.targets.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from batchupdate.api.credentials import Credentials
     from batchupdate.config import Rate, Secrets, Settings
+    from batchupdate.errors import CanaryEnded
     from batchupdate.journal import Journal
+    from batchupdate.journal.statistics import FieldCount
     from batchupdate.model import RowLabels
+    from batchupdate.runs.canary import Canary
     from batchupdate.runs.folder import RunFolder
     from batchupdate.targets import Batch, Target
     from batchupdate.util.clock import Clock
@@ -33,7 +39,10 @@ class Job:
     """A run whose journal is sealed and held by this process: every row stands in it, and nothing is sent yet.
 
     A job that is only shown and not executed has no `credentials`, but knows what is secret. `resumed` says that the
-    run was left unfinished. `on_start` is called once when it begins to send.
+    run was left unfinished, and `not_before` when its first request may leave (monotonic time, in seconds): what was
+    asked of the API before that has used up its rate. `unusual` says in what a new one is not like earlier ones, a
+    sentence each. `on_start` is called when it begins to send; a second time, after a canary, it has nothing left to
+    do.
     """
 
     folder: RunFolder
@@ -45,6 +54,8 @@ class Job:
     clock: Clock
     checkup: Checkup
     resumed: bool = False
+    not_before: float = 0.0
+    unusual: Sequence[str] = ()
     on_start: Callable[[], None] = field(default=_nothing)
 
     def __post_init__(self) -> None:
@@ -74,6 +85,16 @@ class Job:
     def batch(self) -> Batch | None:
         """How rows go out together; None where each goes by itself."""
         return batch_in_use(self.target, self.settings)
+
+    @property
+    def host(self) -> str:
+        """The name of the host that the rows are sent to."""
+        return host_of(self.base_url)
+
+    @property
+    def needs_name(self) -> bool:
+        """Whether a person is to type the host's name before the rows are sent."""
+        return self.to_send > self.settings.confirm_above and is_among(self.host, self.settings.production)
 
     @property
     def labels(self) -> RowLabels:
@@ -115,7 +136,43 @@ class Job:
         """What tells this run from all others, anywhere; part of its idempotency keys."""
         return str(self.journal.meta().get("nonce", self.folder.run_id))
 
-    def examples(self) -> list[tuple[str, str, str]]:
-        """The first rows to be sent: place, id, and fields as JSON."""
-        labels = self.labels
-        return [(labels.label(key), record_id, fields) for key, record_id, fields in self.journal.examples(EXAMPLES)]
+    @property
+    def fields_to_send(self) -> list[FieldCount]:
+        """The fields that the rows set which are still to be sent; it takes a few seconds for a million rows."""
+        return self.journal.statistics.fields_to_send()
+
+    @property
+    def canary(self) -> Canary | None:
+        """The rows that go first and have not passed yet; None if all go at once."""
+        return canary_of(self.journal, self.settings.canary)
+
+    @property
+    def canary_allowed(self) -> bool:
+        """Whether the canary has its results, and few enough failures to send the others without a question."""
+        canary = self.canary
+        if canary is None or canary.left(self.journal):
+            return False
+        return failures(canary.counts(self.journal)) <= self.settings.canary_max_failures
+
+    def begin_canary(self) -> Canary | None:
+        """Settles which rows go first; call it once the session has begun."""
+        if canary := self.canary:
+            keep(self.journal, canary, passed=False)
+        return canary
+
+    def let_canary_pass(self) -> None:
+        """The other rows may be sent."""
+        if canary := self.canary:
+            keep(self.journal, canary, passed=True)
+
+    def why_canary_ended(self, canary: Canary) -> CanaryEnded:
+        """Why the run ends after its canary."""
+        counts, allowed = canary.counts(self.journal), self.settings.canary_max_failures
+        return why_ended(counts, self.to_send, allowed, self.folder.command_name)
+
+    def examples(self) -> list[tuple[str, str, str, Seen | None]]:
+        """The first rows to be sent: place, id, fields as JSON, and what was read of the record if that was."""
+        labels, found = self.labels, self.journal.examples(EXAMPLES)
+        before = self.journal.before([key for key, *_ in found])
+        seen = {key: Seen.from_json(state) for key, state in before.items()}
+        return [(labels.label(key), record_id, fields, seen.get(key)) for key, record_id, fields in found]

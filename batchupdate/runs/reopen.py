@@ -18,7 +18,7 @@ from batchupdate.targets.hooks import Package
 from batchupdate.targets.idempotency import from_earlier_names
 from batchupdate.targets.packages import hooks_again
 from batchupdate.util.text import listed
-from batchupdate.validator.checkup import Checkup
+from batchupdate.validator.checkup import Checkup, Sample
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,7 +103,11 @@ def checkup_of(meta: Mapping[str, Any]) -> Checkup:
     """What is known of the input of a run whose rows stand in its journal."""
     files = {file.name: file.rows for file in files_of(meta["input"])}
     source = listed(list(files)) or meta["input"]["path"]
-    return Checkup(source, meta["target"]["name"], rows=meta["rows"], files=files)
+    checkup = Checkup(source, meta["target"]["name"], rows=meta["rows"], files=files)
+    if "sample" in meta:
+        checkup.sampled = Sample(**meta["sample"])
+        checkup.notices.append(str(checkup.sampled))
+    return checkup
 
 
 def hold_target(stack: ExitStack, settings: Settings, target: Target, base_url: str) -> None:

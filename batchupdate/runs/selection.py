@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchupdate.config.row_spans import RowSpan, parse_rows
 from batchupdate.errors import ConfigError
 from batchupdate.model import MOST_ROWS, Outcome, RowRef, files_of, labels_of
 
@@ -22,20 +21,19 @@ WORTH_IT = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.CONFLICT, Outcome.NOT_ATTEM
 Span = tuple[int, int]
 """First and last, both included."""
 
-FileSpan = tuple[str, int, int]
-"""What a file is called, and its first and last row, both included; an empty name in a run of one file."""
-
-_ROWS = re.compile(r"(?:(.+):)?(\d{1,12})(?:-(\d{1,12}))?", re.ASCII)
 _STATUS = re.compile(r"([1-9])(xx|\d\d)", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Some rows of a run. Empty `statuses` and `rows` mean all; empty `outcomes` mean those that are worth it."""
+    """Some rows of a run. Empty `statuses` and `rows` mean all; empty `outcomes` mean those that are worth it.
+
+    `rows` are spans: what a file is called ('' in a run of one file), and its first and last row, both included.
+    """
 
     outcomes: Sequence[Outcome] = ()
     statuses: Sequence[Span] = ()
-    rows: Sequence[FileSpan] = ()
+    rows: Sequence[tuple[str, int, int]] = ()
 
     def numbers(self, journal: Journal, *, repeatable: bool) -> list[int]:
         """The numbers of the rows, in order. Of merged rows, all come along if one does.
@@ -47,14 +45,14 @@ class Selection:
         """
         outcomes = self.outcomes or [one for one in WORTH_IT if repeatable or one is not Outcome.UNKNOWN]
         names = labels_of(files_of(journal.meta().get("input"))).names
-        return journal.numbers_of(outcomes, self.statuses, [_span(rows, names) for rows in self.rows])
+        return journal.numbers_of(outcomes, self.statuses, [_span(RowSpan(*rows), names) for rows in self.rows])
 
     def __str__(self) -> str:
         parts = ["outcome " + " or ".join(self.outcomes or WORTH_IT)]
         if self.statuses:
             parts.append("status " + ", ".join(_range_text(*span) for span in self.statuses))
         if self.rows:
-            parts.append("rows " + ", ".join(_rows_text(*rows) for rows in self.rows))
+            parts.append("rows " + ", ".join(str(RowSpan(*rows)) for rows in self.rows))
         return "none has " + " and ".join(parts)
 
 
@@ -62,24 +60,12 @@ def _range_text(first: int, last: int) -> str:
     return str(first) if first == last else f"{first}-{last}"
 
 
-def _rows_text(file: str, first: int, last: int) -> str:
-    return f"{file}:{_range_text(first, last)}" if file else _range_text(first, last)
-
-
-def _span(rows: FileSpan, names: Sequence[str]) -> Span:
-    """Some rows by their numbers in the run."""
-    file, first, last = rows
-    if not names and not file:
-        return first, last
+def _span(rows: RowSpan, names: Sequence[str]) -> Span:
+    """Some rows by their keys in the run."""
+    index = rows.file_index(names)
     if not names:
-        raise ConfigError(f"--rows {_rows_text(*rows)!r} names a file, but this run has only one.", "Write 10-20.")
-    if file not in names:
-        near = next(iter(difflib.get_close_matches(file, names, 1, 0)))
-        example = f"--rows {shlex.quote(near)}:{_range_text(first, last)}"
-        what = f"{file!r}, which this run does not have" if file else "no file, but this run has several"
-        raise ConfigError(f"--rows {_rows_text(*rows)!r} names {what}.", f"Say for example: {example}")
-    index = names.index(file)
-    return RowRef(index, min(first, MOST_ROWS)).key, RowRef(index, min(last, MOST_ROWS)).key
+        return rows.first, rows.last
+    return RowRef(index, min(rows.first, MOST_ROWS)).key, RowRef(index, min(rows.last, MOST_ROWS)).key
 
 
 def parse_selection(outcomes: str | None, statuses: str | None, rows: str | None) -> Selection:
@@ -116,16 +102,9 @@ def _statuses(text: str) -> list[Span]:
     return found
 
 
-def _rows(text: str) -> list[FileSpan]:
-    found = []
-    word = ""
-    for piece in text.split(","):
-        word = f"{word},{piece}" if word else piece.strip()  # a file's name can hold commas
-        if match := _ROWS.fullmatch(word.strip()):
-            if int(match[3] or match[2]) < int(match[2]):
-                break
-            found.append((match[1] or "", int(match[2]), int(match[3] or match[2])))
-            word = ""
-    if word:
-        raise ConfigError(f"--rows {word.strip()!r} names no rows.", "Write 10-20, or several: 4,10-20,31")
-    return found
+def _rows(text: str) -> Sequence[RowSpan]:
+    try:
+        return parse_rows(text) if text.strip() else ()
+    except ValueError as error:
+        said, _, way_out = str(error).partition("; ")
+        raise ConfigError(f"--rows {said}.", f"{way_out[:1].upper()}{way_out[1:]}") from error

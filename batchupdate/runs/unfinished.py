@@ -241,6 +241,9 @@ _NAMES = {
     "base_url": "the base URL",
     "input": "how the file is read",
     "limit": "--limit",
+    "rows": "--rows",
+    "sample": "--sample",
+    "sample_seed": "--sample-seed",
     "strict": "--strict",
     "target": "the target's declaration",
 }

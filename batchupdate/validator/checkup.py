@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, NamedTuple, overload
 
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE
 from batchupdate.model import Level
@@ -18,6 +18,25 @@ if TYPE_CHECKING:
     from batchupdate.model import Problem
 
 
+class Sample(NamedTuple):
+    """How many of the rows that can be sent are drawn, by which seed, and from how many; 0 before that is known."""
+
+    rows: int
+    seed: int
+    drawn_from: int = 0
+
+    def of(self, rows: int) -> Sample:
+        """The sample as it is drawn from so many rows."""
+        return Sample(min(self.rows, rows), self.seed, rows)
+
+    def __str__(self) -> str:
+        rows = "1 row that" if self.drawn_from == 1 else f"{self.drawn_from:,} rows that"
+        return (
+            f"A random sample of {self.rows:,} of the {rows} can be sent; no other row is in this run. To draw the "
+            f"same sample again: --sample {self.rows} --sample-seed {self.seed}"
+        )
+
+
 @dataclass(slots=True)
 class Checkup:
     """What checking one input found.
@@ -27,7 +46,8 @@ class Checkup:
     spreadsheet does not show, `hidden` the latter alone, `untouched` those that were
     pulled and not edited. `codes` counts problems by code, warnings among them, and `cleared` by field the cells that
     will be cleared: sent as null or empty. `files` are the data rows of each file where there are several. `found` are
-    the problems themselves, in the order in which they were found.
+    the problems themselves, in the order in which they were found. `sampled` is what was drawn from the rows that can
+    be sent, where a sample was asked for: all other figures are those of the whole input.
     """
 
     source: str
@@ -43,6 +63,7 @@ class Checkup:
     codes: Counter[str] = field(default_factory=Counter)
     cleared: Counter[str] = field(default_factory=Counter)
     files: dict[str, int] = field(default_factory=dict)
+    sampled: Sample | None = None
     found: Spool[Problem] = field(default_factory=Spool, repr=False, compare=False)
 
     def add(self, problem: Problem) -> None:

@@ -86,7 +86,7 @@ def test_an_input_that_was_just_sent_is_named_in_the_question_and_refused_where_
     sandbox = batchupdate_sandbox()
     command = [
         sys.executable, "-m", "batchupdate", "run", str(renames(3)), "-t", "once.yaml", "--base-url", sandbox.url,
-        "--rate", "20/s",
+        "--rate", "20/s", "--diff", "never",
     ]  # fmt: skip
     assert subprocess.run([*command, "--yes", "-q"], cwd=tmp_path, check=False).returncode == 0
     refused = subprocess.run([*command, "--yes"], cwd=tmp_path, check=False, capture_output=True, text=True)

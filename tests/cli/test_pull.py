@@ -89,7 +89,7 @@ def test_three_edits_make_three_changes_with_just_these_fields(
     }
     assert len(sandbox.applied) == 3
     assert "2 of these records are read just before the change: 2 requests a row." in made.stderr
-    assert sandbox.counts.requests == 1 + 2 + 3  # the list, the reads (no read shows a colour), the changes
+    assert sandbox.counts.requests == 2 + 2 + 3  # the list twice, the reads (no read shows a colour), the changes
     row = results(tmp_path)[1]
     assert (row["name"], row["_old.name"], row["_outcome"]) == ("One", RECORDS[1].name, "updated")
 

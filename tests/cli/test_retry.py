@@ -74,7 +74,7 @@ def test_how_retried_rows_ended_is_seen_from_the_first_run_and_its_report_stays_
     sandbox = batchupdate_sandbox(faults=Faults.in_order("500", "500", "500", "ok", "ok", "500"))
     path = renames(4, ("00000000-0000-4000-8000-000000000000", "x"))
     once = ("--max-attempts", "1", "--concurrency", "1")
-    cli("run", str(path), *RUN, sandbox.url, *once)
+    cli("run", str(path), *RUN, sandbox.url, *once, "--diff", "never")
     first = newest(tmp_path)
     before = (first / "results.csv").read_bytes()
     assert "retries" not in summary_in(cli("show", first.name, "--json"))
@@ -100,7 +100,7 @@ def test_a_retry_that_is_gone_is_named_and_nothing_is_claimed_of_it(
     cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
 ) -> None:
     sandbox = batchupdate_sandbox(faults=Faults.in_order("500"))
-    cli("run", str(renames(1)), *RUN, sandbox.url, "--max-attempts", "1")
+    cli("run", str(renames(1)), *RUN, sandbox.url, "--max-attempts", "1", "--diff", "never")
     first = newest(tmp_path)
     cli("retry", first.name, "--yes")
     second = newest(tmp_path)

@@ -127,7 +127,7 @@ def test_a_refused_key_stops_the_run_with_exit_3_and_the_rest_is_not_attempted(
     assert "401" in result.stdout
     outcomes = {line["_outcome"] for line in results(tmp_path)}
     assert outcomes == {"failed", "not_attempted"}
-    assert len(sandbox.requests) <= 2
+    assert len(sandbox.requests) <= 3, "the list, and as many changes as may be in flight"
 
 
 def test_the_same_command_goes_on_after_a_stop_and_sends_no_row_twice(
@@ -344,7 +344,7 @@ def test_a_second_ctrl_c_quits_at_once_and_leaves_a_valid_journal(
     sandbox = batchupdate_sandbox(faults="hang=1")
     command = [
         sys.executable, "-m", "batchupdate", "run", str(renames(5)), *TARGET, "--yes", "--base-url", sandbox.url,
-        "--rate", "unlimited", "--concurrency", "2",
+        "--rate", "unlimited", "--concurrency", "2", "--diff", "never",
     ]  # fmt: skip
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
         deadline = time.monotonic() + 120

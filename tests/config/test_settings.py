@@ -16,6 +16,7 @@ from batchupdate.config import Column, Input, MaxFailures, MissingKey, Secrets, 
 from batchupdate.config.api_key import KEY_MAX_BYTES
 from batchupdate.config.loading import PREFIX, environment_names
 from batchupdate.config.rate import Rate
+from batchupdate.config.row_spans import RowSpan
 from batchupdate.config.secrets import REDACTED
 from batchupdate.config.settings import parse_max_failures
 from batchupdate.errors import ConfigError
@@ -44,8 +45,19 @@ SAID: dict[str, tuple[str, Any]] = {
     "drain_timeout": ("5", 5.0),
     "max_failures": ("5%", MaxFailures(percent=5.0)),
     "limit": ("10", 10),
+    "rows": ("4-9,12", (RowSpan("", 4, 9), RowSpan("", 12, 12))),
+    "sample": ("20", 20),
+    "sample_seed": ("7", 7),
+    "max_rows": ("5000", 5000),
+    "canary": ("5", 5),
+    "canary_max_failures": ("1", 1),
+    "production": ("api.example.com, *.example.org", ("api.example.com", "*.example.org")),
+    "confirm_above": ("50", 50),
     "strict": ("true", True),
     "check_old": ("always", "always"),
+    "diff": ("always", "always"),
+    "send": ("all", "all"),
+    "plan_max_age": ("12", 12.0),
     "allow_overlap": ("true", True),
     "proxy": ("http://proxy:8080", "http://proxy:8080"),
     "key_file": ("key.txt", Path("key.txt")),
@@ -146,6 +158,10 @@ OTHERS: dict[str, Any] = {
     "max_failures": "1",
     "input.on_duplicate": "last",
     "check_old": "never",
+    "diff": "never",
+    "send": "changed",
+    "rows": "3",
+    "production": "api.example.net",
     "input.strictness": "strict",
     "input.decimal": ".",
     "input.hidden_rows": "error",
@@ -368,6 +384,11 @@ def test_only_what_decides_what_is_sent_makes_a_run_another() -> None:
     assert first.fingerprint() == first.model_copy(update={"rate": Rate(1.0), "timeout": 5.0}).fingerprint()
     for change in ({"base_url": "https://b"}, {"limit": 5}, {"strict": True}, {"input": Input(sheet="B")}):
         assert first.fingerprint() != first.model_copy(update=change).fingerprint()
+    assert set(first.fingerprint()) == {"base_url", "input", "limit", "strict"}, "runs of earlier versions are found"
+    for chosen in ({"rows": "2-9"}, {"sample": 5}, {"sample": 5, "sample_seed": 7}):
+        assert set(Settings(target="t", **chosen).fingerprint()) - set(first.fingerprint()) == set(chosen)
+    held = {"canary": 5, "canary_max_failures": 1, "max_rows": 9, "production": ("a.b",), "confirm_above": 5}
+    assert first.fingerprint() == first.model_copy(update=held).fingerprint()
 
 
 # ---- the key ----
@@ -537,7 +558,8 @@ def test_what_a_run_keeps_is_read_back_as_it_was_and_gives_way_to_everything_els
     said, wanted = SAID[name]
     kept = json.loads(json.dumps(load_settings(config=file(tmp_path, yaml_of(name, said)), environ={}).kept()))
     outer = name.split(".", maxsplit=1)[0]
-    assert set(kept) == {outer} - {"target", "base_url", "runs_dir", "input", "limit", "strict", "proxy"}
+    choosing = {"limit", "rows", "sample", "sample_seed", "max_rows"}
+    assert set(kept) == {outer} - {"target", "base_url", "runs_dir", "input", "strict", "proxy"} - choosing
     if kept:
         assert value(load_settings(environ={}, kept=kept), name) == wanted
         over = {variable(name): str(another(name)).lower() if wanted is True else str(another(name))}

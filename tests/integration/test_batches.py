@@ -44,7 +44,13 @@ def write(path: Path, count: int, missing: Collection[int] = ()) -> Path:
 
 
 def settings_for(sandbox: Sandbox, folder: Path, **more: object) -> Settings:
-    options = {"target": str(TARGET), "base_url": sandbox.url, "runs_dir": folder / "runs", "rate": "unlimited"}
+    options = {
+        "target": str(TARGET),
+        "base_url": sandbox.url,
+        "runs_dir": folder / "runs",
+        "rate": "unlimited",
+        "diff": "never",
+    }
     return Settings.model_validate({**options, **more})
 
 

@@ -130,7 +130,13 @@ def put(site: Path, *changes: tuple[str, str], version: str = "1.0") -> None:
 @pytest.fixture
 def settings(api: Widgets, tmp_path: Path) -> Callable[..., Settings]:
     def make(**more: Any) -> Settings:
-        made = {"target": "example-widget", "base_url": api.url, "runs_dir": tmp_path / "runs", "rate": "unlimited"}
+        made = {
+            "target": "example-widget",
+            "base_url": api.url,
+            "runs_dir": tmp_path / "runs",
+            "rate": "unlimited",
+            "diff": "never",
+        }
         return Settings.model_validate({**made, **more})
 
     return make
