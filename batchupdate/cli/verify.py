@@ -53,8 +53,8 @@ def verify(
 
       batchupdate verify 20261121-184500-renames-7f3a --json
     """
+    from batchupdate.roundtrip.verify import Stop, verify_job, verify_run
     from batchupdate.runs.folder import find
-    from batchupdate.verification import Stop, verify_job, verify_run
 
     screen, stop = Screen(quiet=quiet, as_json=as_json), Stop()
     folder = find(given.settings().runs_dir, run)
