@@ -8,10 +8,10 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchupdate.engine.backoff import delay_s
 from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
 from batchupdate.limiter import Limiter
-from batchupdate.limiter.backoff import delay_s
 from batchupdate.model import Progress, Traffic
 from batchupdate.targets.hooks import HookError
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.verdict import KEY_REFUSED
 from batchupdate.engine.backlog import AT_ONCE, Backlog
+from batchupdate.engine.backoff import retrying
 from batchupdate.engine.batches import adding, at_no_cost, by_next_step, by_row, each, halves, some_taken
 from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
 from batchupdate.errors import SafetyStop
-from batchupdate.limiter.backoff import retrying
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, ReadReply, Reply, Result, Traffic, Verdict
 from batchupdate.util.clock import minute
 from batchupdate.util.shielded import shielded

@@ -96,12 +96,11 @@ class AdaptiveRate:
         self._cut_at = -math.inf
         self._full_at = now  # when the API was last full, in times of leaving
         self._freed_at = now  # when it had last been blocked for long, and let the first one in again
-        self._blocked, self._blocked_until = False, now
+        self._blocked_until: float | None = None  # when what is blocked may open again, as far as known
         self._window_s = 0.0  # of a limit that blocks for long; zero as long as none did
         self._since = self._moved_at = now  # when the curve began, and when it was last followed
         self._caution, self._dip = 0.1, DIP
-        self._held, self._held_from, self._held_to = 0, math.inf, now  # let in since the first refusal, or the start
-        self._ever_refused = False
+        self._refused_from: float | None = None  # when the first refused request left
         self._refused_before = math.inf  # how many had been refused before the limit was last found without a search
 
     @property
@@ -115,12 +114,9 @@ class AdaptiveRate:
         What counts is the last turn and the rate of now. So a rate that rises never gives more than the one turn that
         has become due, and one that falls acts at once.
         """
-        if now < self.advertised.closed_until:
-            return False
-        due = self._paced_from + 1 / self.per_s
-        if now - due <= CATCH_UP_S:  # early, or just in time
+        if now - (self._paced_from + 1 / self.per_s) <= CATCH_UP_S:  # early, or just in time
             self._limited_at = now
-        return now >= due
+        return now >= self.opens_at
 
     def sent(self, now: float, crowd: int) -> float:
         """Notes that a request leaves; returns its turn."""
@@ -129,13 +125,9 @@ class AdaptiveRate:
 
     def passed(self, now: float, sent_at: float, allowances: Sequence[Allowance], *, roomy: bool) -> None:
         """Notes that the request of `sent_at` got through; `roomy` says that more might have been in flight."""
-        if self._held_from == math.inf:
-            self._held_from = sent_at
-        elif sent_at > self._held_from:
-            self._held, self._held_to = self._held + 1, sent_at
         self.concurrency.passed(now, self.log.crowd(sent_at))
-        if self._blocked and sent_at > self._cut_at:
-            self._unblocked(now, sent_at)
+        if self._blocked_until is not None and sent_at > self._cut_at:
+            self._unblocked(now, sent_at, self._blocked_until)
         self.round_trip_s += (now - sent_at - self.round_trip_s) * (0.1 if self.round_trip_s else 1.0)
         if allowances and self._follow(now, sent_at, allowances):
             return
@@ -156,13 +148,13 @@ class AdaptiveRate:
         if not allowances and wait_s is None and self.concurrency.refused(now, self.log.crowd(sent_at)):
             self.searching = True  # it was not the rate that was refused
             return
-        if not self._ever_refused:
-            self._ever_refused, self._held, self._held_from, self._held_to = True, 0, sent_at, sent_at
-        if self._blocked:
+        if self._refused_from is None:
+            self._refused_from = sent_at
+        if self._blocked_until is not None:
             if still_full:
                 self._blocked_until = max(self._blocked_until, sent_at + (wait_s or 0.0))
                 return
-            self._unblocked(now, sent_at)
+            self._unblocked(now, sent_at, self._blocked_until)
         if allowances:
             self.advertised.refused(self._measured(sent_at))
             if self._follow(now, sent_at, allowances):
@@ -170,7 +162,6 @@ class AdaptiveRate:
                 return
         if sent_at > self._cut_at:
             self._cut(now, sent_at)
-        self._blocked = True
         self._blocked_until = sent_at + (wait_s or 0.0)
 
     def outage_ended(self, now: float) -> None:
@@ -182,9 +173,9 @@ class AdaptiveRate:
         """Forgets the limit, and searches it from the present rate on: what was refused was not the rate."""
         self.limit = None
         self.searching = True
-        self.advertised.trust_again()
+        self.advertised.trust = 1.0
         self.concurrency.forget()
-        self._dip, self._window_s, self._blocked = DIP, 0.0, False
+        self._dip, self._window_s, self._blocked_until = DIP, 0.0, None
         self._since = self._moved_at = now
 
     @property
@@ -195,8 +186,10 @@ class AdaptiveRate:
         says little of a rate: a bucket was full, or a window had just begun. From then on an API lets in no more than
         its rate allows.
         """
-        held_s = self._held_to - self._held_from
-        return min(self.limit, self._held / held_s) if held_s >= HELD_S and self.limit is not None else None
+        if self.limit is None:
+            return None
+        since, until = self.log.first_since(self._refused_from or 0.0), self.log.last
+        return min(self.limit, self.log.let_in(since, until) / (until - since)) if until - since >= HELD_S else None
 
     def _set(self, per_s: float) -> None:
         self.per_s = min(self._ceiling, max(SLOWEST_PER_S, per_s))
@@ -246,17 +239,17 @@ class AdaptiveRate:
             since = self._full_at if self._full_at > wanted else self.log.first_since(wanted)
         return max(1, self.log.let_in(since, sent_at)) / max(sent_at - since, 1 / self.per_s)
 
-    def _unblocked(self, now: float, sent_at: float) -> None:
+    def _unblocked(self, now: float, sent_at: float, blocked_until: float) -> None:
         """Something got through again: learns for how long nothing did, and what that means for the rate."""
-        self._blocked = False
+        self._blocked_until = None
         self._since = self._moved_at = now
         if not self.round_trip_s:  # nothing was ever let in: it was full before we came, and so nothing is known of it
             self.searching, self.limit, self._freed_at = True, None, sent_at
             self._set(START_PER_S)
             return
-        if self._blocked_until - self._full_at < max(LONG_BLOCK_S, 2 * self.round_trip_s):
+        if blocked_until - self._full_at < max(LONG_BLOCK_S, 2 * self.round_trip_s):
             return  # it was our own pause, and not the API's
-        ended_at = (sent_at + min(sent_at, self._blocked_until)) / 2  # it ended at some time between these
+        ended_at = (sent_at + min(sent_at, blocked_until)) / 2  # it ended at some time between these
         span_s, blocked_s = ended_at - self._freed_at, ended_at - self._full_at
         one_window = blocked_s > WINDOW_BLOCKED * span_s
         self._window_s = span_s if one_window else min(self._window_s or math.inf, span_s)

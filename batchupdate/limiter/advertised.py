@@ -165,7 +165,9 @@ class Advertised:
         self._log, self._max_wait_s = log, max_wait_s
         self._limits: list[AdvertisedLimit] = []
         self._seen = -math.inf
-        self._trust, self._trusted_at = 1.0, now
+        self._trusted_at = now
+        self.trust = 1.0
+        """The factor: less after refusals in spite of what is advertised."""
         self.per_s = math.inf
         """The rate to send at (requests per second); infinite where nothing useful is advertised."""
         self.known_per_s = math.inf
@@ -191,19 +193,15 @@ class Advertised:
             if pace == 0.0:
                 self.closed_until = max(self.closed_until, min(limit.resets_at, now + self._max_wait_s))
                 pace = limit.per_s  # for when it opens
-            self.per_s = min(self.per_s, pace if limit.counted else pace * self._trust)
+            self.per_s = min(self.per_s, pace if limit.counted else pace * self.trust)
         self.known_per_s = min(limit.per_s for limit in self._limits)
         self.horizon_s = max(limit.horizon_s for limit in self._limits)
         self.refuted = any(limit.refuted for limit in self._limits)
         if not any(limit.nearly_empty(now) for limit in self._limits):
-            self._trust = min(1.0, self._trust + REGAINED_PER_S * (now - self._trusted_at))
+            self.trust = min(1.0, self.trust + REGAINED_PER_S * (now - self._trusted_at))
         self._trusted_at = now
 
     def refused(self, measured_per_s: float) -> None:
         """Notes a refusal below the advertised rate: others share it, unless a few requests came a little early."""
-        if self.per_s < math.inf and (self._trust <= OURS or measured_per_s <= OURS * self.per_s):
-            self._trust *= REFUSED
-
-    def trust_again(self) -> None:
-        """Forgets that requests were refused in spite of what is advertised."""
-        self._trust = 1.0
+        if self.per_s < math.inf and (self.trust <= OURS or measured_per_s <= OURS * self.per_s):
+            self.trust *= REFUSED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
 from aiolimiter import AsyncLimiter
@@ -17,16 +18,6 @@ PARTS = 2.0**30
 
 SHORTEST_WAIT_S = 1e-9
 """Added to a time of day-long clocks it still makes a later one, so that a wait always ends after it began."""
-
-
-class _LoopTime:
-    """The part of an event loop that `AsyncLimiter` needs where nobody waits inside it: the time."""
-
-    __slots__ = ("is_closed", "time")
-
-    def __init__(self, clock: Clock) -> None:
-        self.time = clock.monotonic
-        self.is_closed = bool  # never: bool() is False
 
 
 class TokenBucket(AsyncLimiter):
@@ -47,7 +38,8 @@ class TokenBucket(AsyncLimiter):
 
     def __init__(self, per_s: float, burst: int, clock: Clock) -> None:
         super().__init__(max_rate=burst, time_period=burst / per_s)
-        self._clock_loop = cast("asyncio.AbstractEventLoop", _LoopTime(clock))
+        # Where nobody waits inside it, an `AsyncLimiter` needs only the time of its loop.
+        self._clock_loop = cast("asyncio.AbstractEventLoop", SimpleNamespace(time=clock.monotonic))
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:

@@ -67,7 +67,7 @@ class Limiter:
         self._in_flight = 0
         self._ramp = math.inf  # how many may be in flight while the API comes back; infinite once it is
         self._line = asyncio.Lock()
-        self._roomy: asyncio.Future[None] | None = None
+        self._back = asyncio.Event()  # set when a turn was given back, for the one that waits for room
 
     @property
     def rate_per_s(self) -> float:
@@ -123,7 +123,8 @@ class Limiter:
             while (given := self._take()) is None:  # a pause may have come while we slept: look again
                 due = self.next_turn_at
                 if due == math.inf:
-                    await self._until_roomy()
+                    self._back.clear()
+                    await self._back.wait()
                     continue
                 if self._adaptive is not None:
                     due = min(due, self._clock.monotonic() + LOOK_AGAIN_S)
@@ -235,13 +236,13 @@ class Limiter:
         """Gives a turn back of which nothing was heard, or nothing that says something of the API."""
         del sent_at
         self._in_flight -= 1
-        self._wake()
+        self._back.set()
 
     def acquit(self) -> None:
         """Forgets the limits that refusals taught: they were single rows' own. What is true is soon found again."""
         if self._adaptive is not None:
             self._adaptive.start_anew(self._clock.monotonic())
-            self._wake()
+            self._back.set()  # there may be room by now
 
     def _own_wait_s(self, *, surprised: bool = False) -> float:
         """How long to pause where no reply says so (seconds); an API that recovers is to be found so soon."""
@@ -258,15 +259,3 @@ class Limiter:
         """From now on one request at a time, until one gets through, so that nobody storms out after a pause."""
         if math.isfinite(self._most):
             self._ramp = 1
-
-    def _wake(self) -> None:
-        """Wakes the caller that waits for room, if there is some."""
-        if self._roomy is not None and not self._roomy.done() and self._in_flight < self.concurrency:
-            self._roomy.set_result(None)
-
-    async def _until_roomy(self) -> None:
-        self._roomy = asyncio.get_running_loop().create_future()
-        try:
-            await self._roomy
-        finally:
-            self._roomy = None

@@ -45,6 +45,11 @@ class SendLog:
         """How many were in flight once the request of that time had left."""
         return self._crowds[self._index(sent_at)]
 
+    @property
+    def last(self) -> float:
+        """When the latest request left."""
+        return self._times[-1]
+
     def sent_since(self, sent_at: float) -> int:
         """How many requests have left later."""
         return len(self._times) - bisect_right(self._times, sent_at)

@@ -14,6 +14,7 @@ import pytest
 from fakes import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from limiter_servers import FixedWindow
 
 from batchupdate.config.rate import Rate
 from batchupdate.limiter import Limiter
@@ -142,6 +143,17 @@ def test_it_follows_a_limit_that_halves_and_doubles_again() -> None:
     server.per_s = 40.0
     run.until(1560.0)
     assert run.rate(1500.0, 1560.0) >= 0.9 * 40
+
+
+def test_a_limit_over_windows_is_followed_however_long_it_was_not_refused_before() -> None:
+    window = FixedWindow(25, 10)
+    run = drive(lambda now: (window.take(now), None, ()))
+    run.until(1200.0 + 3000)
+    window.scale = 0.5
+    run.until(1200.0 + 4500)
+    window.scale = 2.0
+    run.until(1200.0 + 5100)
+    assert run.rate(1200.0 + 4800, 1200.0 + 5100) >= 0.9 * 5
 
 
 def test_a_window_that_tells_what_remains_is_used_up_without_one_refusal() -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from batchupdate.api.client import Client
 from batchupdate.api.verdict import KEY_REFUSED, Policy, judge
+from batchupdate.engine.backoff import delay_s, retrying
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter import Limiter
-from batchupdate.limiter.backoff import delay_s, retrying
 from batchupdate.model import Action, Outcome, Reply, Verdict
 from batchupdate.runs.metadata import rate_of
 from batchupdate.targets import StatusRule
