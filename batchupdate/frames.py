@@ -222,13 +222,15 @@ def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def _frame(columns: dict[str, Sequence[Any]], types: dict[str, Any], start: int) -> pd.DataFrame:
     """A frame of columns with these types."""
-    made = {
-        name: _times(values) if types[name] is _UTC else pd.array(list(values), dtype=types[name])
-        for name, values in columns.items()
-    }
-    frame = pd.DataFrame(made)
+    frame = pd.DataFrame({name: _column(values, types[name]) for name, values in columns.items()})
     frame.index = pd.RangeIndex(start, start + len(frame))
     return frame
+
+
+def _column(values: Sequence[Any], kind: Any) -> Any:  # noqa: ANN401 - pandas has no common type of its columns
+    if kind is object:  # in an array without an index, pandas looks whether they may be texts
+        return pd.Series(list(values), dtype=object)
+    return _times(values) if kind is _UTC else pd.array(list(values), dtype=kind)
 
 
 def _times(seconds: Sequence[float | None]) -> pd.Series[Any]:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from batchupdate.targets import Target
     from batchupdate.validator import CheckedRows, ColumnMap, Sighting
     from batchupdate.validator.checkup import Sample
+    from batchupdate.validator.matches import IdFinder
 
 BATCH_ROWS = 3000
 """Enough that the threads which write have no need to change places often."""
@@ -52,6 +53,7 @@ class Ingest:
         secrets: the key; a row that holds it is refused.
         on_problem: is reported every problem of a row.
         on_progress: is reported how far the reading is.
+        finder: what finds the ids where `options.match` says how; None offline, where they stay unknown.
     """
 
     def __init__(
@@ -62,13 +64,20 @@ class Ingest:
         secrets: Secrets,
         on_problem: Callable[[Problem], None],
         on_progress: Callable[[Progress], None],
+        finder: IdFinder | None = None,
     ) -> None:
         self.table, self.target, self.secrets, self.options = table, target, secrets, options
         _refuse_key_in_headings(table.columns, secrets)
         self._on_problem, self._on_progress = on_problem, on_progress
         self._columns: ColumnMap = _mapped_columns(table, target, options)
         self._validator = Validator(
-            target, self._columns, secrets, options.strictness, typed=table.typed, hidden_rows=options.hidden_rows
+            target,
+            self._columns,
+            secrets,
+            options.strictness,
+            typed=table.typed,
+            hidden_rows=options.hidden_rows,
+            finder=finder,
         )
         self._finder = DuplicateFinder()
         self._first_shifted = 0
@@ -85,6 +94,11 @@ class Ingest:
             self.checkup.notices.append(
                 f"These columns match no field and are ignored: {', '.join(self._columns.ignored)}. "
                 'To use one, say which field it sets: --map "COLUMN=field".'
+            )
+        if self._columns.match and finder is None:
+            by = " and ".join(repr(one.heading) for one in self._columns.match)
+            self.checkup.notices.append(
+                f"The ids are found by {by} when the run begins; whether each row means one record is not checked here."
             )
         used = [one.heading for one in self._columns.mapped if one.heading in table.hidden_columns]
         if used:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from batchupdate.config import Settings
 from batchupdate.config.loading import with_kept
 from batchupdate.engine import Stop, work_off
+from batchupdate.engine.matching import finder_for
 from batchupdate.engine.planning import read_records, worth_comparing
 from batchupdate.engine.record_reader import Reading, why_unreadable
 from batchupdate.errors import InputError, Interrupted, UsageError
@@ -148,8 +149,9 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     A new run that is left before it was executed leaves nothing behind. `asks` is whether a person is shown the notices
     before it is executed: without, an input that was sent a moment ago is an error where repeating is not safe, and so
     is a run of many more rows than usual unless `yes_really`, which also lets a run exceed `max_rows`. With `keyless`
-    no API key is asked for; such a job is not to be executed. With `plan` the journal is that of a plan, from which
-    nothing is sent (see `compare`). `say` gets a sentence now and then while a long pipe or download is copied.
+    no API key is asked for, unless ids have to be found; such a job is not to be executed. With `plan` the journal is
+    that of a plan, from which nothing is sent (see `compare`). `say` gets a sentence now and then while a long pipe or
+    download is copied.
 
     Raises:
         UsageError: something can't be used, or `strict` is set and a row is invalid. Nothing was sent.
@@ -160,7 +162,8 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     target = target_of(settings, environ)
     refuse_unreadable(target, settings, plan=plan)
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
-    credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
+    keyless_ids = keyless and not settings.input.match  # the API is asked for ids, even if nothing is sent
+    credentials = (only_secrets if keyless_ids else credentials_of)(target, settings, environ, clock)
     secrets = credentials.secrets
     limit = CopyLimit(settings.input.max_copy, say)
     with local_copies(source, settings.input.query, limit) as sources, ExitStack() as stack:
@@ -180,7 +183,8 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
                     _refuse_uncertain(table.notices)
                 with (
                     fewer_collections(),
-                    Ingest(table, target, settings.input, secrets, on_problem, on_progress) as ingest,
+                    finder_for(table, target, settings, base_url, credentials, clock, on_progress) as finder,
+                    Ingest(table, target, settings.input, secrets, on_problem, on_progress, finder) as ingest,
                 ):
                     write_rows(ingest, begun.journal, facts, sample)
                     checkup = ingest.checkup

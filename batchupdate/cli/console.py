@@ -12,7 +12,7 @@ import textwrap
 import time
 import traceback
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import typer
 
@@ -86,7 +86,7 @@ def complain(error: BatchUpdateError) -> None:
 _UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """The text without characters that a terminal would obey: it can hold what stands in a file."""
     return _UNSEEN.sub("\ufffd", text)
 
@@ -95,7 +95,7 @@ def _text(console: Console, text: str, style: str = "") -> Text:
     """The text as it is shown: on a terminal wrapped at words, with a hanging indent."""
     from rich.text import Text
 
-    text = _harmless(text)
+    text = harmless(text)
     if console.is_terminal or "COLUMNS" in os.environ:
         text = "\n".join(_wrapped(line, console.width) for line in text.split("\n"))
     return Text(text, style=style)
@@ -158,6 +158,14 @@ def _console(*, stderr: bool = False) -> Console:
     return console
 
 
+class Room(NamedTuple):
+    """What there is to show a result on: how wide, whether lines are folded there, and whether styles are seen."""
+
+    width: int
+    folds: bool
+    colour: bool
+
+
 class Screen:
     """Prints for one command.
 
@@ -182,6 +190,18 @@ class Screen:
         """
         if (console := self._results(failure=failure)) is not None:
             self._show(console, text, style)
+
+    def room(self, *, failure: bool = False) -> Room | None:
+        """What `result` and `styled` would show on; None where they show nothing."""
+        if (console := self._results(failure=failure)) is None:
+            return None
+        folds = console.is_terminal or "COLUMNS" in os.environ
+        return Room(console.width, folds, console.color_system is not None and not console.no_color)
+
+    def styled(self, text: Text, *, failure: bool = False) -> None:
+        """A line of the result with styles in it, folded already and free of control characters."""
+        if (console := self._results(failure=failure)) is not None:
+            _print(console, text)
 
     def _results(self, *, failure: bool) -> Console | None:
         """Where a result is shown, if at all."""
@@ -219,7 +239,7 @@ class Screen:
                 heading, justify="right" if right else "left", overflow="fold", no_wrap=right or place == 0
             )
         for row in rows:
-            table.add_row(*(Text(_harmless(cell), style=COLOURS.get(cell, "")) for cell in row))
+            table.add_row(*(Text(harmless(cell), style=COLOURS.get(cell, "")) for cell in row))
         _print(console, table)
 
     def json(self, data: dict[str, Any]) -> None:

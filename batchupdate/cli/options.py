@@ -101,6 +101,21 @@ def _pair(text: str) -> tuple[str, str]:
     return column.strip(), name.strip()
 
 
+def _matches(texts: list[str]) -> dict[str, str | None]:
+    """What `--match` says, as column by field; None where the headings are to say it."""
+    found: dict[str, str | None] = {}
+    for text in texts:
+        column, equals, name = (part.strip() for part in text.rpartition("="))
+        if not name or (equals and not column):
+            raise ConfigError(
+                f"--match {text!r} is neither a FIELD nor COLUMN=field.", 'For example: --match "Old name=name"'
+            )
+        if name in found:
+            raise ConfigError(f"--match names the field {name!r} twice.", "Keep one of them.")
+        found[name] = column or None
+    return found
+
+
 def _variables(texts: list[str]) -> dict[str, str]:
     """What `--var` says, as value by name."""
     found = {}
@@ -169,6 +184,15 @@ READING = {
         'Which column sets which field: "COLUMN=field". Repeatable.',
         "--map",
         read=_pairs,
+        rich_help_panel=INPUT,
+    ),
+    "match": _setting(
+        "input.match",
+        list[str],
+        'Find the ids by a field\'s present value: FIELD, or "COLUMN=field". Repeatable; all must agree.',
+        "--match",
+        metavar="FIELD",
+        read=_matches,
         rich_help_panel=INPUT,
     ),
     "on_duplicate": _setting(

@@ -13,11 +13,12 @@ from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import environ_with_key
 from batchupdate.cli.problem_output import line_of
+from batchupdate.model import Level
 
 if TYPE_CHECKING:
     from batchupdate.model import Problem
 
-SHOWN_PROBLEMS = 10
+SHOWN_WARNINGS = 10
 
 
 @reports_errors
@@ -57,11 +58,11 @@ def plan(
 
     settings = given.settings()
     screen = Screen(quiet=quiet, as_json=as_json)
-    problems: list[Problem] = []
+    warnings: list[str] = []
 
     def keep(problem: Problem) -> None:
-        if len(problems) < SHOWN_PROBLEMS:
-            problems.append(problem)
+        if problem.level is Level.WARNING and len(warnings) < SHOWN_WARNINGS:  # errors are rows of the plan
+            warnings.append(line_of(problem))
 
     with ended_by_signals(), ExitStack() as stack:
         with screen.progress() as show:
@@ -81,8 +82,6 @@ def plan(
         made, ended = stoppable(screen, stop, lambda progress: make_plan(job, on_progress=progress, stop=stop))
         if ended is not None:
             raise ended
-    for problem in problems:
-        screen.say(f"  {line_of(problem)}", style="yellow")
-    show_plan(made, screen)
+    show_plan(made, screen, warnings)
     screen.json(made.to_json())
     raise typer.Exit(made.exit_code)

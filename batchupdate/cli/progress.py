@@ -41,6 +41,9 @@ class PlainLines:
         if progress.stage == "reading":
             self._say(f"read {many(progress.done, 'row')}")
             return
+        if progress.stage == "matching":
+            self._say(f"read {many(progress.done, 'record')}, to find the ids")
+            return
         limit = "" if progress.limit_per_s is None else f" (limit {progress.limit_per_s:.3g}/s)"
         left = f", {span(progress.eta_s)} left" if progress.eta_s is not None else ""
         hold = f", paused for {span(progress.holding_s)}" if progress.holding_s >= 1 else ""

@@ -92,7 +92,7 @@ def run(
         if len(problems) < SHOWN_PROBLEMS:
             problems.append(problem)
 
-    environ = None if dry_run else environ_with_key(target_of(settings), settings)
+    environ = None if dry_run and not settings.input.match else environ_with_key(target_of(settings), settings)
     with ended_by_signals(), ExitStack() as stack:
         with screen.progress() as show:
             job = stack.enter_context(

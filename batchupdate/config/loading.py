@@ -88,6 +88,8 @@ def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
             said = {normalise_heading(heading) for heading in value}
             rest = {one: wanted for one, wanted in (old or {}).items() if normalise_heading(one) not in said}
             merged[name] = rest | value
+        elif name == "match":  # fewer fields would find other records, so they are not joined
+            merged[name] = value
         else:
             merged[name] = _merge(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
     return merged

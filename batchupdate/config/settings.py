@@ -148,14 +148,29 @@ def parse_widths(value: object) -> object:
 _WIDEST = 100_000
 
 
+def parse_match(value: object) -> object:
+    """Reads the fields by which records are found: one, a list of them, or fields with the columns they stand in.
+
+    Raises:
+        ValueError: a field is named twice.
+    """
+    fields = (value,) if isinstance(value, str) else value
+    if not isinstance(fields, list | tuple):
+        return value
+    if len(set(fields)) < len(fields):
+        raise ValueError(f"{value!r} names a field twice")
+    return dict.fromkeys(fields)
+
+
 class Input(Strict):
     """How to read the input.
 
     `constants` and `computed` set fields without a column of their own. `when` limits the run to rows with certain
-    values in the named columns. `widths` are those of a text file's columns, in characters, where no delimiter
-    separates them; `query` is what to read from a database. `strictness` is how severe a suspicious cell is, and
-    `decimal` the decimal separator of numbers. `hidden_rows` is what becomes of rows that their spreadsheet does not
-    show, and `max_copy` how much of a pipe or a URL is copied, in bytes or such as `20GB`.
+    values in the named columns. `match` are the fields by whose present values records are found where the input has no
+    ids, each with its column if the headings do not say it. `widths` are those of a text file's columns, in characters,
+    where no delimiter separates them; `query` is what to read from a database. `strictness` is how severe a suspicious
+    cell is, and `decimal` the decimal separator of numbers. `hidden_rows` is what becomes of rows that their
+    spreadsheet does not show, and `max_copy` how much of a pipe or a URL is copied, in bytes or such as `20GB`.
     """
 
     sheet: str | None = None
@@ -181,6 +196,10 @@ class Input(Strict):
         Annotated[
             tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(strict=False)
         ],
+    ] = Field(default={})
+    match: Annotated[
+        dict[str, str | None],
+        BeforeValidator(parse_match, json_schema_input_type=str | list[str] | dict[str, str | None]),
     ] = Field(default={})
     null_marker: str = Field(default="<null>", min_length=1)
     empty_marker: str = Field(default="<empty>", min_length=1)
@@ -298,6 +317,8 @@ class Settings(Strict):
         del kept["input"]["max_copy"]  # how much may come does not change what is sent
         if kept["input"]["hidden_rows"] == "send":  # likewise
             del kept["input"]["hidden_rows"]
+        if not kept["input"]["match"]:  # as with query
+            del kept["input"]["match"]
         return kept
 
     def kept(self) -> dict[str, Any]:

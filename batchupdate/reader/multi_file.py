@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from batchupdate.errors import InputError
 from batchupdate.model import BITS, MOST_ROWS, Problem, Row, RowLabels, RowRef
 from batchupdate.reader.registry import FORMATS, OPTIONS, option_name
-from batchupdate.reader.table import Batch
+from batchupdate.reader.table import Batch, has_more_rows
 from batchupdate.spreadsheet.headers import RAGGED, normalise_heading, ragged_message
 from batchupdate.spreadsheet.reserved_columns import EXTRA, is_pulled
 from batchupdate.util.text import listed, quoted, short_names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
     from collections.abc import Set as AbstractSet
     from contextlib import AbstractContextManager
     from types import TracebackType
@@ -148,7 +148,11 @@ class Tables:
     def refuse_twins_of(self, used: AbstractSet[int]) -> None:
         """Does nothing: none of several files has two equal headings, so that it is clear which columns go together."""
 
-    def batches(self, size: int = 500) -> Iterator[Batch]:
+    def has_more_rows(self, count: int) -> bool:
+        """Whether all files together have more data rows than so many."""
+        return has_more_rows(self, count)
+
+    def batches(self, size: int = 500) -> Generator[Batch, None, None]:
         """The data rows of all files in order, up to `size` at a time; anew from the first row at every call."""
         left = self._limit
         self.rows = [0] * len(self._parts)

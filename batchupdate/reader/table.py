@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, closing
 from operator import itemgetter
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from batchupdate.errors import InputError
 from batchupdate.model import ONE_FILE, Level, Problem, Row
@@ -23,7 +23,7 @@ from batchupdate.spreadsheet.reserved_columns import ERROR_COLUMN, ID_COLUMN, OL
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from collections.abc import Set as AbstractSet
     from types import TracebackType
 
@@ -54,6 +54,14 @@ class Batch(list[Row]):
     def __init__(self, rows: Iterable[Row] = (), problems: Sequence[Problem] = ()) -> None:
         super().__init__(rows)
         self.problems = problems
+
+
+class HasBatches(Protocol):
+    """One file, or several."""
+
+    def batches(self, size: int = 500) -> Generator[Batch, None, None]:
+        """See `Table.batches`."""
+        ...
 
 
 class Table:
@@ -128,7 +136,7 @@ class Table:
                 "Check that this is the right file, and say --delimiter if its columns are separated another way.",
             )
 
-    def batches(self, size: int = 500) -> Iterator[Batch]:
+    def batches(self, size: int = 500) -> Generator[Batch, None, None]:
         """The data rows in order, up to `size` of them at a time; anew from the first row at every call.
 
         Blank rows are left out, but counted in the numbers of the rows below them. A row can have fewer or more
@@ -166,6 +174,10 @@ class Table:
                     break
         if chosen is not None:
             chosen.refuse_missing()
+
+    def has_more_rows(self, count: int) -> bool:
+        """Whether there are more data rows than so many."""
+        return has_more_rows(self, count)
 
     def refuse_twins_of(self, used: AbstractSet[int]) -> None:
         """Refuses a table in which a column that is used has the same heading as another: which one is meant?
@@ -310,6 +322,16 @@ class Table:
             f"({quoted(names[0])} and {quoted(names[1])}; case, spaces, '_' and '-' make no difference).",
             "Rename or delete one of them.",
         )
+
+
+def has_more_rows(table: HasBatches, count: int) -> bool:
+    """Whether a table has more data rows than so many; no more of it is read than that takes."""
+    with closing(table.batches(count + 1)) as batches:
+        for batch in batches:
+            count -= len(batch)
+            if count < 0:
+                return True
+    return False
 
 
 def _error_values(chunk: list[list[str]], first: int) -> list[CellProblem]:

@@ -11,8 +11,10 @@ from itertools import count
 from typing import IO, TYPE_CHECKING
 
 from batchupdate.errors import SafetyStop
+from batchupdate.spreadsheet.xlsx_file import workbook_file
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -66,6 +68,29 @@ def replacing_all(
         for beside in besides:
             with suppress(OSError):
                 beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_workbook(path: Path, notices: list[str] | None = None) -> Iterator[io.BufferedWriter]:
+    """A file for `xlsxwriter.Workbook`, moved into its place once it is on the disk; see `replacing_all`.
+
+    Raises:
+        SafetyStop: it can't be written; what stood there before still does.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(_RANDOM_BYTES)}")
+    try:
+        _clear(path)
+        _new(beside, "utf-8").close()  # for its owner alone
+        with workbook_file(beside) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _move(beside, path, [] if notices is None else notices)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def _new(path: Path, encoding: str) -> IO[str]:

@@ -11,7 +11,8 @@ from batchupdate.model import files_of, labels_of
 from batchupdate.reporter.plan_files import write_plan_csv, write_plan_json
 from batchupdate.reporter.plan_rows import planned_rows
 from batchupdate.reporter.plan_summary import Plan
-from batchupdate.runs.plan_folder import CSV, JSON, PlanFolder, digest_of
+from batchupdate.reporter.plan_xlsx import write_plan_xlsx
+from batchupdate.runs.plan_folder import CSV, JSON, XLSX, PlanFolder, digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ def made_plan(job: Job, requests: int, notices: Sequence[str], *, finished: bool
         return plan
     plan.digest = digest_of(journal.plan_content())
     write_plan_csv(folder.path / CSV, plan.count(planned_rows(journal.plan_lines())), plan.labels, plan.notices)
+    write_plan_xlsx(folder.path / XLSX, plan, lambda: planned_rows(journal.plan_lines()), plan.notices)
     write_plan_json(folder.path / JSON, plan, planned_rows(journal.plan_lines()), plan.notices)
     written = hashlib.sha256((folder.path / JSON).read_bytes()).hexdigest()
     kept = {"made_at": now, "digest": plan.digest, "requests": requests, "files": {JSON: written}}

@@ -96,7 +96,8 @@ def target_of(settings: Settings, environ: Mapping[str, str] | None = None, *, o
     Args:
         settings: with `target`, and `variables` by name.
         environ: where else variables are looked up; None for the process's own environment.
-        offline: whether variables may have no value, because nothing is sent; those that only `list` uses always may.
+        offline: whether variables may have no value, because nothing is sent; those that only `list` and `search` use
+            may, unless ids are found through these.
 
     Raises:
         ConfigError: they name none, or there is none of that name; or a variable has no value, or an impossible one.
@@ -104,7 +105,8 @@ def target_of(settings: Settings, environ: Mapping[str, str] | None = None, *, o
     if settings.target is None:
         raise ConfigError("No target is named.", "Name one with --target; list them with: batchupdate targets")
     target = find_target(settings.target)
-    return with_values(target, settings, environ, optional=target.variables if offline else target.list_variables)
+    not_needed = frozenset() if settings.input.match else target.list_variables
+    return with_values(target, settings, environ, optional=target.variables if offline else not_needed)
 
 
 def with_values(

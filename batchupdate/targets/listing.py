@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, JsonValue
 
@@ -58,6 +58,9 @@ class Listing(Strict):
     `version` is where a record's version is in it, for `precondition`, unless it is where that says.
     """
 
+    section: ClassVar = "list"
+    called: ClassVar = "the list"
+
     path: str
     method: Literal["GET", "POST"] = "GET"
     body: dict[str, JsonValue] = Field(default={})
@@ -83,13 +86,23 @@ class Listing(Strict):
         if self.method == "GET" and (self.body or self.pagination.place == "body"):
             place = ("body",) if self.body else ("pagination", "in")
             raise MisplacedError("a GET has no body; write method: POST", "list", *place)
+        self.check_names(ids, fields, "list")
+
+    def check_names(self, ids: Container[str], fields: Container[str], where: str) -> None:
+        """Refuses names that the target does not declare; `where` is the section that this is.
+
+        Raises:
+            MisplacedError: there are such.
+        """
         for section, named, known in (("id", self.id, ids), ("fields", self.fields, fields)):
             if strangers := [name for name in named if name not in known]:
-                raise MisplacedError(f"{strangers[0]!r} is not declared under {section}", "list", section, strangers[0])
+                raise MisplacedError(f"{strangers[0]!r} is not declared under {section}", where, section, strangers[0])
         for index, name in enumerate(self.absent):
             if name not in fields or name in self.fields:
-                why = "is under list.fields, too; keep one" if name in self.fields else "is not declared under fields"
-                raise MisplacedError(f"{name!r} {why}", "list", "absent", index)
+                why = (
+                    f"is under {where}.fields, too; keep one" if name in self.fields else "is not declared under fields"
+                )
+                raise MisplacedError(f"{name!r} {why}", where, "absent", index)
 
     def records_in(self, reply: object) -> list[Mapping[str, Any]]:
         """The records of one page.
@@ -152,7 +165,7 @@ class Listing(Strict):
         if not isinstance(value, str) or not value:
             place = self.id.get(name, f"{name} or id" if alone and name != "id" else name)
             raise UnexpectedReplyError(
-                f"a record has no id where one is expected ({place}); declare its place under list.id"
+                f"a record has no id where one is expected ({place}); declare its place under {self.section}.id"
             )
         return value
 

@@ -32,6 +32,7 @@ from batchupdate.targets.precondition import Precondition, current_of, record_of
 from batchupdate.targets.replies import Errors, StatusRule
 from batchupdate.targets.request_headers import check_guard, check_headers, for_changes_only
 from batchupdate.targets.row_rules import AnyOf, check_rules
+from batchupdate.targets.search import Search
 from batchupdate.targets.seen import Seen
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
@@ -89,6 +90,7 @@ class Target(Strict):
     batch: Batch | None = None
     read: Read | None = None
     list: Listing | None = None
+    search: Search | None = None
     precondition: Precondition | None = None
     errors: Errors = Errors()
     success: JsonPath | None = None
@@ -134,6 +136,8 @@ class Target(Strict):
             self.list.check(self.id, self.fields, self.variables)
             if self.list.version and not self.precondition:
                 raise MisplacedError("this is for precondition, which says where a version goes", "list", "version")
+        if self.search:
+            self.search.check(self.id, self.fields, self.variables)
         if self.batch:
             self._check_batch(self.batch)
         return self
@@ -174,8 +178,8 @@ class Target(Strict):
 
     @property
     def list_variables(self) -> frozenset[str]:
-        """The variables that only a pull needs."""
-        return used_by_list_alone(self.model_dump(mode="json", exclude_unset=True))
+        """The variables that only a pull, or finding ids by another field, needs."""
+        return used_by_list_alone(self.model_dump(mode="json", exclude_unset=True)) & self.variables.keys()
 
     def with_hooks(self, hooks: Hooks | None) -> Target:
         """The same target with the code of its package, or with none.

@@ -29,6 +29,7 @@ MOST = 200
 
 _WHERE = (
     *("base_url", "path", "headers", "body", "batch.path", "batch.template", "read.path", "list.path", "list.body"),
+    "search.path",
     *("auth.user", "auth.value", "auth.token_url"),
 )
 """Where in a target variables may stand."""
@@ -135,14 +136,14 @@ def _leaves(place: tuple[str | int, ...], part: Any) -> Iterator[tuple[tuple[str
 
 
 def used_by_list_alone(declaration: Mapping[str, Any]) -> frozenset[str]:
-    """The names in braces that `list` alone uses, which only a pull needs.
+    """The names in braces that `list` and `search` alone use, which no change needs.
 
     Args:
         declaration: the whole target, as JSON.
     """
     used: dict[bool, set[str]] = {True: set(), False: set()}
     for place, text in _texts(declaration):
-        used[place[0] == "list"].update(used_in(text))
+        used[place[0] in {"list", "search"}].update(used_in(text))
     return frozenset(used[True] - used[False])
 
 

@@ -19,6 +19,7 @@ from batchupdate.validator.checks.edited_rows import check_edits
 from batchupdate.validator.checks.expected_values import ExpectedValues
 from batchupdate.validator.checks.field_rules import FieldRules
 from batchupdate.validator.checks.list_items import ListItems
+from batchupdate.validator.checks.matched_ids import MatchedIds, with_any_ids
 from batchupdate.validator.checks.nested_objects import NestedObjects
 from batchupdate.validator.checks.reader_problems import ReaderProblems
 from batchupdate.validator.checks.row_rules import RowRules
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from batchupdate.validator.checks.reader_problems import HiddenRows
     from batchupdate.validator.checks.suspicious_text import Strictness
     from batchupdate.validator.columns.column_map import ColumnMap
+    from batchupdate.validator.matches import IdFinder
 
 LEFT_OUT_HIDDEN = "skipped by 'hidden_rows': the row is hidden or filtered out in the spreadsheet"
 
@@ -54,6 +56,7 @@ class Validator:
         strictness: how severe suspicious text is; see `checks.suspicious_text`.
         typed: whether cells can be `TypedText`: to look for it in the texts of a CSV takes a tenth of its time.
         hidden_rows: what becomes of rows that their spreadsheet does not show.
+        finder: what finds the ids where other columns say which records are meant; None offline.
     """
 
     def __init__(
@@ -65,7 +68,9 @@ class Validator:
         *,
         typed: bool = False,
         hidden_rows: HiddenRows = "send",
+        finder: IdFinder | None = None,
     ) -> None:
+        target = with_any_ids(target) if columns.match and finder is None else target
         self._target = target
         self._columns = columns
         self._secrets = secrets
@@ -84,6 +89,7 @@ class Validator:
             RowsWithoutRecord(target, columns, strictness),
             *([self._expected] if self._expected else []),
             *([CellTypes(target, columns, strictness)] if typed else []),
+            MatchedIds(target, columns, finder),
             self._cell_text,
             ClearMarkers(target, columns),
             TypedValues(target, columns),

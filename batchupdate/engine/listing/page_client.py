@@ -65,6 +65,14 @@ RECORD = Wording(
         404: "there is no such record, or none at this address; check the id, read.path and the base URL",
     },
 )
+SEARCH = Wording(
+    "Page {number:,} of a search's reply",
+    "search.path",
+    {
+        403: "the key has no permission to search for records",
+        404: "there is no search at this address; check search.path and the base URL",
+    },
+)
 
 
 class PageClient:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.engine.listing.totals import advertised_total, check_total
@@ -50,6 +51,7 @@ async def record_pages(
     places = [place for name, place in target.places.items() if name not in listing.fields]
     paths = {path for name, path in target.paths.items() if replaced and name not in listing.fields}
     ids, version = tuple(target.id), target.listed_version
+    digests: set[bytes] = set()
     while True:
         got = await client.page(pager.path, pager.body, pager.number, may_be_gone=pager.may_be_gone)
         try:
@@ -64,17 +66,26 @@ async def record_pages(
             for record in found if replaced else ():
                 undeclared.update(field_path.undeclared(record, paths), undeclared_items(record, places))
         except UnexpectedReplyError as error:
-            raise unfit(pager.number, str(error)) from error
+            raise unfit(pager.number, str(error), listing) from error
+        if records and (digest := _digest(records)) in digests:
+            why = "it has the same records as an earlier page; the API may not support this pagination"
+            raise unfit(pager.number, why, listing)
+        digests |= {digest} if records else set()
         yield Page(pager.number, records, total, frozenset(undeclared))
         try:
             if not pager.turn(reply, headers, len(found)):
                 check_total(read, total)
                 return
         except UnexpectedReplyError as error:
-            raise unfit(pager.number, str(error)) from error
+            raise unfit(pager.number, str(error), listing) from error
 
 
-def unfit(page: int, why: str) -> SafetyStop:
-    """Why a list can't be used."""
-    message = f"Page {page:,} of the list is not as the target declares: {why}."
-    return SafetyStop(message, "Nothing was written. See 'list' in docs/targets.md.")
+def _digest(records: Sequence[Record]) -> bytes:
+    ids = "\0".join("/".join(found.ids) for found in records)
+    return hashlib.blake2b(ids.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def unfit(page: int, why: str, listing: Listing) -> SafetyStop:
+    """Why a list, or the reply to a search, can't be used."""
+    message = f"Page {page:,} of {listing.called} is not as the target declares: {why}."
+    return SafetyStop(message, f"Nothing was written. See '{listing.section}' in docs/targets.md.")

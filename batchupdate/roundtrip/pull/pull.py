@@ -5,7 +5,6 @@ Memory holds one page: each record is written before the next page is asked for.
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -96,7 +95,7 @@ async def pull_records(
     texts = CellWriter(columns, form, settings.input)
     pager = Pager(listing, base_url)
     with atomic_file(path, force=force) as beside, open_sheet(beside, form, columns) as sheet:
-        writing = _Writing(sheet, texts, settings.limit)
+        writing = _Writing(sheet, texts, listing, settings.limit)
 
         def on_trouble(sentence: str) -> None:
             on_progress(Progress("reading", writing.records, trouble=sentence))
@@ -115,9 +114,8 @@ async def pull_records(
 class _Writing:
     """Writes pages to a sheet, and notices when one comes again."""
 
-    def __init__(self, sheet: Sheet, texts: CellWriter, limit: int | None) -> None:
-        self._sheet, self._texts, self._limit = sheet, texts, limit
-        self._digests: set[bytes] = set()
+    def __init__(self, sheet: Sheet, texts: CellWriter, listing: Listing, limit: int | None) -> None:
+        self._sheet, self._texts, self._listing, self._limit = sheet, texts, listing, limit
         self._before: set[tuple[str, ...]] = set()
         self.undeclared: set[str] = set()
         self.records = self.locked = self.twins = 0
@@ -132,18 +130,13 @@ class _Writing:
         """Writes one page."""
         number, records = page.number, page.records
         self.undeclared |= page.undeclared
-        ids = "\0".join("/".join(found.ids) for found in records)
-        digest = hashlib.blake2b(ids.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if records and digest in self._digests:
-            raise unfit(number, "it has the same records as an earlier page; the API may not support this pagination")
-        self._digests.add(digest)
         before, self._before = self._before, {found.ids for found in records}
         seen = before.copy()
         for found in records:
             if self.enough:
                 return
             if self._texts.id_trouble(found.ids):
-                raise unfit(number, f"no cell can contain the id {'/'.join(found.ids)[:100]!r}")
+                raise unfit(number, f"no cell can contain the id {'/'.join(found.ids)[:100]!r}", self._listing)
             if found.ids in seen:  # a list that changes while it is read is moved on by a record or two
                 self.twins += 1
                 self.first_twin = self.first_twin or "/".join(found.ids)

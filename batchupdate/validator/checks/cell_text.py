@@ -29,7 +29,10 @@ class CellText:
     """
 
     def __init__(self, target: Target, columns: ColumnMap, strictness: Strictness) -> None:
-        self._columns = [(mapped, kind_of(mapped, target)) for mapped in columns.mapped]
+        found = target.id if columns.match else ()  # by the API, so no spreadsheet program has touched them
+        self._columns: list[tuple[MappedColumn, Kind]] = [
+            (mapped, "other" if mapped.name in found else kind_of(mapped, target)) for mapped in columns.mapped
+        ]
         self._pick = itemgetter(*[mapped.index for mapped in columns.mapped])  # an id and a field at least
         self._strictness = strictness
 

@@ -60,6 +60,9 @@ class CellTypes:
             computed = mapped.index - columns.width
             places = (mapped.index,) if computed < 0 else columns.computed[computed].places
             self._columns += [(place, mapped.heading, kind) for place in places]
+        for mapped in columns.match:  # a text that has lost digits could be that of another record
+            kind = "other" if kind_of(mapped, target) == "other" else "id"
+            self._columns.append((mapped.index, mapped.heading, kind))
 
     def __call__(self, batch: Batch) -> None:
         """See `Check`."""

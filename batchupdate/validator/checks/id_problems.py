@@ -31,7 +31,9 @@ class IdProblems:
         self._headings = {mapped.index: mapped.heading for mapped in columns.mapped}
         searches = {name: compile_search(rule.regex) for name, rule in target.id.items() if rule.regex}
         self._recognise: dict[str, Callable[[str], bool]] = {
-            name: matches for name, matches in searches.items() if not any(map(matches, _ORDINARY_CELLS))
+            name: matches
+            for name, matches in searches.items()
+            if not columns.match and not any(map(matches, _ORDINARY_CELLS))
         }
 
     def shifted_row(self, row: Row, name: str, error: ErrorDetails) -> Problem | None:

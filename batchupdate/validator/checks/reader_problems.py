@@ -27,7 +27,8 @@ class ReaderProblems:
         used = dict.fromkeys((heading for template in columns.computed for heading in template.headings), "")
         used |= dict.fromkeys((condition.heading for condition in columns.when), "")
         used |= dict.fromkeys((one.heading for one in columns.expected), "")
-        self._used = used | {mapped.heading: mapped.name for mapped in columns.mapped}
+        used |= {mapped.heading: mapped.name for mapped in columns.mapped}
+        self._used = used | dict.fromkeys((one.heading for one in columns.match), next(iter(target.id)))
 
     def __call__(self, batch: Batch) -> None:
         """See `Check`."""

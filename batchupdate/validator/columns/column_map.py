@@ -70,6 +70,7 @@ class ColumnMap:
             columns of their own.
         version: in a pulled sheet, the index of the column with the records' versions, if the target guards with them.
         expected: the columns that say what records must have before their changes.
+        match: the columns by which records are found; then the ids are among the computed columns, and come empty.
     """
 
     width: int
@@ -86,12 +87,13 @@ class ColumnMap:
     old_lists: Mapping[str, int] = field(default_factory=dict)
     version: int | None = None
     expected: tuple[ExpectedColumn, ...] = ()
+    match: tuple[MappedColumn, ...] = ()
 
     def used(self) -> frozenset[int]:
         """The indexes of the columns that decide what is sent."""
         return frozenset(
             [
-                *(one.index for one in self.mapped if one.index < self.width),
+                *(one.index for one in self.mapped + self.match if one.index < self.width),
                 *(one.index for one in self.old + self.old_ids),
                 *(one.index for one in self.expected),
                 *(place for template in self.computed for place in template.places),

@@ -21,6 +21,12 @@ from batchupdate.validator.columns.field_names import (
     names_of,
     spellings,
 )
+from batchupdate.validator.columns.match_columns import (
+    add_new_values,
+    columns_that_say_so,
+    match_fields,
+    take_key_columns,
+)
 from batchupdate.validator.columns.pulled_columns import find_pulled_columns, hints_about_missing, is_old
 from batchupdate.validator.columns.templates import Template, parse_template
 
@@ -47,18 +53,23 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
     chosen = match_by_map(columns, target, options)
     if twice := [name for name in chosen.values() if field_of(name, target) in made]:
         raise ConfigError(f"A column and a computed or constant value both set {twice[0]!r}.", "Keep one of them.")
-    _add_by_name(columns, target, chosen, made)
+    match_by = match_fields(target, options)
+    told = columns_that_say_so(columns, target, match_by, chosen)
+    _add_by_name(columns, target, chosen, made, without={*told.values()})
+    add_new_values(columns, target, told, chosen, made)
+    keys = take_key_columns(columns, target, match_by, told, chosen) if match_by else []
     _require_every_item(columns, target, chosen)
-    _require(columns, target, chosen, made)
+    _require(columns, target, chosen, made, found_ids=bool(keys))
     settings = {normalise_heading(heading): column for heading, column in options.columns.items()}
     mapped = [
         _mapped_column(index, columns[index], name, settings, options, target) for index, name in sorted(chosen.items())
     ]
+    match = tuple(_mapped_column(index, columns[index], name, settings, options, target) for index, name in keys)
     mapped += [
         _computed_column(len(columns) + number, name, template, target, options)
         for number, (name, template) in enumerate(made.items())
     ]
-    left = [i for i in range(len(columns)) if i not in chosen]
+    left = [i for i in range(len(columns)) if i not in chosen and i not in [one.index for one in match]]
     extra = tuple(i for i in left if columns[i].startswith(EXTRA))
     when = parse_conditions(options.when, columns)
     used = {place for template in made.values() for place in template.places} | {one.place for one in when}
@@ -78,12 +89,16 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
     nested = {*target.lists, *chain(*target.objects.values())}
     completed = nested if target.body.nesting == "replace" and (pulled.old or pulled.old_lists) else ()
     _refuse_contradictions(pulled.mapped, target, options, completed)
+    ids = [
+        MappedColumn(len(columns) + len(made) + n, match[0].heading, name, options.null_marker, options.empty_marker)
+        for n, name in enumerate(target.id if match else ())
+    ]
     return ColumnMap(
         width=len(columns),
-        mapped=tuple(pulled.mapped),
+        mapped=(*pulled.mapped, *ids),
         ignored=ignored,
         extra=extra,
-        computed=tuple(made.values()),
+        computed=(*made.values(), *(Template(("",), (), ()) for _ in ids)),
         when=when,
         hints=hints,
         decimal=options.decimal,
@@ -93,6 +108,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         old_lists=pulled.old_lists,
         version=pulled.version,
         expected=expected,
+        match=match,
     )
 
 
@@ -107,9 +123,19 @@ def match_by_name(columns: Sequence[str], target: Target, chosen: Mapping[int, s
     return found
 
 
-def _add_by_name(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
-    """Adds the columns whose headings name what they set, except for what the map or a template sets."""
-    free = {heading: i for heading, i in places_of_headings(columns).items() if i not in chosen}
+def _add_by_name(
+    columns: Sequence[str],
+    target: Target,
+    chosen: dict[int, str],
+    made: Mapping[str, Template],
+    without: Container[int] = (),
+) -> None:
+    """Adds the columns whose headings name what they set, except for what the map or a template sets.
+
+    Columns in `without` have another meaning.
+    """
+    places = places_of_headings(columns).items()
+    free = {heading: i for heading, i in places if i not in chosen and i not in without}
     items: dict[str, dict[int, int]] = {}
     for heading, index in free.items():
         if item := field_path.item_of(heading):
@@ -305,9 +331,16 @@ def meant_by(wanted: str, names: Mapping[str, str], target: Target) -> str:
     raise ConfigError(f"The map names a field {wanted!r} that {target.name} does not have.", hint)
 
 
-def _require(columns: Sequence[str], target: Target, chosen: dict[int, str], made: Mapping[str, Template]) -> None:
+def _require(
+    columns: Sequence[str],
+    target: Target,
+    chosen: dict[int, str],
+    made: Mapping[str, Template],
+    *,
+    found_ids: bool,
+) -> None:
     found = {*(field_of(name, target) for name in chosen.values()), *made}
-    required = [*target.id, *(name for name, rule in target.fields.items() if rule.required)]
+    required = [*(() if found_ids else target.id), *(name for name, rule in target.fields.items() if rule.required)]
     free = [one for index, one in enumerate(columns) if one and index not in chosen and not is_pulled(one)]
     for name in required:
         if name not in found:
