@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from batchupdate.model import Level, Outcome, Problem, Progress
     from batchupdate.reporter import Plan, Summary
+    from batchupdate.roundtrip.verify import verify
     from batchupdate.run import check_file, plan_file, resume, retry, run_file, run_plan
     from batchupdate.runs.selection import Selection
     from batchupdate.validator.checkup import Checkup
@@ -56,6 +57,7 @@ __all__ = [
     "retry",
     "run_file",
     "run_plan",
+    "verify",
 ]
 
 _HOMES = {
@@ -74,6 +76,7 @@ _HOMES = {
     "reporter": ("Plan", "Summary"),
     "validator.checkup": ("Checkup",),
     "run": ("check_file", "plan_file", "resume", "retry", "run_file", "run_plan"),
+    "roundtrip.verify": ("verify",),
     "runs.selection": ("Selection",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

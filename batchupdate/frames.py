@@ -139,6 +139,31 @@ def plan_frames(rows: Iterable[PlannedRow], labels: RowLabels, size: int = ROWS_
         start += len(part)
 
 
+def verified_frames(rows: Iterable[tuple[object, ...]], states: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
+    """What `verify` has found as DataFrames of at most `size` rows: one for each field that drifted, or for a row.
+
+    Args:
+        rows: file, row, id, state, field, sent, now and message of each.
+        states: all that there are.
+        size: rows of a frame at the most.
+    """
+    types, start = _verified_types(states), 0
+    for part in _batches(rows, size):
+        yield _frame(dict(zip(types, zip(*part, strict=True), strict=True)), types, start)
+        start += len(part)
+
+
+def no_verified_rows(states: Sequence[str]) -> pd.DataFrame:
+    """A frame of them without rows."""
+    types = _verified_types(states)
+    return _frame(dict.fromkeys(types, ()), types, 0)
+
+
+def _verified_types(states: Sequence[str]) -> dict[str, Any]:
+    text: dict[str, Any] = dict.fromkeys(("file", "row", "id", "state", "field", "sent", "now", "message"), "string")
+    return {**text, "row": "Int64", "state": pd.CategoricalDtype([*states]), "sent": object, "now": object}
+
+
 def no_plan() -> pd.DataFrame:
     """A frame of a plan without rows."""
     return _frame(dict.fromkeys(_PLAN_TYPES, ()), _PLAN_TYPES, 0)

@@ -169,6 +169,21 @@ class Ingest:
         self.checkup.superseded += settled.superseded
         return settled.results
 
+    def refuse_expectations(self, group: Sequence[Sighting], names: Sequence[str]) -> Sequence[Result]:
+        """The results of rows for one record that expect different values of some fields, so that none can be sent."""
+        rows = [sighting.row for sighting in group]
+        self.checkup.superseded -= len(rows) - 1
+        self.checkup.invalid += len(rows)
+        message = (
+            f"{self._labels.label_all(rows)} for the same record expect different values of {', '.join(names)}; "
+            "keep one of them"
+        )
+        heading = self._columns.heading(self.target.path_variables[-1])
+        problems = [Problem("differing_expectations", row, heading, "", message) for row in rows]
+        for problem in problems:
+            self._tell(problem)
+        return [Result(problem.row, Outcome.INVALID, error=problem.sentence()) for problem in problems]
+
     def _tell(self, problem: Problem) -> None:
         if address := self.table.address(problem.row, self._place_of.get(problem.column)):
             problem = replace(problem, address=address)
@@ -223,8 +238,8 @@ def write_rows(ingest: Ingest, journal: Journal, facts: Mapping[str, Any], sampl
     for group, results in ingest.settle_duplicates():
         if results:
             journal.withdraw(results)
-        elif ingest.options.on_duplicate == "merge":
-            _merge(journal, group)
+        elif ingest.options.on_duplicate == "merge" and (names := _merge(journal, group)):
+            journal.withdraw(ingest.refuse_expectations(group, names))
     checkup, to_send = ingest.checkup, journal.to_send()
     rows, cleared, by_file = checkup.rows, checkup.cleared.total(), list(ingest.rows_by_file.values())
     if sample is not None and to_send:
@@ -259,14 +274,21 @@ def _entries(checked: CheckedRows, ingest: Ingest) -> tuple[list[Entry], list[Re
     return entries, results + [Result(row, Outcome.UNCHANGED, error=why) for row, why in checked.skipped.items()]
 
 
-def _merge(journal: Journal, group: Sequence[Sighting]) -> None:
+def _merge(journal: Journal, group: Sequence[Sighting]) -> list[str]:
     """Joins the fields of several rows for one record; what a later row sets stands.
 
     If their sheet gives several versions of it, none counts: the record is read before its change.
+
+    Returns:
+        The fields of which the rows expect different values: then nothing was joined.
     """
     numbers = [sighting.row for sighting in group]
     pulled = [Pulled.from_json(text) for text in journal.pulled_of(numbers)]
     versions = {one.version for one in pulled}
-    joined = Pulled(versions.pop() if len(versions) == 1 else "", merged(one.old for one in pulled))
+    expected = merged(one.expected for one in pulled)
+    if differing := [name for name in expected if len({one.expected.get(name, expected[name]) for one in pulled}) > 1]:
+        return differing
+    joined = Pulled(versions.pop() if len(versions) == 1 else "", merged(one.old for one in pulled), expected)
     fields = merged(journal.fields_of(numbers))
     journal.carry(numbers[:-1], numbers[-1], fields, joined.to_json() if joined else "")
+    return []

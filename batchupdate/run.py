@@ -18,7 +18,8 @@ from batchupdate.config import Settings
 from batchupdate.config.loading import with_kept
 from batchupdate.engine import Stop, work_off
 from batchupdate.engine.matching import finder_for
-from batchupdate.engine.planning import Reading, read_records, why_unreadable, worth_comparing
+from batchupdate.engine.planning import read_records, worth_comparing
+from batchupdate.engine.record_reader import Reading, why_unreadable
 from batchupdate.errors import InputError, Interrupted, UsageError
 from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
@@ -350,13 +351,21 @@ async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *
         job.on_start()
         session = journal.begin_session(clock.unix(), repeatable=job.may_repeat)
         journal.set_meta({**rate_facts(job.rate), "finished": False, "stopped": None})
-        canary = job.begin_canary()
+        canary, notices = job.begin_canary(), list[str]()
         total = canary.left(journal) if canary else job.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
         try:
             traffic, ended = await work_off(
-                job, session, total, log, stop, on_progress, first_only=canary is not None, verbose=verbose
+                job,
+                session,
+                total,
+                log,
+                stop,
+                on_progress,
+                first_only=canary is not None,
+                verbose=verbose,
+                notices=notices,
             )
         except asyncio.CancelledError as cancelled:  # Ctrl-C in a program of the user's, or a second one here
             cancelled.add_note(
@@ -373,6 +382,7 @@ async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *
         log.info("end", exit_code=exit_code, sent=traffic.sent, throttled=traffic.throttled)
     on_progress(Progress("reporting", total, total, counts, traffic))
     summary = summarise(folder, journal, counts)
+    summary.notices.extend(notices)
     summary.notices.extend(refused_with_403(summary, job.credentials.place))
     summary.notices.extend(created(journal, target))
     report(journal, summary)

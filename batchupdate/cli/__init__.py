@@ -28,6 +28,7 @@ from batchupdate.cli import (
     show,
     targets,
     template,
+    verify,
 )
 from batchupdate.cli.commands import Commands
 from batchupdate.util.version import __version__
@@ -52,6 +53,7 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(resume.resume)
 app.command()(retry.retry)
+app.command()(verify.verify)
 app.add_typer(runs.app, name="runs")
 app.command()(show.show)
 app.command()(diff.diff)

@@ -261,9 +261,12 @@ ASKING = {
     ),
 }
 """How to send requests, also those that only read."""
+CONCURRENCY = {
+    "concurrency": _setting("concurrency", int, "Requests in flight at most.", min=1, rich_help_panel=SENDING),
+}
 CHANGING = {
     **ASKING,
-    "concurrency": _setting("concurrency", int, "Requests in flight at most.", min=1, rich_help_panel=SENDING),
+    **CONCURRENCY,
     "batch_size": _setting(
         "batch_size", int, "Rows in one request, where the target has batches.", min=1, rich_help_panel=SENDING
     ),
@@ -302,6 +305,13 @@ CHANGING = {
         str,
         "Which fields go out of a row whose record was read: changed or all.  [default: changed]",
         autocompletion=completion.choices("changed", "all"),
+        rich_help_panel=SENDING,
+    ),
+    "verify": _setting(
+        "verify",
+        bool,
+        "Read each record back after its change, and mark what was not applied.",
+        "--verify/--no-verify",
         rich_help_panel=SENDING,
     ),
     "allow_overlap": _setting(

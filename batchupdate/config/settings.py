@@ -237,9 +237,9 @@ class Settings(Strict):
     input are the run's, and `sample` how many of those that can be sent are drawn from them, by `sample_seed` where one
     is given. A new run of more than `max_rows` rows is refused. Of a `canary`, so many rows are sent first, and the
     others if at most `canary_max_failures` of these did not succeed, or a person says so. For more than `confirm_above`
-    rows to a host of `production`, a person types its name. `variables` are values for those of the target. `ca_file`
-    holds certificates (PEM) that are trusted beside the system's; `client_cert` and `client_key` show the server who
-    we are.
+    rows to a host of `production`, a person types its name. `variables` are values for those of the target. `verify`
+    reads back each record that was updated. `ca_file` holds certificates (PEM) that are trusted beside the system's;
+    `client_cert` and `client_key` show the server who we are.
     """
 
     target: str | None = None
@@ -295,6 +295,7 @@ class Settings(Strict):
     check_old: Literal["auto", "always", "never"] = "auto"
     diff: Literal["auto", "always", "never"] = "auto"
     send: Literal["changed", "all"] = "changed"
+    verify: bool = False
     plan_max_age: float = Field(default=24.0, gt=0)
     proxy: str | None = None
     key_file: Annotated[Path, Field(strict=False)] | None = None

@@ -15,6 +15,7 @@ from batchupdate.engine.pools import Pools, Stop, guarded
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
 from batchupdate.engine.rules import CLAIM_BATCH, Rules
+from batchupdate.engine.verification import read_back
 from batchupdate.errors import Interrupted
 from batchupdate.journal import Session
 from batchupdate.journal.queue import Queue
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["Stop", "work_off"]
 
 
-async def work_off(
+async def work_off(  # noqa: PLR0913 - what there is to know of a run, by name
     job: Job,
     session: int,
     total: int,
@@ -44,6 +45,7 @@ async def work_off(
     *,
     first_only: bool = False,
     verbose: bool = False,
+    notices: list[str] | None = None,
 ) -> tuple[Traffic, BatchUpdateError | None]:
     """Sends what the job's journal still has to send.
 
@@ -56,6 +58,7 @@ async def work_off(
         on_progress: is called with how far the run is, a few times a second.
         first_only: whether `total` are not all rows, but those that go first; the others are left.
         verbose: whether every request goes into the log.
+        notices: gets sentences about the whole.
 
     Returns:
         The requests it took, and why it ended early, or None.
@@ -67,6 +70,7 @@ async def work_off(
     )
 
     journal, target, settings, clock = job.journal, job.target, job.settings, job.clock
+    notices = [] if notices is None else notices
     policy = Policy.of(target, settings.max_wait)
     reads = FirstReads(job, policy) if target.reads_first or journal.has_pulled() else None
     rules, pools = _rules(job, reads), Pools(job, policy, log, stop, on_progress)
@@ -118,6 +122,15 @@ async def work_off(
         judged = _judge_of(policy, job, reads)
         source = FirstRows(queue, total) if first_only else queue
         reason = await pools.work("sending", source, queue, send=send, judge=judged, rules=rules, total=total)
+    if settings.verify and reason is not None:
+        notices.append("The rows were not read back, for the run ended early; resume it to do so.")
+    elif settings.verify:
+        listed = pools.traffic.sent
+        reading, said = await read_back(job, pools, log, on_progress)
+        notices += said
+        reason = reading.ended if isinstance(reading.ended, Interrupted) else None
+        pages = max(0, reading.requests - (pools.traffic.sent - listed))
+        return pools.traffic._replace(sent=pools.traffic.sent + pages), reason
     return pools.traffic, reason
 
 

@@ -108,7 +108,7 @@ class Pools:
     @property
     def traffic(self) -> Traffic:
         """All requests so far."""
-        limiter, traffic = self.limiter, [pool.traffic for pool in self._pools]
+        limiter, traffic = self.limiter, [Traffic(), *(pool.traffic for pool in self._pools)]
         sent, retried, throttled = (sum(each) for each in zip(*(one[:3] for one in traffic), strict=True))
         return Traffic(sent, retried, throttled, limiter.waited_s, limiter.allowed_per_s)
 

@@ -120,7 +120,7 @@ class FirstReads:
             return verdict
         wanted, pulled = exact_json.loads(request.fields), Pulled.from_json(request.pulled)
         with suppress(UnexpectedReplyError):
-            found = self._comparison.compare(wanted, pulled, self._target.seen(answer, wanted))
+            found = self._comparison.compare(wanted, pulled, self._target.seen(answer, {**wanted, **pulled.expected}))
             said += (
                 f"; {found.message}"
                 if found.finding is Finding.CONFLICT

@@ -249,6 +249,11 @@ UNCLAIM = "UPDATE started SET claimed = 0 WHERE key IN (SELECT value FROM json_e
 COUNT_COMMIT = """
     UPDATE session SET commits = ?2 WHERE id = ?1 AND id = (SELECT max(id) FROM session)
 """
+DENY = """
+    UPDATE result SET outcome = 'failed', error = json_extract(each.value, '$[1]'), checksum = of_result(
+        result.key, 'failed', http_status, attempts, json_extract(each.value, '$[1]'), request_id, location, final)
+    FROM json_each(?) AS each WHERE result.key = json_extract(each.value, '$[0]') AND outcome = 'updated'
+"""  # the API said so, and the record says otherwise
 UPDATE_SESSION = """
     UPDATE session SET finished_at = ?2, sent = ?3, retried = ?4, throttled = ?5, waited_s = ?6,
         allowed_per_s = coalesce(?7, allowed_per_s) WHERE id = ?1
@@ -310,6 +315,13 @@ COUNT_SENT = """
 _LINE = "key, cells, record_id, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms"
 LINES = f"SELECT {_LINE} FROM outcome ORDER BY key"  # noqa: S608 - our own words
 LINES_WITH = f"SELECT {_LINE} FROM outcome WHERE outcome IN (SELECT value FROM json_each(?)) ORDER BY key"  # noqa: S608 - as above
+SENT_CHANGES = """
+    SELECT row.key, row.record_id, path, fields, outcome.outcome, outcome.http_status
+    FROM row JOIN outcome ON outcome.key = row.key
+    WHERE path IS NOT NULL AND fields IS NOT NULL AND carrier IS NULL
+      AND outcome.outcome IN (SELECT value FROM json_each(?))
+    ORDER BY row.key
+"""
 EXAMPLES = """
     SELECT key, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final) ORDER BY key LIMIT ?

@@ -67,6 +67,15 @@ class JournalReader(JournalFile):
         with self._explained():
             yield from map(Line._make, self._connection.execute(query, values))
 
+    def sent_changes(self, *outcomes: Outcome) -> Iterator[tuple[int, str, str, str, str, int | None]]:
+        """The rows with some outcomes whose changes went out, or did not need to; in input order, streamed.
+
+        Each is its key, id, path, fields as JSON, outcome and HTTP status. Of merged rows, it is the one that stood for
+        them all.
+        """
+        with self._explained():
+            yield from self._connection.execute(queries.SENT_CHANGES, (json.dumps(outcomes),))
+
     def examples(self, count: int) -> list[tuple[int, str, str]]:
         """The first rows that are to be sent: key, id, and fields as JSON."""
         with self._explained():

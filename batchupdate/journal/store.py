@@ -311,6 +311,19 @@ class Journal(JournalReader, BeforeStates):
         self._commits += 1
         self.in_flight.clear((result.row for result, _ in results), self._commits)
 
+    def deny(self, found: Sequence[tuple[int, str]]) -> None:
+        """Lets updated rows be failed ones, each with why: their records were read back, and don't have their values.
+
+        Raises:
+            SafetyStop: it can't be written, or another process has begun to work on this run.
+        """
+        with self._transaction() as connection:
+            connection.execute(queries.DENY, (json.dumps(found),))
+            if self._session:
+                self._count_commit(connection)
+        self._commits += 1
+        self.in_flight.clear((), self._commits)
+
     def _count_commit(self, connection: sqlite3.Connection) -> None:
         if not connection.execute(queries.COUNT_COMMIT, (self._session, self._commits + 1)).rowcount:
             raise SafetyStop("Another process has begun to work on this run.", "Let it work, and look at its log.")

@@ -57,7 +57,7 @@ class Comparison:
         """Compares one row with its record.
 
         A field that has its new value already is no conflict, whoever has set it; neither is one of which nothing can
-        be known.
+        be known. What the sheet expects in so many words must be so, unless there is nothing left to be set.
 
         Args:
             wanted: what the row sets.
@@ -66,7 +66,7 @@ class Comparison:
             guarded: whether it counts what it should be.
         """
         changes = [name for name, value in wanted.items() if not self.is_so(name, value, present)]
-        left = [name for name in known.expected if name not in wanted or name in changes]
+        left = [name for name in known.expected if changes or name not in wanted]
         conflicts = [*self._others(changes, known, present), *self._unexpected(left, known, present)] if guarded else []
         if conflicts:
             others = f" ({', '.join(name for name, _ in conflicts[1:])} changed as well)" if conflicts[1:] else ""

@@ -4,5 +4,17 @@ from batchupdate.reporter.plan_summary import Plan
 from batchupdate.reporter.registry import write_reports
 from batchupdate.reporter.results_csv import iso
 from batchupdate.reporter.summary import Retried, RunRows, Stopped, Summary, placed, write_summary
+from batchupdate.reporter.verification import Verification
 
-__all__ = ["Plan", "Retried", "RunRows", "Stopped", "Summary", "iso", "placed", "write_reports", "write_summary"]
+__all__ = [
+    "Plan",
+    "Retried",
+    "RunRows",
+    "Stopped",
+    "Summary",
+    "Verification",
+    "iso",
+    "placed",
+    "write_reports",
+    "write_summary",
+]

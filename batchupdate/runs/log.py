@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from batchupdate.errors import ConfigError
@@ -12,7 +13,6 @@ from batchupdate.model import ONE_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
     from typing import TextIO
 
     from structlog.typing import EventDict, FilteringBoundLogger, WrappedLogger
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from batchupdate.model import RowLabels
     from batchupdate.util.clock import Clock
 
+
+NOWHERE = Path(os.devnull)
+"""For a run whose folder can't be written to."""
 
 _NOT_A_LINK = getattr(os, "O_NOFOLLOW", 0)
 

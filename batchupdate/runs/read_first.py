@@ -46,8 +46,13 @@ def refuse_unreadable(target: Target, settings: Settings, *, plan: bool = False)
     """Refuses to promise a comparison for which no record can be read; a `plan` says itself what it can't read.
 
     Raises:
-        ConfigError: `check_old` or `diff` is `always`, and the target can't be read.
+        ConfigError: `check_old` or `diff` is `always`, or `verify` is set, and the target can't be read.
     """
+    if settings.verify and not plan and target.read is None and target.list is None:
+        raise ConfigError(
+            f"--verify reads each record back, but {target.name} does not declare how records are read.",
+            "Add 'read' or 'list' to its declaration (docs/targets.md), or leave --verify out.",
+        )
     if settings.diff == "always" and not plan and target.read is None and target.list is None:
         raise ConfigError(
             f"--diff always reads the records first, but {target.name} does not declare how records are read.",

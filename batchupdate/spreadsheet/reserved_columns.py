@@ -24,6 +24,8 @@ EXTRA = "_extra_"
 
 OLD = "_old."
 """A column with this prefix and a field's name holds what the field was when the records were pulled."""
+EXPECTED = "expected."
+"""A column with this prefix and a field's name holds what a record must have there before its change."""
 LOCKED = "_locked"
 """Why the record of a row must not be edited; empty where it may be."""
 VERSION = "_version"

@@ -16,6 +16,7 @@ from batchupdate.validator.checks.cell_types import CellTypes
 from batchupdate.validator.checks.clear_markers import ClearMarkers
 from batchupdate.validator.checks.computed_fields import ComputedFields
 from batchupdate.validator.checks.edited_rows import check_edits
+from batchupdate.validator.checks.expected_values import ExpectedValues
 from batchupdate.validator.checks.field_rules import FieldRules
 from batchupdate.validator.checks.list_items import ListItems
 from batchupdate.validator.checks.matched_ids import MatchedIds, with_any_ids
@@ -78,6 +79,7 @@ class Validator:
         self._comparison = Comparison(columns, target) if columns.old or columns.old_lists else None
         self._computed_fields = ComputedFields(columns)
         self._cell_text = CellText(target, columns, strictness)
+        self._expected = ExpectedValues(target, columns) if columns.expected else None
         self._checks: tuple[Check, ...] = (
             SecretsInCells(target, columns, secrets),
             ReaderProblems(target, columns, hidden_rows),
@@ -85,6 +87,7 @@ class Validator:
             self._computed_fields,
             check_edits,
             RowsWithoutRecord(target, columns, strictness),
+            *([self._expected] if self._expected else []),
             *([CellTypes(target, columns, strictness)] if typed else []),
             MatchedIds(target, columns, finder),
             self._cell_text,
@@ -107,7 +110,8 @@ class Validator:
         left_out = self._leaves_out_hidden and any(problem.code == HIDDEN_ROW for problem in known)
         if not self._columns.when and self._comparison is None and not left_out:
             result = self._check(Batch(rows, known))
-            return result if self._columns.version is None else replace(result, pulled=self._pulled(rows, Edits()))
+            knows = self._columns.version is not None or self._expected is not None
+            return replace(result, pulled=self._pulled(rows, Edits())) if knows else result
         skipped = self._skipped(rows, known)
         ragged = {problem.row for problem in known if problem.code == RAGGED}
         edits = self._edits([row for row in rows if row.number not in skipped and row.number not in ragged])
@@ -137,7 +141,7 @@ class Validator:
         return {row.number: reason for row, reason in reasons if reason} | dict.fromkeys(hidden, LEFT_OUT_HIDDEN)
 
     def _pulled(self, rows: Sequence[Row], edits: Edits) -> dict[int, Pulled]:
-        """What a pulled sheet says of the records of these rows; a version that can't be one is not known."""
+        """What the sheet says of the records of these rows; a version that can't be one is not known."""
         place = self._columns.version
         found: dict[int, Pulled] = {}
         if place is not None:
@@ -146,6 +150,9 @@ class Validator:
         for number, old in edits.old.items():
             if old:
                 found[number] = found.get(number, Pulled())._replace(old=old)
+        for row in rows if self._expected else ():
+            if self._expected and (expected := self._expected.of(row)):
+                found[row.number] = found.get(row.number, Pulled())._replace(expected=expected)
         return found
 
     def _edits(self, rows: Sequence[Row]) -> Edits:

@@ -58,6 +58,7 @@ SAID: dict[str, tuple[str, Any]] = {
     "diff": ("always", "always"),
     "send": ("all", "all"),
     "plan_max_age": ("12", 12.0),
+    "verify": ("true", True),
     "allow_overlap": ("true", True),
     "proxy": ("http://proxy:8080", "http://proxy:8080"),
     "key_file": ("key.txt", Path("key.txt")),

@@ -134,3 +134,16 @@ async def test_a_list_that_ends_before_its_total_is_no_sheet(server: JsonServer,
     with pytest.raises(SafetyStop, match="ends after 50 records, but the API reports 120"):
         await pull(tmp_path / "contacts.csv", settings)
     assert not (tmp_path / "contacts.csv").exists()
+
+
+async def test_a_patch_that_it_answers_with_200_and_ignores_is_found_when_it_is_read_back(
+    server: JsonServer, tmp_path: Path
+) -> None:
+    ignored = TARGET + "body: {format: merge-patch}\n"  # a type of which it parses no bodies
+    rows: list[dict[str, Any]] = [{"id": key, "name": "New"} for key in IDS[:3]]
+    trusted = await apply(rows, settings_for(tmp_path, ignored, server.url))
+    assert trusted.counts[Outcome.UPDATED] == 3
+    summary = await apply(rows, settings_for(tmp_path, ignored, server.url, verify=True))
+    assert server.records() == made()
+    assert summary.counts[Outcome.FAILED] == 3
+    assert errors(summary)[IDS[0]] == "the API answered 200, but the record still has name 'Old 0' (read back)"

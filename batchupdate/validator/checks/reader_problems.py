@@ -26,6 +26,7 @@ class ReaderProblems:
         self._ids = set(target.id)
         used = dict.fromkeys((heading for template in columns.computed for heading in template.headings), "")
         used |= dict.fromkeys((condition.heading for condition in columns.when), "")
+        used |= dict.fromkeys((one.heading for one in columns.expected), "")
         used |= {mapped.heading: mapped.name for mapped in columns.mapped}
         self._used = used | dict.fromkeys((one.heading for one in columns.match), next(iter(target.id)))
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchupdate.validator.columns.conditions import Condition
+    from batchupdate.validator.columns.expected_columns import ExpectedColumn
     from batchupdate.validator.columns.templates import Template
 
 
@@ -68,6 +69,7 @@ class ColumnMap:
         old_lists: in a pulled sheet, the indexes of the columns that hold the old lists of fields whose items have
             columns of their own.
         version: in a pulled sheet, the index of the column with the records' versions, if the target guards with them.
+        expected: the columns that say what records must have before their changes.
         match: the columns by which records are found; then the ids are among the computed columns, and come empty.
     """
 
@@ -84,6 +86,7 @@ class ColumnMap:
     old_ids: tuple[OldColumn, ...] = ()
     old_lists: Mapping[str, int] = field(default_factory=dict)
     version: int | None = None
+    expected: tuple[ExpectedColumn, ...] = ()
     match: tuple[MappedColumn, ...] = ()
 
     def used(self) -> frozenset[int]:
@@ -92,6 +95,7 @@ class ColumnMap:
             [
                 *(one.index for one in self.mapped + self.match if one.index < self.width),
                 *(one.index for one in self.old + self.old_ids),
+                *(one.index for one in self.expected),
                 *(place for template in self.computed for place in template.places),
                 *(condition.place for condition in self.when),
                 *(index for index in (self.locked, self.version) if index is not None),

@@ -12,6 +12,7 @@ from batchupdate.targets import field_path
 from batchupdate.util.nearest import nearest
 from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn
 from batchupdate.validator.columns.conditions import parse_conditions
+from batchupdate.validator.columns.expected_columns import find_expected_columns
 from batchupdate.validator.columns.field_names import (
     closest,
     field_of,
@@ -78,6 +79,8 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         fields = {normalise_heading(name) for name in (*target.id, *target.fields)}
         used |= {i for i in left if is_old(columns[i]) and normalise_heading(columns[i].removeprefix(OLD)) in fields}
         used |= set() if pulled.locked is None else {pulled.locked}
+    expected = find_expected_columns(columns, chosen, target, options)
+    used |= {one.index for one in expected}
     ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra and i not in used)
     hints = (
         *hints_about(ignored, target, {*chosen.values(), *made}),
@@ -104,6 +107,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         old_ids=pulled.old_ids,
         old_lists=pulled.old_lists,
         version=pulled.version,
+        expected=expected,
         match=match,
     )
 
