@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     )
     from batchupdate.model import Level, Outcome, Problem, Progress
     from batchupdate.reporter import Plan, Summary
-    from batchupdate.run import check_file, plan_file, resume, retry, run_file, run_plan
+    from batchupdate.run import check_file, plan_file, resume, retry, run_file, run_plan, undo
     from batchupdate.runs.selection import Selection
     from batchupdate.validator.checkup import Checkup
 
@@ -56,6 +56,7 @@ __all__ = [
     "retry",
     "run_file",
     "run_plan",
+    "undo",
 ]
 
 _HOMES = {
@@ -73,7 +74,7 @@ _HOMES = {
     "model": ("Level", "Outcome", "Problem", "Progress"),
     "reporter": ("Plan", "Summary"),
     "validator.checkup": ("Checkup",),
-    "run": ("check_file", "plan_file", "resume", "retry", "run_file", "run_plan"),
+    "run": ("check_file", "plan_file", "resume", "retry", "run_file", "run_plan", "undo"),
     "runs.selection": ("Selection",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -3,7 +3,7 @@
 `check_file` ends after the first stage. `prepare` ends with a `Job`: a sealed journal in which every row stands.
 `compare` reads the records as they are now, and `execute` works the job off and reports. Between them there is time to
 ask. A plan is a job that goes no further than `compare`, and can be run later (`runs.from_plan`). A job can also come
-from an unfinished run (`runs.resume`) or from rows of an earlier one (`runs.retry`).
+from an unfinished run (`runs.resume`) or from rows of an earlier one (`runs.retry`, `runs.undo`).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
 from batchupdate.runs.sample import sample_of
 from batchupdate.runs.selection import Selection
+from batchupdate.runs.undo import undo_job
 from batchupdate.runs.unfinished import begin, begin_plan
 from batchupdate.runs.usual import check_size
 from batchupdate.targets.catalogue import target_of
@@ -76,6 +77,8 @@ __all__ = [
     "retry_job",
     "run_file",
     "run_plan",
+    "undo",
+    "undo_job",
 ]
 
 
@@ -362,7 +365,7 @@ async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *
         if canary and ended is None:
             ended = job.why_canary_ended(canary)
         counts = journal.counts()
-        exit_code = exit_code_of(counts, ended)
+        exit_code = exit_code_of(counts, ended, incomplete=bool(journal.meta().get("not_restored")))
         if ended:
             journal.set_meta({"stopped": {"code": ended.code, "message": ended.message}})
         journal.end_session(Session.at(session, clock.unix(), traffic), exit_code)
@@ -471,15 +474,28 @@ async def retry(
         return await execute(job, on_progress=on_progress)
 
 
+async def undo(
+    run: str | Path,
+    settings: Settings | None = None,
+    *,
+    force: bool = False,
+    on_progress: Callable[[Progress], None] = _ignore,
+    environ: Mapping[str, str] | None = None,
+) -> Summary:
+    """Gives the records of an earlier run back what they were before it; the same as the command `undo --yes`.
+
+    A record that somebody has changed since is left alone, unless `force` is set: its row is a `conflict`. The other
+    arguments are those of `retry`, and so are the errors; it is one also if nothing can be restored.
+    """
+    settings = settings or Settings()
+    folder = find(settings.runs_dir, str(run))
+    with undo_job(folder, partial(with_kept, settings), force=force, environ=environ) as job:
+        return await execute(job, on_progress=on_progress)
+
+
 def _read_options(settings: Settings) -> ReadOptions:
     """How to read the input."""
-    options = settings.input
+    said = settings.input
     return ReadOptions(
-        options.sheet,
-        options.encoding,
-        options.delimiter,
-        settings.limit,
-        options.header_row,
-        options.widths,
-        rows=settings.rows,
+        said.sheet, said.encoding, said.delimiter, settings.limit, said.header_row, said.widths, rows=settings.rows
     )

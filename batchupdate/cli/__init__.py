@@ -27,6 +27,7 @@ from batchupdate.cli import (
     show,
     targets,
     template,
+    undo,
 )
 from batchupdate.cli.commands import Commands
 from batchupdate.util.version import __version__
@@ -51,6 +52,7 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(resume.resume)
 app.command()(retry.retry)
+app.command()(undo.undo)
 app.add_typer(runs.app, name="runs")
 app.command()(show.show)
 app.command()(report.report)
