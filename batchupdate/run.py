@@ -485,11 +485,10 @@ async def undo(
     """Gives the records of an earlier run back what they were before it; the same as the command `undo --yes`.
 
     A record that somebody has changed since is left alone, unless `force` is set: its row is a `conflict`. The other
-    arguments are those of `retry`, and so are the errors; it is one also if nothing can be restored.
+    arguments and the errors are those of `retry`; it is an error, too, if nothing can be restored.
     """
     settings = settings or Settings()
-    folder = find(settings.runs_dir, str(run))
-    with undo_job(folder, partial(with_kept, settings), force=force, environ=environ) as job:
+    with undo_job(find(settings.runs_dir, str(run)), partial(with_kept, settings), force=force, environ=environ) as job:
         return await execute(job, on_progress=on_progress)
 
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from batchupdate.runs.reopen import Earlier
     from batchupdate.targets import Target
 
+RowsOfFile = tuple[str, int, int]
+"""What a file is called, '' in a run of one, and its first and last row."""
+
 MAY_HAVE_CHANGED = (Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNKNOWN)
 """The outcomes of rows whose requests have left, and may have been applied."""
 
@@ -44,7 +47,7 @@ def undo_job(
     settings_with: Callable[[Mapping[str, Any]], Settings],
     *,
     force: bool = False,
-    force_rows: Sequence[tuple[str, int, int]] = (),
+    force_rows: Sequence[RowsOfFile] = (),
     keyless: bool = False,
     environ: Mapping[str, str] | None = None,
     clock: Clock | None = None,
@@ -185,7 +188,7 @@ def _nothing_changed(folder: RunFolder, earlier: Journal) -> ConfigError:
 
 
 def _forced(
-    earlier: Journal, rows: Sequence[int], force_rows: Sequence[tuple[str, int, int]], *, all_rows: bool
+    earlier: Journal, rows: Sequence[int], force_rows: Sequence[RowsOfFile], *, all_rows: bool
 ) -> frozenset[int]:
     if all_rows:
         return frozenset(rows)
