@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batchupdate.model import Level, Outcome, Problem, Progress
     from batchupdate.reporter import Plan, Summary
     from batchupdate.roundtrip.verify import verify
-    from batchupdate.run import check_file, plan_file, resume, retry, run_file, run_plan
+    from batchupdate.run import check_file, plan_file, resume, retry, run_file, run_plan, undo
     from batchupdate.runs.selection import Selection
     from batchupdate.validator.checkup import Checkup
 
@@ -57,6 +57,7 @@ __all__ = [
     "retry",
     "run_file",
     "run_plan",
+    "undo",
     "verify",
 ]
 
@@ -75,7 +76,7 @@ _HOMES = {
     "model": ("Level", "Outcome", "Problem", "Progress"),
     "reporter": ("Plan", "Summary"),
     "validator.checkup": ("Checkup",),
-    "run": ("check_file", "plan_file", "resume", "retry", "run_file", "run_plan"),
+    "run": ("check_file", "plan_file", "resume", "retry", "run_file", "run_plan", "undo"),
     "roundtrip.verify": ("verify",),
     "runs.selection": ("Selection",),
 }

@@ -3,7 +3,7 @@
 `check_file` ends after the first stage. `prepare` ends with a `Job`: a sealed journal in which every row stands.
 `compare` reads the records as they are now, and `execute` works the job off and reports. Between them there is time to
 ask. A plan is a job that goes no further than `compare`, and can be run later (`runs.from_plan`). A job can also come
-from an unfinished run (`runs.resume`) or from rows of an earlier one (`runs.retry`).
+from an unfinished run (`runs.resume`) or from rows of an earlier one (`runs.retry`, `runs.undo`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from batchupdate.engine.record_reader import Reading, why_unreadable
 from batchupdate.errors import InputError, Interrupted, UsageError
 from batchupdate.ingest import Ingest, write_rows
 from batchupdate.journal import Session
-from batchupdate.model import Progress, UncertainNotice
+from batchupdate.model import Progress
 from batchupdate.reader import ReadOptions, Table
 from batchupdate.reader.files.temporary import CopyLimit
 from batchupdate.reader.multi_file import open_tables
@@ -44,7 +44,8 @@ from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
 from batchupdate.runs.sample import sample_of
 from batchupdate.runs.selection import Selection
-from batchupdate.runs.unfinished import begin, begin_plan
+from batchupdate.runs.undo import undo_job
+from batchupdate.runs.unfinished import begin, begin_plan, refuse_uncertain
 from batchupdate.runs.usual import check_size
 from batchupdate.targets.catalogue import target_of
 from batchupdate.util.clock import Clock, SystemClock
@@ -78,6 +79,8 @@ __all__ = [
     "retry_job",
     "run_file",
     "run_plan",
+    "undo",
+    "undo_job",
 ]
 
 
@@ -114,7 +117,7 @@ def check_file(
     secrets = only_secrets(target, settings, environ, SystemClock()).secrets
     with (
         local_copies(source, settings.input.query, CopyLimit(settings.input.max_copy, say)) as sources,
-        open_tables(sources, _read_options(settings), secrets.redact) as table,
+        open_tables(sources, ReadOptions.of(settings), secrets.redact) as table,
     ):
         if annotate and not isinstance(table, Table):
             message = f"--annotate writes a copy of one file, and {len(sources)} are named."
@@ -168,7 +171,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
     limit = CopyLimit(settings.input.max_copy, say)
     with local_copies(source, settings.input.query, limit) as sources, ExitStack() as stack:
         facts = facts_of(sources, target, settings, base_url)
-        with open_tables(sources, _read_options(settings), secrets.redact) as table:
+        with open_tables(sources, ReadOptions.of(settings), secrets.redact) as table:
             if plan:
                 begun = begin_plan(stack, facts, settings, clock.now())
             else:
@@ -180,7 +183,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
                 checkup = checkup_of(begun.journal.meta())
             else:
                 if not (asks or keyless):
-                    _refuse_uncertain(table.notices)
+                    refuse_uncertain(table.notices)
                 with (
                     fewer_collections(),
                     finder_for(table, target, settings, base_url, credentials, clock, on_progress) as finder,
@@ -375,7 +378,7 @@ async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *
         if canary and ended is None:
             ended = job.why_canary_ended(canary)
         counts = journal.counts()
-        exit_code = exit_code_of(counts, ended)
+        exit_code = exit_code_of(counts, ended, incomplete=bool(journal.meta().get("not_restored")))
         if ended:
             journal.set_meta({"stopped": {"code": ended.code, "message": ended.message}})
         journal.end_session(Session.at(session, clock.unix(), traffic), exit_code)
@@ -387,13 +390,6 @@ async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *
     summary.notices.extend(created(journal, target))
     report(journal, summary)
     return summary
-
-
-def _refuse_uncertain(notices: Sequence[str]) -> None:
-    """Refuses an input with a guess that is not plausible, where nobody is asked whether it is right."""
-    for notice in notices:
-        if isinstance(notice, UncertainNotice):
-            raise InputError(notice, "Nothing was sent, because nobody is asked whether the guess is right.")
 
 
 async def run_file(
@@ -485,15 +481,19 @@ async def retry(
         return await execute(job, on_progress=on_progress)
 
 
-def _read_options(settings: Settings) -> ReadOptions:
-    """How to read the input."""
-    options = settings.input
-    return ReadOptions(
-        options.sheet,
-        options.encoding,
-        options.delimiter,
-        settings.limit,
-        options.header_row,
-        options.widths,
-        rows=settings.rows,
-    )
+async def undo(
+    run: str | Path,
+    settings: Settings | None = None,
+    *,
+    force: bool = False,
+    on_progress: Callable[[Progress], None] = _ignore,
+    environ: Mapping[str, str] | None = None,
+) -> Summary:
+    """Gives the records of an earlier run back what they were before it; the same as the command `undo --yes`.
+
+    A record that somebody has changed since is left alone, unless `force` is set: its row is a `conflict`. The other
+    arguments and the errors are those of `retry`; it is an error, too, if nothing can be restored.
+    """
+    settings = settings or Settings()
+    with undo_job(find(settings.runs_dir, str(run)), partial(with_kept, settings), force=force, environ=environ) as job:
+        return await execute(job, on_progress=on_progress)

@@ -28,6 +28,7 @@ from batchupdate.cli import (
     show,
     targets,
     template,
+    undo,
     verify,
 )
 from batchupdate.cli.commands import Commands
@@ -53,6 +54,7 @@ app.command()(plan.plan)
 app.command()(run.run)
 app.command()(resume.resume)
 app.command()(retry.retry)
+app.command()(undo.undo)
 app.command()(verify.verify)
 app.add_typer(runs.app, name="runs")
 app.command()(show.show)

@@ -134,7 +134,7 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
     failure = summary.exit_code != 0
     rows = [(outcome.value, f"{count:,}") for outcome, count in summary.counts.items() if count]
     screen.table(("outcome", "rows"), rows or [("nothing to do", "0")], failure=failure)
-    for line in (*_errors(summary.errors), *map(_retried, summary.retries)):
+    for line in (*_undone(summary), *_errors(summary.errors), *map(_retried, summary.retries)):
         screen.result(line, failure=failure)
     screen.result(traffic_line(summary.sessions.traffic, summary.sessions.duration_s))
     if summary.advice:
@@ -183,6 +183,21 @@ def _errors(errors: Sequence[ErrorGroup]) -> Iterator[str]:
         yield "  … and others: see failed.csv"
 
 
+def _undone(summary: Summary) -> Iterator[str]:
+    """What an undo came to, and which fields it could not restore."""
+    if not summary.undo_of:
+        return
+    counts = summary.undone
+    kept = " (changed since by somebody else)" if counts["kept"] else ""
+    unknowable = " (old values not known)" if counts["unknowable"] else ""
+    yield (
+        f"Undo of {summary.undo_of}: {counts['restored']:,} restored, {counts['kept']:,} kept{kept}, "
+        f"{counts['unknowable']:,} unknowable{unknowable}."
+    )
+    for one in summary.not_restored:
+        yield f"  not restored: {one['field']} of {many(one['rows'], 'row')}: {one['reason']}"
+
+
 def _retried(retried: Retried) -> str:
     """How rows ended that a later run has sent again."""
     were = "row was" if sum(retried.given.values()) == 1 else "rows were"
@@ -202,6 +217,8 @@ def _next_steps(summary: Summary) -> list[str]:
 
     counts, steps = summary.counts, []
     run = RunFolder(summary.folder).command_name
+    if summary.undo_of and counts[Outcome.CONFLICT]:
+        steps.append(f"To restore the kept rows all the same: batchupdate undo {summary.undo_of} --force")
     if summary.waits_after_canary:
         pass  # why it stopped says how to go on
     elif summary.left:
@@ -214,7 +231,7 @@ def _next_steps(summary: Summary) -> list[str]:
         for retried in summary.retries
         if any(count for outcome, count in (retried.ended or {}).items() if outcome not in SUCCEEDED)
     ]
-    if invalid := counts[Outcome.INVALID]:
+    if (invalid := counts[Outcome.INVALID]) and not summary.undo_of:  # its failed.csv has what was undone
         failed = summary.folder / "failed.csv"
         steps.append(f"To send {many(invalid, 'invalid row')}, correct them first: edit {failed} and run that file.")
     return steps

@@ -73,7 +73,8 @@ class FirstReads:
         answer = await client.read(self._target.read_path(request.path))
         if not isinstance(answer, Reply):
             return Fault(FaultKind.UNREAD, _UNREAD, answer.duration_s) if answer.ambiguous else answer
-        if is_success(answer.status) and not request.sent and self._target.read is not None:
+        tried = request.sent or request.unanswered  # what is read now may be what an earlier try has made of it
+        if is_success(answer.status) and not tried and self._target.read is not None:
             with suppress(UnexpectedReplyError):  # `judge` says so
                 await keep(request.row, self._target.seen(answer, json.loads(request.fields)).to_json())
         return ReadReply(*answer)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from batchupdate.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator, Sequence
 
+    from batchupdate.config import Settings
     from batchupdate.config.row_spans import RowSpan
     from batchupdate.model import Level
 
@@ -40,6 +41,12 @@ class ReadOptions:
     widths: tuple[int, ...] | None = None
     mixed: bool = False
     rows: Sequence[RowSpan] | None = None
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """What a user's settings say."""
+        said, limit = settings.input, settings.limit
+        return cls(said.sheet, said.encoding, said.delimiter, limit, said.header_row, said.widths, rows=settings.rows)
 
 
 class CellProblem(NamedTuple):

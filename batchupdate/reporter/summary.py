@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from batchupdate.config.rate import HELD_S, just_below
 from batchupdate.errors import CanaryEnded, ConfigError
-from batchupdate.model import ONE_FILE
+from batchupdate.model import ONE_FILE, SUCCEEDED, Outcome
 from batchupdate.reporter.atomic_write import replacing
 from batchupdate.reporter.results_csv import iso
 from batchupdate.util.text import listed
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame, Series
 
-    from batchupdate.model import ErrorGroup, InputFile, Line, Outcome, RowLabels, Sessions
+    from batchupdate.model import ErrorGroup, InputFile, Line, RowLabels, Sessions
 
 ENOUGH = 50
 """With fewer requests, nothing is said about what the API allows."""
@@ -80,7 +80,8 @@ class Summary:
     listed where there are several, and `labels` says how their rows are called. `sample` is, where the rows were drawn
     at random, how many (`rows`), by which `seed`, and from how many that could be sent (`drawn_from`). `notices` are
     sentences for the user about the reports themselves, such as that one had to take a second name. `kept` are the
-    run's rows; None where its journal is damaged.
+    run's rows; None where its journal is damaged. `undo_of` is the run that this one undoes,
+    and `not_restored` what it can't restore: a field, the reason, and how many rows that is.
     """
 
     run_id: str
@@ -104,6 +105,8 @@ class Summary:
     labels: RowLabels = ONE_FILE
     sample: Mapping[str, int] | None = None
     kept: RunRows | None = field(default=None, repr=False, compare=False)
+    undo_of: str = ""
+    not_restored: Sequence[Mapping[str, Any]] = ()
 
     @overload
     def results(self) -> DataFrame: ...
@@ -196,12 +199,25 @@ class Summary:
         faster = "--max-rate" if self.auto else "--rate"
         return f"The API accepted {self.rate_per_s:g} requests/s without complaint; {faster} could be higher."
 
+    @property
+    def undone(self) -> dict[str, int]:
+        """How many rows an undo has restored, has kept as somebody else made them, and knows no old values of."""
+        return {
+            "restored": sum(count for outcome, count in self.counts.items() if outcome in SUCCEEDED),
+            "kept": self.counts[Outcome.CONFLICT],
+            "unknowable": self.counts[Outcome.INVALID],
+        }
+
+    def _undo_to_json(self) -> dict[str, Any]:
+        return {"undo_of": self.undo_of, "undo": {**self.undone, "not_restored": list(self.not_restored)}}
+
     def to_json(self) -> dict[str, Any]:
         """The summary as `summary.json` has it; times are UTC in ISO 8601, durations in seconds."""
         traffic, duration = self.sessions.traffic, self.sessions.duration_s
         return {
             "run_id": self.run_id,
             **({"retry_of": self.retry_of} if self.retry_of else {}),
+            **(self._undo_to_json() if self.undo_of else {}),
             "target": self.target,
             "input": {
                 "path": self.input_path,

@@ -154,6 +154,8 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         raise ConfigError(f"The run {folder.run_id} ended while its file was being read.", "Nothing was sent.")
     files = files_of(meta["input"])
     labels = labels_of(files)
+    not_restored = meta.get("not_restored", ())
+    ended_with = exit_code_of(counts, None, incomplete=bool(not_restored))
     return Summary(
         folder.run_id,
         folder.path,
@@ -166,7 +168,7 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         [] if _all_succeeded(counts) else placed(journal.error_groups(), labels),
         meta["rate_per_s"],
         meta.get("rate_auto", False),
-        exit_code_of(counts, None) if sessions.exit_code is None else sessions.exit_code,
+        ended_with if sessions.exit_code is None else sessions.exit_code,
         Stopped(**meta["stopped"]) if meta.get("stopped") else None,
         0 if _all_succeeded(counts) else journal.to_send(),
         meta.get("retry_of", ""),
@@ -174,6 +176,8 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         files=files,
         labels=labels,
         sample=meta.get("sample"),
+        undo_of=meta.get("undo_of", ""),
+        not_restored=not_restored,
         kept=RunRows(meta["columns"], meta["width"], partial(_lines, folder)),
     )
 
@@ -212,8 +216,11 @@ def _all_succeeded(counts: Mapping[Outcome, int]) -> bool:
     return not any(count for outcome, count in counts.items() if outcome not in SUCCEEDED)
 
 
-def exit_code_of(counts: Mapping[Outcome, int], ended: BatchUpdateError | None) -> int:
-    """The exit code of a run with these outcomes, which ended early for the reason given, or did not."""
+def exit_code_of(counts: Mapping[Outcome, int], ended: BatchUpdateError | None, *, incomplete: bool = False) -> int:
+    """The exit code of a run with these outcomes, which ended early for the reason given, or did not.
+
+    `incomplete` is whether rows that succeeded did not do all that they should.
+    """
     if ended is not None:
         return ended.exit_code
-    return EXIT_OK if _all_succeeded(counts) else EXIT_ROWS_NOT_FINE
+    return EXIT_OK if _all_succeeded(counts) and not incomplete else EXIT_ROWS_NOT_FINE

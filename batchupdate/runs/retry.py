@@ -70,6 +70,7 @@ def retry_job(
         journal = stack.enter_context(Journal.create(made.journal))
         for batch in earlier.journal.copies(rows):
             journal.add_copies(batch)
+            journal.keep_before(list(earlier.journal.before([row[0] for row in batch if row[-1]]).items()))
         journal.seal({**_facts(earlier, folder, selection, rows), **made.facts()})
         checkup = checkup_of(journal.meta())
         if other := earlier.other_package:

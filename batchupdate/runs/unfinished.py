@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchupdate.errors import BatchUpdateError, ConfigError
+from batchupdate.errors import BatchUpdateError, ConfigError, InputError
 from batchupdate.journal import Journal
+from batchupdate.model import UncertainNotice
 from batchupdate.reader import STDIN
 from batchupdate.reader.files.remote import is_database
 from batchupdate.reader.sources import can_be_read_again
@@ -18,7 +19,7 @@ from batchupdate.runs.plan_folder import create_plan
 from batchupdate.util.text import listed, short_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from contextlib import ExitStack
     from datetime import datetime
 
@@ -92,6 +93,17 @@ def begin(
         journal = stack.enter_context(Journal.create(folder.journal))
         journal.set_meta({**facts, **folder.facts()})  # so that the same command, given meanwhile, knows this run
         return Begun(folder, journal, notices, resumed=False)
+
+
+def refuse_uncertain(notices: Sequence[str]) -> None:
+    """Refuses an input with a guess that is not plausible, where nobody is asked whether it is right.
+
+    Raises:
+        InputError: there is one.
+    """
+    for notice in notices:
+        if isinstance(notice, UncertainNotice):
+            raise InputError(notice, "Nothing was sent, because nobody is asked whether the guess is right.")
 
 
 def begin_plan(stack: ExitStack, facts: dict[str, Any], settings: Settings, now: datetime) -> Begun:

@@ -42,6 +42,7 @@ async def main() -> int:
         summary = await batchupdate.resume("latest", settings, on_progress=told)
         failed = batchupdate.Selection(outcomes=[batchupdate.Outcome.FAILED], statuses=[(500, 599)])
         summary = await batchupdate.retry(summary.run_id, failed)
+        summary = await batchupdate.undo(summary.run_id, settings, force=True)
         results: pd.DataFrame = summary.results()
         print(results.dtypes, summary.durations()["p95"], summary.timeline("1min")["rows_per_s"].max())
     except (batchupdate.UsageError, batchupdate.RunLocked) as error:
