@@ -145,7 +145,9 @@ class _Lines:
             if not why and old != new and old.split() == new.split():
                 why = ONLY_BLANKS
         place = 0
-        sheet.set_row(at, _height({"id": row.record_id, "old": old, "new": new, "why": why}))
+        height = _height({"id": row.record_id, "old": old, "new": new, "why": why})
+        if height > LINE_HEIGHT:  # the library keeps each height that is set
+            sheet.set_row(at, height)
         if self._file:
             sheet.write_string(at, 0, labels.file(row.key)[:MOST_CHARACTERS], self._top)
             place = 1
