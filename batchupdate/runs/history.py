@@ -15,6 +15,7 @@ from batchupdate.model import SUCCEEDED, Outcome, files_of, labels_of
 from batchupdate.reporter import Retried, RunRows, Stopped, Summary, placed, write_reports
 from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.log import sessions_begun
+from batchupdate.runs.undo_csv import write_undo_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,6 +41,7 @@ def report(journal: Journal, summary: Summary) -> None:
     """Writes every report of a run. One that came to its own end is finished then, and not before."""
     meta = journal.meta()
     write_reports(summary, meta["columns"], meta["width"], journal.lines())
+    write_undo_csv(summary.folder, journal, meta, summary.notices)
     journal.set_meta({"finished": summary.exit_code in {EXIT_OK, EXIT_ROWS_NOT_FINE}})
 
 

@@ -359,10 +359,13 @@ class Target(Strict):
             HookError: the target's package can't make it.
         """
         if self._hooks and "encode" in self._hooks.names:
-            ids = self._decoded(path, [name for name, rule in self.id.items() if not rule.is_hashed])
-            return self._hooks.encode(ids, fields)
+            return self._hooks.encode(self.ids_in(path), fields)
         builder = self._body_builder
         return builder.build(fields, self._decoded(path, builder.ids), record)
+
+    def ids_in(self, path: str) -> dict[str, str]:
+        """The parts of the id in the path of a request, as they were typed; without those of which it has a hash."""
+        return self._decoded(path, [name for name, rule in self.id.items() if not rule.is_hashed])
 
     def _decoded(self, path: str, names: Sequence[str]) -> dict[str, str]:
         """Parts of the id in a path, as they were typed; empty for a path of before the target's was changed."""

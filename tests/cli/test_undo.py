@@ -86,3 +86,16 @@ def test_a_force_row_that_is_none_is_refused(cli: Cli, renames: Renames, batchup
     garbled = cli("undo", "latest", "--force-row", "x", "--yes")
     assert garbled.exit_code == 2
     assert "--force-row" in garbled.stderr
+
+
+def test_undo_csv_is_a_file_that_gives_the_old_values_back_and_leaves_foreign_changes_alone(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes
+) -> None:
+    sandbox = batchupdate_sandbox()
+    before = [langdock(sandbox, number).name for number in range(3)]
+    first = json.loads(cli("run", str(renames(3)), *AT, sandbox.url, "--yes", "--json").stdout)
+    assert first["counts"]["updated"] == 3
+    sandbox.put("langdock", replace(langdock(sandbox, 1), name="Theirs"))
+    done = cli("run", f"{first['folder']}/undo.csv", *AT, sandbox.url, "--yes", "--json")
+    assert json.loads(done.stdout)["counts"] | {"updated": 2, "conflict": 1} == json.loads(done.stdout)["counts"]
+    assert [langdock(sandbox, number).name for number in range(3)] == [before[0], "Theirs", before[2]]

@@ -341,6 +341,7 @@ async def test_the_rows_of_the_sample_go_out_in_one_request_as_the_documentation
         target=with_a_key_of_its_own(target, tmp_path) if oauth else name,
         variables={} if oauth else values_of(target),
         rate="unlimited",
+        diff="never",
         runs_dir=tmp_path / "runs",
     )
     text = json.dumps(reply).encode()
@@ -605,5 +606,6 @@ def test_every_field_of_a_list_is_read_back_from_where_a_read_has_it() -> None:
         "assignees": [{"login": "ann"}],
     }
     target = find_target("github-issue")
-    read = target.values_in(Reply(200, {}, json.dumps(issue).encode()), ["title", "milestone", "labels", "assignees"])
+    reply = Reply(200, {}, json.dumps(issue).encode())
+    read = target.seen(reply, ["title", "milestone", "labels", "assignees"]).values
     assert read == {"title": "T", "milestone": 3, "labels": ["bug", "help"], "assignees": ["ann"]}

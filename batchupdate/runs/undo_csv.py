@@ -1,0 +1,94 @@
+"""`undo.csv`: the old values of what a run has changed, as a file that can be run."""
+
+from __future__ import annotations
+
+import csv
+import json
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from batchupdate.model import Outcome
+from batchupdate.reporter.atomic_write import replacing
+from batchupdate.reporter.results_csv import BYTE_ORDER_MARK
+from batchupdate.runs.old_values import OldValues
+from batchupdate.spreadsheet.csv_injection import guard, guard_all, guard_id
+from batchupdate.spreadsheet.reserved_columns import EXPECTED, OLD_ABSENT, OLD_EMPTY, OLD_NULL
+from batchupdate.targets import Target
+from batchupdate.targets.idempotency import from_earlier_names
+from batchupdate.util import json as exact_json
+from batchupdate.validator.pulled_cells import PulledCell
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from batchupdate.journal import Journal
+
+NAME = "undo.csv"
+_CHANGED = (Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNKNOWN)
+
+
+def write_undo_csv(folder: Path, journal: Journal, meta: Mapping[str, Any], notices: list[str]) -> None:
+    """Writes the file, if the old value of any field is known; one line for each row that may have been applied.
+
+    Beside the old values stand columns with what the run has set (`expected.…`), as far as a record shows that: so a
+    record that somebody has changed since is left alone.
+
+    Args:
+        folder: of the run.
+        journal: of the run.
+        meta: its facts.
+        notices: gets a sentence if the file had to take another name.
+    """
+    if not (journal.has_before() or journal.has_pulled()):
+        return
+    target = Target.model_validate_json(json.dumps(from_earlier_names(meta["target"])))
+    table = _Table(target, journal.fields_set(), meta["same"].get("input", {}))
+    lines = table.lines(journal)
+    first = next(lines, None)
+    if first is None:
+        return
+    with replacing(folder / NAME, notices) as file:
+        file.write(BYTE_ORDER_MARK)
+        writer = csv.writer(file)
+        writer.writerow(guard_all(table.headings))
+        writer.writerows(chain([first], lines))
+
+
+class _Table:
+    """The columns of the file, and its lines."""
+
+    def __init__(self, target: Target, fields: set[str], options: Mapping[str, Any]) -> None:
+        self._target, self._old = target, OldValues(target)
+        self._ids = target.path_variables
+        self._fields = [name for name in target.fields if name in fields]
+        self._shown = [name for name in self._fields if target.can_read(name)]
+        self._cells = {name: PulledCell(name, target.fields[name]) for name in self._fields}
+        null, empty = options.get("null_marker", "<null>"), options.get("empty_marker", "<empty>")
+        self._markers = {OLD_NULL: null, OLD_EMPTY: empty, OLD_ABSENT: null}
+        self.headings = [*self._ids, *self._fields, *(f"{EXPECTED}{name}" for name in self._shown)]
+
+    def lines(self, journal: Journal) -> Iterator[list[str]]:
+        """The lines in the order of the rows; of none of which nothing is known."""
+        keys = journal.numbers_of(_CHANGED, [], [])
+        for rows in journal.copies(keys):
+            before = journal.before([row[0] for row in rows])
+            for key, _cells, record_id, path, fields, carrier, pulled, *_ in rows:
+                if carrier is not None or not path or not fields:
+                    continue
+                sent = exact_json.loads(fields)
+                old = self._old.of(sent, before.get(key, ""), pulled or "").fields
+                if old:
+                    yield self._line(record_id or "", path, sent, old)
+
+    def _line(self, record_id: str, path: str, sent: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
+        ids = [record_id] if len(self._ids) == 1 else [self._target.ids_in(path).get(name, "") for name in self._ids]
+        cells = [self._cell(name, old) for name in self._fields]
+        expected = [self._cell(name, sent) if name in old else "" for name in self._shown]
+        return [*map(guard_id, ids), *map(guard, cells), *map(guard, expected)]
+
+    def _cell(self, name: str, values: Mapping[str, Any]) -> str:
+        if name not in values:
+            return ""
+        text = self._cells[name].text(values[name])
+        return "" if text is None else self._markers.get(text, text)
