@@ -78,6 +78,10 @@ class Body(Strict):
             raise MisplacedError(f"a {self.format} holds changes alone; remove base, or make the format json", "base")
         if self.omit and not self.base:
             raise MisplacedError("omit is for base: read", "omit")
+        if SPREAD in self.constants:
+            raise MisplacedError(
+                'a member "..." has no value of its own: it stands for the fields', "constants", SPREAD
+            )
         if self.format == "json-patch" and self.constants:
             raise MisplacedError("a JSON Patch is a list of operations, and has no room for constants", "constants")
         return self

@@ -38,7 +38,7 @@ def as_pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 @given(
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="."), max_size=4), max_size=3),
-    st.dictionaries(st.text(max_size=4), JSON, max_size=3),
+    st.dictionaries(st.text(max_size=4).filter(lambda name: name != "..."), JSON, max_size=3),
     JSON_TEXTS,
 )
 def test_a_body_is_the_fields_wrapped_with_the_constants_beside(
@@ -330,3 +330,8 @@ def test_a_field_is_sent_and_recognised_where_at_says() -> None:
 def test_places_that_contradict_each_other_are_refused(old: str, new: str, sentence: str) -> None:
     assert NOTION.count(old) == 1
     assert sentence in complaint(NOTION.replace(old, new))
+
+
+def test_a_constant_that_would_stand_in_the_place_of_the_fields_is_refused() -> None:
+    with pytest.raises(ValueError, match="has no value of its own"):
+        with_body("{constants: {...: 1}}")
