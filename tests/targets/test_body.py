@@ -11,6 +11,7 @@ from hypothesis import assume, given, reject
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from batchupdate.errors import ConfigError
 from batchupdate.targets import Target
 from batchupdate.targets.body_formats import form
 from batchupdate.targets.current_record import Read
@@ -333,5 +334,5 @@ def test_places_that_contradict_each_other_are_refused(old: str, new: str, sente
 
 
 def test_a_constant_that_would_stand_in_the_place_of_the_fields_is_refused() -> None:
-    with pytest.raises(ValueError, match="has no value of its own"):
+    with pytest.raises(ConfigError, match="has no value of its own"):
         with_body("{constants: {...: 1}}")
