@@ -25,20 +25,12 @@ _TARGET = "A built-in target, or the path of your own target's YAML file."
 
 # What a command is about, and how it answers: arguments of their own, for each command uses them in its own way.
 
-Files = Annotated[
-    list[str],
-    typer.Argument(
-        help="Tables (.csv, .xlsx, .ods, .jsonl and more), a pattern such as 'exports/*.csv', or - for standard input.",
-        metavar="FILE",
-    ),
-]
-MaybeFiles = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Tables (.csv, .xlsx, .ods, .jsonl and more), a pattern such as 'exports/*.csv', or - for standard input.",
-        metavar="FILE",
-    ),
-]
+_FILES = typer.Argument(
+    help="Tables (.csv, .xlsx, .ods, .jsonl and more), a pattern such as 'exports/*.csv', or - for standard input.",
+    metavar="FILE",
+)
+Files = Annotated[list[str], _FILES]
+MaybeFiles = Annotated[list[str] | None, _FILES]
 TargetName = Annotated[str, typer.Argument(help=_TARGET, metavar="TARGET", autocompletion=completion.targets)]
 RunName = Annotated[
     str,

@@ -43,13 +43,10 @@ def worth_comparing(job: Job) -> bool:
     if job.resumed or asked == "never" or (target.read is None and target.list is None):
         return False
     rows = job.to_send
-    few = target.read is not None and rows <= FEW_ROWS
-    one_call = (
-        target.list is not None
-        and target.list.pagination.style == "none"
-        and list_worth_it(job, job.journal, rows) is not None
-    )
-    return rows > 0 and (asked == "always" or few or one_call)
+    if rows and (asked == "always" or (target.read is not None and rows <= FEW_ROWS)):
+        return True
+    one_call = target.list is not None and target.list.pagination.style == "none"
+    return one_call and list_worth_it(job, job.journal, rows) is not None
 
 
 async def read_records(

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchupdate.engine.look_ups import LookUps
 from batchupdate.model import Outcome, Reply, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from batchupdate.api.client import Client
     from batchupdate.journal import Journal
     from batchupdate.journal.queue import Queue
@@ -23,7 +22,7 @@ FOUND = "it was found applied when the run was resumed"
 _OK = 200
 
 
-class Reconciliation:
+class Reconciliation(LookUps):
     """A source of unanswered rows, their sender and their sink, for a pool that looks them up.
 
     Args:
@@ -34,27 +33,11 @@ class Reconciliation:
     """
 
     def __init__(self, journal: Journal, queue: Queue, client: Client, target: Target) -> None:
-        self._journal, self._queue, self._client, self._target = journal, queue, client, target
-        self._read = 0
+        super().__init__(journal.unanswered)
+        self._queue, self._client, self._target = queue, client, target
         self._applied: dict[int, Request] = {}
         self.found = 0
         """Rows that turned out to be applied."""
-
-    async def claim(self, count: int) -> list[Request]:
-        """The next unanswered rows."""
-        requests = self._journal.unanswered(self._read, count)
-        if requests:
-            self._read = requests[-1].row
-        return requests
-
-    async def release(self, keys: Sequence[int]) -> None:
-        """Looking up leaves no mark."""
-
-    def leaves(self, request: Request) -> None:
-        """A look-up changes nothing, so it does not matter what becomes of it."""
-
-    def waits(self, result: Result) -> None:
-        """As above."""
 
     async def look_up(self, request: Request) -> Reply | Fault:
         """Reads one record; notes whether it is as the row wants it."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from batchupdate.api.verdict import judge
 from batchupdate.engine.batches import Packing
+from batchupdate.engine.look_ups import LookUps
 from batchupdate.engine.pools import guarded
 from batchupdate.engine.read_first import reading_policy
 from batchupdate.engine.rules import Rules
@@ -159,7 +160,7 @@ class RecordReader:
             finally:
                 findings.keep()
                 rows.index_paths(drop=True)
-        if self._target.read is not None:
+        if self._target.read is not None and findings.count < total:
             await self._one_by_one(policy, reading, total)
             findings.keep()
         return reading
@@ -252,29 +253,13 @@ class RecordReader:
         reading.requests += self._pools.traffic.sent - before
 
 
-class _Singles:
+class _Singles(LookUps):
     """A source of rows of whose records nothing is known, their sender and their sink, for a pool that reads them."""
 
     def __init__(self, rows: Rows, target: Target, client: Client, findings: Findings) -> None:
-        self._rows, self._target, self._client, self._findings = rows, target, client, findings
-        self._read = 0
+        super().__init__(rows.unseen)
+        self._target, self._client, self._findings = target, client, findings
         self._asked: dict[int, tuple[Request, Reply | Fault]] = {}
-
-    async def claim(self, count: int) -> list[Request]:
-        """The next rows."""
-        requests = self._rows.unseen(self._read, count)
-        if requests:
-            self._read = requests[-1].row
-        return requests
-
-    async def release(self, keys: Sequence[int]) -> None:
-        """Reading leaves no mark."""
-
-    def leaves(self, request: Request) -> None:
-        """A read changes nothing, so it does not matter what becomes of it."""
-
-    def waits(self, result: Result) -> None:
-        """As above."""
 
     async def read(self, request: Request) -> Reply | Fault:
         """Reads one record."""

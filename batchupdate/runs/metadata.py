@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,8 @@ from batchupdate.config.rate import rate_in_force
 from batchupdate.errors import ConfigError
 from batchupdate.reader import STDIN
 from batchupdate.reader.sources import file_digest
+from batchupdate.targets import Target
+from batchupdate.targets.idempotency import from_earlier_names
 from batchupdate.util.text import short_names
 from batchupdate.util.version import __version__
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from batchupdate.config import Settings
     from batchupdate.config.rate import Rate
     from batchupdate.reader.sources import Source
-    from batchupdate.targets import Batch, Target
+    from batchupdate.targets import Batch
 
 
 def changed_since(kept: Mapping[str, Any]) -> list[str]:
@@ -61,6 +64,11 @@ def facts_of(sources: Sequence[Source], target: Target, settings: Settings, base
         "proxy": place_of(settings.proxy),
         **new_run(rate_of(target, settings)),
     }
+
+
+def kept_target(facts: Mapping[str, Any]) -> Target:
+    """The target as a run began with it, without the code of its package."""
+    return Target.model_validate_json(json.dumps(from_earlier_names(facts["target"])))
 
 
 def package_of(target: Target) -> dict[str, Any]:

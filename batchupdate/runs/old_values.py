@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from batchupdate.model import Outcome
 from batchupdate.targets.current_record import MISSING
 from batchupdate.targets.precondition import Pulled
 from batchupdate.targets.seen import Seen
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from batchupdate.targets import Target
+
+
+MAY_HAVE_CHANGED = (Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNKNOWN)
+"""The outcomes of rows whose requests have left, and may have been applied."""
 
 
 class Undone(NamedTuple):

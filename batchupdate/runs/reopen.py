@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.api.proxy import proxy_from_environment
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
-from batchupdate.model import files_of
+from batchupdate.model import files_of, labels_of, with_rows
 from batchupdate.runs.lock import one_run_of
 from batchupdate.runs.log import sessions_begun
+from batchupdate.runs.metadata import kept_target, new_run, package_of, place_of, rate_of
 from batchupdate.runs.read_first import refuse_unreadable
-from batchupdate.targets import Target
 from batchupdate.targets.hooks import Package
-from batchupdate.targets.idempotency import from_earlier_names
 from batchupdate.targets.packages import hooks_again
 from batchupdate.util.text import listed
 from batchupdate.validator.checkup import Checkup, Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import ExitStack
 
     from batchupdate.config import Settings
     from batchupdate.runs.folder import RunFolder
+    from batchupdate.targets import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +57,21 @@ class Earlier:
         """The package of the target as it is installed, if it has another version than when the run began."""
         hooks = self.target.hooks
         return hooks.package if hooks and hooks.package != Package(**self.meta["package"]) else None
+
+    def facts_for(self, rows: Sequence[int], link: str) -> dict[str, Any]:
+        """What the journal of another run of some of its rows keeps; `link` is the fact that names this run there."""
+        meta, settings, files = self.meta, self.settings, files_of(self.meta["input"])
+        return {
+            **{name: meta[name] for name in ("target", "columns", "width")},
+            **package_of(self.target),
+            "input": with_rows(meta["input"], labels_of(files).rows_by_file(rows)) if files else meta["input"],
+            "same": {**meta["same"], "base_url": self.base_url, link: self.run_id},
+            "settings": settings.kept(),
+            link: self.run_id,
+            "proxy": place_of(settings.proxy) or meta.get("proxy"),
+            "rows": len(rows),
+            **new_run(rate_of(self.target, settings)),
+        }
 
     def keep_the_proxy(self) -> None:
         """A run that went through a proxy of the config's does not go around it later, because nobody names it again.
@@ -92,7 +106,7 @@ def open_earlier(
     folder.refuse_copy(meta)
     journal.set_meta(folder.facts())  # it may have been moved since
     settings = settings_with(meta.get("settings", {}))
-    target = Target.model_validate_json(json.dumps(from_earlier_names(meta["target"])))
+    target = kept_target(meta)
     refuse_unreadable(target, settings)
     target = target.with_hooks(hooks_again(meta["package"]) if "package" in meta else None)
     base_url = target.base(settings.base_url or meta["same"]["base_url"], allow_http=settings.allow_http)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
-from batchupdate.model import Outcome, files_of, labels_of, with_rows
+from batchupdate.model import Outcome
 from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import create
 from batchupdate.runs.job import Job
 from batchupdate.runs.lock import one_at_a_time
-from batchupdate.runs.metadata import new_run, package_of, place_of, rate_of
 from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
 from batchupdate.runs.unfinished import name_of, remove_if_unused
 from batchupdate.util.clock import Clock, SystemClock
@@ -71,7 +70,7 @@ def retry_job(
         for batch in earlier.journal.copies(rows):
             journal.add_copies(batch)
             journal.keep_before(list(earlier.journal.before([row[0] for row in batch if row[-1]]).items()))
-        journal.seal({**_facts(earlier, folder, selection, rows), **made.facts()})
+        journal.seal({**_facts(earlier, selection, rows), **made.facts()})
         checkup = checkup_of(journal.meta())
         if other := earlier.other_package:
             before = earlier.meta["package"]["version"]
@@ -91,29 +90,12 @@ def retry_job(
         )
 
 
-def _facts(earlier: Earlier, folder: RunFolder, selection: Selection, rows: Sequence[int]) -> dict[str, Any]:
+def _facts(earlier: Earlier, selection: Selection, rows: Sequence[int]) -> dict[str, Any]:
     """What the new run's journal keeps about it."""
-    meta, settings = earlier.meta, earlier.settings
-    facts = {
-        **{name: meta[name] for name in ("target", "columns", "width")},
-        **package_of(earlier.target),
-        "input": _input_of(meta["input"], rows),
-        "same": {**meta["same"], "base_url": earlier.base_url, "retry_of": folder.run_id},
-        "settings": settings.kept(),
-        "retry_of": folder.run_id,
-        "proxy": place_of(settings.proxy) or meta.get("proxy"),
-        "rows": len(rows),
-        **new_run(rate_of(earlier.target, settings)),
-    }
+    facts = earlier.facts_for(rows, "retry_of")
     if set(selection.outcomes) == {Outcome.UNKNOWN}:  # the API is to know the same requests again by their keys
-        facts["nonce"] = meta.get("nonce", folder.run_id)
+        facts["nonce"] = earlier.meta.get("nonce", earlier.run_id)
     return facts
-
-
-def _input_of(said: Mapping[str, Any], rows: Sequence[int]) -> Mapping[str, Any]:
-    """What a journal says of an input of which only some rows are taken."""
-    files = files_of(said)
-    return with_rows(said, labels_of(files).rows_by_file(rows)) if files else said
 
 
 def _nothing_to_retry(folder: RunFolder, selection: Selection, earlier: Journal) -> ConfigError:

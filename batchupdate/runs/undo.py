@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
-from batchupdate.model import Outcome, Result, files_of, labels_of, with_rows
+from batchupdate.model import Outcome, Result
 from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import create
 from batchupdate.runs.job import Job
 from batchupdate.runs.lock import one_at_a_time
-from batchupdate.runs.metadata import new_run, package_of, place_of, rate_of
-from batchupdate.runs.old_values import OldValues
+from batchupdate.runs.old_values import MAY_HAVE_CHANGED, OldValues
 from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
 from batchupdate.runs.selection import Selection
 from batchupdate.runs.unfinished import name_of, remove_if_unused
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 
 RowsOfFile = tuple[str, int, int]
 """What a file is called, '' in a run of one, and its first and last row."""
-
-MAY_HAVE_CHANGED = (Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNKNOWN)
-"""The outcomes of rows whose requests have left, and may have been applied."""
 
 CANT = "can't be restored: "
 
@@ -100,7 +96,7 @@ def undo_job(
                 "changed it since.",
                 "--force restores the old values without looking.",
             )
-        journal.seal({**_facts(earlier, folder, rows, turned.left()), **made.facts()})
+        journal.seal({**earlier.facts_for(rows, "undo_of"), "not_restored": turned.left(), **made.facts()})
         checkup = checkup_of(journal.meta())
         checkup.invalid = turned.unknowable
         checkup.notices += _notices(folder, earlier)
@@ -209,23 +205,3 @@ def _notices(folder: RunFolder, earlier: Earlier) -> list[str]:
     if given_to := earlier.journal.given():
         notices.append(f"Rows that were sent again are not undone with it; undo these runs too: {', '.join(given_to)}.")
     return notices
-
-
-def _facts(
-    earlier: Earlier, folder: RunFolder, rows: Sequence[int], left: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """What the new run's journal keeps about it."""
-    meta, settings = earlier.meta, earlier.settings
-    files = files_of(meta["input"])
-    return {
-        **{name: meta[name] for name in ("target", "columns", "width")},
-        **package_of(earlier.target),
-        "input": with_rows(meta["input"], labels_of(files).rows_by_file(rows)) if files else meta["input"],
-        "same": {**meta["same"], "base_url": earlier.base_url, "undo_of": folder.run_id},
-        "settings": settings.kept(),
-        "undo_of": folder.run_id,
-        "not_restored": list(left),
-        "proxy": place_of(settings.proxy) or meta.get("proxy"),
-        "rows": len(rows),
-        **new_run(rate_of(earlier.target, settings)),
-    }

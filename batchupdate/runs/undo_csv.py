@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.model import Outcome
 from batchupdate.reporter.atomic_write import replacing
 from batchupdate.reporter.results_csv import BYTE_ORDER_MARK
-from batchupdate.runs.old_values import OldValues
+from batchupdate.runs.metadata import kept_target
+from batchupdate.runs.old_values import MAY_HAVE_CHANGED, OldValues
 from batchupdate.spreadsheet.csv_injection import guard, guard_all, guard_id
 from batchupdate.spreadsheet.reserved_columns import EXPECTED, OLD_ABSENT, OLD_EMPTY, OLD_NULL
-from batchupdate.targets import Target
-from batchupdate.targets.idempotency import from_earlier_names
 from batchupdate.util import json as exact_json
 from batchupdate.validator.pulled_cells import PulledCell
 
@@ -23,9 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchupdate.journal import Journal
+    from batchupdate.targets import Target
 
 NAME = "undo.csv"
-_CHANGED = (Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNKNOWN)
 
 
 def write_undo_csv(folder: Path, journal: Journal, meta: Mapping[str, Any], notices: list[str]) -> None:
@@ -42,8 +39,7 @@ def write_undo_csv(folder: Path, journal: Journal, meta: Mapping[str, Any], noti
     """
     if not (journal.has_before() or journal.has_pulled()):
         return
-    target = Target.model_validate_json(json.dumps(from_earlier_names(meta["target"])))
-    table = _Table(target, journal.fields_set(), meta["same"].get("input", {}))
+    table = _Table(kept_target(meta), journal.fields_set(), meta["same"].get("input", {}))
     lines = table.lines(journal)
     first = next(lines, None)
     if first is None:
@@ -70,7 +66,7 @@ class _Table:
 
     def lines(self, journal: Journal) -> Iterator[list[str]]:
         """The lines in the order of the rows; of none of which nothing is known."""
-        keys = journal.numbers_of(_CHANGED, [], [])
+        keys = journal.numbers_of(MAY_HAVE_CHANGED, [], [])
         for rows in journal.copies(keys):
             before = journal.before([row[0] for row in rows])
             for key, _cells, record_id, path, fields, carrier, pulled, *_ in rows:

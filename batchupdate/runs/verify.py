@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,8 @@ from batchupdate.journal import Journal
 from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.job import Job
 from batchupdate.runs.log import sessions_begun
+from batchupdate.runs.metadata import kept_target
 from batchupdate.runs.reopen import checkup_of
-from batchupdate.targets import Target
-from batchupdate.targets.idempotency import from_earlier_names
 from batchupdate.targets.packages import hooks_again
 from batchupdate.util.clock import Clock, SystemClock
 
@@ -61,7 +59,7 @@ def verify_job(
         if not meta.get("sealed"):
             raise ConfigError(f"The run {folder.run_id} ended while its file was being read. Nothing was sent.")
         settings = settings_with(meta.get("settings", {}))
-        target = Target.model_validate_json(json.dumps(from_earlier_names(meta["target"])))
+        target = kept_target(meta)
         target = target.with_hooks(hooks_again(meta["package"]) if "package" in meta else None)
         if target.read is None and target.list is None:
             raise ConfigError(

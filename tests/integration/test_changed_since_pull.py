@@ -397,8 +397,10 @@ async def test_the_version_of_the_pull_guards_the_change_without_a_read(
     found = results(await sheet.run())
     assert found["k0"] == (
         "conflict",
-        "412 somebody else has changed the record since its version was pulled or read: another version; "  # noqa: ISC004
-        "nothing that this row sets has changed",
+        (
+            "412 somebody else has changed the record since its version was pulled or read: another version; "
+            "nothing that this row sets has changed"
+        ),
     )
     assert found["k1"] == ("updated", "")
     assert things.asked.count(("GET", "k0")) == 1, "only to say what has changed"
