@@ -23,7 +23,7 @@ def run(folder: Path, at: int, url: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [
             *(sys.executable, "-B", str(COMMAND), str(at)),  # -B: a compiled module that is written would be counted
-            *("run", "changes.csv", "--yes", "--quiet", "--rate", "unlimited"),
+            *("run", "changes.csv", "--yes", "--quiet", "--rate", "unlimited", "--diff", "never"),
             *("--target", "blind-once-only.yaml", "--base-url", url, "--runs-dir", "runs"),
         ],
         cwd=folder,
