@@ -4,6 +4,7 @@
 # While working:
 #   make quick   what most often goes wrong, in under a minute
 #   make lint    the linters alone
+#   make docs    the documentation as a site, in build/docs
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 # A whole run of the tests starts hundreds of processes, each of which would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test quick lint bench clean
+.PHONY: demo test quick lint docs bench clean
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "batchupdate needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 1; }
@@ -24,6 +25,10 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(PIP) -e '.[test]'
+	@touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(PIP) -e '.[docs]'
 	@touch $@
 
 demo: $(VENV)/installed
@@ -49,6 +54,10 @@ test: lint
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+docs: $(VENV)/installed-docs
+	$(BIN)/sphinx-build -W --keep-going --quiet -E -a -b html docs build/docs
+	@echo "Open build/docs/index.html"
+
 bench: $(VENV)/installed-test
 	$(PIP) -e '.[bench]'
 	$(BIN)/python benchmarks/startup.py
@@ -57,10 +66,11 @@ bench: $(VENV)/installed-test
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/throughput.py
 	$(BIN)/python benchmarks/batches.py
+	$(BIN)/python benchmarks/report_html.py
 	$(BIN)/python benchmarks/rate_kept.py
 	$(BIN)/python benchmarks/limiter_sim.py
 	$(BIN)/python benchmarks/limiter_turn.py
 	$(BIN)/python benchmarks/limiter_real.py
 
 clean:
-	rm -rf $(VENV) build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist docs/reference .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .hypothesis

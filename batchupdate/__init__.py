@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batchupdate.reporter import Plan, Summary
     from batchupdate.roundtrip.verify import verify
     from batchupdate.run import check_file, plan_file, resume, retry, run_file, run_plan, undo
+    from batchupdate.runs.differences import diff
     from batchupdate.runs.selection import Selection
     from batchupdate.validator.checkup import Checkup
 
@@ -51,6 +52,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "check_file",
+    "diff",
     "load_settings",
     "plan_file",
     "resume",
@@ -78,6 +80,7 @@ _HOMES = {
     "validator.checkup": ("Checkup",),
     "run": ("check_file", "plan_file", "resume", "retry", "run_file", "run_plan", "undo"),
     "roundtrip.verify": ("verify",),
+    "runs.differences": ("diff",),
     "runs.selection": ("Selection",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic_core import from_json
 
 from batchupdate.model import FieldChange, Level, Outcome, PlanState
-from batchupdate.spreadsheet.reserved_columns import EXTRA, FILE, RESULT_COLUMNS
+from batchupdate.spreadsheet.reserved_columns import EXTRA, FILE, REPLY, RESULT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from batchupdate.model import Line, PlannedRow, Problem, RowLabels
 
 ROWS_AT_ONCE = 10_000
+MISSING = pd.NA
+"""What stands for a value that there is not; None is JSON's null."""
 
 _OUTCOMES = pd.CategoricalDtype([outcome.value for outcome in Outcome])
 _LEVELS = pd.CategoricalDtype([level.value for level in Level])
@@ -71,7 +73,12 @@ def problem_frames(problems: Iterable[Problem], size: int = ROWS_AT_ONCE) -> Ite
 
 
 def result_frames(
-    lines: Iterable[Line], columns: Sequence[str], width: int, labels: RowLabels, size: int = ROWS_AT_ONCE
+    lines: Iterable[Line],
+    columns: Sequence[str],
+    width: int,
+    labels: RowLabels,
+    size: int = ROWS_AT_ONCE,
+    captured: Sequence[str] = (),
 ) -> Iterator[pd.DataFrame]:
     """Rows and their outcomes as DataFrames of at most `size` rows, with the columns of `results.csv`.
 
@@ -81,6 +88,7 @@ def result_frames(
         width: the most cells that any row has; those beyond the headings get columns of their own.
         labels: how the rows are called; where there are several files, `_file` says which one a row is of.
         size: the most rows of a frame.
+        captured: the names of what is kept of replies; each has a column.
     """
     own = [*columns, *(f"{EXTRA}{number + 1}" for number in range(width - len(columns)))]
     start = 0
@@ -106,6 +114,10 @@ def result_frames(
             for line in part
         ]
         frames.append(_frame(dict(zip(RESULT_COLUMNS, zip(*results, strict=True), strict=True)), _RESULT_TYPES, 0))
+        if captured:
+            found = [from_json(line.captured) if line.captured else {} for line in part]
+            texts_by_name = {f"{REPLY}{name}": [one.get(name, "") for one in found] for name in captured}
+            frames.append(pd.DataFrame(texts_by_name, dtype="string"))
         whole = pd.concat(frames, axis=1)
         whole.index = pd.RangeIndex(start, start + len(part))
         start += len(part)
@@ -147,10 +159,7 @@ def verified_frames(rows: Iterable[tuple[object, ...]], states: Sequence[str], s
         states: all that there are.
         size: rows of a frame at the most.
     """
-    types, start = _verified_types(states), 0
-    for part in _batches(rows, size):
-        yield _frame(dict(zip(types, zip(*part, strict=True), strict=True)), types, start)
-        start += len(part)
+    return _frames(rows, _verified_types(states), size)
 
 
 def no_verified_rows(states: Sequence[str]) -> pd.DataFrame:
@@ -162,6 +171,48 @@ def no_verified_rows(states: Sequence[str]) -> pd.DataFrame:
 def _verified_types(states: Sequence[str]) -> dict[str, Any]:
     text: dict[str, Any] = dict.fromkeys(("file", "row", "id", "state", "field", "sent", "now", "message"), "string")
     return {**text, "row": "Int64", "state": pd.CategoricalDtype([*states]), "sent": object, "now": object}
+
+
+def _frames(rows: Iterable[tuple[object, ...]], types: dict[str, Any], size: int) -> Iterator[pd.DataFrame]:
+    start = 0
+    for part in _batches(rows, size):
+        yield _frame(dict(zip(types, zip(*part, strict=True), strict=True)), types, start)
+        start += len(part)
+
+
+def diff_frames(rows: Iterable[tuple[object, ...]], kinds: Sequence[str], size: int) -> Iterator[pd.DataFrame]:
+    """The rows in which two runs differ as DataFrames of at most `size` rows: one for each field, or for a row.
+
+    Args:
+        rows: their cells; `MISSING` for a value that a run was not to set.
+        kinds: how rows can differ.
+        size: rows of a frame at the most.
+    """
+    return _frames(rows, _diff_types(kinds), size)
+
+
+def no_diff(kinds: Sequence[str]) -> pd.DataFrame:
+    """A frame of them without rows."""
+    types = _diff_types(kinds)
+    return _frame(dict.fromkeys(types, ()), types, 0)
+
+
+def _diff_types(kinds: Sequence[str]) -> dict[str, Any]:
+    return {
+        "kind": pd.CategoricalDtype([*kinds]),
+        "id": "string",
+        "old_file": "string",
+        "old_row": "Int64",
+        "new_file": "string",
+        "new_row": "Int64",
+        "old_outcome": _OUTCOMES,
+        "new_outcome": _OUTCOMES,
+        "field": "string",
+        "old": object,
+        "new": object,
+        "old_error": "string",
+        "new_error": "string",
+    }
 
 
 def no_plan() -> pd.DataFrame:
@@ -180,10 +231,11 @@ def no_problems() -> pd.DataFrame:
     return _frame(dict.fromkeys(_PROBLEM_TYPES, ()), _PROBLEM_TYPES, 0)
 
 
-def no_results(columns: Sequence[str]) -> pd.DataFrame:
+def no_results(columns: Sequence[str], captured: Sequence[str] = ()) -> pd.DataFrame:
     """A frame of results without rows."""
     own = pd.DataFrame(dict.fromkeys(range(len(columns)), ()), dtype="string").set_axis(list(columns), axis=1)
-    return pd.concat([own, _frame(dict.fromkeys(RESULT_COLUMNS, ()), _RESULT_TYPES, 0)], axis=1)
+    replies = pd.DataFrame(dict.fromkeys([f"{REPLY}{name}" for name in captured], ()), dtype="string")
+    return pd.concat([own, _frame(dict.fromkeys(RESULT_COLUMNS, ()), _RESULT_TYPES, 0), replies], axis=1)
 
 
 def durations(lines: Iterable[Line]) -> pd.Series[float]:

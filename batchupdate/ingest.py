@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.errors import InputError, UsageError
-from batchupdate.model import Level, Outcome, Problem, Progress, Result, with_rows
+from batchupdate.journal.records import with_rows
+from batchupdate.model import Level, Outcome, Problem, Progress, Result
 from batchupdate.spreadsheet.headers import HIDDEN_ROW
 from batchupdate.targets.precondition import Pulled
 from batchupdate.util.background import BackgroundThread

@@ -59,6 +59,12 @@ class UncertainNotice(str):
     __slots__ = ()
 
 
+class FailureNotice(str):
+    """Something beside the rows that failed, such as a message: it is shown even where only failures are."""
+
+    __slots__ = ()
+
+
 class Level(StrEnum):
     """How much a problem weighs: an error keeps its row from being sent, a warning is only shown."""
 
@@ -233,10 +239,9 @@ class Verdict:
     """What one reply or fault means.
 
     `outcome` is the row's outcome if nothing further is tried. `message` is a sentence for the user, empty for a
-    success. `wait_s` is the wait the API asked for, in seconds and capped, or None where it named none; `asked_s` is
-    the same without the cap. `ambiguous` is whether the request may have been applied all the same. `current` is what
-    was read, with the action `PROCEED`. `parts` are what the reply to a batch means for each of its rows, where it
-    answers each by itself: a result of it as a reply, and its verdict.
+    success. `wait_s` is the wait the API asked for, in seconds and capped, or None; `asked_s` is the same without the
+    cap. `ambiguous` is whether the request may have been applied all the same. With `PROCEED`, `current` is what was
+    read, and `pulled` what the record must still be, if that is new. `parts` are results and verdicts of a batch.
     """
 
     action: Action
@@ -246,14 +251,15 @@ class Verdict:
     ambiguous: bool = False
     asked_s: float | None = None
     current: Any = None
+    pulled: str = ""
     parts: Sequence[tuple[Reply, Verdict]] = ()
 
 
 class Result(NamedTuple):
     """What became of one row, as the journal keeps it; a plain tuple, for there can be millions.
 
-    `attempts` counts every request sent for this row, throttled ones too. `finished_at` is Unix time. `duration_ms` is
-    that of the last request. `location` is where a 202 said the change can be followed.
+    `attempts` counts every request sent for this row, throttled ones too. `finished_at` is Unix time, `duration_ms` is
+    of the last request, and `location` where a 202 said the change can be followed. `captured` is JSON; see `capture`.
     """
 
     row: int
@@ -265,6 +271,7 @@ class Result(NamedTuple):
     location: str = ""
     finished_at: float | None = None
     duration_ms: float | None = None
+    captured: str = ""
 
 
 class Traffic(NamedTuple):
@@ -282,6 +289,17 @@ class Traffic(NamedTuple):
     allowed_per_s: float | None = None
 
 
+class PaceSample(NamedTuple):
+    """How far a session was at a Unix time: its `Traffic` until then, and the rate kept (requests/s), None for none."""
+
+    session: int
+    at: float
+    sent: int
+    throttled: int
+    waited_s: float
+    limit_per_s: float | None
+
+
 class Line(NamedTuple):
     """One row as the reports show it; a plain tuple, for there can be millions. `cells` is JSON, times are Unix."""
 
@@ -296,19 +314,7 @@ class Line(NamedTuple):
     location: str
     finished_at: float | None
     duration_ms: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorGroup:
-    """Rows that ended with the same sentence; an id inside it shows as `<id>`.
-
-    `example_file` is what the first row's file is called where there are several.
-    """
-
-    message: str
-    count: int
-    example_row: int
-    example_file: str = ""
+    captured: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +334,9 @@ class Progress:
 
     `stage` is `reading`, `sending` or `reporting`; `total` is None while the file is still being read. `rate` is
     rows finished per second over the last seconds, `eta_s` the expected seconds to the end including known waits,
-    `holding_s` how long all workers still hold still, zero if they don't, and `limit_per_s` the rate now kept, in
-    requests/s, None for none. `trouble` is why nothing gets through at present, as a sentence, empty as long as
-    something does.
+    `holding_s` how long all workers still hold still, zero if they don't and infinite if a person has paused them, and
+    `limit_per_s` the rate now kept, in requests/s, None for none. `trouble` is why nothing gets through at present, as
+    a sentence, empty as long as something does.
     """
 
     stage: str
@@ -416,12 +422,6 @@ ONE_FILE = RowLabels()
 """How the rows of a run of one file are called."""
 
 
-def with_rows(kept: Mapping[str, Any], rows: Sequence[int]) -> dict[str, Any]:
-    """What a journal tells of the input of several files, with how many rows each has."""
-    files = [{**file, "rows": count} for file, count in zip(kept["files"], rows, strict=True)]
-    return {**kept, "files": files}
-
-
 def files_of(kept: object) -> tuple[InputFile, ...]:
     """The files of a run as its journal tells of its input; none for a run of one file, or where they can't be read."""
     files = kept.get("files") if isinstance(kept, dict) else None
@@ -485,16 +485,15 @@ class PlannedRow(NamedTuple):
     state: PlanState
     changes: tuple[FieldChange, ...] = ()
     message: str = ""
-    cells: str = "[]"
 
 
 class PlanLine(NamedTuple):
-    """One row of a plan's journal: `fields` and `state` are JSON, or None."""
+    """One row of a plan's journal: `fields` and `state` are JSON, or None; `rest` is what else makes it up, as JSON."""
 
     key: int
-    cells: str
     record_id: str
     fields: str | None
     outcome: str | None
     error: str
     state: str | None
+    rest: str = "[]"

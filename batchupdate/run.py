@@ -27,24 +27,26 @@ from batchupdate.model import Progress
 from batchupdate.reader import ReadOptions, Table
 from batchupdate.reader.files.temporary import CopyLimit
 from batchupdate.reader.multi_file import open_tables
-from batchupdate.reader.sources import local_copies
+from batchupdate.reader.sources import local_copies, looks_of
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
 from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import find, point_latest
 from batchupdate.runs.from_plan import plan_run_job
-from batchupdate.runs.history import created, exit_code_of, refused_with_403, report, summarise
+from batchupdate.runs.history import conclude, exit_code_of
 from batchupdate.runs.job import Job
 from batchupdate.runs.log import run_log
-from batchupdate.runs.metadata import facts_of, rate_facts
+from batchupdate.runs.metadata import facts_of, session_facts
+from batchupdate.runs.notify import Announcer
 from batchupdate.runs.plan_folder import find_plan
 from batchupdate.runs.planned import made_plan
+from batchupdate.runs.progress_file import shown_to_others
 from batchupdate.runs.read_first import refuse_unreadable
 from batchupdate.runs.reopen import checkup_of, hold_target
 from batchupdate.runs.resume import resumed_job
 from batchupdate.runs.retry import retry_job
 from batchupdate.runs.sample import sample_of
 from batchupdate.runs.selection import Selection
-from batchupdate.runs.undo import undo_job
+from batchupdate.runs.undo import find_to_undo, undo_job
 from batchupdate.runs.unfinished import begin, begin_plan, refuse_uncertain
 from batchupdate.runs.usual import check_size
 from batchupdate.targets.catalogue import target_of
@@ -189,7 +191,7 @@ def prepare(  # noqa: PLR0913 - what a run begins with, by name
                     finder_for(table, target, settings, base_url, credentials, clock, on_progress) as finder,
                     Ingest(table, target, settings.input, secrets, on_problem, on_progress, finder) as ingest,
                 ):
-                    write_rows(ingest, begun.journal, facts, sample)
+                    write_rows(ingest, begun.journal, {**facts, **looks_of(table, sources)}, sample)
                     checkup = ingest.checkup
                 unusual = check_size(
                     begun.journal, settings, asks=asks, only_look=keyless or plan, yes_really=yes_really
@@ -232,7 +234,7 @@ async def compare(
 async def compare_first(
     job: Job, *, on_progress: Callable[[Progress], None] = _ignore, stop: Stop | None = None
 ) -> Job:
-    """Compares a new run's rows with their records if that is worth it (`diff`); returns the job to go on with.
+    """Compares a run's rows with their records if that is worth it (`diff`); returns the job to go on with.
 
     A record that can't be read is no reason not to send a row: the API will say what it thinks of it.
 
@@ -302,6 +304,7 @@ async def run_plan(
     settings: Settings | None = None,
     *,
     new: bool = False,
+    yes_really: bool = False,
     on_progress: Callable[[Progress], None] = _ignore,
     environ: Mapping[str, str] | None = None,
 ) -> Summary:
@@ -313,16 +316,18 @@ async def run_plan(
         plan: a plan's id, its folder, or its `plan.json`.
         settings: what is set here stands above what the plan has kept of its settings.
         new: start afresh even if the same run is unfinished.
+        yes_really: send all rows even if they are many more than usual, or more than `max_rows`.
         on_progress: is called with how far the run is, a few times a second.
         environ: where the API key is looked up; None for the process's own environment.
 
     Raises:
-        UsageError: the plan was altered, is too old, or is of another input, target or API.
+        UsageError: the plan was altered, is too old, or is of another input, target or API; or has unusually many rows.
         RunLocked: another process holds the unfinished run, or is working on its target.
     """
     settings = settings or Settings()
     folder = find_plan(settings.runs_dir, str(plan))
-    with plan_run_job(folder, partial(with_kept, settings), new=new, environ=environ) as job:
+    settings_with = partial(with_kept, settings)
+    with plan_run_job(folder, settings_with, new=new, yes_really=yes_really, environ=environ) as job:
         return await execute(job, on_progress=on_progress)
 
 
@@ -339,36 +344,35 @@ async def execute(
     Where there is a canary, its rows are sent first, and the others if few enough of them failed. With `asks`, the run
     ends after its canary in any case: a person decides, and it is executed again after `Job.let_canary_pass`.
     """
-    stop = stop or Stop()
+    stop, announcer = stop or Stop(), Announcer.of(job.settings)
+    was_fine = await announcer.run_begins(job)
     summary = await _work(job, on_progress, stop, verbose=verbose)
     if summary.waits_after_canary and job.canary_allowed and not asks:
         job.let_canary_pass()
         summary = await _work(job, on_progress, stop, verbose=verbose)
+    if not (asks and summary.waits_after_canary):
+        await announcer.run_ended(job, summary, was_fine=was_fine)
     return summary
 
 
 async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *, verbose: bool) -> Summary:
     """Sends the canary, or, where there is none any more, all rows; and writes the reports."""
+    job = job.as_tuned()
     folder, journal, clock, target = job.folder, job.journal, job.clock, job.target
-    with run_log(folder.log, clock, job.secrets, job.labels, verbose=verbose) as log:
+    with (
+        run_log(folder.log, clock, job.secrets, job.labels, verbose=verbose) as log,
+        shown_to_others(folder.path, clock, on_progress) as show,
+    ):
         job.on_start()
         session = journal.begin_session(clock.unix(), repeatable=job.may_repeat)
-        journal.set_meta({**rate_facts(job.rate), "finished": False, "stopped": None})
-        canary, notices = job.begin_canary(), list[str]()
+        journal.set_meta({**session_facts(job.rate, verify=job.settings.verify), **job.report_facts})
+        canary = job.begin_canary()
         total = canary.left(journal) if canary else job.to_send
         point_latest(folder)
         log.info("start", run=folder.run_id, target=target.name, to_send=total, version=__version__)
         try:
             traffic, ended = await work_off(
-                job,
-                session,
-                total,
-                log,
-                stop,
-                on_progress,
-                first_only=canary is not None,
-                verbose=verbose,
-                notices=notices,
+                job, session, total, log, stop, show, first_only=canary is not None, verbose=verbose
             )
         except asyncio.CancelledError as cancelled:  # Ctrl-C in a program of the user's, or a second one here
             cancelled.add_note(
@@ -384,12 +388,7 @@ async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *
         journal.end_session(Session.at(session, clock.unix(), traffic), exit_code)
         log.info("end", exit_code=exit_code, sent=traffic.sent, throttled=traffic.throttled)
     on_progress(Progress("reporting", total, total, counts, traffic))
-    summary = summarise(folder, journal, counts)
-    summary.notices.extend(notices)
-    summary.notices.extend(refused_with_403(summary, job.credentials.place))
-    summary.notices.extend(created(journal, target))
-    report(journal, summary)
-    return summary
+    return conclude(folder, journal, counts, target, job.credentials.place)
 
 
 async def run_file(
@@ -451,7 +450,7 @@ async def resume(
     """
     settings = settings or Settings()
     with resumed_job(find(settings.runs_dir, str(run)), partial(with_kept, settings), environ=environ) as job:
-        return await execute(job, on_progress=on_progress)
+        return await execute(await compare_first(job, on_progress=on_progress), on_progress=on_progress)
 
 
 async def retry(
@@ -491,9 +490,10 @@ async def undo(
 ) -> Summary:
     """Gives the records of an earlier run back what they were before it; the same as the command `undo --yes`.
 
-    A record that somebody has changed since is left alone, unless `force` is set: its row is a `conflict`. The other
-    arguments and the errors are those of `retry`; it is an error, too, if nothing can be restored.
+    A record that somebody has changed since is left alone, unless `force` is set: its row is a `conflict`. All else is
+    as with `retry`; it is an error if nothing can be restored, or `latest` is an undo that has not ended.
     """
     settings = settings or Settings()
-    with undo_job(find(settings.runs_dir, str(run)), partial(with_kept, settings), force=force, environ=environ) as job:
+    folder = find_to_undo(settings.runs_dir, str(run))
+    with undo_job(folder, partial(with_kept, settings), force=force, environ=environ) as job:
         return await execute(job, on_progress=on_progress)

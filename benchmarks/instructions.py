@@ -1,12 +1,13 @@
 """How many processor instructions a row costs: in a whole run, in a bare aiohttp loop, in `check`, and in plainer code.
 
-    python benchmarks/instructions.py [--rows 300 2300] [--loops asyncio] [--without direct --without sweeper]
+    python benchmarks/instructions.py [--rows 2300 4300] [--loops asyncio] [--without direct --without sweeper]
 
 Needs valgrind. A count does not depend on how busy the machine is, as times do, so that one percent shows in one
 measurement. Each is made with two numbers of rows (for `check`, ten times as many); their difference has no start-up
-in it. All threads of the process are counted, but not what the system does for it, nor that one thread waits for
-another. `--without` takes the plain form of something that was written for speed (see `plain.py`), each in a
-measurement of its own; `--without all` does so for all of them.
+in it, nor the rows that report.html shows: those are the first 2,000 that succeeded. All threads of the process are
+counted, but not what the system does for it, nor that one thread waits for another. `--without` takes the plain form
+of something that was written for speed (see `plain.py`), each in a measurement of its own; `--without all` does so for
+all of them.
 
 Valgrind makes a program about 50 times slower. What happens every so many seconds is made rarer in the same measure,
 or its share in a row would be 50 times too large.
@@ -36,12 +37,12 @@ TIMES_FOR_CHECK = 10
 def one(which: str, path: Path, url: str, loop: str, without: str | None) -> None:
     """What is counted: everything from the start of the process on."""
     import batchupdate.api.client
-    import batchupdate.engine.local
+    import batchupdate.engine.pools
     import batchupdate.journal.queue
     import batchupdate.run
 
     batchupdate.api.client.SWEEP_EVERY_S *= SLOWER
-    batchupdate.engine.local.PROGRESS_EVERY_S *= SLOWER
+    batchupdate.engine.pools.PROGRESS_EVERY_S *= SLOWER
     batchupdate.journal.queue.FLUSH_AFTER_S *= SLOWER
     if without:
         plain.FORMS[without]()
@@ -66,7 +67,7 @@ def count(which: str, path: Path, url: str, loop: str, without: str | None = Non
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, nargs=2, default=[300, 2300])
+    parser.add_argument("--rows", type=int, nargs=2, default=[2300, 4300])
     parser.add_argument("--loops", choices=loops.LOOPS, nargs="+", default=["asyncio"])
     parser.add_argument("--without", action="append", choices=[*plain.FORMS, "all"], default=[])
     parser.add_argument("--one", choices=["ours", "bare", "check"], help=argparse.SUPPRESS)

@@ -1,11 +1,13 @@
 """`--rate auto` over real sockets, against limits that it is not told of; beside it, the script people write today.
 
     python benchmarks/limiter_real.py [--seconds 30]
+    python benchmarks/limiter_real.py --workers 2
 
 The servers are the sandbox, with several kinds of limits and headers, and a real nginx with `limit_req`. Each is worked
 on for a while by `batchupdate run --rate auto`, and then, from the same file, by a script with eight workers that sends
 as fast as it can and sleeps 15 s after a 429. "of the limit" is what was updated, as a share of what the server would
-have allowed in that time; "throttled" is the share of requests that were answered with 429.
+have allowed in that time; "throttled" is the share of requests that were answered with 429. With `--workers`, a run on
+so many worker processes takes the place of the script, and for both runs the time begins with the first result.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,12 +73,13 @@ def sandbox(limit: str, kind: str, headers: str) -> Iterator[str]:
             server.wait()
 
 
-def ours(path: Path, url: str, seconds: float) -> Worked:
-    """The product, ended after a while as Ctrl-C ends it."""
+def ours(path: Path, url: str, seconds: float, workers: int | None = None, *, sending: bool = False) -> Worked:
+    """The product, ended after a while as Ctrl-C ends it; `sending` is whether only the time of sending counts."""
     runs = path.parent / f"runs-{time.monotonic_ns()}"
     command = [sys.executable, "-m", "batchupdate", "run", str(path), "--target", "langdock-integration", "--yes"]
     command += ["--rate", "auto", "--max-rate", "unlimited", "--concurrency", "64", "--base-url", url, "--json"]
     command += ["--runs-dir", str(runs), "--quiet"]
+    command += [] if workers is None else ["--workers", str(workers)]
     run = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "LANGDOCK_API_KEY": LANGDOCK_KEY})
     try:
         run.wait(seconds)
@@ -83,6 +88,10 @@ def ours(path: Path, url: str, seconds: float) -> Worked:
     out, _ = run.communicate(timeout=60)
     summary = json.loads(out)
     requests = summary["requests"]
+    if sending:
+        with (runs / "latest" / "results.csv").open(newline="", encoding="utf-8-sig") as file:
+            ended = sorted(datetime.fromisoformat(at) for row in csv.DictReader(file) if (at := row["_finished_at"]))
+        summary["duration_s"] = (ended[-1] - ended[0]).total_seconds()
     return Worked(summary["counts"]["updated"], requests["sent"], requests["throttled"], summary["duration_s"])
 
 
@@ -137,7 +146,14 @@ def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=30.0, help="for each server and each of the two")
+    parser.add_argument("--scenes", type=int, nargs="+", default=range(len(SCENES)), help="by number, from 0")
+    parser.add_argument("--workers", type=int, help="compare one process with so many, not with the script")
     options = parser.parse_args()
+    rival: tuple[str, Callable[[Path, str, float], Worked]] = (f"script that pauses {PAUSE_S} s", script)
+    alone = ours
+    if options.workers:
+        alone = partial(ours, sending=True)
+        rival = (f"batchupdate --rate auto --workers {options.workers}", partial(alone, workers=options.workers))
     print(f"{'':48} {'updated':>9} {'of the limit':>13} {'throttled':>10}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
@@ -146,9 +162,9 @@ def main() -> None:
             writer.writerow(["integrationId", "name"])
             ours_alone = make_records(langdock=RECORDS).langdock[:RECORDS]
             writer.writerows([record.id, f"Integration {number}"] for number, record in enumerate(ours_alone))
-        for name, per_s, server in SCENES:
+        for name, per_s, server in [SCENES[number] for number in options.scenes]:
             print(name)
-            for who, work in (("batchupdate --rate auto", ours), (f"script that pauses {PAUSE_S} s", script)):
+            for who, work in (("batchupdate --rate auto", alone), rival):
                 with server() as url:  # a new one for each, so that neither finds a limit used up
                     worked = work(path, url, options.seconds)
                 share = worked.updated / (per_s * worked.seconds)

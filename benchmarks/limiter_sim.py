@@ -132,7 +132,7 @@ class Simulation:
             return self._random() * min(60.0, 2.0 ** (strikes - 1))
 
         most = self._combination.concurrency
-        return Limiter(Rate(math.inf), 1, self._clock, delay, concurrency=most, adaptive=True)
+        return Limiter(Rate(math.inf, auto=True), 1, self._clock, delay, concurrency=most)
 
     def work_off(self) -> None:
         """Lets the time pass."""

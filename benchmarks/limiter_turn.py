@@ -55,7 +55,7 @@ class DueClock(SystemClock):
 async def auto(turns: int) -> None:
     """The limiter with `--rate auto`."""
     clock = DueClock()
-    limiter = Limiter(Rate(10_000.0), 1, clock, float, concurrency=8, adaptive=True)
+    limiter = Limiter(Rate(10_000.0, auto=True), 1, clock, float, concurrency=8)
     for _ in range(turns):
         clock.time += 1 / limiter.rate_per_s + 1e-6
         turn = limiter.try_turn()

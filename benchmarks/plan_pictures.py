@@ -22,9 +22,12 @@ from batchupdate.sandbox import LANGDOCK_KEY, Sandbox
 PICTURES = Path(__file__).parent.parent / "docs" / "pictures"
 FONTS = Path("/usr/share/fonts/truetype/dejavu")
 SIZE, EDGE = 15, 12
-COLOURS = {1: "#c01c28", 2: "#1a7f37", 3: "#9a6700"}
+COLOURS = {1: "#c01c28", 2: "#1a7f37", 3: "#9a6700", 6: "#1b7c83"}
 COMMAND = str(Path(sys.executable).with_name("batchupdate"))
-INK = "#24292f"
+DARK_COLOURS = {1: "#ff7b72", 2: "#3fb950", 3: "#d29922", 6: "#39c5cf"}
+INK, PAPER, SOFT = "#24292f", "white", "#6e7781"
+DARK_INK, DARK_PAPER, DARK_SOFT = "#e6edf3", "#0d1117", "#8d96a0"
+MOST_BASIC = 15
 DRAFTS = slice(20, 32)
 
 
@@ -60,22 +63,26 @@ def shown(arguments: list[str], folder: Path, columns: int) -> str:
     return done.stdout.decode()
 
 
-def draw(ansi: str, columns: int, path: Path) -> None:
+def draw(ansi: str, columns: int, path: Path, *, dark: bool = False) -> None:
     """Draws a terminal's text."""
+    ink, paper, soft, colours = (DARK_INK, DARK_PAPER, DARK_SOFT, DARK_COLOURS) if dark else (INK, PAPER, SOFT, COLOURS)
     plain, bold = (
         ImageFont.truetype(str(FONTS / name), SIZE) for name in ("DejaVuSansMono.ttf", "DejaVuSansMono-Bold.ttf")
     )
     wide, high = plain.getlength("m"), SIZE + 5
     lines = Text.from_ansi(ansi.rstrip()).split("\n", allow_blank=True)
-    image = Image.new("RGB", (int(wide * columns) + 2 * EDGE, high * len(lines) + 2 * EDGE), "white")
+    image = Image.new("RGB", (int(wide * columns) + 2 * EDGE, high * len(lines) + 2 * EDGE), paper)
     pen, console = ImageDraw.Draw(image), Console(width=columns)
     for number, line in enumerate(lines):
         x, y = float(EDGE), EDGE + high * number
         for segment in line.render(console):
             style = segment.style
-            colour = COLOURS.get(style.color.number or 0, INK) if style and style.color else INK
+            colour = ink
+            if style and style.color:
+                basic = style.color.number or 0
+                colour = colours.get(basic, style.color.get_truecolor().hex if basic > MOST_BASIC else ink)
             if style and style.dim:
-                colour = "#6e7781"
+                colour = soft
             pen.text((x, y), segment.text.rstrip("\n"), fill=colour, font=bold if style and style.bold else plain)
             end = x + wide * len(segment.text.rstrip("\n"))
             if style and style.underline:
@@ -83,7 +90,7 @@ def draw(ansi: str, columns: int, path: Path) -> None:
             if style and style.strike:
                 pen.line((x, y + SIZE // 2 + 2, end, y + SIZE // 2 + 2), fill=colour)
             x = end
-    image.quantize(32).save(path, optimize=True)
+    image.quantize(128).save(path, optimize=True)
 
 
 def workbook(path: Path, folder: Path) -> None:

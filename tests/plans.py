@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.model import PlanLine, RowLabels
 from batchupdate.reporter import Plan
+from batchupdate.reporter.plan_files import write_plan
 from batchupdate.targets.seen import Seen
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ def changed(key: int, record_id: str = "k", /, **changes: tuple[Any, Any]) -> Pl
     known = {name: old for name, (old, _) in changes.items() if old is not ABSENT and old is not HIDDEN}
     absent = tuple(name for name, (old, _) in changes.items() if old is ABSENT)
     fields = json.dumps({name: new for name, (_, new) in changes.items()})
-    return PlanLine(key, "[]", record_id, fields, None, "", Seen(known, absent).to_json())
+    return PlanLine(key, record_id, fields, None, "", Seen(known, absent).to_json())
 
 
 def ended(key: int, outcome: str, error: str, record_id: str = "k", /, *, gone: bool = False, **new: Any) -> PlanLine:
     """A row of which nothing is sent."""
-    return PlanLine(key, "[]", record_id, json.dumps(new), outcome, error, Seen(gone=gone).to_json() if gone else None)
+    return PlanLine(key, record_id, json.dumps(new), outcome, error, Seen(gone=gone).to_json() if gone else None)
 
 
 def plan_of(lines: Sequence[PlanLine], labels: RowLabels | None = None) -> Plan:
@@ -43,8 +44,14 @@ def plan_of(lines: Sequence[PlanLine], labels: RowLabels | None = None) -> Plan:
         3,
         1_796_000_000.0,
         labels=labels or RowLabels(),
-        lines=lambda: iter(lines),
+        lines=lambda *outcomes: [line for line in lines if not outcomes or line.outcome in outcomes],
     )
     for _ in made.count(made.changes()):
         pass
     return made
+
+
+def written(plan: Plan, folder: Path) -> Path:
+    """Writes a plan's files; returns their folder."""
+    write_plan(folder, plan, plan.changes())
+    return folder

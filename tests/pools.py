@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from fakes import FakeClock
 
+    from batchupdate.targets.seen import Seen
+
 UNLIMITED = Rate(math.inf)
 LATENCY = 0.1
 OK, ACCEPTED = Reply(200), Reply(202, {"location": "/jobs/1"})
@@ -45,6 +47,8 @@ class Rows:
         self.out: set[int] = set()
         self.most_out = 0
         self.waiting: dict[int, Result] = {}
+        self.lent: dict[int, str] = {}
+        self.past: dict[int, str] = {}
         self.fail_after: int | None = None
 
     async def claim(self, count: int) -> list[Request]:
@@ -64,6 +68,22 @@ class Rows:
         self.waiting.pop(request.row, None)
         self.out.add(request.row)
         self.most_out = max(self.most_out, len(self.out))
+
+    def lends(self, request: Request, process: str) -> None:
+        self.leaves(request)
+        self.lent[request.row] = process
+
+    def returns(self, key: int) -> None:
+        self.out.remove(key)
+
+    async def keep_before(self, key: int, state: str) -> None:
+        self.past[key] = state
+
+    async def amend_before(self, key: int, seen: Seen) -> None:
+        self.past[key] += f" amended by {seen.to_json()}"
+
+    async def before(self, keys: Sequence[int]) -> dict[int, str]:
+        return {key: self.past[key] for key in keys if key in self.past}
 
     def waits(self, result: Result) -> None:
         self.out.remove(result.row)
@@ -131,7 +151,7 @@ def scripted(rows: dict[int, list[Reply | Fault]]) -> Callable[[int, int], Reply
 class House:
     """A pool with all that it works with."""
 
-    def __init__(  # noqa: PLR0913 - all that differs from test to test, by name
+    def __init__(
         self,
         clock: FakeClock,
         count: int,
@@ -142,12 +162,11 @@ class House:
         repeatable: bool = True,
         concurrency: int | None = None,
         claim_s: float = 0.0,
-        adaptive: bool = False,
     ) -> None:
         self.clock = clock
         self.rows = Rows(count, clock, claim_s)
         self.api = Api(clock, script)
-        self.limiter = Limiter(rate, 1, clock, lambda strikes: 2.0**strikes, concurrency=concurrency, adaptive=adaptive)
+        self.limiter = Limiter(rate, 1, clock, lambda strikes: 2.0**strikes, concurrency=concurrency)
         self.log = LogCapture()
         policy = Policy(repeatable, max_wait_s=300.0)
         self.pool = WorkerPool(

@@ -50,8 +50,7 @@ def free_port() -> int:
 @contextmanager
 def running(command: Sequence[str | Path], port: int) -> Iterator[str]:
     """Starts a server, gives its URL once it accepts connections, and ends it."""
-    ours = ("COVERAGE_", "PYTHONPATH")  # coverage measures our commands in the same way, and hides uvloop from them
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}  # that hides uvloop
     with tempfile.TemporaryFile() as output:
         server = subprocess.Popen(list(map(str, command)), stdout=output, stderr=output, env=environ)
         try:
@@ -99,6 +98,18 @@ def ask(url: str, method: str = "GET", body: object = None, headers: Mapping[str
 
 
 @asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[str]:
+    """An application of ours at a free port, by its URL; in this process."""
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
 async def behind(url: str, meanwhile: Callable[[web.Request], None]) -> AsyncIterator[str]:
     """A proxy before a server: `meanwhile` is called when the server has answered, before the client knows."""
 
@@ -113,14 +124,8 @@ async def behind(url: str, meanwhile: Callable[[web.Request], None]) -> AsyncIte
 
     app = web.Application()
     app.router.add_route("*", "/{_:.*}", forward)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    async with aiohttp.ClientSession() as session:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        try:
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            await runner.cleanup()
+    async with aiohttp.ClientSession() as session, listening(app) as proxy:
+        yield proxy
 
 
 def settings_for(folder: Path, target: str, url: str, **more: Any) -> Settings:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchupdate.model import MOST_ROWS, ONE_FILE, InputFile, RowLabels, RowRef, files_of, with_rows
+from batchupdate.journal.records import with_rows
+from batchupdate.model import MOST_ROWS, ONE_FILE, InputFile, RowLabels, RowRef, files_of
 
 TWO = RowLabels(("a.csv", "b.csv"))
 spots = st.tuples(st.integers(0, 2**30), st.integers(0, MOST_ROWS))

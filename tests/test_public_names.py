@@ -12,8 +12,8 @@ def test_the_public_names_are_exactly_these() -> None:
     assert set(batchupdate.__all__) == {
         "BatchUpdateError", "Checkup", "ConfigError", "InputError", "InternalError", "Interrupted", "Level", "Outcome",
         "Plan", "Problem", "Progress", "RunLocked", "SafetyStop", "Selection", "Settings", "Summary", "UsageError",
-        "__version__", "check_file", "load_settings", "plan_file", "resume", "retry", "run_file", "run_plan", "undo",
-        "verify",
+        "__version__", "check_file", "diff", "load_settings", "plan_file", "resume", "retry", "run_file", "run_plan",
+        "undo", "verify",
     }  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from multidict import CIMultiDict
 from batchupdate.api.error_message import error_sentence
 from batchupdate.api.success import doubt_about, is_success
 from batchupdate.api.verdict import judge
+from batchupdate.config.json_path import UnexpectedReplyError, is_true, search, text_of
 from batchupdate.model import SUCCEEDED, Action, Fault, Outcome, Reply, Verdict
-from batchupdate.targets.json_path import UnexpectedReplyError, is_true, search
 from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:
@@ -218,11 +218,7 @@ def _in_order(results: Sequence[object], batch: Batch, keys: Sequence[str]) -> l
 
 def _keys_in(result: Mapping[str, Any], batch: Batch) -> list[str]:
     found = search(batch.id, result, "batch.id")
-    return [str(key) for key in (found if isinstance(found, list) else [found]) if _is_key(key)]
-
-
-def _is_key(value: object) -> bool:
-    return isinstance(value, (str, int)) and not isinstance(value, bool)
+    return [key for key in map(text_of, found if isinstance(found, list) else [found]) if key]
 
 
 def _status(result: Mapping[str, Any], batch: Batch) -> int | None:

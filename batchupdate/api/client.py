@@ -394,11 +394,11 @@ def _kind_of(error: BaseException, host: str, place: str) -> tuple[FaultKind, st
         case aiohttp.ClientConnectorDNSError():
             return FaultKind.CONNECT, f"no connection to {place}: the name {error.host} can't be found"
         case aiohttp.ClientProxyConnectionError():
-            return FaultKind.CONNECT, f"no connection to the proxy {error.host}: {_reason(error.os_error)}"
+            return FaultKind.CONNECT, f"no connection to the proxy {error.host}: {why_no_connection(error.os_error)}"
         case aiohttp.ClientHttpProxyError():
             return FaultKind.CONNECT, f"the proxy refuses to connect to {host}: {error.status}"
         case aiohttp.ClientConnectorError():
-            return FaultKind.CONNECT, f"no connection to {place}: {_reason(error.os_error)}"
+            return FaultKind.CONNECT, f"no connection to {place}: {why_no_connection(error.os_error)}"
         case aiohttp.ConnectionTimeoutError():
             return FaultKind.CONNECT, f"no connection to {place}: timed out"
         case TimeoutError():
@@ -412,7 +412,7 @@ def _kind_of(error: BaseException, host: str, place: str) -> tuple[FaultKind, st
             return FaultKind.LOST, "the connection was lost before an answer; it may or may not have been applied"
 
 
-def _reason(error: OSError) -> str:
+def why_no_connection(error: OSError) -> str:
     """Why there is no connection, in the system's words."""
     if isinstance(error, ssl.SSLError):
         return f"no TLS ({(error.reason or 'unknown').replace('_', ' ').lower()})"

@@ -67,7 +67,7 @@ class Credentials:
             NoCredentialsError: there are none.
         """
         parts = [await strategy.headers() for strategy in self._strategies]
-        if len(parts) != len(self._parts) or any(one is not was for one, was in zip(parts, self._parts, strict=True)):
+        if parts != self._parts:  # lists look first whether their items are the very same
             self._parts = parts
             self._joined = {name: value for part in parts for name, value in part.items()}
         return self._joined

@@ -8,7 +8,7 @@ import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchupdate.targets.json_path import UnexpectedReplyError, search
+from batchupdate.config.json_path import UnexpectedReplyError, search
 from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from contextlib import suppress
 from urllib.parse import urlsplit
 
 from batchupdate.errors import ConfigError
-
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+from batchupdate.util.loopback import LOOPBACK
 
 
 def proxy_from_environment(base_url: str) -> str | None:
@@ -17,7 +16,7 @@ def proxy_from_environment(base_url: str) -> str | None:
     Read here, not by aiohttp's `trust_env`, which would also put a password from ~/.netrc in the key's place.
     """
     parts = urlsplit(base_url)
-    if parts.hostname in _LOOPBACK or urllib.request.proxy_bypass(parts.netloc):
+    if parts.hostname in LOOPBACK or urllib.request.proxy_bypass(parts.netloc):
         return None
     return urllib.request.getproxies().get(parts.scheme)
 

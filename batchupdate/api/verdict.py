@@ -97,7 +97,8 @@ PLACE_MOST = 300
 """Characters of a place that the API redirects to, in a sentence."""
 
 _CREATED = "the API made a new record, for there was none with this id; remove it if that was a mistake"
-_CHANGED = "somebody else has changed the record since its version was pulled or read"
+CHANGED = "somebody else has changed the record since its version was pulled or read"
+"""What the refusal of a version means."""
 _IN_PROGRESS = "the API is still working on an earlier try of this row"
 _TOO_MANY = "too many requests"
 _SAYS: Mapping[int, str] = {
@@ -170,7 +171,7 @@ def _statuses(target: Target) -> Mapping[int, StatusRule]:
     if target.idempotency is not None and target.idempotency.in_progress is not None:
         rules[target.idempotency.in_progress] = StatusRule(means=_IN_PROGRESS, action="repeat")
     if target.precondition is not None:
-        rules[int(HTTPStatus.PRECONDITION_FAILED)] = StatusRule(means=_CHANGED)
+        rules[int(HTTPStatus.PRECONDITION_FAILED)] = StatusRule(means=CHANGED)
     if target.must_exist:
         rules[int(HTTPStatus.CREATED)] = StatusRule(means=_CREATED, action="give_up")
     return {**rules, **target.statuses} if rules else target.statuses

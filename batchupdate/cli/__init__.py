@@ -13,6 +13,7 @@ import typer
 
 from batchupdate.cli import (
     check,
+    cluster_certs,
     config,
     demo,
     diff,
@@ -28,8 +29,11 @@ from batchupdate.cli import (
     show,
     targets,
     template,
+    tune,
     undo,
     verify,
+    watch,
+    worker,
 )
 from batchupdate.cli.commands import Commands
 from batchupdate.util.version import __version__
@@ -58,12 +62,16 @@ app.command()(undo.undo)
 app.command()(verify.verify)
 app.add_typer(runs.app, name="runs")
 app.command()(show.show)
+app.command()(watch.watch)
+app.command()(tune.tune)
 app.command()(diff.diff)
 app.command()(report.report)
 app.add_typer(targets.app, name="targets")
 app.add_typer(config.app, name="config")
 app.command()(template.template)
 app.command()(pull.pull)
+app.command()(worker.worker)
+app.command()(cluster_certs.cluster_certs)
 app.command()(sandbox.sandbox)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import UsageError
 from batchupdate.util.text import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchupdate.cli.console import Screen
     from batchupdate.config import Input
     from batchupdate.roundtrip.first_config import FirstConfig, Survey
     from batchupdate.targets import Target
+    from batchupdate.validator.columns.match_proposal import MatchProposal
     from batchupdate.validator.columns.proposal import Proposed
 
 HEADING_WIDE, CELL_WIDE = 26, 22
@@ -23,29 +27,64 @@ NOTHING = "-"
 def agreed(screen: Screen, draft: FirstConfig, found: Survey, options: Input, *, asks: bool, yes: bool) -> FirstConfig:
     """The config with what its columns set: as proposed, and as somebody at a terminal says.
 
-    Without a terminal, guesses are taken with `yes` alone; otherwise they are named.
+    Without a terminal, guesses are taken with `yes` alone; otherwise they are named. A file without ids may have its
+    records found by another column.
     """
+    from batchupdate.validator.columns.match_proposal import propose_match
     from batchupdate.validator.columns.matching import match_by_map, match_by_name
     from batchupdate.validator.columns.proposal import propose
 
     said = match_by_map(found.columns, draft.target, options)
     proposed = propose(found.columns, found.rows, draft.target, said)
     guesses = {one.place: one.name for one in proposed if not one.sure}
+    match = propose_match(found.columns, draft.target, options, said, guesses)
     if asks or yes:
         chosen = {one.place: one.name for one in proposed if one.name}
     else:
         chosen = match_by_name(found.columns, draft.target, said)
-        _say_guesses(screen, found, guesses, chosen)
-    _show(screen, found, draft.target, chosen, guesses if asks or yes else {})
-    if asks:
+        keys = match.keys if match else {}
+        _say_guesses(screen, found, {place: guesses[place] for place in guesses if place not in keys}, chosen)
+    found_by: Mapping[int, str] = {}
+    if match is None or asks:
+        _show(screen, found, draft.target, chosen, guesses if asks or yes else {})
+    if match is not None and (options.match or _finds(screen, found, match, asks=asks, yes=yes)):
+        taken = {*match.columns.values(), *match.keys.values()}
+        likely = {place: name for place, name in guesses.items() if place not in match.keys and name not in taken}
+        likely = {place: name for place, name in likely.items() if name in draft.target.fields}
+        chosen = {**likely, **match.columns} if yes else dict(match.columns)
+        _show(screen, found, draft.target, chosen, likely if yes else {}, match.keys)
+        by = {name: found.columns[place] for place, name in match.keys.items()}
+        draft = replace(draft, input_options={**draft.input_options, "match": by})
+        guesses, asks, found_by = likely, False, match.keys
+    elif asks:
         chosen = _Questions(screen, found, draft.target, chosen).all_of([one for one in proposed if not one.sure])
     left = {place: name for place, name in guesses.items() if place not in chosen and name not in chosen.values()}
     return replace(
         draft,
         columns={found.columns[place]: chosen[place] for place in sorted(chosen)},
         guesses={} if asks else {found.columns[place]: name for place, name in left.items()},
-        unused=[one.heading for one in proposed if one.place not in chosen and (asks or one.place not in left)],
+        unused=[
+            one.heading for one in proposed if one.place not in {*chosen, *found_by} and (asks or one.place not in left)
+        ],
     )
+
+
+def _finds(screen: Screen, found: Survey, match: MatchProposal, *, asks: bool, yes: bool) -> bool:
+    """Whether records are to be found by a column that is likely to say which one is meant; the file has no ids."""
+    ((place, field),) = match.keys.items()
+    heading = one_line(found.columns[place], HEADING_WIDE * 3)
+    how = f"by their present {field}, in the column {heading!r}"
+    if asks:
+        question = f"No column holds the ids. Find the records {how} (yes or no)"
+        while (answer := screen.ask(question, "yes").casefold()) not in {"y", "yes", "n", "no"}:
+            screen.say("Say yes or no.")
+        return answer.startswith("y")
+    if not yes:
+        screen.say(
+            f"No column holds the ids. The records may be found {how}: "
+            f'add --match "{heading}={field}", or --yes for all that is likely.'
+        )
+    return yes
 
 
 def _say_guesses(screen: Screen, found: Survey, guesses: dict[int, str], chosen: dict[int, str]) -> None:
@@ -59,10 +98,19 @@ def _say_guesses(screen: Screen, found: Survey, guesses: dict[int, str], chosen:
         )
 
 
-def _show(screen: Screen, found: Survey, target: Target, chosen: dict[int, str], guesses: dict[int, str]) -> None:
+def _show(
+    screen: Screen,
+    found: Survey,
+    target: Target,
+    chosen: dict[int, str],
+    guesses: dict[int, str],
+    keys: Mapping[int, str] = MappingProxyType({}),
+) -> None:
     rows = []
     for place, heading in enumerate(found.columns):
         name = chosen.get(place, "")
+        if place in keys:
+            name = f"finds by {keys[place]}"
         what = f"{name}, a guess" if guesses.get(place) == name and name else name or NOTHING
         kind = " (the id)" if name in target.id else ""
         cells = (one_line(heading, HEADING_WIDE) or "(no heading)", one_line(found.sample(place), CELL_WIDE))

@@ -101,8 +101,15 @@ def _text(console: Console, text: str, style: str = "") -> Text:
     return Text(text, style=style)
 
 
+_ENDS_WITH_COMMAND = re.compile(r"(.*:) (batchupdate \S.*[^.])")
+
+
 def _wrapped(line: str, width: int) -> str:
     indent = " " * (len(line) - len(line.lstrip(" ")))
+    if len(line) > width and (parts := _ENDS_WITH_COMMAND.fullmatch(line)):
+        sentence, command = parts.groups()
+        if len(indent) + 2 + len(command) <= width:  # in one piece, it can be copied
+            return f"{_wrapped(sentence, width)}\n{indent}  {command}"
     pieces = textwrap.wrap(line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False)
     return "\n".join(pieces)
 
@@ -130,13 +137,14 @@ def _keep_details() -> str:
     from platformdirs import user_log_path
 
     from batchupdate.config.secrets import redact_known
+    from batchupdate.util.private_file import open_new
 
     details = redact_known(traceback.format_exc())
     try:
         folder = Path(user_log_path("batchupdate", appauthor=False, ensure_exists=True))
         path = folder / f"error-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
         path.unlink(missing_ok=True)
-        with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+        with open_new(path) as file:
             file.write(details)
     except OSError:
         return "\n" + details
@@ -175,12 +183,12 @@ class Screen:
     """
 
     def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
-        self._quiet, self.as_json = quiet, as_json
+        self.quiet, self.as_json = quiet, as_json
         self._err, self._out = _console(stderr=True), _console()
 
     def say(self, text: str = "", style: str = "") -> None:
         """A message, on standard error."""
-        if not self._quiet:
+        if not self.quiet:
             self._show(self._err, text, style)
 
     def result(self, text: str = "", style: str = "", *, failure: bool = False) -> None:
@@ -205,7 +213,7 @@ class Screen:
 
     def _results(self, *, failure: bool) -> Console | None:
         """Where a result is shown, if at all."""
-        if not self._quiet and not self.as_json:
+        if not self.quiet and not self.as_json:
             return self._out
         return self._err if failure else None
 
@@ -287,9 +295,9 @@ class Screen:
     @contextmanager
     def progress(self) -> Iterator[Callable[[Progress], None]]:
         """Shows how far a run is: a live line on a terminal, plain lines at intervals elsewhere."""
-        if self._quiet:
+        if self.quiet:
             yield lambda _: None
-        elif self._err.is_terminal:
+        elif self._err.is_interactive:  # a dumb terminal can't renew a line
             with LiveLine(self._err) as live:
                 yield self._saying_trouble(live.show)
         else:

@@ -259,6 +259,23 @@ CONCURRENCY = {
 CHANGING = {
     **ASKING,
     **CONCURRENCY,
+    "workers": _setting(
+        "workers", int, "Send with so many processes (docs/scale-out.md).", min=1, rich_help_panel=SENDING
+    ),
+    "cluster": _setting(
+        "cluster",
+        str,
+        "With --workers: listen here for worker processes of other machines: tls://HOST:PORT.",
+        metavar="ADDRESS",
+        rich_help_panel=SENDING,
+    ),
+    "cluster_certs": _setting(
+        "cluster_certs",
+        Path,
+        "With --cluster: the folder of the coordinator's certificates (batchupdate cluster-certs).",
+        metavar="DIR",
+        rich_help_panel=SENDING,
+    ),
     "batch_size": _setting(
         "batch_size", int, "Rows in one request, where the target has batches.", min=1, rich_help_panel=SENDING
     ),
@@ -315,6 +332,28 @@ CHANGING = {
     ),
 }
 """How to send changes."""
+TUNING = {
+    **{name: ASKING[name] for name in ("rate", "max_rate", "give_up_after")},
+    "max_failures": CHANGING["max_failures"],
+}
+"""What can be changed in a run that is at work."""
+REPORTING = {
+    "results": _setting(
+        "results",
+        str,
+        "split writes success.csv, failed.csv and not_attempted.csv, too: one or split.  [default: one]",
+        autocompletion=completion.choices("one", "split"),
+        rich_help_panel=OUTPUT,
+    ),
+    "results_xlsx": _setting(
+        "results_xlsx",
+        str,
+        "Write results.xlsx: auto (up to 25,000 rows), always or never.  [default: auto]",
+        autocompletion=completion.choices("auto", "always", "never"),
+        rich_help_panel=OUTPUT,
+    ),
+}
+"""Which reports to write."""
 DIFF = {
     "diff": _setting(
         "diff",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from batchupdate.cli.console import harmless
 from batchupdate.cli.units import many
 from batchupdate.cli.word_diff import GONE, NEW, around, difference
-from batchupdate.model import FINE_STATES, FieldChange, PlanState
-from batchupdate.reporter.plan_rows import as_text
+from batchupdate.model import FINE_STATES, SENT_STATES, FieldChange, PlanState
+from batchupdate.reporter.plan_rows import as_text, old_values
 from batchupdate.reporter.plan_values import in_words, value_of
 from batchupdate.util import json as exact_json
 from batchupdate.util.text import quoted
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from batchupdate.cli.console import Room, Screen
     from batchupdate.model import PlannedRow
     from batchupdate.reporter import Plan
+    from batchupdate.reporter.plan_rows import EqualChange
 
 SHOWN_ROWS = 20
 """Changes and problems that are shown one by one."""
@@ -98,10 +100,7 @@ def _show_rows(plan: Plan, screen: Screen, room: Room) -> None:
     if excerpt.problems and (groups or excerpt.changes):
         screen.result()
     for one in groups:
-        old = None if one.old in {"", as_text(_UNKNOWN)} else exact_json.loads(one.old)
-        known = one.old != as_text(_UNKNOWN)
-        change = FieldChange(one.name, old, exact_json.loads(one.new), known=known, absent=not one.old)
-        _line(screen, room, _change(change, room, f"{one.rows:,} {TIMES} "), 0)
+        _line(screen, room, _group(one, room), 0)
     for row in excerpt.changes:
         head, changes = heads[row.key], [_change(change, room) for change in row.changes]
         if _OF_ROW[row.state]:
@@ -110,36 +109,37 @@ def _show_rows(plan: Plan, screen: Screen, room: Room) -> None:
     _more(screen, excerpt.more_changes, "row")
 
 
-def _excerpt(plan: Plan, told: set[tuple[str, str, str]]) -> _Excerpt:
+def _group(one: EqualChange, room: Room) -> Text:
+    """A change that many rows make."""
+    new, before = exact_json.loads(one.new), f"{one.rows:,} {TIMES} "
+    if one.old is None:
+        return _change(FieldChange(one.name, None, new), room, before, old_values(one.values))
+    known = one.old != as_text(_UNKNOWN)
+    old = exact_json.loads(one.old) if one.old and known else None
+    return _change(FieldChange(one.name, old, new, known=known, absent=not one.old), room, before)
+
+
+def _excerpt(plan: Plan, told: set[tuple[str, str | None, str]]) -> _Excerpt:
     """What is shown of the rows; read to the end only if the figures don't say already what is left out."""
-    excerpt = _Excerpt()
+    excerpt = _Excerpt(list(islice(plan.problem_rows(), SHOWN_ROWS)))
     bad = sum(count for state, count in plan.counts.items() if state not in FINE_STATES)
     for row in plan.changes():
-        if row.state is PlanState.UNCHANGED:
+        if row.state not in SENT_STATES:
             continue
-        if row.state not in FINE_STATES:
-            if len(excerpt.problems) < SHOWN_ROWS or row.state is PlanState.CONFLICT:
-                _insert(excerpt.problems, row)
-        elif (
-            told
-            and row.changes
-            and all((one.name, as_text(one), exact_json.dumps(one.new)) in told for one in row.changes)
-        ):
+        if told and row.changes and all(_is_told(one, told) for one in row.changes):
             excerpt.grouped += 1
         elif len(excerpt.changes) < SHOWN_ROWS:
             excerpt.changes.append(row)
-        elif not told and not bad:
+        elif not told:
             break
     excerpt.more_problems = bad - len(excerpt.problems)
     excerpt.more_changes = plan.to_send - excerpt.grouped - len(excerpt.changes)
     return excerpt
 
 
-def _insert(problems: list[PlannedRow], row: PlannedRow) -> None:
-    """Keeps the first rows with problems, and of these conflicts first."""
-    problems.append(row)
-    problems.sort(key=lambda one: (one.state is not PlanState.CONFLICT, one.key))
-    del problems[SHOWN_ROWS:]
+def _is_told(change: FieldChange, told: set[tuple[str, str | None, str]]) -> bool:
+    name, new = change.name, exact_json.dumps(change.new)
+    return (name, None, new) in told or (name, as_text(change), new) in told
 
 
 def _head(plan: Plan, row: PlannedRow, width: int) -> Text:
@@ -158,13 +158,13 @@ def _more(screen: Screen, count: int, noun: str, *, failure: bool = False) -> No
         screen.result(f"… and {many(count, f'more {noun}')}: see plan.csv", failure=failure)
 
 
-def _change(change: FieldChange, room: Room, before: str = "") -> Text:
-    """`name: old → new`, or the new text with its changed words marked."""
+def _change(change: FieldChange, room: Room, before: str = "", old: str = "") -> Text:
+    """`name: old → new`, or the new text with its changed words marked; `old` is what stands for the old value."""
     from rich.text import Text
 
     said = Text(f"{_plain(change.name)}: {before}")
     most = max(40, room.width * MOST_LINES - INDENT * 2 * MOST_LINES)
-    old, new = _shown(change), _value(change.new)
+    old, new = old or _shown(change), _value(change.new)
     if change.known and not change.absent and _alike(change.old, change.new) and not before:
         marked = difference(old[1:-1], new[1:-1], colour=room.colour, most=most)
         if marked is not None:

@@ -6,14 +6,15 @@ import sys
 from contextlib import ExitStack
 
 from batchupdate.cli import options
-from batchupdate.cli.confirm_and_send import finish, send
+from batchupdate.cli.confirm_and_send import Consent, finish, send, stoppable
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import with_key
+from batchupdate.cli.refusals import tells_refusals
 
 
 @reports_errors
-@options.of(options.CONFIG, options.RUNS, options.CHANGING)
+@options.of(options.CONFIG, options.RUNS, options.CHANGING, options.REPORTING)
 def resume(
     run: options.RunName = "latest",
     as_json: options.Json = False,
@@ -34,16 +35,20 @@ def resume(
 
       batchupdate resume 20261121-184500-renames-7f3a --rate 2/s
     """
-    from batchupdate.run import resumed_job
+    from batchupdate.run import Stop, compare_first, resumed_job
     from batchupdate.runs.folder import find
 
     screen = Screen(quiet=quiet, as_json=as_json)
     folder = find(given.settings().runs_dir, run)
-    with ended_by_signals(), ExitStack() as stack:
+    consent = Consent(dry_run=False, yes=not sys.stdin.isatty(), possible=True, verbose=verbose)
+    told = tells_refusals(given.settings(), f"resume of {run}", screen, consent)
+    with told, ended_by_signals(), ExitStack() as stack:
         job = with_key(lambda environ: stack.enter_context(resumed_job(folder, given.settings, environ=environ)))
         screen.say(f"{job.checkup.source} → {job.target.name} at {job.base_url}", style="bold")
+        stop = Stop()
+        job = stoppable(screen, stop, lambda show: compare_first(job, on_progress=show, stop=stop))
         for notice in job.checkup.notices:
             screen.say(f"  {notice}")
         screen.say(f"  Run {folder.run_id}: {job.to_send:,} of {job.checkup.rows:,} rows are left.")
-        summary = send(job, screen, asks=sys.stdin.isatty(), verbose=verbose)
+        summary = send(job, screen, asks=consent.asks, verbose=verbose)
     finish(summary, screen)

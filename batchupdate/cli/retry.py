@@ -12,6 +12,7 @@ from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import with_key
+from batchupdate.cli.refusals import tells_refusals
 from batchupdate.cli.summaries import checkup_json, show_changes
 
 Outcomes = Annotated[
@@ -32,7 +33,7 @@ Rows = Annotated[
 
 
 @reports_errors
-@options.of(options.CONFIG, options.RUNS, options.CHANGING)
+@options.of(options.CONFIG, options.RUNS, options.CHANGING, options.REPORTING)
 def retry(
     run: options.RunName,
     outcome: Outcomes = None,
@@ -62,7 +63,9 @@ def retry(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     folder, selection = find(given.settings().runs_dir, run), parse_selection(outcome, status, rows)
-    with ended_by_signals(), ExitStack() as stack:
+    consent = Consent(dry_run=dry_run, yes=yes, possible=True, verbose=verbose)
+    told = tells_refusals(given.settings(), f"retry of {run}", screen, consent)
+    with told, ended_by_signals(), ExitStack() as stack:
         job = with_key(
             lambda environ: stack.enter_context(
                 retry_job(folder, selection, given.settings, keyless=dry_run, environ=environ)
@@ -71,7 +74,8 @@ def retry(
         screen.say(f"{folder.run_id} → {job.target.name} at {job.base_url}", style="bold")
         count = job.checkup.rows
         screen.say(f"  {count:,} of its rows {'is' if count == 1 else 'are'} to be sent again.")
+        for notice in job.checkup.notices:
+            screen.say(f"  {notice}", style="yellow")
         show_changes(job, screen)
-        consent = Consent(dry_run=dry_run, yes=yes, possible=True, verbose=verbose)
         summary = ask_and_send(job, screen, consent, checkup_json(job.checkup, []))
     finish(summary, screen)

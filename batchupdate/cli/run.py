@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,13 +14,17 @@ from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish, stop
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import environ_with_key, with_key
+from batchupdate.cli.refusals import tells_refusals
 from batchupdate.cli.summaries import checkup_json, describe
 from batchupdate.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from batchupdate.config import Settings
+    from batchupdate.journal import Journal
     from batchupdate.model import Problem
+    from batchupdate.reporter import Summary
 
 SHOWN_PROBLEMS = 10
 
@@ -36,6 +42,7 @@ SHOWN_PROBLEMS = 10
     options.BLAST_RADIUS,
     options.CHANGING,
     options.DIFF,
+    options.REPORTING,
 )
 def run(
     files: options.MaybeFiles = None,
@@ -46,6 +53,14 @@ def run(
     yes: options.Yes = False,
     yes_really: options.YesReally = False,
     new: options.New = False,
+    archive: Annotated[
+        Path | None,
+        typer.Option("--archive", help="Send each file as a run of its own, and move it here.", metavar="DIR"),
+    ] = None,
+    failed: Annotated[
+        Path | None,
+        typer.Option("--failed", help="With --archive: where files go of which not all succeeded.", metavar="DIR"),
+    ] = None,
     as_json: options.Json = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -73,10 +88,9 @@ def run(
       batchupdate run --plan 20261129-184500-renames-plan-7f3a
 
       batchupdate run nightly.csv --config nightly.yaml --yes --json
-    """
-    from batchupdate.run import Stop, compare_first, prepare
-    from batchupdate.targets.catalogue import target_of
 
+      batchupdate run 'inbox/*.csv' --config nightly.yaml --yes --archive done --failed failed
+    """
     screen = Screen(quiet=quiet, as_json=as_json)
     files = files or []
     consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose, yes_really=yes_really)
@@ -86,21 +100,50 @@ def run(
     if not files:
         raise UsageError("No file is named.", "Name the file to send, or a plan with --plan.")
     settings = given.settings()
+    if archive is None and failed is not None:
+        raise UsageError("--failed is given without --archive.", "Say where files go that succeeded: --archive DIR.")
+    if archive is not None:
+        from batchupdate.cli.inbox import take_each
+        from batchupdate.runs.inbox import Shelves
+
+        take_each(files, Shelves(archive, failed), settings, screen, consent, partial(_send, new=new))
+    with tells_refusals(settings, ", ".join(files), screen, consent):
+        summary = _send(expanded(files, screen), settings, screen, consent, new=new)
+    finish(summary, screen)
+
+
+def _send(
+    files: list[str],
+    settings: Settings,
+    screen: Screen,
+    consent: Consent,
+    *,
+    new: bool,
+    refuses: Callable[[Journal], str] | None = None,
+) -> Summary | None:
+    """Checks files, asks, and sends them as one run; None if nothing was sent.
+
+    `refuses` looks at the run before its records are compared and anything is sent, and says why it is not to be sent.
+    """
+    from batchupdate.run import Stop, compare_first, prepare
+    from batchupdate.targets.catalogue import target_of
+
     problems: list[Problem] = []
 
     def keep(problem: Problem) -> None:
         if len(problems) < SHOWN_PROBLEMS:
             problems.append(problem)
 
+    dry_run = consent.dry_run
     environ = None if dry_run and not settings.input.match else environ_with_key(target_of(settings), settings)
     with ended_by_signals(), ExitStack() as stack:
         with screen.progress() as show:
             job = stack.enter_context(
                 prepare(
-                    expanded(files, screen),
+                    files,
                     settings,
                     new=new,
-                    yes_really=yes_really,
+                    yes_really=consent.yes_really,
                     asks=consent.asks,
                     keyless=dry_run,
                     on_problem=keep,
@@ -109,12 +152,14 @@ def run(
                     say=screen.say,
                 )
             )
-        if not consent.dry_run:
+        if refuses is not None and not dry_run and (why := refuses(job.journal)):
+            screen.say(why)
+            return None
+        if not dry_run:
             stop = Stop()
             job = stoppable(screen, stop, lambda show: compare_first(job, on_progress=show, stop=stop))
         describe(job, problems, screen)
-        summary = ask_and_send(job, screen, consent, checkup_json(job.checkup, problems))
-    finish(summary, screen)
+        return ask_and_send(job, screen, consent, checkup_json(job.checkup, problems))
 
 
 def expanded(files: list[str], screen: Screen) -> list[str]:
@@ -131,14 +176,16 @@ def _run_plan(
     from batchupdate.run import plan_run_job
     from batchupdate.runs.plan_folder import find_plan
 
-    folder, digests = find_plan(given.settings().runs_dir, plan), tuple(file_digests(expanded(files, screen)))
-    with ended_by_signals(), ExitStack() as stack:
+    settings = given.settings()
+    with tells_refusals(settings, plan, screen, consent), ended_by_signals(), ExitStack() as stack:
+        folder, digests = find_plan(settings.runs_dir, plan), tuple(file_digests(expanded(files, screen)))
         job = with_key(
             lambda environ: stack.enter_context(
                 plan_run_job(
                     folder,
                     given.settings,
                     new=new,
+                    yes_really=consent.yes_really,
                     asks=consent.asks,
                     keyless=consent.dry_run,
                     digests=digests,
@@ -153,8 +200,6 @@ def _run_plan(
 
 def file_digests(files: list[str]) -> Iterator[str]:
     """The digests of files that are named beside a plan."""
-    from pathlib import Path
-
     from batchupdate.reader.sources import file_digest
 
     for file in files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,10 @@ from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.units import many, size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batchupdate.runs.history import Overview
+    from batchupdate.runs.prune import Prunable
 
 app = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 
@@ -89,6 +93,12 @@ def _state(look: Overview) -> str:
             return "can't be read"
 
 
+def _named(folders: Sequence[Prunable]) -> str:
+    """How many runs and how many plans these are."""
+    counts = Counter(one.kind for one in folders)
+    return " and ".join(many(count, kind) for kind, count in sorted(counts.items(), reverse=True))
+
+
 @app.command()
 @reports_errors
 def prune(
@@ -103,7 +113,7 @@ def prune(
     yes: options.Yes = False,
     as_json: options.Json = False,
 ) -> None:
-    """Remove old runs, with their journals and reports.
+    """Remove old runs and plans, with their journals and reports.
 
     Examples:
 
@@ -119,7 +129,7 @@ def prune(
     screen = Screen(as_json=as_json)
     may_go = plan_prune(runs_dir, parse_age(older_than), datetime.now(UTC), include_unfinished=unfinished)
     if not may_go:
-        screen.say(f"No finished runs in {runs_dir} are that old.")
+        screen.say(f"No finished runs or plans in {runs_dir} are that old.")
     else:
         now = time.time()
         rows = [(run.folder.run_id, age(now - run.last_work), size(run.folder.path)) for run in may_go]
@@ -127,12 +137,13 @@ def prune(
     removed: list[str] = []
     freed = 0
     if may_go and not dry_run:
-        if not yes and not screen.confirm(f"Permanently remove {len(may_go):,} runs?", possible=True):
+        if not yes and not screen.confirm(f"Permanently remove {_named(may_go)}?", possible=True):
             raise typer.Exit
         pruned = remove(runs_dir, may_go)
         removed, freed = pruned.removed, pruned.freed
         for notice in pruned.notices:
             screen.say(notice, style="yellow")
-        screen.result(f"Removed {len(removed):,} of {len(may_go):,} runs.")
+        gone = [one for one in may_go if one.folder.run_id in removed]
+        screen.result(f"Removed {_named(gone) or 'nothing'}.")
     found = [run.folder.run_id for run in may_go]
     screen.json({"old": found, "removed": removed, "freed_bytes": freed})

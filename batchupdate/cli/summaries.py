@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.cli.problem_output import line_of
 from batchupdate.cli.units import many, span, times
-from batchupdate.model import SUCCEEDED, Outcome
+from batchupdate.model import FailureNotice, Outcome
+from batchupdate.util.text import cut
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from batchupdate.api.error_group import ErrorGroup
     from batchupdate.cli.console import Screen
     from batchupdate.journal.statistics import FieldCount
-    from batchupdate.model import ErrorGroup, Problem, Traffic
+    from batchupdate.model import Problem, Traffic
     from batchupdate.reporter import Retried, Summary
     from batchupdate.run import Job
     from batchupdate.runs.canary import Canary
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 SHOWN_ERRORS = 5
 SHOWN_FIELDS = 6
 SHOWN_OF_VALUE = 60
-SENT_AGAIN = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.CONFLICT)
-"""The outcomes of a finished run that `retry` takes up."""
 
 
 def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
@@ -93,17 +93,17 @@ def _fields(counted: Sequence[FieldCount]) -> str:
 
 def _change(name: str, value: object, seen: Seen | None) -> str:
     """What a row sets, and what that was before if it is known."""
-    from batchupdate.util import json as exact_json
-
-    new = _short(exact_json.dumps(value))
+    new = _short(value)
     if seen is None or not seen.knows(name):
         return f"{name} = {new}"
-    return f"{name}: {_short(exact_json.dumps(seen.values[name])) if name in seen.values else 'nothing'} → {new}"
+    return f"{name}: {_short(seen.values[name]) if name in seen.values else 'nothing'} → {new}"
 
 
-def _short(text: str) -> str:
+def _short(value: object) -> str:
     """A value that fits a line, with its end left out if it is long."""
-    return text if len(text) <= SHOWN_OF_VALUE else f"{text[: SHOWN_OF_VALUE - 1]}…"
+    from batchupdate.util import json as exact_json
+
+    return cut(exact_json.dumps(value), SHOWN_OF_VALUE)
 
 
 def verdict(checkup: Checkup) -> str:
@@ -131,6 +131,8 @@ def _left_out(checkup: Checkup) -> str:
 
 def show_outcomes(screen: Screen, summary: Summary) -> None:
     """The table of outcomes, the most frequent errors, where the files are, and what to do next."""
+    from batchupdate.reporter.next_steps import next_steps
+
     failure = summary.exit_code != 0
     rows = [(outcome.value, f"{count:,}") for outcome, count in summary.counts.items() if count]
     screen.table(("outcome", "rows"), rows or [("nothing to do", "0")], failure=failure)
@@ -141,11 +143,11 @@ def show_outcomes(screen: Screen, summary: Summary) -> None:
         screen.result(summary.advice)
     screen.result(f"Results: {summary.folder}", failure=failure)
     for notice in summary.notices:
-        screen.result(notice, style="yellow", failure=failure)
+        screen.result(notice, style="yellow", failure=failure or isinstance(notice, FailureNotice))
     if summary.stopped:
         screen.result(summary.stopped.message, style="bold red", failure=failure)
-    for step in _next_steps(summary):
-        screen.result(step, failure=failure)
+    for step in next_steps(summary):
+        screen.result(step.sentence, failure=failure)
 
 
 def show_canary(screen: Screen, job: Job, canary: Canary, summary: Summary) -> None:
@@ -176,9 +178,7 @@ def traffic_line(traffic: Traffic, seconds: float) -> str:
 def _errors(errors: Sequence[ErrorGroup]) -> Iterator[str]:
     """The most frequent errors."""
     for group in errors[:SHOWN_ERRORS]:
-        place = f"{group.example_file} row {group.example_row}".lstrip()
-        rows_of = f"{group.count:,} rows, such as {place}" if group.count > 1 else place
-        yield f"  {rows_of}: {group.message}"
+        yield f"  {group.sentence}"
     if len(errors) > SHOWN_ERRORS:
         yield "  … and others: see failed.csv"
 
@@ -209,32 +209,6 @@ def _retried(retried: Retried) -> str:
 
 def _counted(counts: Mapping[Outcome, int]) -> str:
     return ", ".join(f"{count:,} {outcome.value}" for outcome, count in counts.items() if count)
-
-
-def _next_steps(summary: Summary) -> list[str]:
-    """What to do about rows that did not succeed, each with the command to type."""
-    from batchupdate.runs.folder import RunFolder
-
-    counts, steps = summary.counts, []
-    run = RunFolder(summary.folder).command_name
-    if summary.undo_of and counts[Outcome.CONFLICT]:
-        steps.append(f"To restore the kept rows all the same: batchupdate undo {summary.undo_of} --force")
-    if summary.waits_after_canary:
-        pass  # why it stopped says how to go on
-    elif summary.left:
-        steps.append(f"{many(summary.left, 'row')} left; to resume: batchupdate resume {run}")
-    elif again := sum(counts[one] - sum(each.given.get(one, 0) for each in summary.retries) for one in SENT_AGAIN):
-        they_are = "it is" if again == 1 else "they are"
-        steps.append(f"To send {many(again, 'row')} again as {they_are}: batchupdate retry {run}")
-    steps += [
-        f"To see what is left of the rows that were sent again: batchupdate show {retried.run_id}"
-        for retried in summary.retries
-        if any(count for outcome, count in (retried.ended or {}).items() if outcome not in SUCCEEDED)
-    ]
-    if (invalid := counts[Outcome.INVALID]) and not summary.undo_of:  # its failed.csv has what was undone
-        failed = summary.folder / "failed.csv"
-        steps.append(f"To send {many(invalid, 'invalid row')}, correct them first: edit {failed} and run that file.")
-    return steps
 
 
 def _of_files(checkup: Checkup) -> str:

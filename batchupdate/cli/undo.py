@@ -12,6 +12,7 @@ from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import with_key
+from batchupdate.cli.refusals import tells_refusals
 from batchupdate.cli.summaries import checkup_json, show_changes
 from batchupdate.cli.units import many
 from batchupdate.errors import ConfigError
@@ -24,7 +25,7 @@ ForceRow = Annotated[
 
 
 @reports_errors
-@options.of(options.CONFIG, options.RUNS, options.CHANGING)
+@options.of(options.CONFIG, options.RUNS, options.CHANGING, options.REPORTING)
 def undo(
     run: options.RunName,
     force: Force = False,
@@ -50,17 +51,18 @@ def undo(
       batchupdate undo latest --force-row 4,10-20
     """
     from batchupdate.run import undo_job
-    from batchupdate.runs.folder import find
     from batchupdate.runs.selection import parse_selection
-    from batchupdate.runs.undo import sentences
+    from batchupdate.runs.undo import find_to_undo, sentences
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    folder = find(given.settings().runs_dir, run)
+    folder = find_to_undo(given.settings().runs_dir, run)
     try:
         rows = parse_selection(None, None, force_row).rows
     except ConfigError as error:
         raise ConfigError(error.message.replace("--rows", "--force-row"), error.hint) from None
-    with ended_by_signals(), ExitStack() as stack:
+    consent = Consent(dry_run=dry_run, yes=yes, possible=True, verbose=verbose)
+    told = tells_refusals(given.settings(), f"undo of {run}", screen, consent)
+    with told, ended_by_signals(), ExitStack() as stack:
         job = with_key(
             lambda environ: stack.enter_context(
                 undo_job(folder, given.settings, force=force, force_rows=rows, keyless=dry_run, environ=environ)
@@ -75,7 +77,6 @@ def undo(
         screen.say(f"  {many(job.to_send, 'row')} can be restored.{unknowable}")
         screen.say(f"  What somebody else has changed since {changed}; that is seen only when each record is read.")
         show_changes(job, screen)
-        consent = Consent(dry_run=dry_run, yes=yes, possible=True, verbose=verbose)
         report = {**checkup_json(job.checkup, []), "undo_of": folder.run_id, "not_restored": left}
         summary = ask_and_send(job, screen, consent, report)
     finish(summary, screen)

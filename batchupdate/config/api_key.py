@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from batchupdate.config.secret_file import KEY_MAX_BYTES, read_secret_file
 from batchupdate.config.secrets import SHORTEST_SECRET
 from batchupdate.errors import ConfigError
 from batchupdate.util.text import quoted
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from batchupdate.config.settings import Settings
 
-KEY_MAX_BYTES = 16_384
 COMMAND_S = 60
 """Seconds that a command may take to print a key."""
 
@@ -104,21 +104,6 @@ def _output_of(command: str) -> str:
     if done.returncode:
         raise ConfigError(f"The command {quoted(command)} failed with exit code {done.returncode}.", _COMMAND_HINT)
     return done.stdout[: KEY_MAX_BYTES + 1].decode("utf-8-sig", "replace")
-
-
-def read_secret_file(path: Path, what: str) -> str:
-    """The text of a file that holds a secret; `what` is what to call the file at the beginning of a sentence.
-
-    Raises:
-        ConfigError: it can't be read, or is no text.
-    """
-    try:
-        with path.open("rb") as file:
-            return file.read(KEY_MAX_BYTES + 1).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{what} is not text.") from error
-    except OSError as error:
-        raise ConfigError(f"{what} can't be read: {error.strerror or error}.") from error
 
 
 def _read_keyring(entry: str) -> str:

@@ -115,7 +115,7 @@ def environment_names() -> dict[str, tuple[str, ...]]:
     """Every environment variable that is read, with the place of its setting."""
     names: dict[str, tuple[str, ...]] = {}
     for name in Settings.model_fields:
-        if name not in {"input", "variables"}:
+        if name not in {"input", "notify", "variables", "capture"}:
             names[PREFIX + name.upper()] = (name,)
     for name in Input.model_fields:
         if name not in _OF_COLUMNS:

@@ -58,7 +58,7 @@ def parse_rows(text: object) -> RowSpans:
     found = []
     word = ""
     for piece in str(text).split(","):
-        word = f"{word},{piece}" if word else piece.strip()
+        word = f"{word},{piece}" if word else piece.lstrip()
         if match := _ROWS.fullmatch(word.strip()):
             span = RowSpan(match[1] or "", int(match[2]), int(match[3] or match[2]))
             if span.last < span.first:

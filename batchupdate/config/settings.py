@@ -17,10 +17,12 @@ from pydantic import (
     model_validator,
 )
 
+from batchupdate.config.capture import Capture
+from batchupdate.config.notify import Notify
 from batchupdate.config.production import parse_hosts
 from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
 from batchupdate.config.row_spans import RowSpans, parse_rows, rows_text
-from batchupdate.config.yaml_file import Strict
+from batchupdate.config.yaml_file import Strict, one_or_more
 
 DEFAULT_RATE_PER_S = 5.0
 DEFAULT_BURST = 1
@@ -31,8 +33,8 @@ MAX_COPY_BYTES = 4_000_000_000
 _CHOOSING = {"limit", "rows", "sample", "sample_seed"}
 """Which rows of an input are a run's."""
 
-_NOT_KEPT = {"target", "base_url", "runs_dir", "input", "strict", "proxy", "max_rows"} | _CHOOSING
-"""What is the journal's own affair, was done with the file, or can hold a password (a proxy's URL)."""
+_NOT_KEPT = {"target", "base_url", "runs_dir", "input", "strict", "proxy", "max_rows", "notify"} | _CHOOSING
+"""What is the journal's own affair, was done with the file, can hold a password (a proxy's URL), or is a command."""
 
 _SIZE = re.compile(r"\s*(\d{1,12})\s*(?:([KMGTkmgt])?[Bb])?\s*", re.ASCII)
 _FAILURES = re.compile(r"\s*(\d{1,9}(?:\.\d{1,9})?)\s*(%?)\s*", re.ASCII)
@@ -126,10 +128,6 @@ def _computed(value: object) -> object:
     return {"template": value} if isinstance(value, str) else value
 
 
-def _one_or_more(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
 def parse_widths(value: object) -> object:
     """Reads `8,20,5` as three numbers.
 
@@ -194,7 +192,7 @@ class Input(Strict):
     when: dict[
         str,
         Annotated[
-            tuple[str, ...], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str]), Field(strict=False)
+            tuple[str, ...], BeforeValidator(one_or_more, json_schema_input_type=str | list[str]), Field(strict=False)
         ],
     ] = Field(default={})
     match: Annotated[
@@ -226,20 +224,25 @@ def _section(value: object) -> object:
 class Settings(Strict):
     """Everything a user can set. None means: the target's own default.
 
-    Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `batch_size` is how many rows go out as one
-    request; 1 sends each by itself. `max_wait` caps how long one reply may make us wait; `give_up_after` is how long
-    an API may refuse every request before the run stops. `retry_budget` is how many requests may be repeats after an
-    error, as a share of the first tries. `allow_overlap` lets two runs work on one target at a time. `check_old` is
-    whether records are read before their changes, so that what somebody else has changed since the pull is not
-    overwritten. `diff` is whether all records are read before the first change, to show what changes and to send no
-    more than that; `auto` does so where it takes few requests. `send` is which fields go out of a row that was compared
-    with its record. `plan_max_age` is for how many hours a plan may be run. `rows` and `limit` say which rows of the
-    input are the run's, and `sample` how many of those that can be sent are drawn from them, by `sample_seed` where one
-    is given. A new run of more than `max_rows` rows is refused. Of a `canary`, so many rows are sent first, and the
-    others if at most `canary_max_failures` of these did not succeed, or a person says so. For more than `confirm_above`
-    rows to a host of `production`, a person types its name. `variables` are values for those of the target. `verify`
-    reads back each record that was updated. `ca_file` holds certificates (PEM) that are trusted beside the system's;
-    `client_cert` and `client_key` show the server who we are.
+    Times are in seconds. `max_rate` is the ceiling of `rate: auto`. `workers` is how many processes of this machine
+    send, beside the one that has the journal; None lets that one send. With `cluster`, an address of this machine, it
+    is how many processes of any machine may come there and send, with the certificates of `cluster_certs`. `batch_size`
+    is how many rows go out as one request; 1 sends each by itself. `max_wait` caps how long one reply may make us wait;
+    `give_up_after` is how long an API may refuse every request before the run stops. `retry_budget` is how many
+    requests may be repeats after an error, as a share of the first tries. `allow_overlap` lets two runs work on one
+    target at a time. `check_old` is whether records are read before their changes, so that what somebody else has
+    changed since the pull is not overwritten. `diff` is whether all records are read before the first change, to show
+    what changes and to send no more than that; `auto` does so where it takes few requests. `send` is which fields go
+    out of a row that was compared with its record. `plan_max_age` is for how many hours a plan may be run. `rows` and
+    `limit` say which rows of the input are the run's, and `sample` how many of those that can be sent are drawn from
+    them, by `sample_seed` where one is given. A new run of more than `max_rows` rows is refused. Of a `canary`, so many
+    rows are sent first, and the others if at most `canary_max_failures` of these did not succeed, or a person says so.
+    For more than `confirm_above` rows to a host of `production`, a person types its name. `variables` are values for
+    those of the target. `verify` reads back each record that was updated. `notify` is who is told of a run. `capture`
+    names values of the replies for the results; `results: split` writes the results by their outcomes, too, as
+    success.csv, failed.csv and not_attempted.csv; `results_xlsx` is whether there is a workbook of them, by default
+    only of few rows. `ca_file` holds certificates (PEM) that are trusted beside the system's; `client_cert` and
+    `client_key` show the server who we are.
     """
 
     target: str | None = None
@@ -255,6 +258,9 @@ class Settings(Strict):
     ) = None
     burst: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1, le=1000)
+    workers: int | None = Field(default=None, ge=1, le=64)
+    cluster: str | None = Field(default=None, min_length=1)
+    cluster_certs: Annotated[Path, Field(strict=False)] | None = None
     batch_size: int | None = Field(default=None, ge=1)
     timeout: float = Field(default=60.0, gt=0)
     connect_timeout: float = Field(default=10.0, gt=0)
@@ -297,6 +303,10 @@ class Settings(Strict):
     send: Literal["changed", "all"] = "changed"
     verify: bool = False
     plan_max_age: float = Field(default=24.0, gt=0)
+    capture: Capture = Field(default={})
+    results: Literal["one", "split"] = "one"
+    results_xlsx: Literal["auto", "always", "never"] = "auto"
+    notify: Annotated[Notify, BeforeValidator(_section, json_schema_input_type=Notify | None)] = Notify()
     proxy: str | None = None
     key_file: Annotated[Path, Field(strict=False)] | None = None
     key_command: str | None = Field(default=None, min_length=1)
@@ -322,5 +332,9 @@ class Settings(Strict):
         return kept
 
     def kept(self) -> dict[str, Any]:
-        """What a run keeps of them, so that it can go on without its file and config: how to send, and no secret."""
-        return self.model_dump(mode="json", exclude_unset=True, exclude=_NOT_KEPT)
+        """What a run keeps of them, so that it can go on without its file and config: how to send, and no secret.
+
+        It can go on without the processes of a cluster, too.
+        """
+        of_cluster = {"cluster", "cluster_certs", *(("workers",) if self.cluster else ())}
+        return self.model_dump(mode="json", exclude_unset=True, exclude=_NOT_KEPT | of_cluster)

@@ -29,6 +29,11 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True, allow_inf_nan=False)
 
 
+def one_or_more(value: object) -> object:
+    """A single text as a list of it, for settings that take either."""
+    return (value,) if isinstance(value, str) else value
+
+
 class MisplacedError(ValueError):
     """A mistake that a check of the whole model finds; `loc` are the names and numbers down to its place."""
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 AHEAD_S = 0.1
 """Rows are claimed this far ahead of the rate, so that a power cut leaves next to none of a slow run unanswered."""
 
+NEXT_S = -1e9
+"""The wait of a change whose record was just read: it goes before other rows that wait, for what was read grows old."""
+
 AT_ONCE = -math.inf
 """The wait of a half of a batch: a row that is to blame is soon alone, and only then counts as a failure."""
 

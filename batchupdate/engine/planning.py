@@ -16,7 +16,6 @@ from batchupdate.planner.comparison import Comparison, Finding
 from batchupdate.planner.sent_fields import SentFields
 from batchupdate.targets.precondition import Pulled
 from batchupdate.targets.seen import Seen
-from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,23 +23,31 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.engine.pools import Stop
-    from batchupdate.engine.record_reader import Reading
+    from batchupdate.engine.record_reader import Reading, Sought
     from batchupdate.model import Progress, Request
     from batchupdate.runs.job import Job
 
 FEW_ROWS = 100
 """So many rows are compared with their records one by one before a run that was not planned."""
 
+_LINKS = frozenset({"plan_of", "retry_of", "undo_of"})
+
 NO_RECORD = "there is no such record"
+
+_OUTCOMES = {Finding.UNCHANGED: Outcome.UNCHANGED, Finding.CONFLICT: Outcome.CONFLICT}
 
 
 def worth_comparing(job: Job) -> bool:
     """Whether the records of a run are read before the first change, by its setting `diff`.
 
-    `auto` does so where it takes few requests: the whole list in one, or those of few rows.
+    `auto` does so where it takes few requests: the whole list in one, or those of few rows. A run that was left
+    unfinished is compared only if it has sent nothing yet, for then it may have ended while it was comparing. Rows of
+    an earlier run or of a plan know already what their records should be.
     """
     target, asked = job.target, job.settings.diff
-    if job.resumed or asked == "never" or (target.read is None and target.list is None):
+    if asked == "never" or (target.read is None and target.list is None):
+        return False
+    if job.resumed and (job.journal.sessions().started_at is not None or _LINKS & job.journal.meta().keys()):
         return False
     rows = job.to_send
     if rows and (asked == "always" or (target.read is not None and rows <= FEW_ROWS)):
@@ -86,24 +93,26 @@ class _Findings:
     def __init__(self, job: Job, *, approve: bool) -> None:
         self._job, self._journal, self._target, self._approve = job, job.journal, job.target, approve
         self._comparison, self._sent = Comparison(job.target), SentFields(job.target)
+        self._guards = not approve and self._target.precondition is not None
         self._states: list[tuple[int, str]] = []
+        self._guarded: list[tuple[int, str]] = []
         self._fields: dict[int, Mapping[str, Any]] = {}
         self._results: list[Result] = []
         self.count = 0
         """Rows of which something was found."""
 
-    def seen(self, request: Request, seen: Seen, locked: str = "") -> None:
+    def seen(self, row: Sought, seen: Seen, locked: str = "") -> None:
         """Compares a row with its record."""
-        wanted, known = exact_json.loads(request.fields), Pulled.from_json(request.pulled)
         if locked:
-            self._end(request, seen, Outcome.INVALID, f"this record must not be edited: {locked}")
+            self._end(row.request, seen, Outcome.INVALID, f"this record must not be edited: {locked}")
         else:
-            self._compare(request, wanted, known, seen)
+            self._compare(*row, seen)
 
     def gone(self, request: Request, status: int | None) -> None:
         """Notes that a row has no record."""
-        if self._target.creates or not self._approve:
-            self._state(request, Seen(gone=True))
+        creates = self._target.creates and not Pulled.from_json(request.pulled)
+        if creates or not self._approve:
+            self._state(request, Seen(gone=True), guarded=creates)
         else:
             self._end(request, Seen(gone=True), Outcome.FAILED, NO_RECORD, status)
 
@@ -128,16 +137,19 @@ class _Findings:
             fields = wanted if self._job.settings.send == "all" else self._sent.of(wanted, changes)
             if fields is not wanted:
                 self._fields[request.row] = fields
-            self._state(request, seen)
+            self._state(request, seen, guarded=True)
         else:
-            self._end(request, seen, Outcome(finding), message)
+            self._end(request, seen, _OUTCOMES[finding], message)
 
     def _end(self, request: Request, seen: Seen, outcome: Outcome, message: str, status: int | None = None) -> None:
         self._results.append(Result(request.row, outcome, status, 0, message, finished_at=self._job.clock.unix()))
         self._state(request, seen)
 
-    def _state(self, request: Request, seen: Seen) -> None:
+    def _state(self, request: Request, seen: Seen, *, guarded: bool = False) -> None:
+        """Keeps what a record is; `guarded` is whether its row is sent only if it still is that then."""
         self._states.append((request.row, seen.to_json()))
+        if guarded and self._guards:
+            self._guarded.append(self._states[-1])
         self.count += 1
         self._keep_some()
 
@@ -148,5 +160,5 @@ class _Findings:
     def keep(self) -> None:
         """Hands everything to the journal."""
         if self._states or self._results:
-            self._journal.keep_plan(self._states, self._fields, self._results)
-        self._states, self._fields, self._results = [], {}, []
+            self._journal.keep_plan(self._states, self._fields, self._results, self._guarded)
+        self._states, self._fields, self._results, self._guarded = [], {}, [], []

@@ -13,6 +13,7 @@ from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import BatchUpdateError, Interrupted, SafetyStop
 from batchupdate.limiter import Limiter
 from batchupdate.model import Progress, Traffic
+from batchupdate.runs.metadata import rate_of
 from batchupdate.targets.hooks import HookError
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.api.verdict import Policy
-    from batchupdate.engine.protocols import Sink, Source
+    from batchupdate.config import Settings
+    from batchupdate.engine.assignment import Assignment
+    from batchupdate.engine.protocols import Pool, Sink, Source
     from batchupdate.engine.rules import Rules
     from batchupdate.model import Allowance, Fault, Reply, Request, Verdict
     from batchupdate.runs.job import Job
@@ -51,7 +54,7 @@ class Stop:
         await self._asked.wait()
 
 
-def guarded(send: Send, job: Job) -> Send:
+def guarded(send: Send, job: Assignment) -> Send:
     """Sends as `send` does; where the code of the target's package fails, that is a fault like others."""
     if job.target.hooks is None:
         return send
@@ -67,14 +70,13 @@ def guarded(send: Send, job: Job) -> Send:
 
 def limiter_of(job: Job) -> Limiter:
     """What keeps a job's rate."""
-    settings, rate = job.settings, job.rate
+    settings = job.settings
     return Limiter(
-        rate,
+        job.rate,
         settings.burst or job.target.burst,
         job.clock,
         delay_s,
         concurrency=job.concurrency,
-        adaptive=rate.auto,
         max_wait_s=settings.max_wait,
         patience_s=settings.give_up_after,
     )
@@ -101,7 +103,9 @@ class Pools:
     ) -> None:
         self._job, self._log, self._stop, self._on_progress = job, log, stop, on_progress
         self._signals, self._labels = policy.signals, job.labels
-        self._pools: list[WorkerPool] = []
+        self._pools: list[Pool] = []
+        self._patient: Pool | None = None  # the one at work whose patience is that of the settings
+        self._settings = job.settings
         self.limiter = limiter_of(job)
         """Whose turn it is, in all of them."""
 
@@ -113,14 +117,35 @@ class Pools:
         return Traffic(sent, retried, throttled, limiter.waited_s, limiter.allowed_per_s)
 
     def _listen(self, reply: Reply) -> Sequence[Allowance]:
+        if not self.limiter.rate.auto:
+            return ()
         return self._signals.allowances(reply.headers, self._job.clock.now)
 
+    def set_limits(self, settings: Settings) -> None:
+        """Keeps the rate, the patience and the failure limit of other settings from now on."""
+        job, self._settings = self._job, settings
+        self.limiter.set_limits(
+            rate_of(job.target, settings), settings.burst or job.target.burst, settings.give_up_after
+        )
+        if self._patient is not None:
+            self._patient.set_limits(settings.give_up_after, settings.max_failures)
+
     async def work(
-        self, stage: str, source: Source, sink: Sink, *, send: Send, judge: Judge, rules: Rules, total: int | None
+        self,
+        stage: str,
+        source: Source,
+        sink: Sink,
+        *,
+        send: Send,
+        judge: Judge,
+        rules: Rules,
+        total: int | None,
+        patient: bool = False,
     ) -> BatchUpdateError | None:
         """Lets a pool send everything that a source has; returns why it ended early, or None.
 
-        `total` is how many rows that are, for the progress; None where it is not known.
+        `total` is how many rows that are, for the progress; None where it is not known. `patient` is whether the
+        settings say when it gives up; they can change while it works.
         """
         job = self._job
         pool = WorkerPool(
@@ -129,14 +154,24 @@ class Pools:
             turns=self.limiter,
             send=send,
             judge=judge,
-            listen=self._listen if job.rate.auto else None,
+            listen=self._listen,  # a rate can be changed to 'auto' at work
             delay=delay_s,
             rules=rules,
             clock=job.clock,
             log=self._log.bind(stage=stage),
             labels=self._labels,
         )
+        return await self.let_work(pool, stage, total, patient=patient)
+
+    async def let_work(
+        self, pool: Pool, stage: str, total: int | None, *, patient: bool = False
+    ) -> BatchUpdateError | None:
+        """The same for a pool that is made already, and takes its turns from this limiter."""
+        job = self._job
         self._pools.append(pool)
+        self._patient = pool if patient else None
+        if self._settings is not job.settings:
+            self.set_limits(self._settings)
         watch = asyncio.create_task(_Watch(pool, self.limiter, job.clock, self._on_progress, total, stage).report())
         try:
             return await self._until_done(pool)
@@ -146,7 +181,7 @@ class Pools:
             if isinstance(ended, Exception):  # the user's hook failed; that is no reason to stop sending
                 self._log.error("progress", why=repr(ended))
 
-    async def _until_done(self, pool: WorkerPool) -> BatchUpdateError | None:
+    async def _until_done(self, pool: Pool) -> BatchUpdateError | None:
         """Lets the pool work until it is done, or was asked to stop and has drained."""
         job, log, stop = self._job, self._log, self._stop
         running = asyncio.create_task(pool.run(job.concurrency))
@@ -175,7 +210,7 @@ class Pools:
 class _Watch:
     """Looks at the pool a few times a second and tells how far it is."""
 
-    pool: WorkerPool
+    pool: Pool
     limiter: Limiter
     clock: Clock
     on_progress: Callable[[Progress], None]
@@ -205,8 +240,8 @@ class _Watch:
             dict(self.pool.counts),
             self.pool.traffic,
             rate,
-            left / rate + holding if rate and left is not None else None,
+            left / rate + holding if rate and left is not None and math.isfinite(holding) else None,
             holding,
-            self.limiter.rate_per_s if math.isfinite(self.limiter.rate_per_s) else None,
+            self.limiter.limit_per_s,
             self.pool.trouble,
         )

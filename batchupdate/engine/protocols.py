@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from batchupdate.model import Allowance, Request, Result
+    from batchupdate.config import MaxFailures
+    from batchupdate.model import Allowance, Outcome, Request, Result, Traffic
+    from batchupdate.targets.seen import Seen
 
 
 class Source(Protocol):
@@ -35,6 +37,18 @@ class Sink(Protocol):
 
     def finish(self, result: Result, *, final: bool = True) -> None:
         """Keeps a result; one that is not final is tried again when the run is resumed."""
+        ...
+
+
+class Past(Protocol):
+    """Where it is kept what records were before their changes."""
+
+    async def keep_before(self, key: int, state: str) -> None:
+        """Keeps what a row's record is, the JSON of a `Seen`; returns once that is on the disk."""
+        ...
+
+    async def amend_before(self, key: int, seen: Seen) -> None:
+        """Corrects what is kept of a row's record, by what was read of it later; returns once that is on the disk."""
         ...
 
 
@@ -107,4 +121,40 @@ class Turns(Protocol):
 
     def acquit(self) -> None:
         """Takes back what refusals taught: they were single rows' own."""
+        ...
+
+
+class Pool(Protocol):
+    """What sends everything that a source has; see `WorkerPool`, and `Coordinator` for one of several processes."""
+
+    @property
+    def counts(self) -> Mapping[Outcome, int]:
+        """Results so far, by outcome."""
+        ...
+
+    @property
+    def traffic(self) -> Traffic:
+        """The requests so far."""
+        ...
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing gets through at present, as a sentence; empty as long as something does."""
+        ...
+
+    @property
+    def in_flight(self) -> int:
+        """What is out and unanswered."""
+        ...
+
+    async def run(self, concurrency: int) -> None:
+        """Works until everything is sent, or the run is stopped."""
+        ...
+
+    def stop(self, reason: Exception | None = None) -> None:
+        """Takes no further rows; what is in flight may finish."""
+        ...
+
+    def set_limits(self, give_up_after_s: float, max_failures: MaxFailures | None) -> None:
+        """Keeps another patience (seconds) and failure limit from now on."""
         ...

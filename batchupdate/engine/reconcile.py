@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.engine.look_ups import LookUps
 from batchupdate.model import Outcome, Reply, Result
+from batchupdate.targets.hooks import HookError
 
 if TYPE_CHECKING:
     from batchupdate.api.client import Client
@@ -42,7 +43,7 @@ class Reconciliation(LookUps):
     async def look_up(self, request: Request) -> Reply | Fault:
         """Reads one record; notes whether it is as the row wants it."""
         answer = await self._client.read(self._target.read_path(request.path))
-        if isinstance(answer, Reply) and answer.status == _OK and self._target.shows(answer.body, request.fields):
+        if _shows(answer, self._target, request):
             self._applied[request.row] = request
         return answer
 
@@ -54,3 +55,16 @@ class Reconciliation(LookUps):
             self._queue.finish(
                 Result(result.row, Outcome.UPDATED, None, request.sent, FOUND, finished_at=result.finished_at)
             )
+
+
+async def shows_applied(client: Client, target: Target, request: Request) -> bool:
+    """Whether a record turns out to be as its row wants it; reads it."""
+    try:
+        answer = await client.read(target.read_path(request.path))
+    except HookError:  # the code of the target's package failed, so nothing is known
+        return False
+    return _shows(answer, target, request)
+
+
+def _shows(answer: Reply | Fault, target: Target, request: Request) -> bool:
+    return isinstance(answer, Reply) and answer.status == _OK and target.shows(answer.body, request.fields)

@@ -6,7 +6,7 @@ import itertools
 import math
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from batchupdate.api.verdict import judge
 from batchupdate.engine.batches import Packing
@@ -19,9 +19,10 @@ from batchupdate.model import SUCCEEDED, Outcome, Progress, Reply, Result
 from batchupdate.targets import UnexpectedReplyError
 from batchupdate.targets.precondition import Pulled
 from batchupdate.util import json as exact_json
+from batchupdate.util.text import encodable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from batchupdate.model import Fault, Request, Verdict
     from batchupdate.runs.job import Job
     from batchupdate.targets import Listing, Record, Target
+    from batchupdate.targets.ids import IdRule
     from batchupdate.targets.seen import Seen
 
 PORTION = 1000
@@ -59,13 +61,31 @@ class Rows(Protocol):
         """Makes rows quick to find by their paths, for as long as that is needed."""
 
 
+class Sought(NamedTuple):
+    """A row whose record was read: what it sets, and what its sheet says of the record."""
+
+    request: Request
+    fields: Mapping[str, Any]
+    known: Pulled
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """What a row's request holds as JSON."""
+        return cls(request, exact_json.loads(request.fields), Pulled.from_json(request.pulled))
+
+    @property
+    def names(self) -> Collection[str]:
+        """The fields that are to be known of its record."""
+        return {**self.fields, **self.known.expected} if self.known.expected else self.fields
+
+
 class Findings(Protocol):
     """Takes what was found of each row; what was handed over and kept is not unseen any more."""
 
     count: int
     """Rows of which something was found."""
 
-    def seen(self, request: Request, seen: Seen, locked: str = "") -> None:
+    def seen(self, row: Sought, seen: Seen, locked: str = "") -> None:
         """A row's record was read; `locked` is why it must not be edited, if the list says so."""
 
     def gone(self, request: Request, status: int | None) -> None:
@@ -108,8 +128,10 @@ def list_worth_it(job: Job, rows: Rows, count: int) -> Listing | None:
         return None
     if target.read is None:
         return target.list
-    shows = all(name not in target.list.absent or not target.can_read(name) for name in rows.fields_set())
-    return target.list if shows and count > 1 else None
+    hidden = {name for name in target.list.absent if target.can_read(name)}
+    if count == 1 or (hidden and not hidden.isdisjoint(rows.fields_set())):
+        return None
+    return target.list
 
 
 class RecordReader:
@@ -126,6 +148,7 @@ class RecordReader:
     def __init__(self, job: Job, rows: Rows, findings: Findings, pools: Pools, stage: str) -> None:
         self._job, self._rows, self._findings, self._pools, self._stage = job, rows, findings, pools, stage
         self._target = job.target
+        self._paths_of = _paths_of(job.target)
 
     async def read(
         self,
@@ -147,7 +170,6 @@ class RecordReader:
         total = rows.count_unseen()
         on_progress(Progress(self._stage, 0, total))
         if (listing := list_worth_it(self._job, rows, total)) is not None:
-            rows.index_paths()
             try:
                 whole = await self._by_list(listing, reading, total, on_progress)
                 reading.whole = whole and self._target.read is None
@@ -199,6 +221,8 @@ class RecordReader:
         )
         async with client, aclosing(record_pages(client, pager, target, listing, target.fields)) as pages:
             async for page in pages:
+                if not reading.pages:
+                    self._rows.index_paths()
                 reading.requests, reading.pages = client.requests, page.number
                 self._add_page(page.records)
                 on_progress(Progress(stage, findings.count, total))
@@ -213,12 +237,12 @@ class RecordReader:
     def _add_page(self, records: Sequence[Record]) -> None:
         """Hands over the rows whose records are on a page of the list, unless a read by itself would say more."""
         target = self._target
-        at = {path: record for record in records for path in _paths(target, record.ids)}
+        at = {path: record for record in records for path in self._paths_of(record.ids)}
         for request in self._rows.unseen_at(at) if at else ():
-            record, names = at[request.path], _names(request)
-            seen = target.listed(record, names)
-            if record.locked or not any(not seen.knows(name) and target.can_read(name) for name in names):
-                self._findings.seen(request, seen, record.locked)
+            record, row = at[request.path], Sought.of(request)
+            seen = target.listed(record, row.names)
+            if record.locked or all(seen.knows(name) or not target.can_read(name) for name in row.names):
+                self._findings.seen(row, seen, record.locked)
         self._findings.keep()
 
     async def _one_by_one(self, policy: Policy, reading: Reading, total: int) -> None:
@@ -274,34 +298,36 @@ class _Singles(LookUps):
             return
         if request is not None and result.outcome in SUCCEEDED and isinstance(answer, Reply):
             try:
-                seen = self._target.seen(answer, _names(request))
+                row = Sought.of(request)
+                seen = self._target.seen(answer, row.names)
             except UnexpectedReplyError as error:
                 self._findings.unread(Result(request.row, Outcome.FAILED, answer.status, error=str(error)))
             else:
-                self._findings.seen(request, seen)
+                self._findings.seen(row, seen)
         elif request is not None and result.http_status in _GONE:
             self._findings.gone(request, result.http_status)
         else:
             self._findings.unread(result)
 
 
-def _names(request: Request) -> list[str]:
-    """The fields that are to be known of a row's record."""
-    return list({**exact_json.loads(request.fields), **Pulled.from_json(request.pulled).expected})
+def _paths_of(target: Target) -> Callable[[tuple[str, ...]], Iterable[str]]:
+    """What says where a request goes for a record of the list, for every spelling of its id that a row may have."""
+    places = {name: place for place, name in enumerate(target.id)}
+    parts = [(places[name], target.id[name]) for name in target.path_variables]
+
+    def paths(ids: tuple[str, ...]) -> Iterable[str]:
+        spellings = []
+        for place, rule in parts:
+            if rule.refusal(ids[place]) or encodable(ids[place]) != ids[place]:
+                return ()  # no row can name it
+            spellings.append(_spellings(rule, ids[place]))
+        return map(target.expand, itertools.product(*spellings))
+
+    return paths
 
 
-def _paths(target: Target, ids: tuple[str, ...]) -> Iterator[str]:
-    """Where a request goes for a record of the list, for every spelling of its id that a row may have."""
-    by_name = dict(zip(target.id, ids, strict=True))
-    names = target.path_variables
-    if any(target.id[name].refusal(by_name[name]) for name in names):
-        return
-    yield from map(target.expand, itertools.product(*(_spellings(target, name, by_name[name]) for name in names)))
-
-
-def _spellings(target: Target, name: str, value: str) -> set[str]:
-    rule = target.id[name]
+def _spellings(rule: IdRule, value: str) -> Collection[str]:
     if rule.format is None:
-        return {value}
+        return (value,)
     key = rule.key(value)
     return {value, key, key.lower(), key.upper(), rule.prefix + key}

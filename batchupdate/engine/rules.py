@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
 from batchupdate.engine.batches import Packing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from batchupdate.config import MaxFailures
-    from batchupdate.model import Request
+    from batchupdate.model import Outcome, Reply, Request
 
 CLAIM_BATCH = 512
 """Rows claimed ahead at the most. After a power cut, the claimed rows without a result are unanswered."""
@@ -29,6 +29,8 @@ class Rules:
     rows are claimed ahead at the most: few where an unanswered row can't simply be sent again after a power cut.
     `about_key` is said when the API refuses the key. `reads_first` says whether a request is for the read of its
     record; such a row comes twice, the second time for its change. `packing` says how many rows go out as one request.
+    `counted` are the results of rows that went first, which `max_failures` counts too.
+    `capture` says what is kept of the reply to a change.
     """
 
     max_attempts: int = 5
@@ -40,7 +42,11 @@ class Rules:
     about_key: str = ""
     reads_first: Callable[[Request], bool] | None = None
     packing: Callable[[], Packing] = Packing
+    counted: Mapping[Outcome, int] = field(default_factory=dict)
+    capture: Callable[[Reply], str] | None = None
 
     def for_look_ups(self) -> Self:
         """The same for rows that are looked up, one with each request."""
-        return replace(self, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S, packing=Packing)
+        return replace(
+            self, max_failures=None, max_attempts=2, give_up_after_s=LOOK_UP_S, packing=Packing, capture=None
+        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.verdict import Policy
 from batchupdate.engine.pools import Pools
-from batchupdate.engine.record_reader import PORTION, Reading, RecordReader
+from batchupdate.engine.record_reader import PORTION, Reading, RecordReader, Sought
 from batchupdate.journal.checklist import Checklist
 from batchupdate.model import Outcome
 from batchupdate.planner.comparison import Comparison
@@ -108,13 +108,13 @@ class _Sink:
 
     def __init__(self, job: Job, checklist: Checklist) -> None:
         self._job, self._checklist, self.comparison = job, checklist, Comparison(job.target)
-        self._seen: list[tuple[Request, Seen]] = []
+        self._seen: list[tuple[Sought, Seen]] = []
         self._others: list[tuple[int, str]] = []
         self.count = 0
 
-    def seen(self, request: Request, seen: Seen, locked: str = "") -> None:  # noqa: ARG002 - it is only compared
+    def seen(self, row: Sought, seen: Seen, locked: str = "") -> None:  # noqa: ARG002 - it is only compared
         """Notes a record."""
-        self._seen.append((request, seen))
+        self._seen.append((row, seen))
         self._counted()
 
     def gone(self, request: Request, status: int | None) -> None:  # noqa: ARG002 - 404 or 410, or not in the list
@@ -134,14 +134,13 @@ class _Sink:
 
     def keep(self) -> None:
         """Compares what was read, and keeps what that says."""
-        keys = [request.row for request, _ in self._seen]
+        keys = [row.request.row for row, _ in self._seen]
         before, ended = self._job.journal.before(keys), self._checklist.ended(keys)
         found = [*self._others]
-        for request, seen in self._seen:
-            was = Seen.from_json(before[request.row]) if request.row in before else _NOTHING
-            wanted = exact_json.loads(request.fields)
-            outcome, status = ended[request.row]
-            found.append((request.row, self.said(request.row, self._compared(wanted, seen, was), outcome, status)))
+        for row, seen in self._seen:
+            key = row.request.row
+            was = Seen.from_json(before[key]) if key in before else _NOTHING
+            found.append((key, self.said(key, self._compared(row.fields, seen, was), *ended[key])))
         self._checklist.keep(found)
         self._seen, self._others = [], []
         self.kept()

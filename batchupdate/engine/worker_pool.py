@@ -13,9 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.api.verdict import KEY_REFUSED
-from batchupdate.engine.backlog import AT_ONCE, Backlog
+from batchupdate.engine.backlog import AT_ONCE, NEXT_S, Backlog
 from batchupdate.engine.backoff import retrying
 from batchupdate.engine.batches import adding, at_no_cost, by_next_step, by_row, each, halves, some_taken
+from batchupdate.engine.failure_limit import too_many_failures
 from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
 from batchupdate.errors import SafetyStop
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from structlog.typing import FilteringBoundLogger
 
+    from batchupdate.config import MaxFailures
     from batchupdate.engine.protocols import Sink, Source, Turns
     from batchupdate.engine.rules import Rules
     from batchupdate.model import Allowance, Request, RowLabels
@@ -43,6 +45,9 @@ LONGEST_OWN_WAIT = 4
 RENEWALS_AT_MOST = 2
 """So often a row is sent again because the credentials had expired; then they are wrong."""
 
+STALE_S, STALE_TURNS = 1.0, 3
+"""What was read longer ago than this, in seconds and in turns at the present rate, is read again before its change."""
+
 TOO_LONG = 413
 """The status of a request whose body is too long (RFC 9110, section 15.5.14)."""
 
@@ -51,9 +56,6 @@ SERVER_ERROR = 500
 
 HEADER_MOST = 500
 """Characters that are kept of a reply's id and place."""
-
-ENOUGH_FOR_A_SHARE = 20
-"""A share of failures means nothing before this many rows."""
 
 
 class WorkerPool:
@@ -97,6 +99,8 @@ class WorkerPool:
         self._at_head: asyncio.Task[None] | None = None
         self._let_in = 0
         self._suspects = Suspects()
+        self._read_at: dict[int, float] = {}
+        self._read_twice: set[int] = set()
         self._reached = False
         self._unreached = 0
         self._sent = self._retried = self._throttled = self._repeats = 0
@@ -141,6 +145,11 @@ class WorkerPool:
         if self._at_head is not None:
             self._at_head.cancel()
 
+    def set_limits(self, give_up_after_s: float, max_failures: MaxFailures | None) -> None:
+        """Keeps another patience (seconds) and failure limit from now on."""
+        self._rules = replace(self._rules, give_up_after_s=give_up_after_s, max_failures=max_failures)
+        self._stop_if_it_goes_wrong()
+
     async def _work(self) -> None:
         while True:
             turn = self._turn_at_once() or await self._turn_at_head()
@@ -174,7 +183,17 @@ class WorkerPool:
                 self._at_head = None
         return None
 
+    def _fresh(self, request: Request) -> Request:
+        """Lets a record be read again, once, if everybody was held between its reading and its change."""
+        if (read_at := self._read_at.pop(request.row, None)) is None or request.row in self._read_twice:
+            return request
+        if self._clock.monotonic() - read_at <= max(STALE_S, STALE_TURNS / self._turns.rate_per_s):
+            return request
+        self._read_twice.add(request.row)
+        return request._replace(current=None)
+
     async def _exchange(self, request: Request, sent_at: float) -> None:
+        request = self._fresh(request)
         reads = self._rules.reads_first is not None and self._rules.reads_first(request)
         if not reads:
             for one in request.rows:
@@ -225,7 +244,10 @@ class WorkerPool:
             return
         alone = self._give_back(request, answer, verdict, sent_at)
         if verdict.action is Action.PROCEED:
-            self._wait(request._replace(current=verdict.current, sent=request.sent + left), verdict, None, 0.0)
+            pulled = verdict.pulled or request.pulled
+            ready = request._replace(current=verdict.current, pulled=pulled, sent=request.sent + left)
+            self._read_at[request.row] = self._clock.monotonic()
+            self._wait(ready, verdict, None, NEXT_S)
             return
         if isinstance(answer, Reply) and verdict.action is not Action.HOLD:
             let_in = answer.status < SERVER_ERROR and answer.status not in KEY_REFUSED
@@ -427,18 +449,19 @@ class WorkerPool:
         told = verdict.outcome not in SUCCEEDED or verdict.outcome is Outcome.UNCHANGED
         outcome, message = settle(request, verdict) if told else (verdict.outcome, "")
         status = request_id = location = None
+        captured = self._rules.capture(answer) if self._rules.capture and isinstance(answer, Reply) else ""
         if isinstance(answer, Reply):
             status = None if isinstance(answer, ReadReply) and verdict.outcome in _COMPARED else answer.status
             request_id = next(filter(None, map(answer.headers.get, self._rules.request_id_headers)), None)
             location = answer.headers.get("location") if outcome is Outcome.ACCEPTED else None
-        duration_ms = round(answer.duration_s * 1000, 1) if answer else None
-        now = self._clock.unix()
+        duration_ms, now = round(answer.duration_s * 1000, 1) if answer else None, self._clock.unix()
         request_id = one_line(request_id, HEADER_MOST) if request_id else ""
         location = one_line(location, HEADER_MOST) if location else ""
-        return Result(request.row, outcome, status, sent, message, request_id, location, now, duration_ms)
+        return Result(request.row, outcome, status, sent, message, request_id, location, now, duration_ms, captured)
 
     def _keep(self, result: Result, record_id: str, *, final: bool) -> None:
         self._suspects.ended(result.row)
+        self._read_twice.discard(result.row)
         self.counts[result.outcome] += 1
         self._sink.finish(result, final=final)
         if result.outcome not in SUCCEEDED:
@@ -447,18 +470,10 @@ class WorkerPool:
             self._stop_if_it_goes_wrong()
 
     def _stop_if_it_goes_wrong(self) -> None:
-        limit = self._rules.max_failures
-        if limit is None or self._backlog.closed:
-            return
-        failures = sum(count for outcome, count in self.counts.items() if outcome not in SUCCEEDED)
-        done = sum(self.counts.values())
-        if limit.count is not None:
-            too_many = failures > limit.count
-        else:
-            too_many = done >= ENOUGH_FOR_A_SHARE and failures * 100 > (limit.percent or 0.0) * done
-        if too_many:
-            message = f"Stopped: {failures} of {done} rows failed, and --max-failures allows {limit}."
-            self.stop(SafetyStop(message, "See failed.csv for the reasons."))
+        if not self._backlog.closed and (
+            why := too_many_failures(self._rules.max_failures, self.counts, self._rules.counted)
+        ):
+            self.stop(why)
 
     async def _hand_back(self) -> None:
         """Gives back what was claimed and not sent, and keeps what was waiting for another try."""

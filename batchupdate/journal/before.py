@@ -6,17 +6,21 @@ import json
 from typing import TYPE_CHECKING
 
 from batchupdate.journal import queries
+from batchupdate.journal.checksum import of_fact
 from batchupdate.journal.entries import keep, sign
 from batchupdate.journal.file import JournalFile
 from batchupdate.model import PlanLine, Request
+from batchupdate.targets.seen import Seen
 from batchupdate.util import json as exact_json
+from batchupdate.util.sqlite import bulk_insert
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import Any
 
-    from batchupdate.model import Result
+    from batchupdate.model import Outcome, Result
 
 PORTION = 3000
 """Rows that are handled in one statement."""
@@ -57,10 +61,23 @@ class BeforeStates(JournalFile):
     def keep_before(self, states: Sequence[tuple[int, str]]) -> None:
         """Keeps what some records are before their changes."""
         with self._transaction() as connection:
-            connection.execute(queries.ADD_BEFORE, (json.dumps(states),))
+            _keep_before(connection, states)
+
+    def amend_before(self, key: int, seen: Seen) -> None:
+        """Corrects what is kept of a record, by fields that were read later; of all others, it stays."""
+        kept = self.before([key])
+        earlier = Seen.from_json(kept[key]) if key in kept else Seen()
+        values = {name: value for name, value in earlier.values.items() if name not in seen.absent} | dict(seen.values)
+        absent = [*(name for name in earlier.absent if name not in values and name not in seen.absent), *seen.absent]
+        if (now := earlier._replace(values=values, absent=tuple(absent))) != earlier:
+            self.keep_before([(key, now.to_json())])
 
     def keep_plan(
-        self, states: Sequence[tuple[int, str]], fields: Mapping[int, Mapping[str, Any]], results: Sequence[Result]
+        self,
+        states: Sequence[tuple[int, str]],
+        fields: Mapping[int, Mapping[str, Any]],
+        results: Sequence[Result],
+        guarded: Sequence[tuple[int, str]] = (),
     ) -> None:
         """Keeps what was found out before anything is sent.
 
@@ -68,12 +85,15 @@ class BeforeStates(JournalFile):
             states: what records are.
             fields: by key what is left to be set, of rows of which less is sent than they say.
             results: of the rows that are not sent.
+            guarded: what records must still be when the rows of this run are sent.
         """
         with self._transaction() as connection:
-            connection.execute(queries.ADD_BEFORE, (json.dumps(states),))
+            _keep_before(connection, states)
             if fields:
                 changed = [[key, exact_json.dumps(values)] for key, values in fields.items()]
                 connection.execute(queries.SET_PLANNED_FIELDS, (json.dumps(changed),))
+            if guarded:
+                connection.execute(queries.GUARD, (json.dumps(guarded),))
             keep(connection, ((result, True) for result in results))
 
     def sign(self) -> None:
@@ -90,15 +110,11 @@ class BeforeStates(JournalFile):
                 found.update(self._connection.execute(queries.BEFORE, (chosen,)).fetchall())
         return found
 
-    def plan_lines(self) -> Iterator[PlanLine]:
-        """The rows in input order, with what a plan says of them; streamed."""
+    def plan_lines(self, *outcomes: Outcome) -> Iterator[PlanLine]:
+        """The rows in input order with what a plan says of them, all or those with some outcomes; streamed."""
+        query, values = (queries.PLAN_LINES_WITH, (json.dumps(outcomes),)) if outcomes else (queries.PLAN_LINES, ())
         with self._explained():
-            yield from map(PlanLine._make, self._connection.execute(queries.PLAN_LINES))
-
-    def plan_content(self) -> Iterator[tuple[object, ...]]:
-        """All that makes up a plan, in order; streamed."""
-        with self._explained():
-            yield from self._connection.execute(queries.PLAN_CONTENT)
+            yield from map(PlanLine._make, self._connection.execute(query, values))
 
     def take_over_plan(self, path: Path) -> None:
         """Writes a plan's rows into this journal, which is empty: their records must still be as they were."""
@@ -114,3 +130,7 @@ class BeforeStates(JournalFile):
     def has_before(self) -> bool:
         """Whether anything is known of what any record was."""
         return bool(self._one(queries.COUNT_BEFORE))
+
+
+def _keep_before(connection: sqlite3.Connection, states: Sequence[tuple[int, str]]) -> None:
+    bulk_insert(connection, queries.ADD_BEFORE, [(key, state, of_fact(key, state)) for key, state in states])

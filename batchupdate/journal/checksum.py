@@ -46,8 +46,8 @@ def of_result(
     return crc32(f"{outcome}{error}{request_id}{location}".encode(), numbers % _PRIME)
 
 
-def of_fact(name: str, value: str) -> int:
-    """The checksum of a fact about the run."""
+def of_fact(name: str | int, value: str) -> int:
+    """The checksum of a fact: about the run by its name, about a record by the key of its row."""
     return crc32(f"{name}{value}".encode())
 
 

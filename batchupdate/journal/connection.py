@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -23,11 +24,21 @@ _DAMAGE = frozenset(
 _NOT_UTF8 = "Could not decode to UTF-8"  # what the sqlite3 module, and not SQLite, says of a text
 
 
+def uri_of(path: Path) -> str:
+    """By which SQLite opens a file that is there.
+
+    To read a journal, SQLite needs files beside it, unless it knows that nobody writes: in a folder where nothing can
+    be written, and nothing is left over of a writer.
+    """
+    closed = not os.access(path.parent, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+    log = path.with_name(f"{path.name}-wal")
+    is_whole = closed and not (log.exists() and log.stat().st_size)
+    return f"{path.resolve().as_uri()}?{'mode=ro&immutable=1' if is_whole else 'mode=rw'}"
+
+
 def connect(path: Path) -> sqlite3.Connection:
     """Opens a file that is there; raises sqlite3.Error if it is no database."""
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10
-    )
+    connection = sqlite3.connect(uri_of(path), uri=True, isolation_level=None, check_same_thread=False, timeout=10)
     try:
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")  # reads the file's head, so it fails on what is none
         checksum.add_to_sql(connection)

@@ -7,7 +7,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.journal import queries
-from batchupdate.journal.connection import explained
+from batchupdate.journal.connection import explained, uri_of
 from batchupdate.journal.store import Journal
 from batchupdate.util import json as exact_json
 
@@ -16,10 +16,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class Values(NamedTuple):
+    """What each of two runs was to set in a field, as JSON values; not `in_one` where the first was not to set it."""
+
+    name: str
+    one: Any
+    other: Any
+    in_one: bool
+    in_other: bool
+
+
 class Difference(NamedTuple):
     """A row that differs between two runs; what a run does not have of it is None.
 
-    `fields` are by name what each run was to set, of those that differ; None where one was not to set it.
+    `fields` are those that differ between what each run was to set.
     """
 
     record_id: str
@@ -29,7 +39,7 @@ class Difference(NamedTuple):
     other_outcome: str | None
     one_error: str
     other_error: str
-    fields: Mapping[str, tuple[Any, Any]]
+    fields: tuple[Values, ...]
 
 
 def differences(one: Path, other: Path) -> Iterator[Difference]:
@@ -43,10 +53,10 @@ def differences(one: Path, other: Path) -> Iterator[Difference]:
     """
     for path in (one, other):
         Journal.open(path).close()  # brought up to date, if it is of an older version
-    with explained(one), closing(sqlite3.connect(":memory:")) as connection:
+    with explained(one), closing(sqlite3.connect(":memory:", uri=True)) as connection:
         connection.execute("PRAGMA temp_store = FILE")
-        connection.execute(queries.ATTACH_ONE, (str(one),))
-        connection.execute(queries.ATTACH_OTHER, (str(other),))
+        connection.execute(queries.ATTACH_ONE, (uri_of(one),))
+        connection.execute(queries.ATTACH_OTHER, (uri_of(other),))
         for query in (queries.DIFFERENCES, queries.ONLY_IN_OTHER):
             for *pair, one_fields, other_fields in connection.execute(query):
                 found = _difference(pair, one_fields, other_fields)
@@ -59,7 +69,11 @@ def _difference(pair: list[Any], one: str | None, other: str | None) -> Differen
     left, right = (exact_json.loads(fields) if fields else {} for fields in (one, other))
     both = one_key is not None and other_key is not None
     names = [*left, *(name for name in right if name not in left)] if both else []
-    fields = {name: (left.get(name), right.get(name)) for name in names if _differ(name, left, right)}
+    fields = tuple(
+        Values(name, left.get(name), right.get(name), name in left, name in right)
+        for name in names
+        if _differ(name, left, right)
+    )
     if both and one_outcome == other_outcome and not fields:
         return None
     return Difference(
@@ -70,4 +84,7 @@ def _difference(pair: list[Any], one: str | None, other: str | None) -> Differen
 def _differ(name: str, left: Mapping[str, Any], right: Mapping[str, Any]) -> bool:
     if (name in left) is not (name in right):
         return True
-    return bool(exact_json.dumps(left[name]) != exact_json.dumps(right[name]) and left[name] != right[name])
+    one, other = left[name], right[name]
+    if isinstance(one, bool) is not isinstance(other, bool):
+        return True  # in Python, true equals 1
+    return bool(exact_json.dumps(one) != exact_json.dumps(other) and one != other)

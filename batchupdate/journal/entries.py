@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.journal import queries
-from batchupdate.journal.checksum import of_result, of_row
+from batchupdate.journal.checksum import of_fact, of_result, of_row
 from batchupdate.model import Outcome, Result
 from batchupdate.util.sqlite import bulk_insert
 
@@ -32,11 +32,28 @@ def keep(
 ) -> None:
     """Keeps results, each with whether it is final."""
     rows = []
-    for (key, outcome, status, attempts, error, request_id, location, finished_at, duration_ms), final in results:
+    captured: list[tuple[int, str, int]] = []
+    for (
+        key,
+        outcome,
+        status,
+        attempts,
+        error,
+        request_id,
+        location,
+        finished_at,
+        duration_ms,
+        found,
+    ), final in results:
         # An outcome that is no plain text would be looked at twice by the sqlite3 module.
         entry = (key, str(outcome), status, attempts, error, request_id, location, int(final))
         rows.append((*entry, finished_at, duration_ms, of_result(*entry)))
+        if found:
+            captured.append((key, found, of_fact(str(key), found)))
     bulk_insert(connection, into, rows)
+    if captured:
+        new = into == queries.ADD_RESULTS
+        bulk_insert(connection, queries.ADD_CAPTURED if new else queries.ADD_LEFT_CAPTURED, captured)
 
 
 def sign(connection: sqlite3.Connection) -> None:

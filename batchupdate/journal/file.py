@@ -13,6 +13,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.journal import queries, schema
 from batchupdate.journal.connection import connect, damage, explained, how_to_save, require_file, way_out
 from batchupdate.journal.entries import Damage, find_damage, set_aside
+from batchupdate.util.private_file import open_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +45,7 @@ class JournalFile:
         try:
             if path.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
-            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            open_new(beside).close()
             with explained(path), closing(connect(beside)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
                 schema.create(connection)

@@ -4,7 +4,7 @@ The journal knows which rows were claimed, up to some hundred more than are out,
 slot of the map is written before a row's request leaves, takes the result as soon as there is one, and is cleared once
 that result stands in the journal. The pages of a mapped file belong to the system, not to the process: after a
 `kill -9` the map says which rows are unanswered, at most as many as requests were out, and has every result that the
-journal lacks.
+journal lacks. A worker process has a map of its own, and the run's map says which rows it was given.
 
 A power cut may lose pages, in any order. So the map counts only on the same start of the machine (`boot_id`), and only
 for the journal's newest session, which has noted the map's token. Otherwise all claimed rows without a result are
@@ -18,7 +18,7 @@ import mmap
 import os
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from struct import Struct
 from struct import error as StructError  # noqa: N812 - an exception
 from typing import TYPE_CHECKING
@@ -30,10 +30,13 @@ if sys.platform != "win32":
     import fcntl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 NAME = "in-flight.map"
+OF_WORKER = "in-flight.{}.map"
+"""The same of a worker process, by its name."""
+
 SLOT = 1024
 """Bytes of a slot: a result with its sentence. A longer sentence is cut off, in what a killed process leaves alone."""
 
@@ -60,6 +63,10 @@ _ROW_AT = 8
 _TEXT_AT = _ROW_AT + _ROW.size
 _TEXT_MOST = SLOT - _TEXT_AT
 _NAME_MOST = 200
+_CAPTURED_MOST = 500
+"""Bytes of what was captured that a slot takes."""
+_UNIT = "\x1f"
+"""Separates it from the place before it; neither has one in it."""
 _FREE, _OUT, _RESULT = 0, 1, 2
 
 
@@ -147,6 +154,31 @@ class InFlightMap:
         area, at = slot  # one that waited for its next try has all this
         area[at] = _OUT
 
+    def lends(self, key: int, sent: int, process: str) -> None:
+        """Notes that a row is given to a worker process; whether its request has left is said by that one's own map.
+
+        Without a name it counts as out, whatever any process says.
+        """
+        slot, name = self._slots.get(key), process.encode()
+        if slot is None:
+            if not self._free and not self._grown():
+                return
+            slot = self._slots[key] = self._free.pop()
+        else:
+            area, at = slot
+            area[at] = _OUT  # before it is overwritten: half a name is that of no process
+        area, at = slot
+        area[at + _TEXT_AT : at + _TEXT_AT + len(name)] = name
+        _ROW.pack_into(area, at + _ROW_AT, key, sent, -1, math.nan, math.nan, len(name), False)  # noqa: FBT003 - a record
+        area[at] = _OUT
+
+    def returns(self, key: int) -> None:
+        """Notes that a row is back here, and was not sent."""
+        if (slot := self._slots.pop(key, None)) is not None:
+            area, at = slot
+            area[at] = _FREE
+            self._free.append(slot)
+
     def keep(self, result: Result, *, final: bool) -> None:
         """Notes what became of a row whose request was out; it stays noted until `clear`."""
         slot = self._slots.get(result.row)
@@ -171,11 +203,7 @@ class InFlightMap:
     def clear(self, keys: Iterable[int], commits: int) -> None:
         """Frees the slots of rows whose results stand in the journal since the commit of this number."""
         for key in keys:
-            slot = self._slots.pop(key, None)
-            if slot is not None:
-                area, at = slot
-                area[at] = _FREE
-                self._free.append(slot)
+            self.returns(key)
         if self._areas:
             _COMMITS.pack_into(self._areas[0], _COMMITS_AT, commits)
 
@@ -225,12 +253,14 @@ class LeftInFlight:
     """What a killed process left in its map.
 
     `unanswered` are the rows whose requests were out, each with how many had been sent before; `results` those that the
-    journal may lack, each with whether it is final; `commits` is how many commits the process had seen done.
+    journal may lack, each with whether it is final; `commits` is how many commits the process had seen done. `lent`
+    says which of the unanswered ones a worker process had, by its name.
     """
 
     unanswered: Sequence[tuple[int, int]]
     results: Sequence[tuple[Result, bool]]
     commits: int
+    lent: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,26 +301,63 @@ def read_map(path: Path, token: str | None) -> LeftInFlight | None:
         return None
     unanswered: list[tuple[int, int]] = []
     results: list[tuple[Result, bool]] = []
+    lent: dict[int, str] = {}
     try:
         for at in range(SLOT, len(data) - SLOT + 1, SLOT):
             if data[at] == _OUT:
-                key, sent, *_ = _ROW.unpack_from(data, at + _ROW_AT)
+                key, sent, _, _, _, length, _ = _ROW.unpack_from(data, at + _ROW_AT)
                 unanswered.append((key, sent))
+                if length:  # else nobody else had it
+                    lent[key] = data[at + _TEXT_AT : at + _TEXT_AT + length].decode("utf-8", "replace")
             elif data[at] == _RESULT:
                 results.append(_result(data, at))
             elif data[at] != _FREE:
                 return None
     except (ValueError, OverflowError):  # not what we wrote
         return None
-    return LeftInFlight(unanswered, results, _COMMITS.unpack_from(data, _COMMITS_AT)[0])
+    return LeftInFlight(unanswered, results, _COMMITS.unpack_from(data, _COMMITS_AT)[0], lent)
+
+
+def maps_of_workers(folder: Path) -> dict[str, Path]:
+    """The maps of worker processes in a run's folder, by the names of these."""
+    before, after = OF_WORKER.split("{}")
+    return {path.name[len(before) : -len(after)]: path for path in folder.glob(OF_WORKER.format("*"))}
+
+
+def read_maps(path: Path, token: str | None) -> LeftInFlight | None:
+    """Reads a session's map, and those of the worker processes that it has given rows to.
+
+    A row that one of these had is out only if its own map says so; where there is none, nobody knows.
+    """
+    left = read_map(path, token)
+    if left is None or not left.lent:
+        return left
+    named = {process: read_map(each, process) for process, each in maps_of_workers(path.parent).items()}
+    of_workers = {process: each for process, each in named.items() if each is not None}
+    out = {process: dict(each.unanswered) for process, each in of_workers.items()}
+    answered = {process: {one[0].row: one for one in each.results} for process, each in of_workers.items()}
+    unanswered: list[tuple[int, int]] = []
+    results = [*left.results]
+    for key, sent in left.unanswered:
+        process = left.lent.get(key, "")
+        if process not in of_workers:
+            unanswered.append((key, sent))
+        elif key in out[process]:
+            unanswered.append((key, out[process][key]))
+        elif key in answered[process]:
+            results.append(answered[process][key])
+    return LeftInFlight(unanswered, results, left.commits)
 
 
 def _text_of(result: Result) -> bytes:
     """The result's texts; the sentence stands last, for it alone can hold anything."""
-    _, outcome, _, _, error, request_id, location, *_ = result
+    _, outcome, _, _, error, request_id, location, _, _, captured = result
+    if captured and len(captured.encode()) < _CAPTURED_MOST:  # else they are lost, if the process is killed just now
+        location = f"{location}{_UNIT}{captured}"
     text = f"{outcome}\0{request_id}\0{location}\0{error}".encode("utf-8", "replace")
     if len(text) > _TEXT_MOST:
-        text = f"{outcome}\0{request_id[:_NAME_MOST]}\0{location[:_NAME_MOST]}\0{error}".encode("utf-8", "replace")
+        location = location if captured else location[:_NAME_MOST]
+        text = f"{outcome}\0{request_id[:_NAME_MOST]}\0{location}\0{error}".encode("utf-8", "replace")
     return text[:_TEXT_MOST]
 
 
@@ -299,6 +366,7 @@ def _result(data: bytes, at: int) -> tuple[Result, bool]:
     key, attempts, status, finished_at, duration_ms, length, final = _ROW.unpack_from(data, at + _ROW_AT)
     text = data[at + _TEXT_AT : at + _TEXT_AT + length].decode("utf-8", "ignore")
     outcome, request_id, location, error = text.split("\0", 3)
+    location, _, captured = location.partition(_UNIT)
     result = Result(
         key,
         Outcome(outcome),
@@ -309,5 +377,6 @@ def _result(data: bytes, at: int) -> tuple[Result, bool]:
         location,
         None if math.isnan(finished_at) else finished_at,
         None if math.isnan(duration_ms) else duration_ms,
+        captured,
     )
     return result, final

@@ -45,6 +45,7 @@ MAY_HAVE_LEFT = """
 
 ADD_ROWS = "INSERT INTO row (key, cells, record_id, path, fields, pulled, checksum)"
 ADD_RESULTS = f"INSERT OR REPLACE INTO result ({RESULT}, finished_at, duration_ms, checksum)"
+ADD_CAPTURED = "INSERT OR REPLACE INTO captured (key, found, checksum)"
 WITHDRAW = "UPDATE row SET path = NULL, checksum = NULL WHERE key IN (SELECT value FROM json_each(?))"
 FIELDS = """
     SELECT CASE WHEN path IS NOT NULL THEN fields END FROM row WHERE key IN (SELECT value FROM json_each(?))
@@ -72,12 +73,7 @@ DROP_RESULTS_WITHOUT_ROW = "DELETE FROM result WHERE key NOT IN (SELECT key FROM
 
 # What records were before their changes.
 
-ADD_BEFORE = """
-    INSERT OR REPLACE INTO before
-    SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
-           of_fact(json_extract(value, '$[0]'), json_extract(value, '$[1]'))
-    FROM json_each(?)
-"""
+ADD_BEFORE = "INSERT OR REPLACE INTO before (key, state, checksum)"
 BEFORE = """
     SELECT key, state FROM before
     WHERE key IN (SELECT value FROM json_each(?)) AND checksum = of_fact(key, state) ORDER BY key
@@ -101,26 +97,30 @@ SET_PLANNED_FIELDS = """
     UPDATE row SET fields = json_extract(each.value, '$[1]'), checksum = NULL
     FROM json_each(?) AS each WHERE row.key = json_extract(each.value, '$[0]')
 """
+_MUST_BE = """
+    json_set(coalesce(pulled, '{{}}'), '$.seen', {state}, '$.by', '{by}',
+        '$.version', coalesce(json_extract({state}, '$.version'), json_extract(pulled, '$.version'), ''))
+"""
+GUARD = f"""
+    UPDATE row SET checksum = NULL, pulled = {_MUST_BE.format(state="json_extract(each.value, '$[1]')", by="diff")}
+    FROM json_each(?) AS each WHERE row.key = json_extract(each.value, '$[0]')
+"""  # noqa: S608 - our own words
 PLAN_LINES = """
-    SELECT row.key, cells, coalesce(record_id, ''), fields, result.outcome, coalesce(error, ''), before.state
+    SELECT row.key, coalesce(record_id, ''), fields, result.outcome, coalesce(error, ''), before.state,
+        json_array(cells, path, carrier, pulled)
     FROM row LEFT JOIN result ON result.key = coalesce(carrier, row.key) LEFT JOIN before ON before.key = row.key
     ORDER BY row.key
 """
-PLAN_CONTENT = """
-    SELECT row.key, cells, record_id, path, fields, carrier, pulled, result.outcome, result.error, before.state
-    FROM row LEFT JOIN result ON result.key = row.key LEFT JOIN before ON before.key = row.key ORDER BY row.key
-"""
+PLAN_LINES_WITH = PLAN_LINES.replace("ORDER", "WHERE result.outcome IN (SELECT value FROM json_each(?)) ORDER")
 ATTACH = "ATTACH ? AS plan"
 DETACH = "DETACH plan"
 TAKE_OVER_PLAN = (
-    """
+    f"""
     INSERT INTO row (key, cells, record_id, path, fields, carrier, pulled)
     SELECT row.key, cells, record_id, path, fields, carrier,
-        CASE WHEN state IS NULL OR json_type(state, '$.gone') IS NOT NULL THEN pulled
-        ELSE json_set(coalesce(pulled, '{}'), '$.seen', state, '$.by', 'plan',
-            '$.version', coalesce(json_extract(state, '$.version'), json_extract(pulled, '$.version'), '')) END
+        CASE WHEN state IS NULL THEN pulled ELSE {_MUST_BE.format(state="state", by="plan")} END
     FROM plan.row LEFT JOIN plan.before ON before.key = row.key
-    """,
+    """,  # noqa: S608 - our own words
     """
     INSERT INTO result
         (key, final, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms)
@@ -130,14 +130,18 @@ TAKE_OVER_PLAN = (
     "INSERT INTO before SELECT key, state, checksum FROM plan.before",
 )
 
+# Answers that leave open whether the change was applied (`api.verdict.TRIED`), of rows that are `failed` by them.
+
+_FAILED_UNSURE = "outcome = 'failed' AND attempts AND (http_status >= 500 OR http_status IN (408, 425, 460, 499))"
+
 # Rows for a retry, which is a run of its own.
 
-SELECTED = """
+_SELECTED = """
     WITH wanted AS (
         SELECT coalesce(row.carrier, row.key) AS leader
         FROM outcome JOIN row ON row.key = outcome.key
         WHERE row.fields IS NOT NULL AND row.key NOT IN (SELECT key FROM given)
-          AND outcome.outcome IN (SELECT value FROM json_each(?1))
+          AND ({})
           AND (?2 = '[]' OR EXISTS (
               SELECT 1 FROM json_each(?2)
               WHERE http_status BETWEEN json_extract(value, '$[0]') AND json_extract(value, '$[1]')))
@@ -147,11 +151,19 @@ SELECTED = """
     )
     SELECT key FROM row WHERE coalesce(carrier, key) IN (SELECT leader FROM wanted) ORDER BY key
 """  # outcomes, spans of statuses, spans of keys: each a batch
-COPIES = """
+SELECTED = _SELECTED.format("outcome.outcome IN (SELECT value FROM json_each(?1))")
+MAY_HAVE_CHANGED = _SELECTED.format(
+    f"outcome.outcome IN ('updated', 'accepted', 'unknown') OR ({_FAILED_UNSURE})"
+    " OR (outcome.outcome = 'failed' AND attempts AND http_status BETWEEN 200 AND 299)"  # and then denied
+)
+COPIES = f"""
     SELECT row.key, cells, record_id, path, fields, carrier, pulled, checksum,
-           carrier IS NULL AND (SELECT outcome FROM outcome WHERE outcome.key = row.key) = 'unknown'
+           CASE WHEN carrier IS NULL THEN (
+               SELECT CASE WHEN outcome = 'unknown' THEN 1 WHEN {_FAILED_UNSURE} THEN 2 ELSE 0 END
+               FROM outcome WHERE outcome.key = row.key
+           ) ELSE 0 END
     FROM row WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key
-"""
+"""  # noqa: S608 - our own words
 ADD_COPIES = f"INSERT INTO row ({ROW}, checksum)"
 ADD_UNANSWERED = "INSERT INTO started (key, claimed, unanswered)"
 GIVE_AWAY = """
@@ -175,6 +187,7 @@ COUNT_GIVEN = """
 
 LAST_SESSION = "SELECT id, in_flight, commits FROM session ORDER BY id DESC LIMIT 1"
 ADD_LEFT_RESULTS = ADD_RESULTS.replace("REPLACE", "IGNORE")
+ADD_LEFT_CAPTURED = ADD_CAPTURED.replace("REPLACE", "IGNORE")
 CLAIM_IN_FLIGHT = """
     INSERT INTO started (key) SELECT json_extract(value, '$[0]') FROM json_each(?) WHERE true
     ON CONFLICT DO UPDATE SET claimed = 1
@@ -205,7 +218,14 @@ MARK_UNANSWERED = """
     WHERE ((claimed OR NOT unanswered) AND key NOT IN (SELECT key FROM result))
        OR key IN (SELECT key FROM result WHERE NOT final AND outcome = 'unknown')
 """  # what was unknown stays so until there is an answer
-KEEP_UNKNOWN = "UPDATE result SET final = 1, checksum = NULL WHERE outcome = 'unknown' AND NOT final"
+MARK_UNSURE = f"""
+    UPDATE started SET unanswered = 2
+    WHERE NOT unanswered AND key IN (SELECT key FROM result WHERE NOT final AND {_FAILED_UNSURE})
+"""  # noqa: S608 - as above
+KEEP_UNKNOWN = f"""
+    UPDATE result SET final = 1, outcome = 'unknown', checksum = NULL
+    WHERE NOT final AND (outcome = 'unknown' OR ({_FAILED_UNSURE}))
+"""  # noqa: S608 - as above
 CLOSE_WHAT_WAS_OUT = """
     INSERT INTO result (key, final, outcome, attempts, error, request_id, location)
     SELECT started.key, 1, 'unknown', coalesce(sent, 0) + 1, ?, '', ''
@@ -217,6 +237,7 @@ FORGET_ANSWERED = """
 """
 SUM_UP_ATTEMPTS = "INSERT OR REPLACE INTO earlier SELECT key, attempts FROM result WHERE NOT final"
 DROP_UNFINISHED = "DELETE FROM result WHERE NOT final"
+DROP_CAPTURED = "DELETE FROM captured WHERE key NOT IN (SELECT key FROM result)"
 UNCLAIM_ALL = "UPDATE started SET claimed = 0 WHERE claimed AND key NOT IN (SELECT key FROM result)"
 BEGIN_SESSION = "INSERT INTO session (started_at, in_flight) VALUES (?, ?)"
 
@@ -237,7 +258,7 @@ UNANSWERED = """
     LEFT JOIN earlier ON earlier.key = started.key
     LEFT JOIN result ON result.key = started.key
     WHERE started.key > ? AND path IS NOT NULL AND carrier IS NULL
-      AND (outcome = 'unknown' OR (outcome IS NULL AND unanswered))
+      AND (outcome = 'unknown' OR (outcome IS NULL AND unanswered AND unanswered <> 2))
     ORDER BY started.key LIMIT ?
 """  # from `started`, where whatever may have been applied stands: a new run has none, and need not look at its rows
 CLAIM = """
@@ -259,6 +280,13 @@ UPDATE_SESSION = """
         allowed_per_s = coalesce(?7, allowed_per_s) WHERE id = ?1
 """
 END_SESSION = "UPDATE session SET exit_code = ? WHERE id = ?"
+ADD_PACE = "INSERT INTO pace VALUES (?, ?, ?, ?, ?, ?)"
+THIN_PACE = """
+    DELETE FROM pace WHERE rowid IN (
+        SELECT rowid FROM (SELECT rowid, row_number() OVER (ORDER BY rowid) AS nth FROM pace WHERE session = ?)
+        WHERE nth % 2 = 0
+    )
+"""
 
 # Reading.
 
@@ -289,23 +317,18 @@ COUNT_AMONG = """
     SELECT outcome.outcome, count(*) FROM row JOIN outcome ON outcome.key = row.key
     WHERE row.key BETWEEN ? AND ? AND row.path IS NOT NULL AND row.carrier IS NULL GROUP BY outcome.outcome
 """
-ERRORS_AMONG = """
-    SELECT CASE WHEN length(record_id) < 6 THEN error ELSE replace(error, record_id, '<id>') END AS message,
-           count(*), min(key)
-    FROM outcome WHERE key BETWEEN ? AND ? AND outcome IN ('failed', 'unknown', 'conflict') AND error <> ''
-    GROUP BY message ORDER BY count(*) DESC, min(key)
-"""
 COUNT_LEFT_UNTIL = """
     SELECT count(*) FROM row WHERE key <= ? AND path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
 """
 COUNT_PULLED = """
-    SELECT json_type(pulled, '$.version') IS NOT NULL AS version, json_type(pulled, '$.old') IS NOT NULL AS old,
+    SELECT coalesce(json_extract(pulled, '$.version'), '') <> '' AS version,
+        json_type(pulled, '$.old') IS NOT NULL AS old,
         json_type(pulled, '$.expected') IS NOT NULL AS expected, json_type(pulled, '$.seen') IS NOT NULL AS seen,
-        min(pulled), count(*)
+        json_extract(json_extract(pulled, '$.seen'), '$.gone') AS gone, min(pulled), count(*)
     FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
-    GROUP BY version, old, expected, seen
+    GROUP BY version, old, expected, seen, gone
 """  # of rows that are still to be sent
 HAS_PULLED = "SELECT EXISTS (SELECT 1 FROM row WHERE pulled IS NOT NULL)"
 COUNT_SENT = """
@@ -313,8 +336,21 @@ COUNT_SENT = """
     WHERE coalesce(carrier, key) IN (SELECT key FROM started UNION ALL SELECT key FROM earlier WHERE sent)
 """
 _LINE = "key, cells, record_id, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms"
-LINES = f"SELECT {_LINE} FROM outcome ORDER BY key"  # noqa: S608 - our own words
-LINES_WITH = f"SELECT {_LINE} FROM outcome WHERE outcome IN (SELECT value FROM json_each(?)) ORDER BY key"  # noqa: S608 - as above
+LINES = f"SELECT {_LINE}, '' FROM outcome ORDER BY key"  # noqa: S608 - our own words
+LINES_WITH = f"SELECT {_LINE}, '' FROM outcome WHERE outcome IN (SELECT value FROM json_each(?)) ORDER BY key"  # noqa: S608 - as above
+HAS_CAPTURED = "SELECT EXISTS (SELECT 1 FROM captured)"
+_CAPTURED = """
+    coalesce((SELECT found FROM captured WHERE key = (SELECT coalesce(carrier, key) FROM row WHERE key = outcome.key)
+    AND checksum = of_fact(key, found)), '')
+"""
+LINES_CAPTURED, LINES_CAPTURED_WITH = (query.replace(", ''", f", {_CAPTURED}") for query in (LINES, LINES_WITH))
+SHOWN = f"""
+    SELECT {", ".join(f"outcome.{name}" for name in _LINE.split(", "))}, {_CAPTURED},
+        row.fields, before.state, row.pulled
+    FROM outcome JOIN row ON row.key = outcome.key
+    LEFT JOIN before ON before.key = coalesce(row.carrier, row.key) AND before.checksum = of_fact(before.key, state)
+    WHERE outcome.outcome IN (SELECT value FROM json_each(?)) ORDER BY outcome.key
+"""  # noqa: S608 - as above
 SENT_CHANGES = """
     SELECT row.key, row.record_id, path, fields, outcome.outcome, outcome.http_status
     FROM row JOIN outcome ON outcome.key = row.key
@@ -326,11 +362,13 @@ EXAMPLES = """
     SELECT key, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final) ORDER BY key LIMIT ?
 """
-ERROR_GROUPS = """
-    SELECT CASE WHEN length(record_id) < 6 THEN error ELSE replace(error, record_id, '<id>') END AS message,
-           count(*), min(key)
-    FROM outcome WHERE outcome IN ('failed', 'unknown', 'conflict', 'invalid', 'not_attempted') AND error <> ''
-    GROUP BY message ORDER BY count(*) DESC, min(key) LIMIT ?
+_ERRORS = "SELECT key, record_id, outcome, http_status, error FROM outcome"
+ERRORS = f"""
+    {_ERRORS} WHERE error <> '' AND outcome IN ('failed', 'unknown', 'conflict', 'invalid', 'not_attempted')
+    ORDER BY key
+"""
+ERRORS_AMONG = f"""
+    {_ERRORS} WHERE error <> '' AND outcome IN ('failed', 'unknown', 'conflict') AND key BETWEEN ? AND ? ORDER BY key
 """
 SESSIONS = """
     SELECT coalesce(sum(sent), 0), coalesce(sum(retried), 0), coalesce(sum(throttled), 0), coalesce(sum(waited_s), 0.0),
@@ -338,6 +376,17 @@ SESSIONS = """
            min(started_at), max(finished_at), coalesce(sum(finished_at - started_at), 0.0),
            (SELECT exit_code FROM session ORDER BY id DESC LIMIT 1)
     FROM session
+"""
+
+PACE = """
+    SELECT session, at, sent, throttled, waited_s, limit_per_s FROM pace
+    WHERE typeof(at) = 'real' AND typeof(sent) = 'integer' AND typeof(throttled) = 'integer'
+        AND typeof(waited_s) = 'real' AND typeof(limit_per_s) IN ('real', 'null') ORDER BY session, rowid
+"""
+COUNT_DURATIONS = "SELECT count(*) FROM result WHERE typeof(duration_ms) = 'real'"
+DURATIONS = """
+    SELECT duration_ms, count(*) FROM result WHERE typeof(duration_ms) = 'real'
+    GROUP BY duration_ms ORDER BY duration_ms
 """
 
 # Two runs beside each other: rows of one record, and where there are several of it, in their order.
@@ -398,6 +447,9 @@ SALVAGE = {
         AND typeof(duration_ms) IN ('real', 'null') ORDER BY key
     """,  # one that is not final is true of a journal's newest state alone
     "before": "SELECT key, state, checksum FROM before WHERE key >= ? AND checksum = of_fact(key, state) ORDER BY key",
+    "captured": """
+        SELECT key, found, checksum FROM captured WHERE key >= ? AND checksum = of_fact(key, found) ORDER BY key
+    """,
     "earlier": "SELECT key, sent FROM earlier WHERE key >= ? AND typeof(sent) = 'integer' ORDER BY key",
     "session": """
         SELECT id, started_at, finished_at, sent, retried, throttled, waited_s, exit_code, allowed_per_s
@@ -418,6 +470,7 @@ ADD_SALVAGED = {
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     """,
     "before": "INSERT OR IGNORE INTO before VALUES (?, ?, ?)",
+    "captured": "INSERT OR IGNORE INTO captured VALUES (?, ?, ?)",
     "earlier": "INSERT OR IGNORE INTO earlier VALUES (?, ?)",
     "session": """
         INSERT OR IGNORE INTO session

@@ -11,16 +11,17 @@ import asyncio
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from batchupdate.util.shielded import shielded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from batchupdate.journal import Journal, Session
     from batchupdate.model import Request, Result
+    from batchupdate.targets.seen import Seen
     from batchupdate.util.clock import Clock
 
 P = ParamSpec("P")
@@ -98,6 +99,14 @@ class Queue:
         """Notes that a row's request leaves now; call it for nothing that was not claimed."""
         self._journal.in_flight.leaves(request.row, request.sent)
 
+    def lends(self, request: Request, process: str) -> None:
+        """Notes that a row is given to a worker process; see `InFlightMap.lends`."""
+        self._journal.in_flight.lends(request.row, request.sent, process)
+
+    def returns(self, key: int) -> None:
+        """Notes that a row which was given away is back, and was not sent."""
+        self._journal.in_flight.returns(key)
+
     def waits(self, result: Result) -> None:
         """Notes what is true of a row that waits for its next try, for the case that the process dies meanwhile."""
         self._journal.in_flight.keep(result, final=False)
@@ -116,10 +125,22 @@ class Queue:
             self._keeping = asyncio.create_task(self._keep_states())
         await asyncio.shield(self._keeping)
 
+    async def amend_before(self, key: int, seen: Seen) -> None:
+        """Corrects what is kept of a row's record, by what was read of it later; returns once that is on the disk."""
+        await self._in_thread(self._journal.amend_before, key, seen)
+
+    async def before(self, keys: Sequence[int]) -> dict[int, str]:
+        """What is kept of the records of some rows."""
+        return await self._in_thread(self._journal.before, keys)
+
     async def _keep_states(self) -> None:
         await asyncio.sleep(0)  # others may come in the same round
         states, self._states, self._keeping = self._states, [], None
         await self._in_thread(self._journal.keep_before, states)
+
+    async def keep_facts(self, facts: Mapping[str, Any]) -> None:
+        """Keeps facts about the run; returns once they are on the disk."""
+        await self._in_thread(self._journal.set_meta, facts)
 
     async def settle(self) -> None:
         """Returns once every result that was handed in so far is on the disk."""

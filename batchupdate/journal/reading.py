@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from batchupdate.api.causes import Causes
 from batchupdate.journal import queries
 from batchupdate.journal.file import JournalFile
 from batchupdate.journal.statistics import Statistics
-from batchupdate.model import ErrorGroup, Line, Outcome, Sessions, Traffic
+from batchupdate.model import Line, Outcome, PaceSample, Sessions, Traffic
 from batchupdate.targets.precondition import Pulled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from batchupdate.api.error_group import ErrorGroup
 
 
 class JournalReader(JournalFile):
@@ -63,9 +66,22 @@ class JournalReader(JournalFile):
 
     def lines(self, *outcomes: Outcome) -> Iterator[Line]:
         """The rows in input order, all of them or those with some outcomes; streamed."""
-        query, values = (queries.LINES_WITH, (json.dumps(outcomes),)) if outcomes else (queries.LINES, ())
+        queries_of = (queries.LINES, queries.LINES_WITH)
+        if self._one(queries.HAS_CAPTURED):
+            queries_of = (queries.LINES_CAPTURED, queries.LINES_CAPTURED_WITH)
+        query, values = (queries_of[1], (json.dumps(outcomes),)) if outcomes else (queries_of[0], ())
         with self._explained():
             yield from map(Line._make, self._connection.execute(query, values))
+
+    def shown_rows(self, outcomes: Iterable[Outcome]) -> Iterator[tuple[Line, str | None, str | None, str | None]]:
+        """The rows with some outcomes in input order; streamed.
+
+        Each comes with the fields that it sets as JSON, what its record was before (a `Seen`), and what its sheet or
+        plan says of it (a `Pulled`); None where there is none.
+        """
+        with self._explained():
+            for *line, fields, state, pulled in self._connection.execute(queries.SHOWN, (json.dumps([*outcomes]),)):
+                yield Line(*line), fields, state, pulled
 
     def sent_changes(self, *outcomes: Outcome) -> Iterator[tuple[int, str, str, str, str, int | None]]:
         """The rows with some outcomes whose changes went out, or did not need to; in input order, streamed.
@@ -81,10 +97,18 @@ class JournalReader(JournalFile):
         with self._explained():
             return self._connection.execute(queries.EXAMPLES, (count,)).fetchall()
 
-    def error_groups(self, most: int = 20) -> list[ErrorGroup]:
-        """The sentences of rows that need attention, the most frequent first."""
+    def error_groups(self, names: Iterable[str] = (), most: int = 20) -> list[ErrorGroup]:
+        """The causes for which rows need attention, the most frequent first; `names` are headings and fields."""
+        causes = Causes(names)
         with self._explained():
-            return [ErrorGroup(*group) for group in self._connection.execute(queries.ERROR_GROUPS, (most,))]
+            for row in self._connection.execute(queries.ERRORS):
+                causes.add(*row)
+        return causes.groups(most)
+
+    def pace(self) -> list[PaceSample]:
+        """How far each session was from time to time; at most some hundreds of each."""
+        with self._explained():
+            return [PaceSample(*sample) for sample in self._connection.execute(queries.PACE)]
 
     def sessions(self) -> Sessions:
         """What all the work on this run came to."""

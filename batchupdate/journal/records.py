@@ -17,7 +17,10 @@ Copy = tuple[int, str, str | None, str | None, str | None, int | None, str | Non
 
 
 class Session(NamedTuple):
-    """How far one process's work on a run is: its number, the Unix time, and its requests so far; see `Traffic`."""
+    """How far one process's work on a run is: its number, the Unix time, and its requests so far; see `Traffic`.
+
+    `limit_per_s` is the rate that it keeps now, in requests/s; None for none.
+    """
 
     number: int
     now: float
@@ -26,8 +29,15 @@ class Session(NamedTuple):
     throttled: int = 0
     waited_s: float = 0.0
     allowed_per_s: float | None = None
+    limit_per_s: float | None = None
 
     @classmethod
-    def at(cls, number: int, now: float, traffic: Traffic) -> Session:
+    def at(cls, number: int, now: float, traffic: Traffic, limit_per_s: float | None = None) -> Session:
         """The session's state at a time."""
-        return cls(number, now, *traffic)
+        return cls(number, now, *traffic, limit_per_s)
+
+
+def with_rows(kept: Mapping[str, Any], rows: Sequence[int]) -> dict[str, Any]:
+    """What a journal tells of the input of several files, with how many rows each has."""
+    files = [{**file, "rows": count} for file, count in zip(kept["files"], rows, strict=True)]
+    return {**kept, "files": files}

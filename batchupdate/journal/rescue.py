@@ -229,7 +229,7 @@ class _Salvage:
             files = [rows if isinstance(rows, int) else 0, *([0] * most)]
         spans = [self._span(index, count) for index, count in enumerate(files)]
         self._read("session", (0, SESSIONS_AT_MOST))
-        for table in ("started", "result", "before", "earlier"):
+        for table in ("started", "result", "before", "captured", "earlier"):
             for span in spans:
                 self._read(table, span)
         gaps = [self._read("row", span) for span in spans]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-VERSION = 7
+VERSION = 9
 LOST = "Look for a copy of the run's folder."
 """The way out where there is nothing to read."""
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
@@ -39,6 +39,13 @@ _STEPS: Mapping[int, Sequence[str]] = {
     4: [f"ALTER TABLE {table} ADD COLUMN checksum INTEGER" for table in ("meta", "row", "result")],
     5: ["ALTER TABLE row ADD COLUMN pulled TEXT"],
     6: ["CREATE TABLE before (key INTEGER PRIMARY KEY, state TEXT NOT NULL, checksum INTEGER)"],
+    7: [
+        """
+        CREATE TABLE pace (session INTEGER NOT NULL, at REAL NOT NULL, sent INTEGER NOT NULL,
+            throttled INTEGER NOT NULL, waited_s REAL NOT NULL, limit_per_s REAL)
+        """
+    ],
+    8: ["CREATE TABLE captured (key INTEGER PRIMARY KEY, found TEXT NOT NULL, checksum INTEGER)"],
 }
 """What makes the tables of the next version out of those of each one; the view is made anew after that."""
 

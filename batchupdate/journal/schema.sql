@@ -28,7 +28,7 @@ CREATE TABLE row (
 CREATE TABLE started (
     key        INTEGER PRIMARY KEY,
     claimed    INTEGER NOT NULL DEFAULT 1,  -- 1: handed out to be sent by the newest session
-    unanswered INTEGER NOT NULL DEFAULT 0   -- 1: a request of an earlier session or run may have been applied
+    unanswered INTEGER NOT NULL DEFAULT 0   -- 1: an earlier request may have been applied; 2: though it got an error
 );
 
 -- What became of a row. A result that is not final is reported, and tried again when the run is resumed.
@@ -50,6 +50,13 @@ CREATE TABLE result (
 CREATE TABLE before (
     key      INTEGER PRIMARY KEY,
     state    TEXT NOT NULL,         -- JSON; see `batchupdate.targets.seen`
+    checksum INTEGER
+);
+
+-- What `capture` found in the replies to changes.
+CREATE TABLE captured (
+    key      INTEGER PRIMARY KEY,
+    found    TEXT NOT NULL,         -- JSON object of texts by name
     checksum INTEGER
 );
 
@@ -107,4 +114,14 @@ LEFT JOIN earlier ON earlier.key = coalesce(row.carrier, row.key);
 CREATE TABLE given (
     key INTEGER PRIMARY KEY,
     run TEXT NOT NULL
+);
+
+-- How far each session was from time to time: its requests so far, and the rate that it kept. A long run has fewer.
+CREATE TABLE pace (
+    session     INTEGER NOT NULL,
+    at          REAL NOT NULL,      -- seconds since 1970, UTC
+    sent        INTEGER NOT NULL,
+    throttled   INTEGER NOT NULL,
+    waited_s    REAL NOT NULL,
+    limit_per_s REAL                -- requests/s; NULL for none
 );

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from batchupdate.api.causes import MOST_CAUSES, Causes
 from batchupdate.journal import queries
-from batchupdate.model import ErrorGroup, Outcome
+from batchupdate.model import Outcome
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Iterator
 
+    from batchupdate.api.error_group import ErrorGroup
     from batchupdate.journal.connection import explained
 
 
@@ -40,6 +43,19 @@ class Statistics:
         with self._explained:
             return [FieldCount(*counted) for counted in self._connection.execute(queries.COUNT_FIELDS)]
 
+    def durations(self) -> tuple[int, Iterator[tuple[float, int]]]:
+        """How long the last request of each row took, in milliseconds: how many that are, and a stream.
+
+        The stream has each duration with how often it occurs, the shortest first.
+        """
+        with self._explained:
+            (count,) = self._connection.execute(queries.COUNT_DURATIONS).fetchone()
+        return count, self._durations()
+
+    def _durations(self) -> Iterator[tuple[float, int]]:
+        with self._explained:
+            yield from self._connection.execute(queries.DURATIONS)
+
     def rows_by_file(self) -> dict[int, int]:
         """How many rows there are of each file, by its index."""
         with self._explained:
@@ -63,6 +79,9 @@ class Statistics:
         return {Outcome(outcome): count for outcome, count in found}
 
     def errors_among(self, first: int, last: int) -> list[ErrorGroup]:
-        """The sentences of rows that failed, from one key to another, both included; the most frequent first."""
+        """The causes for which rows failed, from one key to another, both included; the most frequent first."""
+        causes = Causes()
         with self._explained:
-            return [ErrorGroup(*group) for group in self._connection.execute(queries.ERRORS_AMONG, (first, last))]
+            for row in self._connection.execute(queries.ERRORS_AMONG, (first, last)):
+                causes.add(*row)
+        return causes.groups(MOST_CAUSES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from array import array
 from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -18,9 +19,11 @@ from batchupdate.journal.before import BeforeStates
 from batchupdate.journal.checksum import of_row
 from batchupdate.journal.connection import damage, how_to_save
 from batchupdate.journal.entries import keep, settle, sign
-from batchupdate.journal.in_flight import NAME, InFlightMap, is_in_use, read_head, read_map
+from batchupdate.journal.in_flight import NAME, InFlightMap, is_in_use, maps_of_workers, read_head, read_maps
 from batchupdate.journal.lost_entries import what_is_missing
+from batchupdate.journal.pace import Pace
 from batchupdate.journal.reading import JournalReader
+from batchupdate.journal.records import Session
 from batchupdate.journal.sampling import draw
 from batchupdate.model import Outcome, Request, Result, RowRef
 from batchupdate.util import json as exact_json
@@ -31,9 +34,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batchupdate.journal.records import Copy, Entry, Session
+    from batchupdate.journal.records import Copy, Entry
 
 COPIED_AT_ONCE = 3000
+ANSWERED_BY_AN_ERROR = 2
+"""What stands in `started.unanswered` of a row that may have been applied although an error came back."""
 _OUT_AT_THE_END = (
     "the run ended before this row's answer came, or just before it was sent; repeating is not safe here, so check "
     "this record"
@@ -51,6 +56,7 @@ class Journal(JournalReader, BeforeStates):
         super().__init__(path, connection)
         self._commits = 0
         self._ended_well = False
+        self._pace = Pace()
         self.in_flight = InFlightMap()
         """The rows whose requests are out, once a session has begun."""
 
@@ -97,10 +103,12 @@ class Journal(JournalReader, BeforeStates):
         with self._explained():
             requests = []
             rows = self._apart.execute(query, (after, count))
-            for key, record_id, path, fields, sent, unanswered, pulled, cells, expected in rows:
+            for key, record_id, path, fields, sent, open_end, pulled, cells, expected in rows:
                 if expected is not None and of_row(key, cells, record_id, path, fields, None, pulled) != expected:
                     raise damage(f"row {RowRef.of(key).number} is not as it was written")
-                requests.append(Request(key, record_id, path, fields, 1, sent, bool(unanswered), pulled=pulled or ""))
+                unsure = open_end == ANSWERED_BY_AN_ERROR
+                unanswered = bool(open_end) and not unsure
+                requests.append(Request(key, record_id, path, fields, 1, sent, unanswered, unsure, pulled=pulled or ""))
             return requests
 
     # Ingest.
@@ -173,18 +181,30 @@ class Journal(JournalReader, BeforeStates):
         with self._explained():
             return [key for (key,) in self._connection.execute(queries.SELECTED, wanted)]
 
+    def may_have_changed(self, rows: Sequence[tuple[int, int]] = ()) -> Sequence[int]:
+        """The keys of the rows whose records this run has changed, or may have; `rows` as in `numbers_of`.
+
+        They take eight bytes each, for the reports of every large run ask for them.
+
+        Beside those that were updated, accepted or are unknown, these are the failed ones of which the API has said
+        that it had applied them, and those that got an error which leaves that open.
+        """
+        with self._explained():
+            found = self._connection.execute(queries.MAY_HAVE_CHANGED, ("[]", "[]", json.dumps(rows)))
+            return array("q", (key for (key,) in found))
+
     def copies(self, keys: Sequence[int]) -> Iterator[list[Copy]]:
         """Some rows as they stand, in batches, for another journal; each with whether it may have been applied."""
         with self._explained():
             for start in range(0, len(keys), COPIED_AT_ONCE):
-                chosen = json.dumps(keys[start : start + COPIED_AT_ONCE])
+                chosen = json.dumps([*keys[start : start + COPIED_AT_ONCE]])
                 yield self._connection.execute(queries.COPIES, (chosen,)).fetchall()
 
     def add_copies(self, rows: Sequence[Copy]) -> None:
         """Writes rows of another journal; what may have been applied stays unanswered until there is an answer."""
         with self._transaction() as connection:
             bulk_insert(connection, queries.ADD_COPIES, [row[:-1] for row in rows])
-            bulk_insert(connection, queries.ADD_UNANSWERED, [(row[0], 0, 1) for row in rows if row[-1]])
+            bulk_insert(connection, queries.ADD_UNANSWERED, [(row[0], 0, row[-1]) for row in rows if row[-1]])
 
     def give_away(self, keys: Sequence[int], run_id: str) -> None:
         """Leaves rows to another run: this one does not send them any more, and no third one may."""
@@ -217,7 +237,8 @@ class Journal(JournalReader, BeforeStates):
             RunLocked: the process that writes the map is alive.
         """
         path = self._path.with_name(NAME)
-        if is_in_use(path):
+        of_workers = maps_of_workers(self._path.parent).values()
+        if any(map(is_in_use, [path, *of_workers])):  # a worker process may outlive its run by a moment
             raise RunLocked(
                 f"Another process is working on the run {self._path.parent.name}, although its lock file is gone.",
                 "Wait for it, or stop it.",
@@ -230,19 +251,23 @@ class Journal(JournalReader, BeforeStates):
                 f"The journal {self._path} lacks its last entries: {lack}.",
                 f"Put all files of the run's folder back where they were. {how_to_save(self._path)}",
             )
-        left = read_map(path, token)
+        left = read_maps(path, token)
         if left is not None:
             with self._transaction() as connection:
                 settle(connection, left, trusted=trusted)
                 connection.execute(queries.FORGET_MAP, (number,))
             with suppress(OSError):  # it belongs to no session any more
                 path.unlink(missing_ok=True)
+        for each in of_workers:  # theirs, and those that an earlier session has left
+            with suppress(OSError):
+                each.unlink(missing_ok=True)
 
     def begin_session(self, now: float, *, repeatable: bool) -> int:
         """Starts a process's work: what was not final is to be tried again, and returns the session's number.
 
         A row that was in flight when the last process died is sent again where repeating is safe, and else `unknown`.
-        One that is sent again stays `unknown` until it has an answer.
+        One that is sent again stays `unknown` until it has an answer, and so does one that may have been applied
+        although its last answer was an error.
         """
         self._close_map()  # of the session before, if this process has sent a canary
         self._ended_well = False
@@ -251,25 +276,33 @@ class Journal(JournalReader, BeforeStates):
         with self._transaction() as connection:
             if repeatable:
                 connection.execute(queries.MARK_UNANSWERED)
+                connection.execute(queries.MARK_UNSURE)
             else:
                 connection.execute(queries.KEEP_UNKNOWN)
                 connection.execute(queries.CLOSE_WHAT_WAS_OUT, (_OUT_AT_THE_END,))
             connection.execute(queries.FORGET_ANSWERED)
             connection.execute(queries.SUM_UP_ATTEMPTS)
             connection.execute(queries.DROP_UNFINISHED)
+            connection.execute(queries.DROP_CAPTURED)
             connection.execute(queries.UNCLAIM_ALL)
             sign(connection)
             cursor = connection.execute(queries.BEGIN_SESSION, (now, token if made else None))
-        self._session, self._commits = int(cursor.lastrowid or 0), 0
+            self._session, self._commits, self._pace = int(cursor.lastrowid or 0), 0, Pace()
+            self._pace.note(connection, Session(self._session, now))
         self._checkpoint()  # so that not even a copy of this file alone looks as if nothing had been sent
         return self._session
 
     def end_session(self, session: Session, exit_code: int) -> None:
         """Keeps what a process's work came to."""
         with self._transaction() as connection:
-            connection.execute(queries.UPDATE_SESSION, session)
+            self._keep_session(connection, session, last=True)
             connection.execute(queries.END_SESSION, (exit_code, session.number))
         self._ended_well = not self._failed
+
+    def _keep_session(self, connection: sqlite3.Connection, session: Session, *, last: bool = False) -> None:
+        *state, _ = session
+        connection.execute(queries.UPDATE_SESSION, state)
+        self._pace.note(connection, session, last=last)
 
     def upcoming(self, after: int, count: int) -> list[Request]:
         """The next rows to send after the one with the key `after`, at most `count`; they are not claimed by that.
@@ -305,7 +338,7 @@ class Journal(JournalReader, BeforeStates):
                 connection.execute(queries.CLAIM, (json.dumps(claimed),))
             keep(connection, results)
             if session is not None:
-                connection.execute(queries.UPDATE_SESSION, session)
+                self._keep_session(connection, session)
             if self._session:
                 self._count_commit(connection)
         self._commits += 1
@@ -341,4 +374,4 @@ class Journal(JournalReader, BeforeStates):
             connection.execute(queries.RELEASE, (chosen,))
             connection.execute(queries.UNCLAIM, (chosen,))
         self._commits += 1
-        self.in_flight.clear((), self._commits)
+        self.in_flight.clear(keys, self._commits)

@@ -4,7 +4,6 @@ One idea a file; `limiter` puts them together, and is all that the rest of the p
 docs/limiter.md says how it works and shows what it does.
 """
 
-from batchupdate.limiter.limiter import Limiter
-from batchupdate.limiter.pause import SHORTEST_HOLD_S
+from batchupdate.limiter.limiter import Lease, Limiter
 
-__all__ = ["SHORTEST_HOLD_S", "Limiter"]
+__all__ = ["Lease", "Limiter"]

@@ -26,23 +26,16 @@ START_PER_S = 4.0
 CATCH_UP_S = 0.002
 """A pace makes good for waking up so much too late, no more: a quiet time earns no burst."""
 
-DOUBLE_S = 0.7
-"""Seconds in which the rate doubles in a search, where replies come quickly;"""
+DOUBLE_S, DOUBLE_TRIPS = 0.7, 1 / 3
+"""Seconds in which the rate doubles in a search, where replies come quickly; and in round trips, where they don't: so
+the rate grows at most eightfold before its first replies are back."""
 
-DOUBLE_TRIPS = 1 / 3
-"""and in round trips, where they don't: so the rate grows at most eightfold before its first replies are back."""
+REGROW, REGROW_ADVERTISED = 6.0, 2.5
+"""The rate doubles so many times slower where a limit was known before, for what is measured at speed is too high; and
+where replies advertise what remains, so that the limit is seen coming."""
 
-REGROW = 6.0
-"""The rate doubles so many times slower where a limit was known before: what is measured at speed is too high."""
-
-REGROW_ADVERTISED = 2.5
-"""The same where replies advertise what remains, so that the limit is seen coming."""
-
-MEASURE_S = 1.0
-"""Rates are measured over this time before a reply,"""
-
-MEASURE_REQUESTS = 12
-"""or over so many requests, where that takes longer."""
+MEASURE_S, MEASURE_REQUESTS = 1.0, 12
+"""Rates are measured over this time before a reply, or over so many requests, where that takes longer."""
 
 DIP = 0.05
 """How far below the limit a refusal brings the rate; twice as far each time that the next comes soon after."""
@@ -50,23 +43,17 @@ DIP = 0.05
 KNOWN_CUT = 0.85
 """Where a limit was known, no refusal takes more than the rest: what is counted across a pause is too low."""
 
-PERIOD_S = 30.0
-"""Seconds from a refusal until the rate is back at the limit; a tenth at first, and doubled each time."""
+PERIOD_S, PROBING_COST = 30.0, 0.006
+"""Seconds from a refusal until the rate is back at the limit, a tenth at first, and doubled each time; longer, where
+more than this share of the requests would be refused for trying it again."""
 
-PROBING_COST = 0.006
-"""Share of the requests that may be refused for trying a known limit again: periods are made that long."""
+OVERSHOOT, OUTGROWN = 2.0, 1.08
+"""The rate leaves a limit that does not refuse it so many times faster than it approached it; this far above it, the
+limit is another one by now."""
 
-OVERSHOOT = 2.0
-"""The rate leaves a limit that does not refuse it so many times faster than it approached it."""
-
-OUTGROWN = 1.08
-"""A rate this far above the measured limit, and still not refused, means that the limit is another one by now."""
-
-LONG_BLOCK_S = 1.5
-"""An API that takes nothing for longer than this has a window, of which a part was used up too early."""
-
-WINDOW_BLOCKED = 0.3
-"""A window of which this share was blocked shows what it holds; with less, it may have been several windows."""
+LONG_BLOCK_S, WINDOW_BLOCKED = 1.5, 0.3
+"""An API that takes nothing for longer than this has a window, of which a part was used up too early. If that is this
+share of the time, it shows what the window holds; with less, it may have been several windows."""
 
 
 class AdaptiveRate:
@@ -80,15 +67,16 @@ class AdaptiveRate:
     """
 
     def __init__(self, now: float, ceiling: float, concurrency: float, max_wait_s: float) -> None:
-        self._ceiling = ceiling
+        self.ceiling = ceiling
+        """It can be changed at any time."""
         self.per_s = min(START_PER_S, ceiling)
         """Requests per second now."""
-        self.limit: float | None = None
-        """Requests per second that the API was last measured to allow."""
+        self.limit = math.inf
+        """Requests per second that the API was last measured to allow; infinite if unknown."""
         self.searching = True
         """Whether the limit is not known, or larger by now."""
         self.log = SendLog()
-        self.advertised = Advertised(now, self.log, max_wait_s)
+        self.advertised = Advertised(self.log, max_wait_s)
         self.concurrency = Concurrency(concurrency)
         self.round_trip_s = 0.0
         self._paced_from = now - CATCH_UP_S  # where the interval to the next turn begins
@@ -96,11 +84,11 @@ class AdaptiveRate:
         self._cut_at = -math.inf
         self._full_at = now  # when the API was last full, in times of leaving
         self._freed_at = now  # when it had last been blocked for long, and let the first one in again
-        self._blocked_until: float | None = None  # when what is blocked may open again, as far as known
+        self._blocked_until = -math.inf  # when what is blocked may open again, as far as known; long ago if nothing is
         self._window_s = 0.0  # of a limit that blocks for long; zero as long as none did
-        self._since = self._moved_at = now  # when the curve began, and when it was last followed
+        self._way_s, self._moved_at = 0.0, now  # along the curve, and when it was last followed
         self._caution, self._dip = 0.1, DIP
-        self._refused_from: float | None = None  # when the first refused request left
+        self._refused_from = 0.0  # when the first refused request left
         self._refused_before = math.inf  # how many had been refused before the limit was last found without a search
 
     @property
@@ -109,11 +97,7 @@ class AdaptiveRate:
         return max(self._paced_from + 1 / self.per_s, self.advertised.closed_until)
 
     def take(self, now: float) -> bool:
-        """Whether a turn may be taken now.
-
-        What counts is the last turn and the rate of now. So a rate that rises never gives more than the one turn that
-        has become due, and one that falls acts at once.
-        """
+        """Whether a turn may be taken now, by the last turn and the rate of now: a rate that rises gives no burst."""
         if now - (self._paced_from + 1 / self.per_s) <= CATCH_UP_S:  # early, or just in time
             self._limited_at = now
         return now >= self.opens_at
@@ -126,17 +110,15 @@ class AdaptiveRate:
     def passed(self, now: float, sent_at: float, allowances: Sequence[Allowance], *, roomy: bool) -> None:
         """Notes that the request of `sent_at` got through; `roomy` says that more might have been in flight."""
         self.concurrency.passed(now, self.log.crowd(sent_at))
-        if self._blocked_until is not None and sent_at > self._cut_at:
-            self._unblocked(now, sent_at, self._blocked_until)
+        if self._blocked_until > -math.inf and sent_at > self._cut_at:
+            self._unblocked(now, sent_at)
         self.round_trip_s += (now - sent_at - self.round_trip_s) * (0.1 if self.round_trip_s else 1.0)
         if allowances and self._follow(now, sent_at, allowances):
             return
         if sent_at > self._cut_at:
             elapsed_s, self._moved_at = now - self._moved_at, now
             if roomy and now - self._limited_at <= max(2 / self.per_s, self.round_trip_s):
-                self._grow(now, elapsed_s)
-            else:
-                self._since += elapsed_s  # a rate that is not used up proves nothing
+                self._grow(elapsed_s)  # a rate that is not used up proves nothing
 
     def refused(
         self, now: float, sent_at: float, wait_s: float | None, allowances: Sequence[Allowance], *, still_full: bool
@@ -148,35 +130,37 @@ class AdaptiveRate:
         if not allowances and wait_s is None and self.concurrency.refused(now, self.log.crowd(sent_at)):
             self.searching = True  # it was not the rate that was refused
             return
-        if self._refused_from is None:
-            self._refused_from = sent_at
-        if self._blocked_until is not None:
+        self._refused_from = self._refused_from or sent_at
+        opens_at = sent_at + (wait_s or 0.0)
+        if self._blocked_until > -math.inf:
             if still_full:
-                self._blocked_until = max(self._blocked_until, sent_at + (wait_s or 0.0))
+                self._blocked_until = max(self._blocked_until, opens_at)
                 return
-            self._unblocked(now, sent_at, self._blocked_until)
+            self._unblocked(now, sent_at)
         if allowances:
             self.advertised.refused(self._measured(sent_at))
             if self._follow(now, sent_at, allowances):
                 self._full_at, self._cut_at = sent_at, now
                 return
-        if sent_at > self._cut_at:
-            self._cut(now, sent_at)
-        self._blocked_until = sent_at + (wait_s or 0.0)
+        self._cut(now, sent_at)
+        self._blocked_until = opens_at
 
-    def outage_ended(self, now: float) -> None:
-        """Starts again at half the rate, after the API was down."""
-        self._set(max(START_PER_S, self.per_s / 2))
-        self.searching, self._moved_at = True, now
+    def halve(self) -> None:
+        """Searches again from half the rate on, or from where searches start, for the API is down."""
+        self._set(min(self.per_s, max(START_PER_S, self.per_s / 2)))
+        self.searching = True
+
+    def was_halted(self) -> None:
+        """Nothing was sent for a time, for nobody wanted it: for how long the API was blocked is not to be seen."""
+        self._blocked_until = -math.inf
 
     def start_anew(self, now: float) -> None:
         """Forgets the limit, and searches it from the present rate on: what was refused was not the rate."""
-        self.limit = None
-        self.searching = True
+        self.limit, self.searching = math.inf, True
         self.advertised.trust = 1.0
         self.concurrency.forget()
-        self._dip, self._window_s, self._blocked_until = DIP, 0.0, None
-        self._since = self._moved_at = now
+        self._dip, self._window_s, self._blocked_until = DIP, 0.0, -math.inf
+        self._way_s, self._moved_at = 0.0, now
 
     @property
     def allowed_per_s(self) -> float | None:
@@ -186,27 +170,28 @@ class AdaptiveRate:
         says little of a rate: a bucket was full, or a window had just begun. From then on an API lets in no more than
         its rate allows.
         """
-        if self.limit is None:
+        if self.limit == math.inf:
             return None
-        since, until = self.log.first_since(self._refused_from or 0.0), self.log.last
+        since, until = self.log.first_since(self._refused_from), self.log.first_since(math.inf)
         return min(self.limit, self.log.let_in(since, until) / (until - since)) if until - since >= HELD_S else None
 
     def _set(self, per_s: float) -> None:
-        self.per_s = min(self._ceiling, max(SLOWEST_PER_S, per_s))
+        self.per_s = min(self.ceiling, max(SLOWEST_PER_S, per_s))
 
-    def _grow(self, now: float, elapsed_s: float) -> None:
+    def _grow(self, elapsed_s: float) -> None:
         """Searches, or follows the curve, for the time since the last reply."""
         if self.searching:
             self._set(self.per_s * 2.0 ** (min(elapsed_s, 1.0) / self._double_s()))
-        elif self.limit is not None:  # else replies advertised a pace until now
-            way = (now - self._since) / self._period() - 1
+        elif self.limit < math.inf:  # else replies advertised a pace until now
+            self._way_s += elapsed_s
+            way = self._way_s / self._period() - 1
             self._set(self.limit * (1 + (DIP * (OVERSHOOT * way) ** 3 if way > 0 else self._dip * way**3)))
             self.searching = self.per_s > self.limit * OUTGROWN
 
     def _double_s(self) -> float:
         """Seconds in which the rate doubles in a search."""
         double_s = max(DOUBLE_S, DOUBLE_TRIPS * self.round_trip_s)
-        if self.limit is None:
+        if self.limit == math.inf:
             return double_s
         double_s *= REGROW_ADVERTISED if self.advertised.refuted else REGROW
         return max(double_s, self._window_s / 2, self.advertised.horizon_s / 2)
@@ -222,29 +207,27 @@ class AdaptiveRate:
         searching = self.searching
         soon = sent_at - self.log.first_since(self._cut_at) < MEASURE_S + self.round_trip_s
         self._dip = min(16 * DIP, 2 * self._dip) if soon and not searching else DIP
-        least = 0.0 if self.limit is None else self.per_s * KNOWN_CUT
+        least = self.per_s * KNOWN_CUT if self.limit < math.inf else 0.0
         self.limit = min(self.per_s, max(least, self._measured(sent_at)))
         self._caution = 0.1 if searching else min(1.0, self._caution * 2)
         self._refused_before = math.inf if searching else self.log.refused - 1
         self.searching, self._full_at = False, sent_at
-        self._cut_at = self._since = self._moved_at = now
+        self._cut_at, self._way_s, self._moved_at = now, 0.0, now
         self._set(self.limit * (1 - self._dip))
 
     def _measured(self, sent_at: float) -> float:
         """What the API let in lately, up to the request of this time (requests per second)."""
-        wanted = sent_at - max(MEASURE_S, MEASURE_REQUESTS / self.per_s)
-        if self._window_s:
-            since = self.log.first_since(sent_at - self._window_s)
-        else:
-            since = self._full_at if self._full_at > wanted else self.log.first_since(wanted)
+        wanted = sent_at - (self._window_s or max(MEASURE_S, MEASURE_REQUESTS / self.per_s))
+        since = self._full_at if self._full_at > wanted and not self._window_s else self.log.first_since(wanted)
         return max(1, self.log.let_in(since, sent_at)) / max(sent_at - since, 1 / self.per_s)
 
-    def _unblocked(self, now: float, sent_at: float, blocked_until: float) -> None:
+    def _unblocked(self, now: float, sent_at: float) -> None:
         """Something got through again: learns for how long nothing did, and what that means for the rate."""
-        self._blocked_until = None
-        self._since = self._moved_at = now
+        blocked_until, self._blocked_until = self._blocked_until, -math.inf
+        self._way_s, self._moved_at = 0.0, now
         if not self.round_trip_s:  # nothing was ever let in: it was full before we came, and so nothing is known of it
-            self.searching, self.limit, self._freed_at = True, None, sent_at
+            self.start_anew(now)
+            self._freed_at = sent_at
             self._set(START_PER_S)
             return
         if blocked_until - self._full_at < max(LONG_BLOCK_S, 2 * self.round_trip_s):
@@ -254,11 +237,10 @@ class AdaptiveRate:
         one_window = blocked_s > WINDOW_BLOCKED * span_s
         self._window_s = span_s if one_window else min(self._window_s or math.inf, span_s)
         since = max(self._freed_at, ended_at - self._window_s)
-        measured = self.log.let_in(since, sent_at) / (ended_at - since)
-        if not one_window:
-            measured = max(measured, KNOWN_CUT * (self.limit or 0.0))
+        least = 0.0 if one_window else KNOWN_CUT * self.limit
+        measured = max(least, self.log.let_in(since, sent_at) / (ended_at - since))
         self._freed_at = sent_at
-        if self.limit is not None and 0 < measured < self.limit:  # zero: it was full before we came
+        if 0 < measured < self.limit:  # zero: it was full before we came
             self.limit = measured
             self._set(measured * (1 - DIP))
 
@@ -266,11 +248,9 @@ class AdaptiveRate:
         """Goes at the pace that the replies advertise; returns whether they advertise one."""
         self.advertised.update(now, sent_at, allowances, self.round_trip_s, self.per_s)
         if self.advertised.per_s == math.inf:
-            if self.advertised.refuted:
-                self.searching = True
+            self.searching = self.searching or self.advertised.refuted
             return False
         self._set(self.advertised.per_s)
-        self.searching = False
-        self.limit = self.advertised.known_per_s if self.advertised.known_per_s < math.inf else None
-        self._since = self._moved_at = now
+        self.searching, self.limit = False, self.advertised.known_per_s
+        self._way_s, self._moved_at = 0.0, now
         return True

@@ -41,12 +41,10 @@ this share stays left although its rate is used up is larger than advertised."""
 REFILL_REQUESTS = 8
 """A refill is counted over a second, or over so many requests."""
 
-REGAINED_PER_S = 0.004
-"""Share of the advertised rate by which trust grows in each second. An amount, not a factor: runs that share one limit,
-lose a share each time and win the same amount come to equal shares (additive increase, multiplicative decrease)."""
-
-REFUSED = 0.93
-"""By this factor it shrinks at a refusal."""
+REFUSED, REGAINED_PER_S = 0.93, 0.004
+"""By this factor trust shrinks at a refusal, and by this share of the advertised rate it grows in each second. An
+amount, not a factor: runs that share one limit, lose a share each time and win the same amount come to equal shares
+(additive increase, multiplicative decrease)."""
 
 OURS = 0.9
 """Where we got this share of a limit ourselves, lately, others do not use a part of it."""
@@ -64,10 +62,9 @@ class AdvertisedLimit:
         self._halved_at = now  # when more than half of it was last used
         self._checks = [(now, 0.0)] * 2  # when what remained was noted to count the refill from, and what did
         self.resets_at = -math.inf
+        self._refill_per_s = math.inf  # as counted, in requests/s; infinite where that can't be, or need not be
         self.horizon_s = 0.0
         """The longest time to a reset, up to a minute: a change of pace shows no later (seconds)."""
-        self.refill_per_s = math.inf
-        """How fast it was counted to refill (requests/s); infinite where that can't be counted, or need not be."""
         self.refuted = False
         """Whether it allows more than it advertises."""
 
@@ -76,12 +73,7 @@ class AdvertisedLimit:
         """The rate that it comes to (requests/s); infinite where that is not known."""
         window_s = self._window_s or (self._learned_s if self._evidence == -SURE else 0.0)
         known = self._limit and window_s and not self.refuted
-        return self._limit / window_s if known else self.refill_per_s
-
-    @property
-    def counted(self) -> bool:
-        """Whether its rate is what it was counted to refill."""
-        return self.per_s == self.refill_per_s < math.inf
+        return self._limit / window_s if known else self._refill_per_s
 
     def nearly_empty(self, now: float) -> bool:
         """Whether next to nothing of it was left at some time lately."""
@@ -134,25 +126,27 @@ class AdvertisedLimit:
         elif sent_at > self._checks[1][0] + over_s:
             self._checks = [self._checks[1], (sent_at, remaining)]
         since, before = self._checks[0]
-        self.refill_per_s = math.inf
+        self._refill_per_s = math.inf
         if (self._rolling or self.refuted) and sent_at > since + over_s / 2:
-            self.refill_per_s = max(0.0, self._log.let_in(since, sent_at) + remaining - before) / (sent_at - since)
-            if self._window_s and OURS * self.refill_per_s < self._limit / self._window_s:
+            self._refill_per_s = max(0.0, self._log.let_in(since, sent_at) + remaining - before) / (sent_at - since)
+            if self._window_s and OURS * self._refill_per_s < self._limit / self._window_s:
                 self.refuted = False
 
-    def pace(self, now: float, trip_s: float) -> float:
-        """The rate to send at (requests/s): infinite where nothing useful is known, zero where nothing is left."""
+    def pace(self, now: float, trip_s: float, trust: float) -> float:
+        """The rate to send at (requests/s): infinite where nothing useful is known, zero where nothing is left.
+
+        `trust` is the share of an advertised rate that is used; one that was counted is used whole.
+        """
         left_s = self.resets_at - now
-        steady = self.per_s * (1 - MARGIN)
+        steady = self.per_s * (1 - MARGIN) * trust
         budget = self._remaining - self._log.sent_since(self._seen)
-        if self.counted:
-            budget += self.refill_per_s * (now - self._seen) - 1 - MARGIN / 2 * self._limit
-            return max(SLOWEST_PER_S, self.refill_per_s + budget / max(1.0, self.horizon_s))
-        if left_s <= 0 or self._rolling or self.refuted:
+        if self.per_s == self._refill_per_s < math.inf:
+            budget += self._refill_per_s * (now - self._seen) - 1 - MARGIN / 2 * self._limit
+            return max(SLOWEST_PER_S, self._refill_per_s + budget / max(1.0, self.horizon_s))
+        soon = left_s < max(SHORT_WINDOW_S, 3 * trip_s) and (budget > 0 or steady < math.inf)
+        if left_s <= 0 or soon or self._rolling or self.refuted:
             return steady
-        if left_s < max(SHORT_WINDOW_S, 3 * trip_s) and (budget > 0 or steady < math.inf):
-            return steady
-        return max(0.0, budget) / left_s
+        return max(0.0, budget) / left_s * trust
 
 
 class Advertised:
@@ -161,11 +155,10 @@ class Advertised:
     How far it is trusted is a factor, for others may share a limit, or the numbers may be wrong.
     """
 
-    def __init__(self, now: float, log: SendLog, max_wait_s: float) -> None:
+    def __init__(self, log: SendLog, max_wait_s: float) -> None:
         self._log, self._max_wait_s = log, max_wait_s
         self._limits: list[AdvertisedLimit] = []
         self._seen = -math.inf
-        self._trusted_at = now
         self.trust = 1.0
         """The factor: less after refusals in spite of what is advertised."""
         self.per_s = math.inf
@@ -183,23 +176,22 @@ class Advertised:
         """Takes in the reply to the request of `sent_at`, unless it was overtaken; `rate` is the one in force."""
         if sent_at < self._seen:
             return
-        self._seen, self.per_s, self.closed_until = sent_at, math.inf, -math.inf
+        self.per_s, self.closed_until = math.inf, -math.inf
         for index, allowance in enumerate(allowances):
             if index == len(self._limits):
                 self._limits.append(AdvertisedLimit(now, self._log))
             limit = self._limits[index]
             limit.update(allowance, sent_at, trip_s, rate)
-            pace = limit.pace(now, trip_s)
+            pace = limit.pace(now, trip_s, self.trust)
             if pace == 0.0:
                 self.closed_until = max(self.closed_until, min(limit.resets_at, now + self._max_wait_s))
-                pace = limit.per_s  # for when it opens
-            self.per_s = min(self.per_s, pace if limit.counted else pace * self.trust)
+            self.per_s = min(self.per_s, pace or limit.per_s * self.trust)  # the latter for when it opens
         self.known_per_s = min(limit.per_s for limit in self._limits)
         self.horizon_s = max(limit.horizon_s for limit in self._limits)
         self.refuted = any(limit.refuted for limit in self._limits)
         if not any(limit.nearly_empty(now) for limit in self._limits):
-            self.trust = min(1.0, self.trust + REGAINED_PER_S * (now - self._trusted_at))
-        self._trusted_at = now
+            self.trust = min(1.0, self.trust + REGAINED_PER_S * (sent_at - self._seen))
+        self._seen = sent_at
 
     def refused(self, measured_per_s: float) -> None:
         """Notes a refusal below the advertised rate: others share it, unless a few requests came a little early."""

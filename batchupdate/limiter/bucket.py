@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -13,33 +12,29 @@ if TYPE_CHECKING:
 
     from batchupdate.util.clock import Clock
 
-PARTS = 2.0**30
-"""A wait is rounded up to so many parts of a turn, so that it does not end just before there is room."""
-
-SHORTEST_WAIT_S = 1e-9
-"""Added to a time of day-long clocks it still makes a later one, so that a wait always ends after it began."""
+ROUNDING_S = 1e-10
+"""Added to every wait, so that it does not end just before there is room: clocks that count days round that much."""
 
 
 class TokenBucket(AsyncLimiter):
     """`AsyncLimiter(max_rate=burst, time_period=burst / per_s)`.
 
     A bucket of `burst` that drains at `per_s`: no window of t seconds gives more than per_s * t + burst turns, from the
-    first second on. `AsyncLimiter` asks the event loop for the time. Here it asks the clock that is a parameter of
-    every stage: tests bring their own, and uvloop's time ticks in milliseconds and stands still within a round of the
-    loop, which would keep a burst of 1 at 1,000/s or less.
+    first second on. `AsyncLimiter` asks the event loop for the time; here it asks the clock that every stage is given,
+    which ticks more finely than uvloop's.
 
     Args:
         per_s: turns per second, finite.
         burst: how many turns may be taken at once after a quiet time, from 1.
         clock: where time comes from.
+        empty: whether no turn may be had at first, as after a burst.
     """
 
-    __slots__ = ("_clock_loop",)
-
-    def __init__(self, per_s: float, burst: int, clock: Clock) -> None:
+    def __init__(self, per_s: float, burst: int, clock: Clock, *, empty: bool = False) -> None:
         super().__init__(max_rate=burst, time_period=burst / per_s)
-        # Where nobody waits inside it, an `AsyncLimiter` needs only the time of its loop.
         self._clock_loop = cast("asyncio.AbstractEventLoop", SimpleNamespace(time=clock.monotonic))
+        if empty:
+            self._level, self._last_check = float(burst), clock.monotonic()
 
     @property
     def _loop(self) -> asyncio.AbstractEventLoop:
@@ -59,5 +54,9 @@ class TokenBucket(AsyncLimiter):
         """Seconds until there is room for a turn; zero if there is now. `AsyncLimiter` keeps that to itself."""
         if self.has_capacity():
             return 0.0
-        missing = math.ceil((self._level + 1 - self.max_rate) * PARTS) / PARTS
-        return max(missing / self._rate_per_sec, SHORTEST_WAIT_S)
+        return (self._level + 1 - self.max_rate) / self._rate_per_sec + ROUNDING_S
+
+    def book(self, count: int) -> None:
+        """Takes turns ahead of their time: the first after `room_in_s`, and then one every 1 / `per_s` seconds."""
+        self.has_capacity()  # lets it drain until now
+        self._level += count

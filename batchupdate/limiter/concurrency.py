@@ -15,7 +15,7 @@ SURVIVED = 1 / 8
 refusals fall on so rare moments."""
 
 RAISE_S = 15.0
-"""A cap is tried one higher after this time, twice as long after each time that this was refused."""
+"""A cap is tried one higher after this time, three times as long after each refusal at the cap."""
 
 
 class Concurrency:
@@ -26,62 +26,46 @@ class Concurrency:
     """
 
     def __init__(self, most: float) -> None:
-        self._most = most
-        self._raise_s = RAISE_S
+        self._most, self._raise_s = most, RAISE_S
         self.forget()
 
     def forget(self) -> None:
         """Takes back a cap, and what was counted towards one."""
         self.cap = self._most
         """How many the API takes at once, as far as known."""
-        self._raise_at, self._raised = math.inf, False
+        self._raise_at = math.inf
         self._count_anew()
 
     def _count_anew(self) -> None:
-        """Starts to count anew the refusals, the smallest refused crowd, and what passed with that many and fewer."""
-        self._episodes, self._crowd, self._crowded, self._uncrowded = 0, math.inf, 0, 0
+        """Counts anew: refusals, the smallest refused crowd, and what passed with fewer in flight and with as many."""
+        self._episodes, self._crowd, self._survived = 0, math.inf, [0, 0]
 
     def passed(self, now: float, crowd: int) -> None:
         """Notes a request that left as the `crowd`-th in flight and got through."""
-        if crowd >= self._crowd:
-            self._crowded += 1
-        else:
-            self._uncrowded += 1
+        self._survived[crowd >= self._crowd] += 1
         if now >= self._raise_at and crowd >= self.cap:
-            self._raised = True
-            self._set(now, self.cap + self._step)
+            self._keep(now, self.cap + 1)
 
     def refused(self, now: float, crowd: int) -> bool:
         """Notes a fresh refusal of a request that left as the `crowd`-th; returns whether crowding is to blame."""
         if self.cap < self._most:
-            return self._refused_at_cap(now, crowd)
+            if crowd < max(2, self.cap):  # it was the rate after all
+                self.forget()
+                return False
+            self._raise_s *= 3
+            self._keep(now, self.cap - 1)
+            return True
         if crowd < self._crowd:
             self._count_anew()
             self._crowd = crowd
         self._episodes += 1
         if self._episodes < EPISODES:
             return False
-        blamed = self._crowd > 1 and self._crowded < SURVIVED * (self._crowded + self._uncrowded)
+        blamed = self._crowd > 1 and self._survived[True] < SURVIVED * sum(self._survived)
         if blamed:
-            self._set(now, self._crowd - 1)
+            self._keep(now, self._crowd - 1)
         self._count_anew()
         return blamed
 
-    def _refused_at_cap(self, now: float, crowd: int) -> bool:
-        """A refusal although a cap is kept: one higher was too many, or else it is the rate after all."""
-        if self._raised:
-            self._raised = False
-            self._raise_s *= 2
-            self._set(now, self.cap - self._step)
-        elif crowd <= self.cap:
-            self.forget()
-            return False
-        return True
-
-    @property
-    def _step(self) -> float:
-        return max(1.0, 0.02 * self.cap)
-
-    def _set(self, now: float, cap: float) -> None:
-        self.cap = min(self._most, cap)
-        self._raise_at = now + self._raise_s
+    def _keep(self, now: float, cap: float) -> None:
+        self.cap, self._raise_at = min(self._most, cap), now + self._raise_s

@@ -18,8 +18,6 @@ class Pause:
     Replies to requests that were in flight when a pause began belong to what caused it, whatever they say.
     """
 
-    __slots__ = ("_held_s", "down", "down_since", "failures", "since", "strikes", "until")
-
     def __init__(self, now: float) -> None:
         self.until = now
         self.since = -math.inf
@@ -34,13 +32,9 @@ class Pause:
         """Since when nothing got through; infinite while requests do."""
         self._held_s = 0.0
 
-    def offends(self, now: float, sent_at: float, *, failed: bool = False, partly: bool = False) -> bool:
-        """Notes that the request of `sent_at` was refused, or failed; returns whether a pause begins now.
-
-        `partly` is whether some of its rows got through.
-        """
-        if not partly:
-            self.down_since = min(self.down_since, now)
+    def offends(self, now: float, sent_at: float, *, failed: bool = False) -> bool:
+        """Notes that the request of `sent_at` was refused, or failed; returns whether a pause begins now."""
+        self.down_since = min(self.down_since, now)
         self.failures += failed
         if sent_at <= self.since or (failed and self.failures < FAILURES_IN_A_ROW):
             return False
@@ -49,14 +43,12 @@ class Pause:
         self.since = now
         return True
 
-    def passed(self, sent_at: float) -> bool:
-        """Notes that the request of `sent_at` got through; returns whether the API was down until then."""
+    def passed(self, sent_at: float) -> None:
+        """Notes that the request of `sent_at` got through."""
         self.down_since = math.inf
-        if sent_at <= self.since:
-            return False
-        was_down, self.down = self.down, False
-        self.strikes = self.failures = 0
-        return was_down
+        if sent_at > self.since:
+            self.down = False
+            self.strikes = self.failures = 0
 
     def hold(self, now: float, wait_s: float) -> None:
         """Holds everybody for so many seconds from now, unless they are held for longer already."""

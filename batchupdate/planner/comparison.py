@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from batchupdate.targets.seen import Seen
 
 ALREADY_SO = "the record already has these values"
+NOTHING_SENT = "nothing was sent: "
 
 
 class Finding(StrEnum):
@@ -66,14 +67,23 @@ class Comparison:
             guarded: whether it counts what it should be.
         """
         changes = [name for name, value in wanted.items() if not self.is_so(name, value, present)]
-        left = [name for name in known.expected if changes or name not in wanted]
-        conflicts = [*self._others(changes, known, present), *self._unexpected(left, known, present)] if guarded else []
+        if guarded and known.gone and changes:
+            made = f"there was no such record {_WHEN[known.by]}, and there is one now"
+            message = f"{NOTHING_SENT}{made}: {changes[0]} is {self.text(changes[0], present)}{_WAY_OUT[known.by]}"
+            return Compared(Finding.CONFLICT, changes, message)
+        conflicts = self._conflicts(wanted, changes, known, present) if guarded and known else []
         if conflicts:
             others = f" ({', '.join(name for name, _ in conflicts[1:])} changed as well)" if conflicts[1:] else ""
             way_out = "" if known.expected else _WAY_OUT[known.by]
-            message = f"nothing was sent: {conflicts[0][1]}{others}{way_out}"
+            message = f"{NOTHING_SENT}{conflicts[0][1]}{others}{way_out}"
             return Compared(Finding.CONFLICT, changes, message)
         return Compared(Finding.CHANGES, changes) if changes else Compared(Finding.UNCHANGED, (), ALREADY_SO)
+
+    def _conflicts(
+        self, wanted: Mapping[str, Any], changes: Sequence[str], known: Pulled, present: Seen
+    ) -> list[tuple[str, str]]:
+        left = [name for name in known.expected if changes or name not in wanted]
+        return [*self._others(changes, known, present), *self._unexpected(left, known, present)]
 
     def is_so(self, name: str, value: object, present: Seen) -> bool:
         """Whether a record is known to have a value in a field."""
@@ -125,8 +135,20 @@ class Comparison:
 
 
 _IF_NEVER = "if the API never returns it there, add it to read.absent in the target"
-_WHEN = {"": "when it was pulled", "plan": "in the plan", "run": "after that run"}
-_WAY_OUT = {"": "; pull the records again", "plan": "; make a new plan", "run": ""}
+_WHEN = {
+    "": "when it was pulled",
+    "plan": "in the plan",
+    "diff": "when the rows were compared",
+    "read": "just before",
+    "run": "after that run",
+}
+_WAY_OUT = {
+    "": "; pull the records again",
+    "plan": "; make a new plan",
+    "diff": "; run it again",
+    "read": "; run it again",
+    "run": "",
+}
 
 
 def _is_nothing(value: object) -> bool:

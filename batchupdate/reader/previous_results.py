@@ -1,4 +1,4 @@
-"""Results of an earlier run as input: our results.csv and failed.csv hold the rows as typed, beside their outcomes."""
+"""Results of an earlier run as input: our results.csv, its parts and results.xlsx hold the rows as typed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batchupdate.spreadsheet.coercion import is_retyped
 from batchupdate.spreadsheet.csv_injection import GUARD, unguard, unguard_id
 from batchupdate.spreadsheet.headers import find_short_row
-from batchupdate.spreadsheet.reserved_columns import FILE, RESULT_COLUMNS
+from batchupdate.spreadsheet.reserved_columns import CHANGE, FILE, REPLY, RESULT_COLUMNS, SHEET_BACK, SHEET_FRONT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,15 +21,37 @@ def kept_columns(headings: Sequence[str]) -> tuple[int, ...] | None:
     if not set(headings) >= OWN_COLUMNS:
         return None
     ours = {*(own_place(headings, heading) for heading in RESULT_COLUMNS), _file_column(headings)}
+    if is_workbook(headings):
+        ours |= {place for place in (own_place(headings, "_row") + 1,) if headings[place] == CHANGE}
+    ours |= {place for place, heading in enumerate(headings) if heading.startswith(REPLY)}
     return tuple(place for place in range(len(headings)) if place not in ours)
+
+
+def is_workbook(headings: Sequence[str]) -> bool:
+    """Whether these are the columns of our results.xlsx, whose texts are as typed: nothing in them is guarded."""
+    return _sheet_places(headings) is not None
+
+
+def _sheet_places(headings: Sequence[str]) -> dict[str, int] | None:
+    """Where our columns stand in a results.xlsx, by their headings; None in any other file."""
+    front = [heading for heading in headings[: len(SHEET_FRONT) + 1] if heading != FILE]
+    width = len(SHEET_BACK)
+    back = (at for at in reversed(range(len(headings) - width + 1)) if tuple(headings[at : at + width]) == SHEET_BACK)
+    last = next(back, None)
+    if tuple(front[: len(SHEET_FRONT)]) != SHEET_FRONT or last is None:
+        return None
+    places = {heading: headings.index(heading) for heading in SHEET_FRONT}
+    return places | {heading: last + at for at, heading in enumerate(SHEET_BACK)}
 
 
 def own_place(headings: Sequence[str], heading: str) -> int:
     """Where a column of ours stands in a report.
 
     The input may have had one of that name, too, as the `_id` of MongoDB. Ours stand side by side, behind the input's
-    own, where nobody has moved them.
+    own, where nobody has moved them; in a workbook, some stand before them.
     """
+    if places := _sheet_places(headings):
+        return places[heading]
     width = len(RESULT_COLUMNS)
     starts = range(len(headings) - width + 1)
     block = next((place for place in starts if tuple(headings[place : place + width]) == RESULT_COLUMNS), None)
@@ -48,14 +70,17 @@ def _file_column(headings: Sequence[str]) -> int | None:
     return before if before in named else next(reversed(named), None)
 
 
-def strip(chunk: list[list[str]], kept: tuple[int, ...], width: int) -> list[list[str]]:
+def strip(chunk: list[list[str]], kept: tuple[int, ...], width: int, *, guarded: bool = True) -> list[list[str]]:
     """The records as they stood in the original input: without our columns and the guards before formulas.
 
     Args:
         chunk: records of the report.
         kept: the places of the input's own columns.
         width: how many columns the report has; cells beyond them stay.
+        guarded: whether its texts have guards; see `is_workbook`.
     """
+    if not guarded:
+        return [[cells[place] for place in kept if place < len(cells)] + cells[width:] for cells in chunk]
     return [
         [unguard(cells[place]) for place in kept if place < len(cells)] + [unguard(cell) for cell in cells[width:]]
         for cells in chunk

@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Union
+from typing import TYPE_CHECKING, Any, Protocol, Union
 
 from batchupdate.errors import InputError
 from batchupdate.reader.files.local_copy import STDIN, local_copy, source_name, unreadable
@@ -123,6 +123,17 @@ def is_frame(given: object) -> TypeIs[DataFrame]:
 def can_be_read_again(place: str) -> bool:
     """Whether the place of an input, as the journal keeps it, tells where it can be read a second time."""
     return place != STDIN and not place.startswith(_FRAME)
+
+
+def looks_of(table: object, sources: Sequence[Source]) -> dict[str, Any]:
+    """How the sheet of a single workbook looks, as a run keeps it under `sheet`; nothing for any other input."""
+    match table, sources:
+        case Table(format="xlsx", sheet=str(sheet)), [FileSource(path=path)]:
+            from batchupdate.reader.excel.looks import sheet_looks  # noqa: PLC0415 - only a workbook needs it
+
+            found = sheet_looks(path, sheet, table.sheet_places, table.header_row)
+            return {"sheet": found} if found else {}
+    return {}
 
 
 def file_digest(path: Path) -> str:

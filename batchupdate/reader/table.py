@@ -81,7 +81,8 @@ class Table:
         notices: what was found out or guessed, as sentences for the user.
         header_row: number of the header's row, 1 unless blank rows stand above it, 0 where it is
             made of keys.
-        own: whether this is a results.csv or failed.csv of ours.
+        sheet_places: in which column of the file each of `columns` stands, from 0.
+        own: whether this is a results.csv of ours, a part of one, or a results.xlsx.
         addresses: how its cells are called.
         light: whether it holds neither memory nor a file while it is open.
         labels: how its rows are called; those of a single file need no file's name.
@@ -116,6 +117,7 @@ class Table:
         self._width = len(headings)
         self._kept = previous_results.kept_columns(headings)
         self.own = self._kept is not None
+        self._unguards = not previous_results.is_workbook(headings)
         own = Addresses(records.sheet, records.columns_before, self._width, self._kept)
         self.addresses: Addressing = addresses(self._kept) if addresses else own
         self._copy_of_id = previous_results.own_place(headings, ID_COLUMN) if self.own else 0
@@ -123,12 +125,13 @@ class Table:
         # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.
         self._guarded = not self.own and self.format == "csv" and any(heading.startswith(OLD) for heading in headings)
         if self._kept is not None:
-            headings = previous_results.strip([headings], self._kept, self._width)[0]
+            headings = previous_results.strip([headings], self._kept, self._width, guarded=self._unguards)[0]
         elif self._guarded:
             headings = list(map(unguard, headings))
         self.columns = tuple(headings)
         places = self._kept if self._kept is not None else range(self._width)
         self.hidden_columns = frozenset(one for place, one in zip(places, headings, strict=True) if place in hidden)
+        self.sheet_places = tuple(records.columns_before + place for place in places)
         self.notices = records.notices + header.notices + self._own_notices() + self._header_notices()
         if len(self.columns) > MAX_COLUMNS:
             raise InputError(
@@ -281,7 +284,7 @@ class Table:
 
     def _rows(self, chunk: list[list[str]], first: int) -> list[Row]:
         if self._kept is not None:
-            chunk = previous_results.strip(chunk, self._kept, self._width)
+            chunk = previous_results.strip(chunk, self._kept, self._width, guarded=self._unguards)
         elif self._guarded:
             chunk = [list(map(unguard, cells)) for cells in chunk]
         width = len(self.columns)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import InputError
 from batchupdate.model import Level
+from batchupdate.reporter.workbook import MOST_CHARACTERS, MOST_ROWS, Widths
 from batchupdate.spreadsheet.xlsx_file import workbook_file
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
     from batchupdate.model import Problem, Row
 
-MOST_ROWS = 1_048_576
-MOST_CHARACTERS = 32_767
-"""Excel's own limits of a sheet and of a cell."""
 MOST_NOTES = 20_000
 """Of so many rows, problems are noted; each note costs about a kilobyte, here and in Excel."""
 SHOWN = 400
@@ -26,9 +24,6 @@ COPY, LIST = "check", "problems"
 """The names of the two sheets."""
 MOST_LINKS = 65_530
 """Excel's own limit of links on a sheet."""
-ROWS_LOOKED_AT = 1000
-NARROWEST, WIDEST = 8, 60
-"""Of a column, in characters."""
 MESSAGE_WIDTH, LINE_HEIGHT = 75, 15
 """Of a problem's sentence, in characters and points."""
 # The colours that Excel itself uses for bad and neutral.
@@ -73,7 +68,7 @@ def write_annotated(
             headings = [redact(heading) for heading in columns]
             if header_row:  # in JSON Lines, there is no row for them
                 _write_headings(book, sheet, header_row - 1, headings)
-            widths = _Widths(headings)
+            widths = Widths(headings)
             for row in chain.from_iterable(batches):
                 if row.number > MOST_ROWS:
                     raise InputError(
@@ -139,26 +134,6 @@ def _list_problems(
     for place, width in enumerate((8, 20, 9, MESSAGE_WIDTH + 8, 10, 24)):
         sheet.set_column(place, place, width)
     sheet.autofilter(0, 0, len(text), len(headings) - 1)
-
-
-class _Widths:
-    """How wide columns have to be for their first rows; what is much longer is cut by its neighbour."""
-
-    def __init__(self, headings: Sequence[str]) -> None:
-        self._widths = [len(heading) + 1 for heading in headings]
-        self._rows_left = ROWS_LOOKED_AT
-
-    def look_at(self, cells: Sequence[str]) -> None:
-        """Takes one more row into account."""
-        if self._rows_left:
-            self._rows_left -= 1
-            for place, cell in enumerate(cells[: len(self._widths)]):
-                self._widths[place] = max(self._widths[place], len(cell))
-
-    def set_on(self, sheet: Any) -> None:  # noqa: ANN401 - the library has no types
-        """Gives them to a sheet."""
-        for place, width in enumerate(self._widths):
-            sheet.set_column(place, place, min(max(width + 1, NARROWEST), WIDEST))
 
 
 def _write_row(

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING
 
 from batchupdate.errors import SafetyStop
 from batchupdate.spreadsheet.xlsx_file import workbook_file
+from batchupdate.util.private_file import open_new
 
 if TYPE_CHECKING:
     import io
@@ -23,15 +24,17 @@ _RANDOM_BYTES = 4
 
 
 @contextmanager
-def replacing(path: Path, notices: list[str] | None = None, encoding: str = "utf-8") -> Iterator[IO[str]]:
+def replacing(
+    path: Path, notices: list[str] | None = None, encoding: str = "utf-8", *, hint: str = ""
+) -> Iterator[IO[str]]:
     """A text file for its owner alone, moved into its place once it is on the disk; see `replacing_all`."""
-    with replacing_all([path], notices, encoding) as (file,):
+    with replacing_all([path], notices, encoding, hint=hint) as (file,):
         yield file
 
 
 @contextmanager
 def replacing_all(
-    paths: list[Path], notices: list[str] | None = None, encoding: str = "utf-8"
+    paths: list[Path], notices: list[str] | None = None, encoding: str = "utf-8", *, hint: str = ""
 ) -> Iterator[list[IO[str]]]:
     """Text files for their owner alone, written beside `paths`, and moved into their places once all are on the disk.
 
@@ -41,6 +44,7 @@ def replacing_all(
         paths: where the files belong, all in folders that this process holds.
         notices: gets a sentence for each file that had to take another name; see `_move`.
         encoding: of the text.
+        hint: what to do if a file can't be written; '' for one of a run, whose reports can be rebuilt.
 
     Yields:
         The open files, in the order of their paths.
@@ -63,7 +67,7 @@ def replacing_all(
         for path, beside in zip(paths, besides, strict=True):
             _move(beside, path, [] if notices is None else notices)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise _unwritable(path, error, hint) from error
     finally:
         for beside in besides:
             with suppress(OSError):
@@ -71,7 +75,7 @@ def replacing_all(
 
 
 @contextmanager
-def replacing_workbook(path: Path, notices: list[str] | None = None) -> Iterator[io.BufferedWriter]:
+def replacing_workbook(path: Path, notices: list[str] | None = None, *, hint: str = "") -> Iterator[io.BufferedWriter]:
     """A file for `xlsxwriter.Workbook`, moved into its place once it is on the disk; see `replacing_all`.
 
     Raises:
@@ -87,7 +91,7 @@ def replacing_workbook(path: Path, notices: list[str] | None = None) -> Iterator
             os.fsync(file.fileno())
         _move(beside, path, [] if notices is None else notices)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise _unwritable(path, error, hint) from error
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
@@ -95,8 +99,7 @@ def replacing_workbook(path: Path, notices: list[str] | None = None) -> Iterator
 
 def _new(path: Path, encoding: str) -> IO[str]:
     """What can't be encoded is escaped, for a report must not fail over a name; line ends stay as they are written."""
-    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    return os.fdopen(descriptor, "w", encoding=encoding, errors="backslashreplace", newline="")
+    return open_new(path, encoding, "backslashreplace", newline="")
 
 
 def _clear(path: Path) -> None:
@@ -136,12 +139,12 @@ def _free_name(path: Path) -> Path:
     return next(candidate for candidate in candidates if not os.path.lexists(candidate))
 
 
-def _unwritable(path: Path, error: OSError) -> SafetyStop:
+def _unwritable(path: Path, error: OSError, hint: str) -> SafetyStop:
     again = f"then run: batchupdate report {path.parent.name}"
     if error.errno in _FULL:
         return SafetyStop(
             f"The disk is full; it has no room for the reports in {path.parent}.",
-            f"Nothing is lost: the journal is complete. Free some space, {again}",
+            hint or f"Nothing is lost: the journal is complete. Free some space, {again}",
         )
-    hint = f"The journal is complete. Close the file or free some space, {again}"
+    hint = hint or f"The journal is complete. Close the file or free some space, {again}"
     return SafetyStop(f"The report {path} can't be written: {error.strerror or error}.", hint)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE
-from batchupdate.model import FINE_STATES, ONE_FILE, SENT_STATES, PlanState
+from batchupdate.model import FINE_STATES, ONE_FILE, SENT_STATES, Outcome, PlanState
 from batchupdate.reporter.plan_rows import EqualChange, EqualChanges, planned_rows
 from batchupdate.reporter.results_csv import iso
 
@@ -59,7 +59,7 @@ class Plan:
     equal: list[EqualChange] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     labels: RowLabels = ONE_FILE
-    lines: Callable[[], Iterable[PlanLine]] | None = field(default=None, repr=False, compare=False)
+    lines: Callable[..., Iterable[PlanLine]] = field(default=lambda *_: (), repr=False, compare=False)
 
     def count(self, rows: Iterable[PlannedRow]) -> Iterator[PlannedRow]:
         """Counts rows as they pass by."""
@@ -87,7 +87,12 @@ class Plan:
 
     def changes(self) -> Iterator[PlannedRow]:
         """Every row, in input order; streamed from the plan's journal."""
-        return planned_rows(self.lines()) if self.lines is not None else iter(())
+        return planned_rows(self.lines())
+
+    def problem_rows(self) -> Iterator[PlannedRow]:
+        """The rows that need somebody's attention, conflicts first; streamed likewise."""
+        for outcomes in ((Outcome.CONFLICT,), (Outcome.FAILED, Outcome.INVALID)):
+            yield from planned_rows(self.lines(*outcomes))
 
     @overload
     def to_frame(self) -> DataFrame: ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchupdate.util import json as exact_json
+from batchupdate.util.text import encodable
 
 if TYPE_CHECKING:
     from batchupdate.model import FieldChange
@@ -16,7 +17,7 @@ BLANK, EMPTY, NOT_KNOWN = "blank", "empty", "?"
 def value_of(value: object) -> str:
     """A value: a text as it is, the empty one as a word, anything else as JSON."""
     if isinstance(value, str):
-        return value or EMPTY
+        return encodable(value) or EMPTY
     return exact_json.dumps(value)
 
 

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.model import FINE_STATES, SENT_STATES, PlanState
+from batchupdate.model import SENT_STATES, PlanState
 from batchupdate.reporter.atomic_write import replacing_workbook
+from batchupdate.reporter.plan_rows import old_values
 from batchupdate.reporter.plan_values import BLANK, NOT_KNOWN, in_words, value_of
 from batchupdate.reporter.results_csv import iso
+from batchupdate.reporter.workbook import (
+    BAD,
+    GOOD,
+    HEADING,
+    MOST_CHARACTERS,
+    MOST_ROWS,
+    NEUTRAL,
+    OPTIONS,
+    TEXT,
+    TOP,
+    on_paper,
+    write_text,
+)
 from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
-    from batchupdate.model import FieldChange, PlannedRow
+    from batchupdate.model import FieldChange, PlannedRow, RowLabels
     from batchupdate.reporter.plan_rows import EqualChange
     from batchupdate.reporter.plan_summary import Plan
 
-MOST_ROWS = 1_048_576
-MOST_CHARACTERS = 32_767
-"""Excel's own limits of a sheet and of a cell."""
 PLAN, SUMMARY = "plan", "summary"
 """The names of the two sheets."""
 COLUMNS = {"row": 8, "id": 46, "what": 14, "field": 18, "old": 42, "new": 42, "why": 70}
@@ -30,6 +42,7 @@ LINE_HEIGHT, MOST_HEIGHT = 15, 150
 """In points. LibreOffice does not fit a row to its wrapped texts, so it is said how high each is."""
 SHARE_FILLED = 1.05
 """Of a line: a column's width counts digits, and most letters are narrower, but texts are broken at words."""
+_WIDTHS = [COLUMNS[name] for name in ("id", "old", "new", "why")]
 ONLY_BLANKS = "only white space differs"
 WORDS = {
     PlanState.CHANGE: "change",
@@ -51,93 +64,84 @@ _MEANINGS = {
     PlanState.UNREADABLE: "rows whose records can't be read; nothing is sent",
     PlanState.INVALID: "rows that break a rule; nothing is sent",
 }
-# The colours that Excel itself uses for bad, good and neutral.
-_BAD, _GOOD, _NEUTRAL = "#FFC7CE", "#C6EFCE", "#FFEB9C"
-_TOP = {"valign": "top"}
-_TEXT = {**_TOP, "num_format": "@", "text_wrap": True}
-_HEADING = {"bold": True, "bottom": 1, "bg_color": "#F2F2F2"}
+_TEXT = {**TEXT, "text_wrap": True}
 _WORD = {"italic": True, "font_color": "#595959"}
 
 
-def write_plan_xlsx(
-    path: Path, plan: Plan, rows: Callable[[], Iterable[PlannedRow]], notices: list[str] | None = None
-) -> None:
-    """Writes a workbook with a line for every field that changes, and for every row of which nothing is sent.
+@contextmanager
+def plan_workbook(path: Path, plan: Plan, notices: list[str], *, hint: str = "") -> Iterator[PlanSheet]:
+    """A workbook with a line for every field that changes, and for every row of which nothing is sent.
 
-    Rows that are unchanged are only counted. Memory stays flat: lines are written as they come.
+    Memory stays flat: lines are written as they come.
 
     Args:
         path: the file to write; one that is there is replaced.
-        plan: its figures.
-        rows: gives all rows in input order, whenever it is called: once for the conflicts, the other problems and what
-            is sent, as far as there are any.
+        plan: its figures, which are looked at when all lines are written.
         notices: gets a sentence if the sheet can't hold all lines, or the file had to take another name.
+        hint: what to do if the file can't be written.
+
+    Yields:
+        The sheet that rows are added to: what needs attention first, then what is sent.
 
     Raises:
         SafetyStop: the file can't be written.
     """
     import xlsxwriter  # noqa: PLC0415 - slow
 
-    own: list[str] = []
     with (
-        replacing_workbook(path, notices) as file,
-        xlsxwriter.Workbook(
-            file, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-        ) as book,
+        replacing_workbook(path, notices, hint=hint) as file,
+        xlsxwriter.Workbook(file, OPTIONS) as book,
     ):
-        sheet = book.add_worksheet(PLAN)
-        _Lines(book, sheet, plan).write(rows, own)
-        _write_summary(book, plan, own)
-    if notices is not None:
-        notices.extend(own)
+        sheet = PlanSheet(book, plan.labels)
+        yield sheet
+        sheet.end(notices)
+        _write_summary(book, plan)
 
 
-class _Lines:
-    """Writes the sheet of lines."""
+class PlanSheet:
+    """The sheet of lines.
 
-    def __init__(self, book: Any, sheet: Any, plan: Plan) -> None:  # noqa: ANN401 - the library has no types
-        self._sheet, self._plan = sheet, plan
-        self._file = bool(plan.labels.names)
-        self._top = book.add_format({**_TOP, "align": "left"})
+    Args:
+        book: where it is made.
+        labels: how rows are called.
+    """
+
+    def __init__(self, book: Any, labels: RowLabels) -> None:  # noqa: ANN401 - the library has no types
+        self._sheet, self._labels = book.add_worksheet(PLAN), labels
+        self._file = bool(labels.names)
+        self._top = book.add_format({**TOP, "align": "left"})
         self._text = book.add_format(_TEXT)
-        self._heading = book.add_format(_HEADING)
-        self._old, self._new = _Looks(book, _NEUTRAL), _Looks(book, _GOOD)
-        self._bad_cell, self._bad = _Looks(book, _BAD), book.add_format({**_TOP, "bg_color": _BAD})
-
-    def write(self, rows: Callable[[], Iterable[PlannedRow]], notices: list[str]) -> None:
-        """Writes headings and lines; what needs attention stands first."""
-        columns = ({"file": FILE_WIDTH} if self._file else {}) | COLUMNS
-        for place, (heading, width) in enumerate(columns.items()):
+        self._heading = book.add_format(HEADING)
+        self._old, self._new = _Looks(book, NEUTRAL), _Looks(book, GOOD)
+        self._bad_cell, self._bad = _Looks(book, BAD), book.add_format({**TOP, "bg_color": BAD})
+        self._last, self._full = 0, False
+        self._columns = ({"file": FILE_WIDTH} if self._file else {}) | COLUMNS
+        for place, (heading, width) in enumerate(self._columns.items()):
             self._sheet.write_string(0, place, heading, self._heading)
             self._sheet.set_column(place, place, width)
         self._sheet.freeze_panes(1, 0)
-        self._sheet.repeat_rows(0)
-        self._sheet.set_landscape()
-        self._sheet.set_paper(9)  # A4
-        self._sheet.fit_to_pages(1, 0)
-        last, full = 0, False
-        for row, change in self._in_order(rows):
-            if full := last + 1 >= MOST_ROWS - 1:
-                break
-            last += 1
-            self._write(last, row, change)
-        if full:
+        on_paper(self._sheet)
+
+    def add(self, row: PlannedRow) -> None:
+        """Writes the lines of one row, as long as there is room."""
+        for change in row.changes or (None,):
+            if self._full or self._last + 1 >= MOST_ROWS - 1:
+                self._full = True
+                return
+            self._last += 1
+            self._write(self._last, row, change)
+
+    def end(self, notices: list[str]) -> None:
+        """Makes the lines a table, and says if there was no room for all of them."""
+        last = self._last
+        if self._full:
             notice = f"{PLAN}.xlsx ends here, after {last:,} lines: a sheet can't hold more. plan.csv has all of them."
             self._sheet.write_string(last + 1, 0, notice, self._heading)
             notices.append(notice)
-        self._sheet.autofilter(0, 0, last, len(columns) - 1)
-
-    def _in_order(self, rows: Callable[[], Iterable[PlannedRow]]) -> Iterator[tuple[PlannedRow, FieldChange | None]]:
-        conflicts = {PlanState.CONFLICT}
-        for states in (conflicts, set(PlanState) - FINE_STATES - conflicts, SENT_STATES):
-            if any(self._plan.counts[state] for state in states):
-                for row in rows():
-                    if row.state in states:
-                        for change in row.changes or (None,):
-                            yield row, change
+        self._sheet.autofilter(0, 0, last, len(self._columns) - 1)
 
     def _write(self, at: int, row: PlannedRow, change: FieldChange | None) -> None:
-        sheet, labels = self._sheet, self._plan.labels
+        sheet, labels = self._sheet, self._labels
         bad = row.state not in SENT_STATES
         old, new, why = "", "", row.message
         if change is not None:
@@ -145,21 +149,21 @@ class _Lines:
             if not why and old != new and old.split() == new.split():
                 why = ONLY_BLANKS
         place = 0
-        height = _height({"id": row.record_id, "old": old, "new": new, "why": why})
+        height = LINE_HEIGHT * max(map(_lines, (row.record_id, old, new, why), _WIDTHS))
         if height > LINE_HEIGHT:  # the library keeps each height that is set
-            sheet.set_row(at, height)
+            sheet.set_row(at, min(height, MOST_HEIGHT))
         if self._file:
             sheet.write_string(at, 0, labels.file(row.key)[:MOST_CHARACTERS], self._top)
             place = 1
         sheet.write_number(at, place, labels.row(row.key), self._top)
-        _text(sheet, at, place + 1, row.record_id, self._text)
+        write_text(sheet, at, place + 1, row.record_id, self._text)
         sheet.write_string(at, place + 2, WORDS[row.state], self._bad if bad else self._top)
         if change is not None:
             before, after = (self._bad_cell, self._bad_cell) if bad else (self._old, self._new)
-            _text(sheet, at, place + 3, change.name, self._text)
-            _text(sheet, at, place + 4, old, before.of(change.old, known=change.known and not change.absent))
-            _text(sheet, at, place + 5, new, after.of(change.new))
-        _text(sheet, at, place + 6, why, self._text)
+            write_text(sheet, at, place + 3, change.name, self._text)
+            write_text(sheet, at, place + 4, old, before.of(change.old, known=change.known and not change.absent))
+            write_text(sheet, at, place + 5, new, after.of(change.new))
+        write_text(sheet, at, place + 6, why, self._text)
 
 
 class _Looks:
@@ -174,16 +178,14 @@ class _Looks:
         return self._text if known and isinstance(value, str) and value else self._word
 
 
-def _write_summary(book: Any, plan: Plan, notices: Sequence[str]) -> None:  # noqa: ANN401 - the library has no types
+def _write_summary(book: Any, plan: Plan) -> None:  # noqa: ANN401 - the library has no types
     """A second sheet: what was planned, what it comes to, and how to go on."""
     sheet = book.add_worksheet(SUMMARY)
-    bold, text = book.add_format({**_TOP, "bold": True}), book.add_format(_TEXT)
-    heading, number = book.add_format(_HEADING), book.add_format({**_TOP, "num_format": "#,##0", "align": "left"})
+    bold, text = book.add_format({**TOP, "bold": True}), book.add_format(_TEXT)
+    heading, number = book.add_format(HEADING), book.add_format({**TOP, "num_format": "#,##0", "align": "left"})
     sheet.set_column(0, 0, 22)
     sheet.set_column(1, 1, 90)
-    sheet.set_landscape()
-    sheet.set_paper(9)  # A4
-    sheet.fit_to_pages(1, 0)
+    on_paper(sheet, header=False)
     facts: list[tuple[str, str]] = [
         ("plan", plan.plan_id),
         ("input", plan.input_path),
@@ -191,12 +193,12 @@ def _write_summary(book: Any, plan: Plan, notices: Sequence[str]) -> None:  # no
         ("sends to", plan.base_url),
         ("made", iso(plan.made_at)),
         ("to send exactly this", f"batchupdate run --plan {plan.folder}" if plan.to_send else "nothing is to be sent"),
-        *(("", notice) for notice in [*plan.notices, *notices]),
+        *(("", notice) for notice in plan.notices),
     ]
     at = 0
     for name, fact in facts:
         sheet.write_string(at, 0, name, bold)
-        _text(sheet, at, 1, fact, text)
+        write_text(sheet, at, 1, fact, text)
         at += 1
     for title, lines in (
         ("rows", [(plan.counts[state], f"{WORDS[state]}: {_MEANINGS[state]}") for state in PlanState]),
@@ -209,13 +211,16 @@ def _write_summary(book: Any, plan: Plan, notices: Sequence[str]) -> None:  # no
             sheet.write_string(at + 1, 1, "", heading)
             for at, (count, said) in enumerate((line for line in lines if line[0]), at + 2):  # noqa: B020 - goes on from there
                 sheet.write_number(at, 0, count, number)
-                _text(sheet, at, 1, said, text)
+                write_text(sheet, at, 1, said, text)
             at += 1
 
 
 def _equal(one: EqualChange) -> str:
-    old = one.old or BLANK
-    if one.old not in {"", NOT_KNOWN}:
+    if one.old is None:
+        old = old_values(one.values)
+    elif one.old in {"", NOT_KNOWN}:
+        old = one.old or BLANK
+    else:
         old = _quoted(exact_json.loads(one.old))
     return f"{one.name}: {old} → {_quoted(exact_json.loads(one.new))}"
 
@@ -224,19 +229,8 @@ def _quoted(value: object) -> str:
     return f"'{value}'" if isinstance(value, str) and value else value_of(value)
 
 
-def _height(cells: dict[str, str]) -> int:
-    """How high a row has to be for its texts."""
-    lines = [
-        sum(1 + int(len(line) / (SHARE_FILLED * COLUMNS[name])) for line in text[:MOST_CHARACTERS].split("\n"))
-        for name, text in cells.items()
-    ]
-    return min(LINE_HEIGHT * max(lines), MOST_HEIGHT)
-
-
-def _text(sheet: Any, at: int, place: int, text: str, look: object) -> None:  # noqa: ANN401 - the library has no types
-    """A text as a text, whatever it looks like; cut with an ellipsis at Excel's limit, which counts UTF-16 units."""
-    if len(text.encode("utf-16-le", "surrogatepass")) // 2 > MOST_CHARACTERS:
-        half = text.encode("utf-16-le", "surrogatepass")[: 2 * (MOST_CHARACTERS - 1)]
-        text = half.decode("utf-16-le", "ignore") + "…"
-    if text:
-        sheet.write_string(at, place, text, look)
+def _lines(text: str, width: int) -> int:
+    """How many lines a text takes in a column of a width."""
+    if len(text) <= width and "\n" not in text:  # nearly always
+        return 1
+    return sum(1 + int(len(line) / (SHARE_FILLED * width)) for line in text[:MOST_CHARACTERS].split("\n"))

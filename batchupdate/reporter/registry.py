@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchupdate.errors import InternalError
-from batchupdate.reporter.results_csv import write_results
+from batchupdate.errors import InternalError, SafetyStop
+from batchupdate.reporter.report_html import write_report_html
+from batchupdate.reporter.results_csv import NOT_ATTEMPTED, SUCCESS, write_results
 from batchupdate.reporter.summary import write_summary
 
 if TYPE_CHECKING:
@@ -13,10 +14,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batchupdate.model import Line
+    from batchupdate.reporter.report_html import RunDetails
     from batchupdate.reporter.summary import Summary
 
 
-def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: Iterable[Line]) -> list[Path]:
+def write_reports(
+    summary: Summary,
+    columns: Sequence[str],
+    width: int,
+    lines: Iterable[Line],
+    details: RunDetails | None = None,
+    *,
+    split: bool = False,
+    captured: Sequence[str] = (),
+) -> list[Path]:
     """Writes every report of a run into its folder.
 
     Args:
@@ -24,18 +35,24 @@ def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: I
         columns: the input's headings as typed.
         width: the most cells that any row has.
         lines: every row in input order; streamed.
+        details: what `report.html` shows beside the summary; None for no such page.
+        split: write the rows that succeeded, and those that were not attempted, into files of their own, too.
+        captured: the names of what is kept of replies.
 
     Returns:
         The files' paths, as they should be; see the notices.
 
     Raises:
-        SafetyStop: a file can't be written.
+        SafetyStop: a file can't be written; the page alone is no reason to stop, and is reported in the notices.
         InternalError: the counts do not add up to the rows read. A report never lies: it says so instead.
     """
     results, failed = summary.folder / "results.csv", summary.folder / "failed.csv"
     overview = summary.folder / "summary.json"
     summary.to_json()  # whatever may be wrong with it shows before the first file is replaced
-    written = write_results(results, failed, columns, width, lines, summary.notices, summary.labels)
+    parts = (summary.folder / SUCCESS, summary.folder / NOT_ATTEMPTED) if split else None
+    written = write_results(
+        results, failed, columns, width, lines, summary.notices, summary.labels, parts=parts, captured=captured
+    )
     write_summary(overview, summary)
     counted = sum(summary.counts.values())
     if not written == counted == summary.rows:
@@ -44,4 +61,12 @@ def write_reports(summary: Summary, columns: Sequence[str], width: int, lines: I
             f"outcome, {written} are in results.csv.",
             f"This is a bug in batchupdate; keep {summary.folder} and report it.",
         )
-    return [results, failed, overview]
+    reports = [results, failed, *(parts or ()), overview]
+    if details is None:
+        return reports
+    page = summary.folder / "report.html"
+    try:
+        write_report_html(page, summary, details)
+    except SafetyStop as stop:  # the results stand
+        summary.notices.append(f"{stop.message} {stop.hint}")
+    return [*reports, page]

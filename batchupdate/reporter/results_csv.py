@@ -1,4 +1,4 @@
-"""`results.csv` and `failed.csv`: the input's own columns as typed, then what became of each row."""
+"""`results.csv` and its parts: the input's own columns as typed, then what became of each row."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import from_json
 
-from batchupdate.model import ONE_FILE, SUCCEEDED
+from batchupdate.model import ONE_FILE, SUCCEEDED, Outcome
 from batchupdate.reporter.atomic_write import replacing_all
 from batchupdate.spreadsheet.csv_injection import guard, guard_all, guard_id
-from batchupdate.spreadsheet.reserved_columns import EXTRA, FILE, RESULT_COLUMNS
+from batchupdate.spreadsheet.reserved_columns import EXTRA, FILE, REPLY, RESULT_COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 
 # In JSON; see `csv_injection`.
 _may_begin_a_formula = re.compile(r"""\"[\\\s'=+\-@＝＋－＠]|;|\\[tnr]""").search  # noqa: RUF001 - full-width forms
+SUCCESS, NOT_ATTEMPTED = "success.csv", "not_attempted.csv"
+_IN_OTHERS = SUCCEEDED | {Outcome.NOT_ATTEMPTED}
 BYTE_ORDER_MARK = "\ufeff"
 """Excel takes a CSV without a byte order mark for the system's old code page, and would save broken names."""
 
 
-def write_results(
+def write_results(  # noqa: PLR0913 - all that it takes, the last ones by name
     path: Path,
     failed_path: Path,
     columns: Sequence[str],
@@ -37,8 +39,11 @@ def write_results(
     lines: Iterable[Line],
     notices: list[str] | None = None,
     labels: RowLabels = ONE_FILE,
+    *,
+    parts: tuple[Path, Path] | None = None,
+    captured: Sequence[str] = (),
 ) -> int:
-    """Writes both files in one pass over the journal, in constant memory.
+    """Writes the files in one pass over the journal, in constant memory.
 
     Args:
         path: where all rows go.
@@ -48,20 +53,29 @@ def write_results(
         lines: the rows in input order.
         notices: gets a sentence for each file that had to take another name.
         labels: how rows are called; with several files, each row names its own.
+        parts: where the rows go that succeeded, and those that were not attempted. Each row is then in one part alone;
+            without them, `failed_path` has the second as well.
+        captured: the names of what is kept of replies; each has a column.
 
     Returns:
         How many rows were written to `path`.
     """
     extra = [f"{EXTRA}{number + 1}" for number in range(width - len(columns))]
     header = [*guard_all(columns), *extra, *([FILE] if labels.names else []), *RESULT_COLUMNS]
+    header += [f"{REPLY}{name}" for name in captured]
     count = 0
-    with replacing_all([path, failed_path], notices) as (file, failed_file):
-        for each in (file, failed_file):
+    with replacing_all([path, failed_path, *(parts or ())], notices) as (file, failed_file, *others):
+        for each in (file, failed_file, *others):
             each.write(BYTE_ORDER_MARK + _csv_line(header))
         for count, line in enumerate(lines, 1):  # noqa: B007 - the count is what we return
-            text = _csv_line(_record(line, len(columns) + len(extra), labels))
+            record = _record(line, len(columns) + len(extra), labels)
+            if captured:
+                record += map(guard, captured_texts(line, captured))
+            text = _csv_line(record)
             file.write(text)
-            if line.outcome not in SUCCEEDED:
+            if others and line.outcome in _IN_OTHERS:
+                others[line.outcome == Outcome.NOT_ATTEMPTED].write(text)
+            elif line.outcome not in SUCCEEDED:
                 failed_file.write(text)
     return count
 
@@ -86,6 +100,12 @@ def _record(line: Line, width: int, labels: RowLabels) -> list[str]:
         iso(line.finished_at),
         "" if line.duration_ms is None else str(line.duration_ms),
     ]
+
+
+def captured_texts(line: Line, names: Sequence[str]) -> list[str]:
+    """What is kept of the reply to a row's change, in the order of the names; '' for what it did not have."""
+    found = from_json(line.captured) if line.captured else {}
+    return [found.get(name, "") for name in names]
 
 
 def _csv_line(cells: Sequence[str]) -> str:

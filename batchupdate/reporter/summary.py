@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
+from batchupdate.api.error_group import Example
 from batchupdate.config.rate import HELD_S, just_below
 from batchupdate.errors import CanaryEnded, ConfigError
 from batchupdate.model import ONE_FILE, SUCCEEDED, Outcome
 from batchupdate.reporter.atomic_write import replacing
 from batchupdate.reporter.results_csv import iso
 from batchupdate.util.text import listed
+from batchupdate.util.units import three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 
     from pandas import DataFrame, Series
 
-    from batchupdate.model import ErrorGroup, InputFile, Line, RowLabels, Sessions
+    from batchupdate.api.error_group import ErrorGroup
+    from batchupdate.model import InputFile, Line, RowLabels, Sessions
 
 ENOUGH = 50
 """With fewer requests, nothing is said about what the API allows."""
@@ -63,11 +66,15 @@ class Retried(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RunRows:
-    """A run's rows as its journal has them: the input's headings, the most cells that a row has, and the rows."""
+    """A run's rows as its journal has them: the input's headings, the most cells that a row has, and the rows.
+
+    `captured` are the names of what is kept of replies.
+    """
 
     columns: Sequence[str]
     width: int
     lines: Callable[[], Iterator[Line]]
+    captured: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +87,9 @@ class Summary:
     listed where there are several, and `labels` says how their rows are called. `sample` is, where the rows were drawn
     at random, how many (`rows`), by which `seed`, and from how many that could be sent (`drawn_from`). `notices` are
     sentences for the user about the reports themselves, such as that one had to take a second name. `kept` are the
-    run's rows; None where its journal is damaged. `undo_of` is the run that this one undoes,
-    and `not_restored` what it can't restore: a field, the reason, and how many rows that is.
+    run's rows; None where its journal is damaged. `undo_of` is the run that this one undoes, and `not_restored` what it
+    can't restore: a field, the reason, and how many rows that is; `plan_of` is the plan whose rows it has sent.
+    `command_name` is what to call the run in a command.
     """
 
     run_id: str
@@ -107,6 +115,8 @@ class Summary:
     kept: RunRows | None = field(default=None, repr=False, compare=False)
     undo_of: str = ""
     not_restored: Sequence[Mapping[str, Any]] = ()
+    plan_of: str = ""
+    command_name: str = ""
 
     @overload
     def results(self) -> DataFrame: ...
@@ -130,8 +140,8 @@ class Summary:
 
         kept = self._kept()
         size = frames.ROWS_AT_ONCE if chunksize is None else chunksize
-        parts = frames.result_frames(kept.lines(), kept.columns, kept.width, self.labels, size)
-        return frames.joined(parts, frames.no_results(kept.columns)) if chunksize is None else parts
+        parts = frames.result_frames(kept.lines(), kept.columns, kept.width, self.labels, size, kept.captured)
+        return frames.joined(parts, frames.no_results(kept.columns, kept.captured)) if chunksize is None else parts
 
     def durations(self) -> Series[float]:
         """How long the last request of each row took, in milliseconds: count, mean, p50, p95, p99 and max.
@@ -187,7 +197,7 @@ class Summary:
             return ""
         if allowed:
             better = f"{just_below(allowed).per_s:g}/s"
-            held = f"The API let in {allowed:.3g} requests/s, for {HELD_S:.0f} s or longer"
+            held = f"The API let in {three_digits(allowed)} requests/s, for {HELD_S:.0f} s or longer"
             if self.rate_per_s is None or self.rate_per_s > allowed:
                 return f"{held}; to start at that rate next time: --rate {better}"
             return f"{held}; next time you can use: --rate {better}"
@@ -218,6 +228,7 @@ class Summary:
             "run_id": self.run_id,
             **({"retry_of": self.retry_of} if self.retry_of else {}),
             **(self._undo_to_json() if self.undo_of else {}),
+            **({"plan_of": self.plan_of} if self.plan_of else {}),
             "target": self.target,
             "input": {
                 "path": self.input_path,
@@ -236,15 +247,7 @@ class Summary:
                 "waited_s": round(traffic.waited_s, 3),
                 "advice": self.advice,
             },
-            "errors": [
-                {
-                    "message": group.message,
-                    "count": group.count,
-                    **({"example_file": group.example_file} if group.example_file else {}),
-                    "example_row": group.example_row,
-                }
-                for group in self.errors
-            ],
+            "errors": [error_json(group) for group in self.errors],
             "started_at": iso(self.sessions.started_at),
             "finished_at": iso(self.sessions.finished_at),
             "duration_s": round(duration, 3),
@@ -257,11 +260,32 @@ class Summary:
 
 
 def placed(groups: Sequence[ErrorGroup], labels: RowLabels) -> list[ErrorGroup]:
-    """Error groups of a journal, each with its example's row as its file has it, and the file."""
+    """Error groups of a journal, each with its examples' rows as their files have them, and the files."""
     return [
-        replace(one, example_row=labels.row(one.example_row), example_file=labels.file(one.example_row))
+        replace(
+            one,
+            example_row=labels.row(one.example_row),
+            example_file=labels.file(one.example_row),
+            examples=tuple(Example(labels.row(row), record, labels.file(row)) for row, record, _ in one.examples),
+        )
         for one in groups
     ]
+
+
+def error_json(group: ErrorGroup) -> dict[str, Any]:
+    """An error group as `summary.json` has it."""
+    return {
+        "message": group.message,
+        "count": group.count,
+        **({"example_file": group.example_file} if group.example_file else {}),
+        "example_row": group.example_row,
+        **({"outcome": group.outcome} if group.outcome else {}),
+        "http_status": group.http_status,
+        "examples": [
+            {**({"file": one.file} if one.file else {}), "row": one.row, "id": one.record_id} for one in group.examples
+        ],
+        "way_out": group.way_out,
+    }
 
 
 def write_summary(path: Path, summary: Summary) -> None:

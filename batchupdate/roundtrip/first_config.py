@@ -273,8 +273,11 @@ class FirstConfig:
         if self.unused:
             names = ", ".join(_shown(heading) for heading in self.unused)
             yield from _comment(f"These columns of the file set nothing: {names}.", "  ")
+        if match := self.input_options.get("match"):
+            yield from _comment("The file has no ids: records are found by what these fields have now.", "  ")
+            yield f"  match: {_yaml(match)}"
         yield ""
-        others = {name: value for name, value in self.input_options.items() if name != "sheet"}
+        others = {name: value for name, value in self.input_options.items() if name not in {"sheet", "match"}}
         yield from _common(COMMON_INPUT, others, "  ")
 
     def _options(self) -> Iterator[str]:

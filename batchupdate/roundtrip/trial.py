@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.api.client import FIXED_HEADERS
 from batchupdate.config import Input, Secrets
+from batchupdate.config.json_path import UnexpectedReplyError, search
 from batchupdate.engine.listing import RECORD, PageClient
 from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.ingest import Ingest
@@ -18,7 +19,6 @@ from batchupdate.reader.sources import local_copies
 from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.metadata import batch_in_use, batch_size_of
 from batchupdate.targets.catalogue import target_of
-from batchupdate.targets.json_path import UnexpectedReplyError, search
 from batchupdate.util.clock import SystemClock
 from batchupdate.util.json import ExactNumber, dumps
 from batchupdate.validator import Validator, map_columns

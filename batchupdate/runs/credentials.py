@@ -13,7 +13,8 @@ from pydantic import SecretStr
 
 from batchupdate.api.credentials import NO_CREDENTIALS, Credentials, PrintedKey
 from batchupdate.config import Secrets
-from batchupdate.config.api_key import MissingKey, clean_key, key_source, read_secret_file
+from batchupdate.config.api_key import MissingKey, clean_key, key_source
+from batchupdate.config.secret_file import read_secret_file
 from batchupdate.errors import ConfigError
 from batchupdate.model import Fault, FaultKind
 from batchupdate.targets.auth import SecretPlace

@@ -61,6 +61,13 @@ class RunFolder:
         with held(self.path / ".lock", f"the run {self.run_id}", "Wait until it has ended."):
             yield
 
+    def never_ready(self) -> ConfigError:
+        """The error for a folder whose process ended before all rows stood in its journal."""
+        return ConfigError(
+            f"The run {self.run_id} ended while its file was being read. Nothing was sent.",
+            "Give the same command again.",
+        )
+
     @property
     def command_name(self) -> str:
         """What to call the run in a command: its id where the runs folder is the usual one, else its path."""

@@ -5,17 +5,21 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Literal
 
 from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, ConfigError, RunLocked
 from batchupdate.journal import Journal
 from batchupdate.journal.in_flight import NAME as IN_FLIGHT
 from batchupdate.journal.in_flight import is_in_use
 from batchupdate.model import SUCCEEDED, Outcome, files_of, labels_of
-from batchupdate.reporter import Retried, RunRows, Stopped, Summary, placed, write_reports
+from batchupdate.reporter import Retried, RunDetails, RunRows, Stopped, Summary, placed, write_reports
+from batchupdate.reporter.results_csv import SUCCESS
 from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.log import sessions_begun
+from batchupdate.runs.results_xlsx import write_workbook
 from batchupdate.runs.undo_csv import write_undo_csv
+from batchupdate.runs.undone_rows import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,8 +28,8 @@ if TYPE_CHECKING:
     from batchupdate.targets import Target
 
 
-def rebuild_reports(folder: RunFolder) -> Summary:
-    """Rebuilds a run's reports from its journal.
+def rebuild_reports(folder: RunFolder, *, split: bool = False, xlsx: bool = False) -> Summary:
+    """Rebuilds a run's reports from its journal; see `report`.
 
     Raises:
         ConfigError: there is no readable journal.
@@ -33,16 +37,47 @@ def rebuild_reports(folder: RunFolder) -> Summary:
     """
     with folder.lock(), Journal.take_over(folder.journal, sessions_begun(folder.log)) as journal:
         summary = summarise(folder, journal)
-        report(journal, summary)
+        report(journal, summary, split=split, xlsx=xlsx)
         return summary
 
 
-def report(journal: Journal, summary: Summary) -> None:
-    """Writes every report of a run. One that came to its own end is finished then, and not before."""
+def report(journal: Journal, summary: Summary, *, split: bool = False, xlsx: bool = False) -> None:
+    """Writes every report of a run. One that came to its own end is finished then, and not before.
+
+    `split` and `xlsx` ask for reports beyond those that the run's settings want. A report that is there is always made
+    anew, so that none is older than the others.
+    """
     meta = journal.meta()
-    write_reports(summary, meta["columns"], meta["width"], journal.lines())
+    wanted = meta.get("reports") or {}
+    captured = wanted.get("captured") or ()
+    split = split or wanted.get("split", False) or (summary.folder / SUCCESS).exists()
+    lines = lines_of(journal)
+    write_reports(summary, meta["columns"], meta["width"], lines, details_of(journal), split=split, captured=captured)
     write_undo_csv(summary.folder, journal, meta, summary.notices)
+    write_workbook(journal, summary, meta, "asked" if xlsx else wanted.get("xlsx", "auto"), captured)
     journal.set_meta({"finished": summary.exit_code in {EXIT_OK, EXIT_ROWS_NOT_FINE}})
+
+
+def conclude(
+    folder: RunFolder,
+    journal: Journal,
+    counts: dict[Outcome, int],
+    target: Target,
+    key_from: str,
+) -> Summary:
+    """What a run came to that has just ended, with its reports written."""
+    summary = summarise(folder, journal, counts)
+    summary.notices.extend([*refused_with_403(summary, key_from), *created(journal, target)])
+    report(journal, summary)
+    return summary
+
+
+def details_of(journal: Journal) -> RunDetails:
+    """What a page shows of a run beside its summary."""
+    meta = journal.meta()
+    captured = (meta.get("reports") or {}).get("captured") or ()
+    durations = journal.statistics.durations
+    return RunDetails(meta["columns"], named_in(meta), captured, journal.pace, durations, journal.shown_rows)
 
 
 def summary_of(folder: RunFolder) -> Summary:
@@ -167,7 +202,7 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         meta["rows"],
         counts,
         sessions,
-        [] if _all_succeeded(counts) else placed(journal.error_groups(), labels),
+        [] if _all_succeeded(counts) else placed(journal.error_groups(named_in(meta)), labels),
         meta["rate_per_s"],
         meta.get("rate_auto", False),
         ended_with if sessions.exit_code is None else sessions.exit_code,
@@ -175,19 +210,29 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         0 if _all_succeeded(counts) else journal.to_send(),
         meta.get("retry_of", ""),
         retries_of(folder, journal),
+        notices=list(meta.get("read_back", ())),
         files=files,
         labels=labels,
         sample=meta.get("sample"),
         undo_of=meta.get("undo_of", ""),
         not_restored=not_restored,
-        kept=RunRows(meta["columns"], meta["width"], partial(_lines, folder)),
+        plan_of=meta.get("plan_of", ""),
+        command_name=folder.command_name,
+        kept=RunRows(
+            meta["columns"], meta["width"], partial(_lines, folder), (meta.get("reports") or {}).get("captured") or ()
+        ),
     )
+
+
+def named_in(meta: Mapping[str, Any]) -> list[str]:
+    """The headings and fields of a run, by its journal's facts."""
+    return [*meta["columns"], *meta["target"].get("fields", ())]
 
 
 def refused_with_403(summary: Summary, key_from: str) -> list[str]:
     """A sentence about the key where the API has refused every request with 403, as many do with a wrong key."""
     failed = summary.counts[Outcome.FAILED]
-    forbidden = sum(group.count for group in summary.errors if group.message.startswith("403 "))
+    forbidden = sum(group.count for group in summary.errors if group.http_status == HTTPStatus.FORBIDDEN)
     if (
         not key_from
         or not failed
@@ -211,7 +256,7 @@ def created(journal: Journal, target: Target) -> list[str]:
 def _lines(folder: RunFolder) -> Iterator[Line]:
     """A run's rows, from its journal as it is by then."""
     with _settled(folder) as journal:
-        yield from journal.lines()
+        yield from lines_of(journal)
 
 
 def _all_succeeded(counts: Mapping[Outcome, int]) -> bool:

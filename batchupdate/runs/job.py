@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Self
 
 from batchupdate.config.production import host_of, is_among
 from batchupdate.model import files_of, labels_of
 from batchupdate.runs.canary import canary_of, failures, keep, why_ended
-from batchupdate.runs.metadata import batch_in_use, batch_size_of, rate_of
+from batchupdate.runs.metadata import batch_in_use, batch_size_of, rate_of, report_facts
 from batchupdate.runs.read_first import ReadFirst
+from batchupdate.runs.workers import refuse_workers
 from batchupdate.targets.seen import Seen
 
 if TYPE_CHECKING:
@@ -20,9 +22,10 @@ if TYPE_CHECKING:
     from batchupdate.errors import CanaryEnded
     from batchupdate.journal import Journal
     from batchupdate.journal.statistics import FieldCount
-    from batchupdate.model import RowLabels
+    from batchupdate.model import Outcome, RowLabels
     from batchupdate.runs.canary import Canary
     from batchupdate.runs.folder import RunFolder
+    from batchupdate.runs.tuning import Tuning
     from batchupdate.targets import Batch, Target
     from batchupdate.util.clock import Clock
     from batchupdate.validator.checkup import Checkup
@@ -41,8 +44,9 @@ class Job:
     A job that is only shown and not executed has no `credentials`, but knows what is secret. `resumed` says that the
     run was left unfinished, and `not_before` when its first request may leave (monotonic time, in seconds): what was
     asked of the API before that has used up its rate. `unusual` says in what a new one is not like earlier ones, a
-    sentence each. `on_start` is called when it begins to send; a second time, after a canary, it has nothing left to
-    do.
+    sentence each. `passed` are the outcomes of its canary once this process has let that pass. `on_start` is called
+    when it begins to send; a second time, after a canary, it has nothing left to do. `tuned` is what a person has
+    changed since it began.
     """
 
     folder: RunFolder
@@ -56,10 +60,20 @@ class Job:
     resumed: bool = False
     not_before: float = 0.0
     unusual: Sequence[str] = ()
+    passed: Counter[Outcome] = field(default_factory=Counter)
     on_start: Callable[[], None] = field(default=_nothing)
+    tuned: list[Tuning] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         batch_size_of(self.target, self.settings)  # a batch that can't be is found before anything is sent
+        refuse_workers(self.settings, self.concurrency)
+
+    def as_tuned(self) -> Self:
+        """The same job with the settings as they were changed since it began."""
+        settings = self.settings
+        for tuning in self.tuned:
+            settings = tuning.over(settings)
+        return replace(self, settings=settings)
 
     @property
     def secrets(self) -> Secrets:
@@ -85,6 +99,17 @@ class Job:
     def batch(self) -> Batch | None:
         """How rows go out together; None where each goes by itself."""
         return batch_in_use(self.target, self.settings)
+
+    @property
+    def capture(self) -> dict[str, str]:
+        """Which values of the replies stand in the results, by name; the user's own go before the target's."""
+        return {**self.target.capture, **self.settings.capture}
+
+    @property
+    def report_facts(self) -> dict[str, Any]:
+        """Which reports the run has, as the journal keeps it; with the values of before it was resumed, too."""
+        before = self.journal.meta().get("reports", {}).get("captured", ())
+        return report_facts(self.settings, dict.fromkeys((*before, *self.capture)))
 
     @property
     def host(self) -> str:
@@ -163,6 +188,7 @@ class Job:
     def let_canary_pass(self) -> None:
         """The other rows may be sent."""
         if canary := self.canary:
+            self.passed.update(canary.counts(self.journal))
             keep(self.journal, canary, passed=True)
 
     def why_canary_ended(self, canary: Canary) -> CanaryEnded:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from batchupdate.errors import ConfigError, RunLocked
+from batchupdate.util.private_file import open_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +44,7 @@ def held(path: Path, what: str, hint: str) -> Iterator[None]:
             since = datetime.now(UTC).isoformat(timespec="seconds")
             holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": since}
             owner.unlink(missing_ok=True)  # it may be a link that someone laid there, to let us write elsewhere
-            with os.fdopen(os.open(owner, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
+            with open_new(owner) as file:
                 json.dump(holder, file)
         yield
     finally:

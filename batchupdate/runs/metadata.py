@@ -19,12 +19,15 @@ from batchupdate.util.text import short_names
 from batchupdate.util.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from batchupdate.config import Settings
     from batchupdate.config.rate import Rate
     from batchupdate.reader.sources import Source
     from batchupdate.targets import Batch
+
+
+NOT_READ_BACK = "The rows were not read back, for the run ended early; resume it to do so."
 
 
 def changed_since(kept: Mapping[str, Any]) -> list[str]:
@@ -107,9 +110,24 @@ def batch_in_use(target: Target, settings: Settings) -> Batch | None:
     return target.batch if batch_size_of(target, settings) > 1 else None
 
 
+def session_facts(rate: Rate, *, verify: bool) -> dict[str, Any]:
+    """What is true of a run from the moment it begins to send until it says otherwise, whatever becomes of its process.
+
+    `verify` is whether the rows are read back at its end.
+    """
+    owed = {"read_back": [NOT_READ_BACK]} if verify else {}
+    return {**rate_facts(rate), "finished": False, "stopped": None, **owed}
+
+
 def rate_facts(rate: Rate) -> dict[str, Any]:
     """A rate as the journal keeps it."""
     return {"rate_per_s": rate.per_s if rate.limited else None, "rate_auto": rate.auto}
+
+
+def report_facts(settings: Settings, captured: Iterable[str]) -> dict[str, Any]:
+    """Which reports a run has, as the journal keeps it: they can be rebuilt without its settings."""
+    reports = {"split": settings.results == "split", "xlsx": settings.results_xlsx, "captured": list(captured)}
+    return {"reports": reports}
 
 
 def place_of(proxy: str | None) -> str | None:

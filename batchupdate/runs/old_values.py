@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batchupdate.model import Outcome
 from batchupdate.targets.current_record import MISSING
 from batchupdate.targets.precondition import Pulled
 from batchupdate.targets.seen import Seen
@@ -17,15 +16,19 @@ if TYPE_CHECKING:
     from batchupdate.targets import Target
 
 
-MAY_HAVE_CHANGED = (Outcome.UPDATED, Outcome.ACCEPTED, Outcome.UNKNOWN)
-"""The outcomes of rows whose requests have left, and may have been applied."""
-
-
 class Undone(NamedTuple):
     """The fields that restore a record, as JSON values, and by name why others can't be restored."""
 
     fields: Mapping[str, Any]
     lost: Mapping[str, str]
+
+
+def reasons(lost: Iterable[tuple[str, str]]) -> str:
+    """Why fields can't be restored, each reason once."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in lost:
+        by_reason.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
 
 
 class OldValues:
@@ -53,7 +56,7 @@ class OldValues:
             pulled: what the row's sheet, plan or earlier run says of it, the JSON of a `Pulled`.
         """
         seen, known = Seen.from_json(before) if before else Seen(), Pulled.from_json(pulled)
-        if seen.gone:
+        if seen.gone or (not before and known.gone):
             return Undone({}, dict.fromkeys(sent, "there was no such record before that run"))
         fields: dict[str, Any] = {}
         lost: dict[str, str] = {}
@@ -72,7 +75,7 @@ class OldValues:
             return None, "the target does not have this field any more"
         if seen.knows(name):
             return self._sendable(name, seen.values.get(name, MISSING))
-        if known.by == "plan" and known.seen is not None and known.seen.knows(name):
+        if known.by in {"plan", "diff"} and known.seen is not None and known.seen.knows(name):
             return self._sendable(name, known.seen.values.get(name, MISSING))
         if name not in known.old:
             return None, self._why_unknown(name)
@@ -93,10 +96,12 @@ class OldValues:
         return None, "the record had no value there, and the target does not say how to take one away"
 
     def _why_unknown(self, name: str) -> str:
-        if self._target.read is None and self._target.list is None:
+        if self._target.read is None and self._target.list is None and self._target.before is None:
             return f"{self._target.name} has no request that reads these records"
         if name in self._unread:
             return "the API does not return this field"
+        if self._target.before is not None:
+            return "the reply to its change did not show what it was, and nothing else did"
         return "the run did not read the record before its change"
 
     def _keep_together(self, sent: Mapping[str, Any], lost: dict[str, str]) -> None:

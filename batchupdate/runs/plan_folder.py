@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from pydantic_core import to_json
 
 from batchupdate.errors import ConfigError
 from batchupdate.runs.folder import RunFolder, create
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
-JSON, CSV, XLSX = "plan.json", "plan.csv", "plan.xlsx"
+    from batchupdate.model import PlanLine
+
+NEW_PLAN = "Make a new plan with: batchupdate plan FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,10 @@ class PlanFolder(RunFolder):
         """The log: one JSON object a line."""
         return self.path / "plan.log"
 
+    def never_ready(self) -> ConfigError:
+        """The error for a plan that can't be run because its process ended too early, at whatever point."""
+        return ConfigError(f"The plan {self.run_id} was never finished.", NEW_PLAN)
+
 
 def create_plan(runs_dir: Path, input_name: str, now: datetime) -> PlanFolder:
     """Makes a new plan's folder.
@@ -42,6 +49,12 @@ def create_plan(runs_dir: Path, input_name: str, now: datetime) -> PlanFolder:
     return PlanFolder(create(runs_dir, f"{input_name}-plan", now).path)
 
 
+def plan_in(path: Path) -> PlanFolder | None:
+    """The plan that a folder holds, if it does."""
+    folder = PlanFolder(path)
+    return folder if folder.journal.is_file() else None
+
+
 def find_plan(runs_dir: Path, plan: str) -> PlanFolder:
     """Finds a plan by its id, its folder, or one of its files.
 
@@ -49,8 +62,7 @@ def find_plan(runs_dir: Path, plan: str) -> PlanFolder:
         ConfigError: there is no such plan.
     """
     for path in (runs_dir / plan, Path(plan)):
-        folder = PlanFolder((path.parent if path.is_file() else path).resolve())
-        if folder.journal.exists():
+        if folder := plan_in((path.parent if path.is_file() else path).resolve()):
             return folder
     if (Path(plan) / "journal.sqlite3").exists() or (runs_dir / plan / "journal.sqlite3").exists():
         raise ConfigError(f"{plan} is a run, and no plan.", "See it with: batchupdate show")
@@ -59,10 +71,17 @@ def find_plan(runs_dir: Path, plan: str) -> PlanFolder:
     )
 
 
-def digest_of(lines: Iterable[object]) -> str:
+class PlanDigest:
     """What a plan is known by: the digest of all its rows, and of what is to become of them."""
-    digest = hashlib.sha256()
-    for line in lines:
-        digest.update(json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass"))
-        digest.update(b"\n")
-    return digest.hexdigest()
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+
+    def of(self, lines: Iterable[PlanLine]) -> Iterator[PlanLine]:
+        """Adds lines as they pass by."""
+        for line in lines:
+            self._digest.update(to_json(line))
+            yield line
+
+    def __str__(self) -> str:
+        return self._digest.hexdigest()

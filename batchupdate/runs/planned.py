@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import partial
 from typing import TYPE_CHECKING
 
 from batchupdate.journal import Journal
 from batchupdate.model import files_of, labels_of
-from batchupdate.reporter.plan_files import write_plan_csv, write_plan_json
+from batchupdate.reader.sources import file_digest
+from batchupdate.reporter.plan_files import JSON, write_plan
 from batchupdate.reporter.plan_rows import planned_rows
 from batchupdate.reporter.plan_summary import Plan
-from batchupdate.reporter.plan_xlsx import write_plan_xlsx
-from batchupdate.runs.plan_folder import CSV, JSON, XLSX, PlanFolder, digest_of
+from batchupdate.runs.plan_folder import PlanDigest, PlanFolder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from batchupdate.model import PlanLine
+    from batchupdate.model import Outcome, PlanLine, PlannedRow
     from batchupdate.runs.job import Job
 
 
@@ -31,14 +30,18 @@ def made_plan(job: Job, requests: int, notices: Sequence[str], *, finished: bool
     plan.notices += [*job.checkup.notices, *notices]
     if not finished:
         return plan
-    plan.digest = digest_of(journal.plan_content())
-    write_plan_csv(folder.path / CSV, plan.count(planned_rows(journal.plan_lines())), plan.labels, plan.notices)
-    write_plan_xlsx(folder.path / XLSX, plan, lambda: planned_rows(journal.plan_lines()), plan.notices)
-    write_plan_json(folder.path / JSON, plan, planned_rows(journal.plan_lines()), plan.notices)
-    written = hashlib.sha256((folder.path / JSON).read_bytes()).hexdigest()
-    kept = {"made_at": now, "digest": plan.digest, "requests": requests, "files": {JSON: written}}
+    write_plan(folder.path, plan, _counted(plan, journal.plan_lines()))
+    written = {JSON: file_digest(folder.path / JSON)}
+    kept = {"made_at": now, "digest": plan.digest, "requests": requests, "files": written}
     journal.set_meta({"plan": {**kept, "target": job.settings.target}})
     return plan
+
+
+def _counted(plan: Plan, lines: Iterable[PlanLine]) -> Iterator[PlannedRow]:
+    """The rows of a plan, whose figures and digest stand when they have passed."""
+    digest = PlanDigest()
+    yield from plan.count(planned_rows(digest.of(lines)))
+    plan.digest = str(digest)
 
 
 def _plan(folder: PlanFolder, meta: Mapping[str, Any], requests: int, made_at: float) -> Plan:
@@ -57,7 +60,7 @@ def _plan(folder: PlanFolder, meta: Mapping[str, Any], requests: int, made_at: f
     )
 
 
-def _lines(folder: PlanFolder) -> Iterator[PlanLine]:
-    """A plan's rows, from its journal."""
+def _lines(folder: PlanFolder, *outcomes: Outcome) -> Iterator[PlanLine]:
+    """A plan's rows from its journal, all or those with some outcomes."""
     with Journal.open(folder.journal) as journal:
-        yield from journal.plan_lines()
+        yield from journal.plan_lines(*outcomes)

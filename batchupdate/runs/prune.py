@@ -1,4 +1,4 @@
-"""Old runs: which of them may go, and how they are removed. Nothing is removed unless somebody asks for it."""
+"""Old runs and plans: which of them may go, and how. Nothing is removed unless somebody asks for it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from batchupdate.errors import BatchUpdateError, ConfigError
 from batchupdate.journal import Journal
 from batchupdate.runs.folder import LATEST, RUN_ID, RunFolder, all_runs, point_latest
 from batchupdate.runs.lock import one_at_a_time
+from batchupdate.runs.plan_folder import PlanFolder, plan_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,12 +51,20 @@ def age(seconds: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Prunable:
-    """A run that may go. `last_work` is a Unix time, `size` in bytes; `unfinished` has rows that were never sent."""
+    """A run that may go, or a plan. `last_work` is a Unix time, `size` in bytes.
+
+    `unfinished` has rows that were never sent; a plan never is, for a run of it has its rows in a journal of its own.
+    """
 
     folder: RunFolder
     last_work: float
     size: int
     unfinished: bool
+
+    @property
+    def kind(self) -> str:
+        """The word for it."""
+        return "plan" if isinstance(self.folder, PlanFolder) else "run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +77,11 @@ class Pruned:
 
 
 def plan_prune(runs_dir: Path, older_than: timedelta, now: datetime, *, include_unfinished: bool) -> list[Prunable]:
-    """The runs that may go, the oldest first; nothing is removed.
+    """The runs and plans that may go, the oldest first; nothing is removed.
 
-    A run's age counts from the end of its last work, or where it has none, from its beginning. A run that somebody is
-    working on never may go, and one with rows left to send only if `include_unfinished`. A journal that can't be read
-    may have such rows.
+    A run's age counts from the end of its last work, or where it has none, from its beginning, as a plan's does. One
+    that somebody is working on never may go, and one with rows left to send only if `include_unfinished`. A journal
+    that can't be read may have such rows.
 
     Args:
         runs_dir: the runs folder. Links in it are passed over, and so is whatever is no run.
@@ -113,7 +122,7 @@ def remove(runs_dir: Path, runs: Iterable[Prunable]) -> Pruned:
                 _remove(run)
         except (OSError, BatchUpdateError) as error:
             why = f"{error.strerror or error}." if isinstance(error, OSError) else error.message
-            notices.append(f"The run {run.folder.run_id} stays: {why}")
+            notices.append(f"The {run.kind} {run.folder.run_id} stays: {why}")
             continue
         removed.append(run.folder.run_id)
         freed += run.size
@@ -127,8 +136,8 @@ def _folders(runs_dir: Path) -> Iterator[RunFolder]:
         return
     for path in runs_dir.iterdir():
         if RUN_ID.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
-            folder = RunFolder(path)
             with suppress(OSError):  # a folder of somebody else
+                folder = plan_in(path) or RunFolder(path)
                 if folder.journal.is_file() or all(_is_lock(entry) for entry in path.iterdir()):
                     yield folder
 
@@ -136,7 +145,7 @@ def _folders(runs_dir: Path) -> Iterator[RunFolder]:
 def _look(folder: RunFolder) -> Prunable:
     """What a run looks like just now."""
     last_work, unfinished = None, False
-    if folder.journal.is_file():
+    if folder.journal.is_file() and not isinstance(folder, PlanFolder):
         try:
             with Journal.open(folder.journal) as journal:
                 sessions = journal.sessions()

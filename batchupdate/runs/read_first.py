@@ -25,7 +25,7 @@ class ReadFirst:
 
     def reads(self, known: Pulled) -> bool:
         """Whether the record is read at all."""
-        guarded = self.target.precondition is None or bool(known.version)
+        guarded = self.target.precondition is None or known.versioned
         return self.target.body.base is not None or not guarded or self.compares(known)
 
     def compares(self, known: Pulled) -> bool:
@@ -38,7 +38,7 @@ class ReadFirst:
             return False
         if known.seen is None and (self.check_old == "never" or not (known.old or known.expected)):
             return False
-        versioned = bool(known.version) and self.target.precondition is not None
+        versioned = known.versioned and self.target.precondition is not None
         return not versioned or self.check_old == "always" or (bool(known.expected) and not known.by)
 
 

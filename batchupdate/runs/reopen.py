@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.api.proxy import proxy_from_environment
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
-from batchupdate.model import files_of, labels_of, with_rows
+from batchupdate.journal.records import with_rows
+from batchupdate.model import files_of, labels_of
 from batchupdate.runs.lock import one_run_of
 from batchupdate.runs.log import sessions_begun
 from batchupdate.runs.metadata import kept_target, new_run, package_of, place_of, rate_of
@@ -38,8 +39,12 @@ class Earlier:
     base_url: str
     run_id: str
 
-    def keep_the_package(self) -> None:
+    def keep_the_package(self, began: str, instead: str) -> None:
         """A run is not resumed with other code than it began with: its rows could be sent in two ways.
+
+        Args:
+            began: what began with it, as the beginning of a sentence.
+            instead: what to do if the new one is to be used, with the command to type.
 
         Raises:
             ConfigError: the package of its target has another version now.
@@ -47,9 +52,8 @@ class Earlier:
         if self.other_package:
             before = Package(**self.meta["package"])
             raise ConfigError(
-                f"This run began with the package {before}, and {self.other_package.version} is installed now.",
-                f"Install that again (pip install '{before.name}=={before.version}'), or send the rows that are left "
-                f"with the new one: batchupdate retry {self.run_id}",
+                f"{began} with the package {before}, and {self.other_package.version} is installed now.",
+                f"Install that again (pip install '{before.name}=={before.version}'), or {instead}",
             )
 
     @property
@@ -62,7 +66,7 @@ class Earlier:
         """What the journal of another run of some of its rows keeps; `link` is the fact that names this run there."""
         meta, settings, files = self.meta, self.settings, files_of(self.meta["input"])
         return {
-            **{name: meta[name] for name in ("target", "columns", "width")},
+            **{name: meta[name] for name in ("target", "columns", "width", "sheet") if name in meta},
             **package_of(self.target),
             "input": with_rows(meta["input"], labels_of(files).rows_by_file(rows)) if files else meta["input"],
             "same": {**meta["same"], "base_url": self.base_url, link: self.run_id},
@@ -82,7 +86,7 @@ class Earlier:
         before = self.meta.get("proxy")
         if before and not self.settings.proxy and not proxy_from_environment(self.base_url):
             hint = "Name it again: 'proxy' in the file of --config, or BATCHUPDATE_PROXY, or HTTPS_PROXY."
-            raise ConfigError(f"This run went through the proxy {before}, and now none is named.", hint)
+            raise ConfigError(f"The proxy {before} was used before, and now none is named.", hint)
 
 
 def open_earlier(
@@ -99,10 +103,7 @@ def open_earlier(
     journal = stack.enter_context(Journal.take_over(folder.journal, sessions_begun(folder.log)))
     meta = journal.meta()
     if not meta.get("sealed"):
-        raise ConfigError(
-            f"The run {folder.run_id} ended while its file was being read. Nothing was sent.",
-            "Start it again with: batchupdate run",
-        )
+        raise folder.never_ready()
     folder.refuse_copy(meta)
     journal.set_meta(folder.facts())  # it may have been moved since
     settings = settings_with(meta.get("settings", {}))
@@ -111,6 +112,23 @@ def open_earlier(
     target = target.with_hooks(hooks_again(meta["package"]) if "package" in meta else None)
     base_url = target.base(settings.base_url or meta["same"]["base_url"], allow_http=settings.allow_http)
     return Earlier(journal, meta, settings, target, base_url, folder.run_id)
+
+
+def refuse_other_api(what: str, base_url: str, now: str, or_else: str = "") -> None:
+    """Refuses another base URL than that of an earlier run or plan; what is known of one API is not true of another.
+
+    Args:
+        what: is opened again.
+        base_url: that it is for.
+        now: the one that is named.
+        or_else: another way out, beside leaving that out.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    if now != base_url:
+        leave = "Leave the other base URL out (option, BATCHUPDATE_BASE_URL, config)"
+        raise ConfigError(f"This {what} is for {base_url}, and now {now} is named.", f"{leave}{or_else}.")
 
 
 def checkup_of(meta: Mapping[str, Any]) -> Checkup:

@@ -36,7 +36,8 @@ def recover_reports(folder: RunFolder) -> Summary:
         summary = _summary(folder, found)
         columns, width = _headings(found)
         results, failed = folder.path / RESULTS, folder.path / FAILED
-        write_results(results, failed, columns, width, found.journal.lines(), summary.notices, found.labels)
+        lines, captured = found.journal.lines(), _captured(found)
+        write_results(results, failed, columns, width, lines, summary.notices, found.labels, captured=captured)
         write_summary(folder.path / SUMMARY, summary)
         return summary
 
@@ -67,6 +68,13 @@ def _text(facts: Mapping[str, Any] | None, name: str) -> str:
     """One fact, or that it is lost."""
     text = facts.get(name) if isinstance(facts, dict) else None
     return text if isinstance(text, str) else "(not readable)"
+
+
+def _captured(found: Rescued) -> list[str]:
+    """The names of what was kept of replies, as far as they can be read."""
+    reports = found.meta.get("reports")
+    names = reports.get("captured") if isinstance(reports, dict) else None
+    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _headings(found: Rescued) -> tuple[list[str], int]:

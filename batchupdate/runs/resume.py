@@ -11,7 +11,7 @@ from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.job import Job
 from batchupdate.runs.metadata import changed_since
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
+from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier, refuse_other_api
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.text import listed
 
@@ -45,18 +45,15 @@ def resumed_job(
         earlier = open_earlier(stack, folder, settings_with)
         meta, settings, target, base_url = earlier.meta, earlier.settings, earlier.target, earlier.base_url
         _refuse_abandoned_retry(folder, meta, earlier.journal)
-        if base_url != meta["same"]["base_url"]:
-            raise ConfigError(
-                f"This run sends to {meta['same']['base_url']}, and now {base_url} is named.",
-                "One run has one API: leave the other base URL out (option, BATCHUPDATE_BASE_URL, config), or retry.",
-            )
-        earlier.keep_the_package()
+        refuse_other_api("run", meta["same"]["base_url"], base_url, ", or retry the run")
+        way_out = f"send the rows that are left with the new one: batchupdate retry {earlier.run_id}"
+        earlier.keep_the_package("This run began", way_out)
         earlier.keep_the_proxy()
         hold_target(stack, settings, target, base_url)
         clock = clock or SystemClock()
         credentials = credentials_of(target, settings, environ, clock)
         checkup = checkup_of(meta)
-        if changed := changed_since(meta["input"]):
+        if "undo_of" not in meta and (changed := changed_since(meta["input"])):
             have, file = ("have", "the files") if len(changed) > 1 else ("has", "the file")
             checkup.notices.append(
                 f"{listed(changed)} {have} changed since this run began. The run resumes with the rows as they were; "

@@ -6,20 +6,18 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import ConfigError
-from batchupdate.journal import Journal
 from batchupdate.model import Outcome
 from batchupdate.runs.credentials import credentials_of, only_secrets
-from batchupdate.runs.folder import create
 from batchupdate.runs.job import Job
-from batchupdate.runs.lock import one_at_a_time
 from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
-from batchupdate.runs.unfinished import name_of, remove_if_unused
+from batchupdate.runs.unfinished import begin_linked
 from batchupdate.util.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from batchupdate.config import Settings
+    from batchupdate.journal import Journal
     from batchupdate.runs.folder import RunFolder
     from batchupdate.runs.reopen import Earlier
     from batchupdate.runs.selection import Selection
@@ -62,16 +60,17 @@ def retry_job(
         rows = selection.numbers(earlier.journal, repeatable=target.repeatable and target.idempotency is None)
         if not rows:
             raise _nothing_to_retry(folder, selection, earlier.journal)
-        with one_at_a_time(settings.runs_dir):
-            made = create(settings.runs_dir, f"{name_of(earlier.meta['input'])}-retry", clock.now())
-            stack.callback(remove_if_unused, made)
-            stack.enter_context(made.lock())
-        journal = stack.enter_context(Journal.create(made.journal))
+        made, journal = begin_linked(stack, earlier, "retry", clock.now())
         for batch in earlier.journal.copies(rows):
             journal.add_copies(batch)
             journal.keep_before(list(earlier.journal.before([row[0] for row in batch if row[-1]]).items()))
         journal.seal({**_facts(earlier, selection, rows), **made.facts()})
         checkup = checkup_of(journal.meta())
+        if "undo_of" in earlier.meta:
+            checkup.notices.append(
+                f"The run {folder.run_id} undoes {earlier.meta['undo_of']}, and so does this one: what somebody else "
+                "has changed since is kept."
+            )
         if other := earlier.other_package:
             before = earlier.meta["package"]["version"]
             checkup.notices.append(
@@ -93,6 +92,7 @@ def retry_job(
 def _facts(earlier: Earlier, selection: Selection, rows: Sequence[int]) -> dict[str, Any]:
     """What the new run's journal keeps about it."""
     facts = earlier.facts_for(rows, "retry_of")
+    facts |= {name: earlier.meta[name] for name in ("undo_of", "not_restored") if name in earlier.meta}
     if set(selection.outcomes) == {Outcome.UNKNOWN}:  # the API is to know the same requests again by their keys
         facts["nonce"] = earlier.meta.get("nonce", earlier.run_id)
     return facts

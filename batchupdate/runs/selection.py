@@ -44,8 +44,7 @@ class Selection:
             ConfigError: rows are named without their file, or with one that the run does not have.
         """
         outcomes = self.outcomes or [one for one in WORTH_IT if repeatable or one is not Outcome.UNKNOWN]
-        names = labels_of(files_of(journal.meta().get("input"))).names
-        return journal.numbers_of(outcomes, self.statuses, [_span(RowSpan(*rows), names) for rows in self.rows])
+        return journal.numbers_of(outcomes, self.statuses, spans_of(self.rows, journal))
 
     def __str__(self) -> str:
         parts = ["outcome " + " or ".join(self.outcomes or WORTH_IT)]
@@ -54,6 +53,16 @@ class Selection:
         if self.rows:
             parts.append("rows " + ", ".join(str(RowSpan(*rows)) for rows in self.rows))
         return "none has " + " and ".join(parts)
+
+
+def spans_of(rows: Sequence[tuple[str, int, int]], journal: Journal) -> list[Span]:
+    """Some rows, as `Selection` has them, by their keys in a run.
+
+    Raises:
+        ConfigError: rows are named without their file, or with one that the run does not have.
+    """
+    names = labels_of(files_of(journal.meta().get("input"))).names
+    return [_span(RowSpan(*one), names) for one in rows]
 
 
 def _range_text(first: int, last: int) -> str:

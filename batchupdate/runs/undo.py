@@ -10,31 +10,53 @@ from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome, Result
 from batchupdate.runs.credentials import credentials_of, only_secrets
-from batchupdate.runs.folder import create
+from batchupdate.runs.folder import LATEST, find
 from batchupdate.runs.job import Job
-from batchupdate.runs.lock import one_at_a_time
-from batchupdate.runs.old_values import MAY_HAVE_CHANGED, OldValues
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
-from batchupdate.runs.selection import Selection
-from batchupdate.runs.unfinished import name_of, remove_if_unused
+from batchupdate.runs.old_values import OldValues, reasons
+from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier, refuse_other_api
+from batchupdate.runs.selection import spans_of
+from batchupdate.runs.undo_csv import OldValueTable
+from batchupdate.runs.unfinished import begin_linked
 from batchupdate.targets.precondition import Pulled
 from batchupdate.targets.seen import Seen
 from batchupdate.util import json as exact_json
 from batchupdate.util.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from batchupdate.config import Settings
     from batchupdate.journal.records import Copy
     from batchupdate.runs.folder import RunFolder
+    from batchupdate.runs.old_values import Undone
     from batchupdate.runs.reopen import Earlier
-    from batchupdate.targets import Target
 
 RowsOfFile = tuple[str, int, int]
 """What a file is called, '' in a run of one, and its first and last row."""
 
 CANT = "can't be restored: "
+
+
+def find_to_undo(runs_dir: Path, run: str) -> RunFolder:
+    """Finds the run that is to be undone, as `find` does.
+
+    Raises:
+        ConfigError: there is no such run; or `latest` is an undo that has not ended, as after a kill: the same command
+            again would take back what is restored already.
+    """
+    folder = find(runs_dir, run)
+    if run != LATEST:
+        return folder
+    with Journal.open(folder.journal) as journal:
+        meta = journal.meta()
+    if "undo_of" in meta and not meta.get("finished"):
+        name = folder.command_name
+        raise ConfigError(
+            f"The latest run, {folder.run_id}, is itself an undo, of {meta['undo_of']}, and has not ended.",
+            f"To go on with it: batchupdate resume {name}; to take back what it has restored: batchupdate undo {name}",
+        )
+    return folder
 
 
 @contextmanager
@@ -70,8 +92,8 @@ def undo_job(
     with ExitStack() as stack:
         earlier = open_earlier(stack, folder, settings_with)
         settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
-        _refuse_other_api(earlier)
-        rows = Selection(MAY_HAVE_CHANGED).numbers(earlier.journal, repeatable=True)
+        refuse_other_api("run", earlier.meta["same"]["base_url"], base_url)
+        rows = earlier.journal.may_have_changed()
         if not rows:
             raise _nothing_changed(folder, earlier.journal)
         forced = _forced(earlier.journal, rows, force_rows, all_rows=force)
@@ -79,14 +101,11 @@ def undo_job(
         if not keyless:
             earlier.keep_the_proxy()
             hold_target(stack, settings, target, base_url)
-        with one_at_a_time(settings.runs_dir):
-            made = create(settings.runs_dir, f"{name_of(earlier.meta['input'])}-undo", clock.now())
-            stack.callback(remove_if_unused, made)
-            stack.enter_context(made.lock())
-        journal = stack.enter_context(Journal.create(made.journal))
-        turned = _Turned(target, forced)
+        made, journal = begin_linked(stack, earlier, "undo", clock.now())
+        table = OldValueTable.of(target, earlier.journal, earlier.meta)
+        turned = _Turned(table, earlier.journal, forced)
         for batch in earlier.journal.copies(rows):
-            copies, results = turned.round(batch, earlier.journal.before([row[0] for row in batch]))
+            copies, results = turned.round(batch)
             journal.add_copies(copies)
             journal.withdraw(results)
         turned.refuse_nothing(folder)
@@ -96,7 +115,8 @@ def undo_job(
                 "changed it since.",
                 "--force restores the old values without looking.",
             )
-        journal.seal({**earlier.facts_for(rows, "undo_of"), "not_restored": turned.left(), **made.facts()})
+        facts = {**earlier.facts_for(rows, "undo_of"), "not_restored": turned.left(), **made.facts()}
+        journal.seal({**facts, "columns": table.headings, "width": len(table.headings), "sheet": {}})
         checkup = checkup_of(journal.meta())
         checkup.invalid = turned.unknowable
         checkup.notices += _notices(folder, earlier)
@@ -104,34 +124,52 @@ def undo_job(
 
 
 class _Turned:
-    """Turns rows round, and counts what can't be restored."""
+    """Turns rows round, and counts what can't be restored.
 
-    def __init__(self, target: Target, forced: frozenset[int]) -> None:
-        self._old, self._forced = OldValues(target), forced
+    The cells of a row are then those of `undo.csv`: its old values, and what the run has set. So the reports of the
+    undo show what was restored, and running its `failed.csv` goes on with that, and does not repeat what is undone.
+    """
+
+    def __init__(self, table: OldValueTable, earlier: Journal, forced: frozenset[int]) -> None:
+        self._table, self._earlier, self._forced = table, earlier, forced
+        self._old = OldValues(table.target)
         self.restorable, self.unknowable = 0, 0
         self._lost: Counter[tuple[str, str]] = Counter()
 
-    def round(self, rows: Sequence[Copy], before: Mapping[int, str]) -> tuple[list[Copy], list[Result]]:
+    def round(self, rows: Sequence[Copy]) -> tuple[list[Copy], list[Result]]:
         """Some rows for the new journal, and the results of those that can't be sent."""
         copies: list[Copy] = []
         results = []
-        for key, cells, record_id, path, fields, carrier, pulled, _checksum, _unanswered in rows:
+        carriers = [row for row in rows if row[5] is None]
+        elsewhere = {row[5] for row in rows if row[5] is not None} - {row[0] for row in carriers}
+        carriers += [row for batch in self._earlier.copies(sorted(elsewhere)) for row in batch]
+        before = self._earlier.before([row[0] for row in carriers])
+        turned = {row[0]: self._turned(row, before.get(row[0], "")) for row in carriers}
+        for key, _, record_id, path, fields, carrier, _, _checksum, _unanswered in rows:
+            cells, undone, sent = turned[key if carrier is None else carrier]
             new: str | None = fields
             known: str | None = None
             if carrier is None:
-                sent = exact_json.loads(fields or "{}")
-                undone = self._old.of(sent, before.get(key, ""), pulled or "")
                 self._lost.update(undone.lost.items())
                 new = exact_json.dumps(undone.fields)
                 if undone.fields:
                     self.restorable += 1
                     set_then = {} if key in self._forced else {name: sent[name] for name in undone.fields}
-                    known = Pulled(seen=Seen(values=set_then), by="run").to_json()
+                    known = Pulled(seen=Seen(values=set_then), by="run", lost=undone.lost).to_json()
                 else:
                     self.unknowable += 1
-                    results.append(Result(key, Outcome.INVALID, error=CANT + _reasons(undone.lost.items())))
+                    results.append(Result(key, Outcome.INVALID, error=CANT + reasons(undone.lost.items())))
             copies.append((key, cells, record_id, path, new, carrier, known, None, 0))
         return copies, results
+
+    def _turned(self, row: Copy, before: str) -> tuple[str, Undone, Mapping[str, Any]]:
+        """A row's new cells as the journal has them, its old values, and what it has set."""
+        key, _, record_id, path, fields, _, pulled, *_ = row
+        sent = exact_json.loads(fields or "{}")
+        undone = self._old.of(sent, before, pulled or "")
+        expects = key not in self._forced
+        cells = self._table.cells(record_id or "", path or "", sent, undone.fields, expects=expects)
+        return exact_json.dumps(cells), undone, sent
 
     def left(self) -> list[dict[str, Any]]:
         """What can't be restored, by field and reason, with how many rows that is."""
@@ -144,20 +182,12 @@ class _Turned:
             ConfigError: no row can be restored.
         """
         if not self.restorable:
-            why = _reasons(self._lost)
+            why = reasons(self._lost)
             raise ConfigError(
                 f"Nothing of the run {folder.run_id} can be restored: {why}.",
                 "Old values are known of runs of a plan or a pulled sheet, and where each record is read just before "
                 "its change.",
             )
-
-
-def _reasons(lost: Iterable[tuple[str, str]]) -> str:
-    """Why fields can't be restored, each reason once."""
-    by_reason: dict[str, list[str]] = {}
-    for name, why in lost:
-        by_reason.setdefault(why, []).append(name)
-    return "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
 
 
 def sentences(left: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -166,14 +196,6 @@ def sentences(left: Sequence[Mapping[str, Any]]) -> list[str]:
         f"{one['field']} can't be restored in {one['rows']:,} row{'s' if one['rows'] != 1 else ''}: {one['reason']}."
         for one in left
     ]
-
-
-def _refuse_other_api(earlier: Earlier) -> None:
-    if earlier.base_url != earlier.meta["same"]["base_url"]:
-        raise ConfigError(
-            f"This run has changed records at {earlier.meta['same']['base_url']}, and now {earlier.base_url} is named.",
-            "Old values are good for one API: leave the other base URL out.",
-        )
 
 
 def _nothing_changed(folder: RunFolder, earlier: Journal) -> ConfigError:
@@ -190,7 +212,7 @@ def _forced(
         return frozenset(rows)
     if not force_rows:
         return frozenset()
-    found = Selection(MAY_HAVE_CHANGED, rows=force_rows).numbers(earlier, repeatable=True)
+    found = earlier.may_have_changed(spans_of(force_rows, earlier))
     if not found:
         raise ConfigError("--force-row names no row that this run has changed.", "Rows are those of its input: 4,10-20")
     return frozenset(found)
@@ -198,6 +220,8 @@ def _forced(
 
 def _notices(folder: RunFolder, earlier: Earlier) -> list[str]:
     notices = []
+    if undone := earlier.meta.get("undo_of"):
+        notices.append(f"The run {folder.run_id} is itself an undo: this sets again what {undone} had set.")
     if earlier.journal.to_send():
         notices.append(
             f"The run {folder.run_id} is unfinished. Only what it has sent is undone; 'resume' would send the rest."

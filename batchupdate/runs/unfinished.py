@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from batchupdate.errors import BatchUpdateError, ConfigError, InputError
 from batchupdate.journal import Journal
@@ -19,12 +19,13 @@ from batchupdate.runs.plan_folder import create_plan
 from batchupdate.util.text import listed, short_names
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import ExitStack
     from datetime import datetime
 
     from batchupdate.config import Settings
     from batchupdate.runs.plan_folder import PlanFolder
+    from batchupdate.runs.reopen import Earlier
     from batchupdate.targets import Target
 
 MAX_STEM = 20
@@ -86,13 +87,41 @@ def begin(
             journal = stack.enter_context(Journal.take_over(found.run.journal, sessions_begun(found.run.log)))
             found.run.refuse_copy(journal.meta())
             journal.set_meta(found.run.facts())  # it may have been moved since
+            notices += _tuned(journal.meta().get("tuned"))
             return Begun(found.run, journal, notices, resumed=True)
-        folder = create(settings.runs_dir, name_of(facts["input"]), now)
-        stack.callback(remove_if_unused, folder)
-        stack.enter_context(folder.lock())
-        journal = stack.enter_context(Journal.create(folder.journal))
+        folder, journal = _new_run(stack, settings.runs_dir, name_of(facts["input"]), now)
         journal.set_meta({**facts, **folder.facts()})  # so that the same command, given meanwhile, knows this run
         return Begun(folder, journal, notices, resumed=False)
+
+
+def begin_linked(stack: ExitStack, earlier: Earlier, suffix: str, now: datetime) -> tuple[RunFolder, Journal]:
+    """Makes a new run of rows of an earlier one; `stack` lets go of it at the end."""
+    with one_at_a_time(earlier.settings.runs_dir):
+        name = f"{name_of(earlier.meta['input'])}-{suffix}"
+        return _new_run(stack, earlier.settings.runs_dir, name, now)
+
+
+def _new_run(stack: ExitStack, runs_dir: Path, name: str, now: datetime) -> tuple[RunFolder, Journal]:
+    """A run's folder and its empty journal, both removed at the end unless it was executed."""
+    folder = create(runs_dir, name, now)
+    return folder, _held(stack, folder, _remove_if_unused)
+
+
+F = TypeVar("F", bound=RunFolder)
+
+
+def _held(stack: ExitStack, folder: F, remove: Callable[[F], None]) -> Journal:
+    stack.callback(remove, folder)
+    stack.enter_context(folder.lock())
+    return stack.enter_context(Journal.create(folder.journal))
+
+
+def _tuned(changed: Mapping[str, Any] | None) -> list[str]:
+    """A sentence about what `tune` had changed: the command that began a run resumes it with its own settings."""
+    if not changed:
+        return []
+    options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in changed.items())
+    return [f"While it was at work, this run was changed with: batchupdate tune {options}. Add that here to keep it."]
 
 
 def refuse_uncertain(notices: Sequence[str]) -> None:
@@ -109,10 +138,7 @@ def refuse_uncertain(notices: Sequence[str]) -> None:
 def begin_plan(stack: ExitStack, facts: dict[str, Any], settings: Settings, now: datetime) -> Begun:
     """Makes a new plan's folder; `stack` removes it at the end, unless the plan was finished."""
     folder = create_plan(settings.runs_dir, name_of(facts["input"]), now)
-    stack.callback(_remove_if_unfinished, folder)
-    stack.enter_context(folder.lock())
-    journal = stack.enter_context(Journal.create(folder.journal))
-    return Begun(folder, journal, [], resumed=False)
+    return Begun(folder, _held(stack, folder, _remove_if_unfinished), [], resumed=False)
 
 
 def _remove_if_unfinished(folder: PlanFolder) -> None:
@@ -287,7 +313,7 @@ def _digests(told: Mapping[str, Any]) -> dict[str, str]:
     return {path if can_be_read_again(path) else f"{path} {digest}": digest for path, digest in files.items()}
 
 
-def remove_if_unused(folder: RunFolder) -> None:
+def _remove_if_unused(folder: RunFolder) -> None:
     """A run that never began to send is nothing to keep."""
     unused = True
     if folder.journal.exists():

@@ -11,7 +11,7 @@ from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.job import Job
 from batchupdate.runs.log import sessions_begun
 from batchupdate.runs.metadata import kept_target
-from batchupdate.runs.reopen import checkup_of
+from batchupdate.runs.reopen import checkup_of, refuse_other_api
 from batchupdate.targets.packages import hooks_again
 from batchupdate.util.clock import Clock, SystemClock
 
@@ -69,11 +69,7 @@ def verify_job(
             )
         sent_to = meta["same"]["base_url"]
         base_url = target.base(settings.base_url or sent_to, allow_http=settings.allow_http)
-        if base_url != sent_to:
-            raise ConfigError(
-                f"This run was sent to {sent_to}, and now {base_url} is named.",
-                "Leave the other base URL out (option, BATCHUPDATE_BASE_URL, config).",
-            )
+        refuse_other_api("run", sent_to, base_url)
         credentials = credentials_of(target, settings, environ, clock)
         job = Job(folder, journal, target, settings, base_url, credentials, clock, checkup_of(meta), resumed=True)
         yield job, writable

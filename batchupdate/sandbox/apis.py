@@ -38,6 +38,7 @@ class Call:
     content_type: str = ""
     query: str = ""
     if_match: str = ""
+    if_none_match: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from batchupdate.sandbox.apis import Answer, Place, to_json
+from batchupdate.sandbox.records import ContactRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from batchupdate.sandbox.apis import Call
-    from batchupdate.sandbox.records import ContactRecord
 
 BATCH_MOST = 100
-_METHODS: Mapping[str, Sequence[str]] = {"all": ("GET",), "batch": ("POST",), "one": ("GET", "PATCH")}
+_METHODS: Mapping[str, Sequence[str]] = {"all": ("GET",), "batch": ("POST",), "one": ("GET", "PATCH", "PUT")}
 _WRONG = "name and note must be texts, labels a list, and address an object or null"
 _TYPES: Mapping[str, tuple[type, ...]] = {
     "name": (str,),
@@ -36,11 +36,11 @@ class Contacts:
 
     `POST /contacts/batch` changes up to 100 at once: unless one of the changes is impossible, for then none is made.
     An id that is not there is an error of its own. `GET /contacts?limit=50&after=c12` is a page of the list. A
-    contact's `note` can be written, and no reply shows it.
+    contact's `note` can be written, and no reply shows it. A PUT replaces a contact, and makes one that is not there.
 
     Args:
         records: what it holds.
-        versions: whether replies show a contact's `version` and its `ETag`, and `If-Match` counts.
+        versions: whether replies show a contact's `version` and its `ETag`; then `If-Match` and `If-None-Match` count.
     """
 
     name = "contacts"
@@ -93,16 +93,25 @@ class Contacts:
 
     def _one(self, call: Call, place: Place) -> Answer:
         record = self.find(place.id)
-        if record is None:
+        if record is None and call.method != "PUT":
             return self.error(404)
-        if call.method == "GET":
+        if record is not None and call.method == "GET":
             return self._reply(record)
         fields = _fields(_parsed(call.body))
         if fields is None:
             return self.error(400, _WRONG)
-        if self._versions and call.if_match not in {"", "*", _etag(record)}:
+        if self._versions and not _as_expected(call, record):
             return self.error(412)
-        return replace(self._reply(self.change(record, fields)), written=fields, id=record.id)
+        changed = (
+            self._put(place.id, record, fields) if call.method == "PUT" or not record else self.change(record, fields)
+        )
+        status = 200 if record else 201
+        return replace(self._reply(changed), status=status, written=fields, id=changed.id)
+
+    def _put(self, record_id: str, record: ContactRecord | None, fields: Mapping[str, Any]) -> ContactRecord:
+        """Sets all of a contact, which need not be there; what it is then."""
+        blank = ContactRecord(record_id, {"name": "", "labels": [], "address": None}, record.version if record else 0)
+        return self.change(blank, fields)
 
     def change(self, record: ContactRecord, fields: Mapping[str, Any]) -> ContactRecord:
         """Sets some fields of a contact; what it is then."""
@@ -171,6 +180,13 @@ def _fields(sent: object) -> dict[str, Any] | None:
         return None
     fields = {name: sent[name] for name in _TYPES if name in sent}
     return fields if all(isinstance(value, _TYPES[name]) for name, value in fields.items()) else None
+
+
+def _as_expected(call: Call, record: ContactRecord | None) -> bool:
+    """Whether a contact is what the headers of a change say that it is (RFC 9110, section 13.1)."""
+    if call.if_none_match == "*" and record is not None:
+        return False
+    return not call.if_match or (record is not None and call.if_match in {"*", _etag(record)})
 
 
 def _etag(record: ContactRecord) -> str:

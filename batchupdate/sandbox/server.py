@@ -109,7 +109,8 @@ class Sandbox(World):
             too_large = True
         path, _, query = request.raw_path.partition("?")
         headers = request.headers
-        call = Call(request.method, path, body, headers.get("Content-Type", ""), query, headers.get("If-Match", ""))
+        of_headers = (headers.get(name, "") for name in ("If-Match", "If-None-Match"))
+        call = Call(request.method, path, body, headers.get("Content-Type", ""), query, *of_headers)
         if path.startswith(CONTROL):
             return _response(self.control(call))
         self._in_flight += 1

@@ -68,7 +68,7 @@ class Settings:
         bad_records: records of Langdock and Nairi each that always get an error, such as `429=1,503=2@30`: one and two
             of them, chosen by `seed`; the latter with a `Retry-After` of 30 seconds. Known are 429, 500 and 503.
         name_or_description: whether Langdock refuses a change with neither name nor description.
-        versions: whether contacts have an `ETag` and a `version`, and take `If-Match`.
+        versions: whether contacts have an `ETag` and a `version`, and take `If-Match` and `If-None-Match: *`.
         second_writer: the chance that somebody else changes some record of an API just after a request to it; the
             records and their changes follow from `seed`. They are in `World.changed_elsewhere`, not among what was
             applied.

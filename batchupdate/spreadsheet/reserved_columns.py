@@ -19,6 +19,14 @@ RESULT_COLUMNS = (
 FILE = "_file"
 """In the reports of several files, the name of a row's file; it is directly before the row's number."""
 
+SHEET_FRONT = ("_outcome", ERROR_COLUMN, "_row")
+"""Of our columns, those that stand before the input's own in `results.xlsx`; the others stand behind them."""
+SHEET_BACK = tuple(name for name in RESULT_COLUMNS if name not in SHEET_FRONT)
+CHANGE = "_change"
+"""In `results.xlsx`, old → new of a row's fields, where that is known; it is directly behind the row's number."""
+REPLY = "_reply."
+"""A column with this prefix and a name holds what `capture` found in the reply to a row's change."""
+
 EXTRA = "_extra_"
 """Cells that stood beyond the heading row come into columns with this prefix and a number from 1."""
 
@@ -37,6 +45,10 @@ OLD_MARKERS = frozenset({OLD_NULL, OLD_EMPTY, OLD_ABSENT})
 
 CHANGES_SHEET, HOW_TO_SHEET = "changes", "how to"
 """The visible sheets of a workbook that `template` or `pull` wrote: the table, and what explains it."""
+
+
+RESULTS_SHEET, FAILURES_SHEET, SUMMARY_SHEET = "results", "failures", "summary"
+"""The sheets of `results.xlsx`."""
 
 
 def is_pulled(heading: str) -> bool:

@@ -1,7 +1,8 @@
 """The file that XlsxWriter writes a workbook to.
 
 When the disk is full, XlsxWriter leaves its ZIP archive open, and Python tries to finish it later, fails once more, and
-shows the user a traceback that nobody can catch. So a file that has failed once takes everything, and keeps nothing.
+shows the user a traceback that nobody can catch. So a file that has failed once takes everything, and keeps nothing but
+the position: the archive computes the size of its directory from that.
 """
 
 from __future__ import annotations
@@ -19,21 +20,27 @@ if TYPE_CHECKING:
 
 class _File(io.BufferedWriter):
     failed = False
+    _position = 0  # bytes, once it has failed
 
     def write(self, content: ReadableBuffer, /) -> int:
-        if self.failed:
-            return memoryview(content).nbytes
-        return super().write(content)
+        if not self.failed:
+            return super().write(content)
+        size = memoryview(content).nbytes
+        self._position += size
+        return size
 
     def flush(self) -> None:
         if not self.failed:
             super().flush()
 
-    def seek(self, place: int, whence: int = 0, /) -> int:
-        return place if self.failed else super().seek(place, whence)
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        if not self.failed:
+            return super().seek(offset, whence)
+        self._position = offset if whence == io.SEEK_SET else self._position + offset
+        return self._position
 
     def tell(self) -> int:
-        return 0 if self.failed else super().tell()
+        return self._position if self.failed else super().tell()
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """Targets: which APIs can be updated, and what each of them needs."""
 
+from batchupdate.config.json_path import UnexpectedReplyError
 from batchupdate.targets.auth import Auth, AuthStrategy
 from batchupdate.targets.batch import Batch
 from batchupdate.targets.catalogue import builtin_names, find_target, gallery_names
 from batchupdate.targets.fields import FieldRule
 from batchupdate.targets.ids import IdRule
-from batchupdate.targets.json_path import UnexpectedReplyError
 from batchupdate.targets.listing import Listing, Record
 from batchupdate.targets.pagination import Pagination
 from batchupdate.targets.replies import StatusRule

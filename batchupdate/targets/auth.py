@@ -16,8 +16,8 @@ from urllib.parse import quote, urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from batchupdate.config.yaml_file import MisplacedError, Strict
-from batchupdate.targets.url_template import LOOPBACK
 from batchupdate.targets.value_types import HeaderName, HeaderValue, Pattern, several
+from batchupdate.util.loopback import LOOPBACK
 from batchupdate.util.regex import compile_search
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, JsonValue
 
+from batchupdate.config.json_path import JsonPath
 from batchupdate.config.settings import parse_size
 from batchupdate.config.yaml_file import MisplacedError, Strict
 from batchupdate.targets.body import FIELDS, Body, BodyBuilder
-from batchupdate.targets.json_path import JsonPath
 from batchupdate.targets.value_types import HeaderValue
 from batchupdate.targets.variables import check_common_path, used_in
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from batchupdate.config.json_path import JsonPath, UnexpectedReplyError, search
 from batchupdate.config.yaml_file import MisplacedError, Strict
-from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, search
 from batchupdate.targets.place import Place
 from batchupdate.targets.url_template import UrlTemplate, is_encoded_path
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Collection, Container, Mapping, Sequence
 
 MISSING = object()
 """What a record has in the place of a field that it does not contain."""
@@ -42,12 +42,7 @@ class Read(Strict):
         Raises:
             MisplacedError: there is such a path or name.
         """
-        if strangers := [name for name in self.fields if name not in fields]:
-            raise MisplacedError(f"{strangers[0]!r} is not declared under fields", "read", "fields", strangers[0])
-        for index, name in enumerate(self.absent):
-            if name not in fields or name in self.fields:
-                why = "is under read.fields, too; keep one" if name in self.fields else "is not declared under fields"
-                raise MisplacedError(f"{name!r} {why}", "read", "absent", index)
+        check_shown_fields("read", self.fields, self.absent, fields)
         if self.path is None:
             return
         template = UrlTemplate(self.path)
@@ -110,6 +105,26 @@ class Read(Strict):
                 return MISSING
             record = record[member]
         return record
+
+
+def check_shown_fields(section: str, shown: Collection[str], absent: Sequence[str], fields: Container[str]) -> None:
+    """Refuses names of fields that a target does not declare, where it says which of them a reply has.
+
+    Args:
+        section: of the declaration.
+        shown: the names under its `fields`.
+        absent: those under its `absent`.
+        fields: the names of the target's fields.
+
+    Raises:
+        MisplacedError: there are such, or one is under both.
+    """
+    if strangers := [name for name in shown if name not in fields]:
+        raise MisplacedError(f"{strangers[0]!r} is not declared under fields", section, "fields", strangers[0])
+    for index, name in enumerate(absent):
+        if name not in fields or name in shown:
+            why = f"is under {section}.fields, too; keep one" if name in shown else "is not declared under fields"
+            raise MisplacedError(f"{name!r} {why}", section, "absent", index)
 
 
 def _found(found: object, value: object) -> bool:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, JsonValue
 
+from batchupdate.config.json_path import JsonPath, UnexpectedReplyError, is_true, search, text_of
 from batchupdate.config.yaml_file import MisplacedError, Strict
-from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, is_true, search
+from batchupdate.targets.current_record import check_shown_fields
 from batchupdate.targets.pagination import Pagination
 from batchupdate.targets.place import Place
 from batchupdate.targets.precondition import version_of
 from batchupdate.targets.variables import check_common_path
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
 MAX_PAGES = 10_000
 _is_plain_path = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII).fullmatch
@@ -94,15 +95,9 @@ class Listing(Strict):
         Raises:
             MisplacedError: there are such.
         """
-        for section, named, known in (("id", self.id, ids), ("fields", self.fields, fields)):
-            if strangers := [name for name in named if name not in known]:
-                raise MisplacedError(f"{strangers[0]!r} is not declared under {section}", where, section, strangers[0])
-        for index, name in enumerate(self.absent):
-            if name not in fields or name in self.fields:
-                why = (
-                    f"is under {where}.fields, too; keep one" if name in self.fields else "is not declared under fields"
-                )
-                raise MisplacedError(f"{name!r} {why}", where, "absent", index)
+        if strangers := [name for name in self.id if name not in ids]:
+            raise MisplacedError(f"{strangers[0]!r} is not declared under id", where, "id", strangers[0])
+        check_shown_fields(where, self.fields, self.absent, fields)
 
     def records_in(self, reply: object) -> list[Mapping[str, Any]]:
         """The records of one page.
@@ -120,65 +115,61 @@ class Listing(Strict):
                 raise UnexpectedReplyError(f"entry {number:,} of the list should be a record, but is {_kind(record)}")
         return found
 
-    def read(
-        self,
-        record: Mapping[str, Any],
-        ids: tuple[str, ...],
-        fields: Mapping[str, Sequence[str] | Place],
-        version: str = "",
-    ) -> Record:
-        """One record's ids and fields, under the target's names.
+    def reader(
+        self, ids: tuple[str, ...], fields: Mapping[str, Sequence[str] | Place], version: str = ""
+    ) -> Callable[[Mapping[str, Any]], Record]:
+        """What finds a record's ids and fields, under the target's names; it is asked for each record of the list.
+
+        It raises UnexpectedReplyError for a record that has no id.
 
         Args:
-            record: as the list contains it.
             ids: the names of the parts of its id.
             fields: by name where each field is in a record: the members that lead to it, or its place.
             version: where its version is (JMESPath); '' where the list does not have it.
-
-        Raises:
-            UnexpectedReplyError: the record has no id.
         """
-        locked = next((one.because for one in self.fixed if is_true(search(one.when, record, "fixed"))), "")
-        values, absent = {}, []
-        for name, where in fields.items():
-            if name in self._absent:
-                continue
-            if (value := self._field(name, record, where)) is not _MISSING:
-                values[name] = value
-            elif (place := self._object(name, where)) and _member(record, place) is not _MISSING:
-                absent.append(name)
-        found = tuple(self._id(name, record, alone=len(ids) == 1) for name in ids)
-        told = version_of(search(version, record, "list.version")) if version else ""
-        return Record(found, values, locked, frozenset(absent), told)
+        known = [
+            (name, self._field(name, where), self._object(name, where))
+            for name, where in fields.items()
+            if name not in self.absent
+        ]
+        parts = [self._id(name, alone=len(ids) == 1) for name in ids]
+        version_in = _finder(version, "list.version") if version else None
 
-    @cached_property
-    def _absent(self) -> frozenset[str]:
-        return frozenset(self.absent)
+        def read(record: Mapping[str, Any]) -> Record:
+            locked = ""
+            if self.fixed:
+                locked = next((one.because for one in self.fixed if is_true(search(one.when, record, "fixed"))), "")
+            values, absent = {}, []
+            for name, find, holder in known:
+                if (value := find(record)) is not _MISSING:
+                    values[name] = value
+                elif holder and _member(record, holder) is not _MISSING:
+                    absent.append(name)
+            found = tuple([part(record) for part in parts])
+            told = version_of(version_in(record)) if version_in else ""
+            return Record(found, values, locked, frozenset(absent), told)
 
-    def _id(self, name: str, record: Mapping[str, Any], *, alone: bool) -> str:
-        if name in self.id:
-            value = search(self.id[name], record, f"id.{name}")
-        else:
-            value = record.get(name, record.get("id") if alone else None)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
-        if not isinstance(value, str) or not value:
+        return read
+
+    def _id(self, name: str, *, alone: bool) -> Callable[[Mapping[str, Any]], str]:
+        find = _finder(self.id[name], f"id.{name}") if name in self.id else None
+
+        def read(record: Mapping[str, Any]) -> str:
+            value = find(record) if find else record.get(name, record.get("id") if alone else None)
+            if text := text_of(value):
+                return text
             place = self.id.get(name, f"{name} or id" if alone and name != "id" else name)
             raise UnexpectedReplyError(
                 f"a record has no id where one is expected ({place}); declare its place under {self.section}.id"
             )
-        return value
 
-    def _field(self, name: str, record: Mapping[str, Any], where: Sequence[str] | Place) -> Any:  # noqa: ANN401 - any JSON value
+        return read
+
+    def _field(self, name: str, where: Sequence[str] | Place) -> Callable[[Mapping[str, Any]], Any]:
         path = self.fields.get(name)
-        if path is None:
-            if not isinstance(where, Place):
-                return _member(record, where)
-            path = where.jmespath
-        if _is_plain_path(path):
-            return _member(record, path.split("."))
-        value = search(path, record, f"fields.{name}")
-        return _MISSING if value is None else value  # JMESPath gives None for null and for nothing
+        if path is None and not isinstance(where, Place):
+            return _members(where)
+        return _finder(where.jmespath if path is None and isinstance(where, Place) else path or "", f"fields.{name}")
 
     def _object(self, name: str, where: Sequence[str] | Place) -> Sequence[str]:
         """Where the outermost object is that holds a nested field; empty for other fields, or where that is unclear."""
@@ -189,6 +180,25 @@ class Listing(Strict):
             return ()
         depth, place = len(where), where if path is None else tuple(path.split("."))
         return place[: len(place) - depth + 1] if 1 < depth <= len(place) else ()
+
+
+def _finder(path: str, setting: str) -> Callable[[Mapping[str, Any]], Any]:
+    """What finds the value that a JMESPath expression leads to; `_MISSING` if there is none."""
+    if _is_plain_path(path):
+        return _members(path.split("."))
+
+    def find(record: object) -> Any:  # noqa: ANN401 - any JSON value
+        value = search(path, record, setting)
+        return _MISSING if value is None else value  # JMESPath gives None for null and for nothing
+
+    return find
+
+
+def _members(path: Sequence[str]) -> Callable[[Mapping[str, Any]], Any]:
+    if len(path) == 1:
+        (name,) = path
+        return lambda record: record.get(name, _MISSING)
+    return partial(_member, path=path)
 
 
 def _member(record: object, path: Sequence[str]) -> Any:  # noqa: ANN401 - any JSON value

@@ -6,8 +6,8 @@ from typing import Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from batchupdate.config.json_path import JsonPath
 from batchupdate.config.yaml_file import MisplacedError, Strict
-from batchupdate.targets.json_path import JsonPath
 from batchupdate.targets.value_types import HeaderName
 
 _QUERY_NAME = r"^[A-Za-z0-9_.~\[\]$-]+$"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from pydantic import ConfigDict, Field
 
+from batchupdate.config.json_path import JsonPath, UnexpectedReplyError, search, text_of
 from batchupdate.config.yaml_file import Strict
-from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError, search
 from batchupdate.targets.seen import Seen
 from batchupdate.targets.value_types import HeaderName
 from batchupdate.util import json as exact_json
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LONGEST_VERSION = 1000
 """Characters; nothing that is longer is a version."""
 
+_OF_HTTP = frozenset({"if-match", "if-unmodified-since"})
 _OF_HEADERS = {"etag": "etag", "last_modified": "last-modified"}
 
 
@@ -55,6 +56,11 @@ class Precondition(Strict):
         raise UnexpectedReplyError(f"the record has no version ({self.source}), so that a change can't be guarded")
 
     @property
+    def guards_new_records(self) -> bool:
+        """Whether `If-None-Match: *` guards a record that is not there yet (RFC 9110, section 13.1.2)."""
+        return self.header.lower() in _OF_HTTP
+
+    @property
     def member(self) -> str:
         """Where the version is in a record (JMESPath); '' where it is in a header of the reply."""
         return "" if self.source in _OF_HEADERS else self.source
@@ -62,9 +68,8 @@ class Precondition(Strict):
 
 def version_of(found: object) -> str:
     """A version as the text of a header; '' for what can't be one."""
-    text = str(found) if isinstance(found, int) and not isinstance(found, bool) else found
-    is_one = isinstance(text, str) and 0 < len(text) <= LONGEST_VERSION and text.isascii() and text.isprintable()
-    return str(text) if is_one else ""
+    text = text_of(found)
+    return text if len(text) <= LONGEST_VERSION and text.isascii() and text.isprintable() else ""
 
 
 class Pulled(NamedTuple):
@@ -75,7 +80,9 @@ class Pulled(NamedTuple):
         old: by name the old values of fields that the row sets, as `pull` has written them into cells.
         expected: by name what the sheet expects of fields, set by the row or not, as the user has typed it.
         seen: the fields as they were read then.
-        by: who has seen it so: `plan` or `run`; '' for the sheet.
+        by: who has seen it so: a `plan`, a run that compared its rows first (`diff`), the `read` just before the
+            change, or the `run` that is undone; '' for the sheet.
+        lost: by name the fields that an undo can't restore with this row, and why.
     """
 
     version: str = ""
@@ -83,9 +90,20 @@ class Pulled(NamedTuple):
     expected: Mapping[str, str] = {}
     seen: Seen | None = None
     by: str = ""
+    lost: Mapping[str, str] = {}
 
     def __bool__(self) -> bool:
         return bool(self.version or self.old or self.expected or self.seen)
+
+    @property
+    def gone(self) -> bool:
+        """Whether there was no such record."""
+        return self.seen is not None and self.seen.gone
+
+    @property
+    def versioned(self) -> bool:
+        """Whether a header can say what the record must still be: a version, or not there."""
+        return bool(self.version) or self.gone
 
     def to_json(self) -> str:
         """As the journal keeps it: without what is not known."""

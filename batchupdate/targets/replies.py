@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from batchupdate.config.json_path import JsonPath
 from batchupdate.config.yaml_file import Strict
 from batchupdate.model import Outcome
-from batchupdate.targets.json_path import JsonPath
 
 
 class Errors(Strict):

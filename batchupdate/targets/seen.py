@@ -33,10 +33,17 @@ class Seen(NamedTuple):
 
     def to_json(self) -> str:
         """As the journal keeps it: without what is empty."""
-        return exact_json.dumps({name: value for name, value in self._asdict().items() if value})
+        kept: dict[str, Any] = {"values": self.values} if self.values else {}
+        if self.absent:
+            kept["absent"] = self.absent
+        if self.version:
+            kept["version"] = self.version
+        if self.gone:
+            kept["gone"] = True
+        return exact_json.dumps(kept)
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """What `to_json` has written."""
         kept = exact_json.loads(text)
-        return cls(**{**kept, "absent": tuple(kept.get("absent", ()))})
+        return cls(kept.get("values", {}), tuple(kept.get("absent", ())), kept.get("version", ""), "gone" in kept)

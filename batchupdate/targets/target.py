@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PrivateAttr, ValidationError, model_validator
 
+from batchupdate.config.capture import Capture
+from batchupdate.config.json_path import JsonPath, UnexpectedReplyError
 from batchupdate.config.rate import Rate, parse_ceiling, parse_rate
 from batchupdate.config.settings import DEFAULT_BURST, DEFAULT_CONCURRENCY, DEFAULT_RATE_PER_S
 from batchupdate.config.yaml_file import MisplacedError, Strict, plain_message
@@ -26,7 +28,6 @@ from batchupdate.targets.fields import FieldRule, check_nested, check_paths, obj
 from batchupdate.targets.hooks import Hooks
 from batchupdate.targets.idempotency import Idempotency
 from batchupdate.targets.ids import IdRule
-from batchupdate.targets.json_path import JsonPath, UnexpectedReplyError
 from batchupdate.targets.listing import Listing
 from batchupdate.targets.precondition import Precondition, current_of, record_of
 from batchupdate.targets.replies import Errors, StatusRule
@@ -37,7 +38,7 @@ from batchupdate.targets.seen import Seen
 from batchupdate.targets.throttling import Limits, ThrottleRule
 from batchupdate.targets.url_template import BaseUrl, UrlTemplate, safe_base_url
 from batchupdate.targets.value_types import HeaderName, HeaderValue
-from batchupdate.targets.variables import Variable, check_variables, filled, used_by_list_alone
+from batchupdate.targets.variables import Variable, check_variables, filled, used_alone_by
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -68,6 +69,11 @@ class Target(Strict):
     `success` is a test (JMESPath) that is true in the body of a success, for an API that reports failures with a status
     of 2xx. Only a 2xx with a body is tested.
 
+    `before` is where the reply to a change has the record as it was before it (JMESPath), for an API whose replies hold
+    that; it is kept for `undo`.
+
+    `capture` names values of the replies to changes that are to stand in the results.
+
     `must_exist` says that a PUT for an id that the API does not know is a mistake, although the API answers 201 and
     makes a new record. `precondition` is for an API that takes a change only if the record still has the version that
     was read. `idempotency` is for an API that recognises a repeated request by a key. `batch` is an endpoint that
@@ -94,6 +100,7 @@ class Target(Strict):
     precondition: Precondition | None = None
     errors: Errors = Errors()
     success: JsonPath | None = None
+    before: JsonPath | None = None
     statuses: dict[Annotated[int, Field(ge=100, le=999)], StatusRule] = Field(default={})
     throttle: tuple[ThrottleRule, ...] = Field(default=(), strict=False)
     limits: Limits = Limits()
@@ -101,6 +108,7 @@ class Target(Strict):
     request_id_headers: tuple[str, ...] = Field(
         default=("x-request-id", "request-id", "x-correlation-id", "x-amzn-requestid", "cf-ray"), strict=False
     )
+    capture: Capture = Field(default={})
     must_exist: bool = False
     repeatable: bool = False
     rate: RateText = Rate(DEFAULT_RATE_PER_S)
@@ -143,7 +151,7 @@ class Target(Strict):
         return self
 
     def _check_batch(self, batch: Batch) -> None:
-        for name in ("precondition", "idempotency"):
+        for name in ("precondition", "idempotency", "before"):
             if getattr(self, name) is not None:
                 raise MisplacedError("this goes with single requests; remove it, or batch", name)
         if self.body.base:
@@ -179,7 +187,15 @@ class Target(Strict):
     @property
     def list_variables(self) -> frozenset[str]:
         """The variables that only a pull, or finding ids by another field, needs."""
-        return used_by_list_alone(self.model_dump(mode="json", exclude_unset=True)) & self.variables.keys()
+        return self._variables_of("list", "search")
+
+    @property
+    def search_variables(self) -> frozenset[str]:
+        """The variables that only a search for records needs."""
+        return self._variables_of("search")
+
+    def _variables_of(self, *sections: str) -> frozenset[str]:
+        return used_alone_by(sections, self.model_dump(mode="json", exclude_unset=True)) & self.variables.keys()
 
     def with_hooks(self, hooks: Hooks | None) -> Target:
         """The same target with the code of its package, or with none.
@@ -317,21 +333,35 @@ class Target(Strict):
             UnexpectedReplyError: there is no record in it.
         """
         assert self.read is not None  # noqa: S101 - it was read as that says
-        record, unread = record_of(reply, self._record_path), self.read.absent
-        known = [name for name in names if name not in unread]
-        found = {name: self.read.value(record, name, self.places.get(name) or self.paths[name]) for name in known}
-        values = {name: value for name, value in found.items() if value is not MISSING}
-        version = ""
+        record = record_of(reply, self._record_path)
+        found, version = self._seen(self.read, record, names), ""
         if self.precondition:
             with suppress(UnexpectedReplyError):
                 version = self.precondition.version(reply, record)
-        return Seen(values, tuple(name for name in known if name not in values), version)
+        return found._replace(version=version)
+
+    def seen_before(self, reply: Reply, names: Iterable[str]) -> Seen:
+        """What the reply to a change says of some fields as they were before it; only for a target with `before`.
+
+        Raises:
+            UnexpectedReplyError: there is no record in it.
+        """
+        read = self.read or Read()
+        found = self._seen(read.model_copy(update={"absent": ()}), record_of(reply, self.before or ""), names)
+        return found._replace(absent=tuple(name for name in found.absent if name not in read.absent))
+
+    def _seen(self, read: Read, record: Mapping[str, Any], names: Iterable[str]) -> Seen:
+        known = [name for name in names if name not in read.absent]
+        found = {name: read.value(record, name, self.places.get(name) or self.paths[name]) for name in known}
+        values = {name: value for name, value in found.items() if value is not MISSING}
+        return Seen(values, tuple(name for name in known if name not in values))
 
     @staticmethod
     def listed(record: Record, names: Iterable[str]) -> Seen:
         """The same of a record of the list; one that does not show a field says nothing of it."""
         values = {name: record.fields[name] for name in names if name in record.fields}
-        return Seen(values, tuple(name for name in names if name in record.absent), record.version)
+        absent = tuple([name for name in names if name in record.absent]) if record.absent else ()
+        return Seen(values, absent, record.version)
 
     def can_read(self, name: str) -> bool:
         """Whether a record that is read by itself shows a field."""
@@ -340,7 +370,8 @@ class Target(Strict):
     @property
     def creates(self) -> bool:
         """Whether a change for a record that is not there makes a new one (RFC 9110, section 9.3.4)."""
-        return self.method == "PUT" and not self.must_exist
+        guarded = self.precondition is None or self.precondition.guards_new_records
+        return self.method == "PUT" and not self.must_exist and self.body.base is None and guarded
 
     @property
     def listed_version(self) -> str:
@@ -348,9 +379,14 @@ class Target(Strict):
         return (self.list and self.list.version) or (self.precondition.member if self.precondition else "")
 
     def headers_of(self, run_id: str, request: Request, version: str) -> dict[str, str]:
-        """The headers that a row's change has of its own: its key, and the version that its record must have."""
+        """The headers that a row's change has of its own: its key, and the version that its record must have.
+
+        Without a version, there must be no such record.
+        """
         keys = self.idempotency.headers(run_id, request.row, request.errors) if self.idempotency else {}
-        return {**keys, self.precondition.header: version} if self.precondition else keys
+        if self.precondition is None:
+            return keys
+        return {**keys, **({self.precondition.header: version} if version else {"If-None-Match": "*"})}
 
     def body_of(self, fields: str, path: str = "", record: str = "") -> bytes:
         """The request body for a row's fields, on its way to `path`, from a `record` on; see `BodyBuilder.build`.
@@ -362,6 +398,16 @@ class Target(Strict):
             return self._hooks.encode(self.ids_in(path), fields)
         builder = self._body_builder
         return builder.build(fields, self._decoded(path, builder.ids), record)
+
+    def body_maker(self) -> Callable[[str, str], bytes]:
+        """What makes the bodies of many rows, as `body_of` does of their fields and paths, and is found only once.
+
+        A pydantic model looks for what is private in it by a function in Python, which takes longer than a body.
+        """
+        builder = self._body_builder
+        if builder.ids or (self._hooks and "encode" in self._hooks.names):
+            return self.body_of
+        return lambda fields, _: builder.build(fields, {})
 
     def ids_in(self, path: str) -> dict[str, str]:
         """The parts of the id in the path of a request, as they were typed; without those of which it has a hash."""

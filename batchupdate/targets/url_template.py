@@ -11,11 +11,11 @@ from pydantic import AfterValidator
 from batchupdate.config.yaml_file import MisplacedError
 from batchupdate.errors import ConfigError
 from batchupdate.targets.id_encoding import ENCODINGS
+from batchupdate.util.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _VISIBLE = re.compile(r"[\x21-\x7e]*")
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}")

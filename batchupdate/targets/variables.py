@@ -135,15 +135,16 @@ def _leaves(place: tuple[str | int, ...], part: Any) -> Iterator[tuple[tuple[str
             yield from _leaves((*place, index), one)
 
 
-def used_by_list_alone(declaration: Mapping[str, Any]) -> frozenset[str]:
-    """The names in braces that `list` and `search` alone use, which no change needs.
+def used_alone_by(sections: Container[str], declaration: Mapping[str, Any]) -> frozenset[str]:
+    """The names in braces that some sections alone use, so that nothing else needs them.
 
     Args:
+        sections: their names.
         declaration: the whole target, as JSON.
     """
     used: dict[bool, set[str]] = {True: set(), False: set()}
     for place, text in _texts(declaration):
-        used[place[0] in {"list", "search"}].update(used_in(text))
+        used[place[0] in sections].update(used_in(text))
     return frozenset(used[True] - used[False])
 
 

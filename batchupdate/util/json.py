@@ -48,7 +48,10 @@ def exact(text: str) -> float | ExactNumber:
 
 
 def dumps(value: object) -> str:
-    """The value as JSON, without spaces. Values without an `ExactNumber` never leave pydantic's Rust."""
+    """The value as JSON, without spaces. Values without an `ExactNumber` never leave pydantic's Rust.
+
+    Half of a character (a lone surrogate), which somebody's JSON can hold, is written as the escape that it came as.
+    """
     try:
         return to_json(value).decode()
     except PydanticSerializationError:
@@ -62,9 +65,17 @@ def _write(value: object) -> str:
         return "{" + ",".join(f"{_write(str(name))}:{_write(each)}" for name, each in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(_write, value)) + "]"
-    return to_json(value).decode()
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:
+        if not isinstance(value, str):
+            raise
+        return json.dumps(value)
+
+
+_decode = json.JSONDecoder(parse_float=exact).decode  # json.loads would make a decoder for each text
 
 
 def loads(text: str) -> Any:  # noqa: ANN401 - as json.loads
     """What `dumps` wrote, with every digit."""
-    return json.loads(text, parse_float=exact)
+    return _decode(text)

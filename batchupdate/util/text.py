@@ -11,15 +11,24 @@ if TYPE_CHECKING:
 NAMED_AT_MOST = 5
 
 
+def cut(text: str, length: int) -> str:
+    """The text, with its end left out where it is longer than so many characters."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def quoted(text: str, length: int = 60) -> str:
     """The text in quotes, on one line, cut off where it is longer than so many characters."""
-    return repr(text if len(text) <= length else f"{text[: length - 1]}…")
+    return repr(cut(text, length))
 
 
 def one_line(text: str, length: int) -> str:
     """Somebody else's text on one line: nothing that a terminal would obey, and no more than so many characters."""
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return line if len(line) <= length else f"{line[: length - 1]}…"
+    return cut(" ".join("".join(character if character.isprintable() else " " for character in text).split()), length)
+
+
+def encodable(text: str) -> str:
+    """The text such that it can be written as UTF-8: half of a character (a lone surrogate) becomes its escape."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def as_sentence(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from batchupdate.targets.current_record import MISSING
 from batchupdate.util.json import ExactNumber, dumps
+from batchupdate.util.text import quoted
 from batchupdate.validator.types import RefusedError, parser
 
 if TYPE_CHECKING:
@@ -132,11 +133,7 @@ def key_of(fields: Sequence[KeyField], values: Mapping[str, Any]) -> Key | None:
 
 def said(fields: Sequence[str], key: Key) -> str:
     """A key in a sentence: `the name 'Sales' and the region 'EMEA'`."""
-    return " and ".join(f"the {name} {_quoted(text)}" for name, text in zip(fields, key, strict=True))
-
-
-def _quoted(text: str) -> str:
-    return repr(text if len(text) <= _LONGEST_SAID else f"{text[: _LONGEST_SAID - 1]}…")
+    return " and ".join(f"the {name} {quoted(text, _LONGEST_SAID)}" for name, text in zip(fields, key, strict=True))
 
 
 _LONGEST_SAID = 100

@@ -40,6 +40,7 @@ class PulledCell:
             return OLD_EMPTY
         try:
             text = _text(value, self._rule, self._parse)
+            (text or "").encode()
         except (ValueError, RecursionError):  # half of a character within, or nested too deep
             return None
         return None if text in OLD_MARKERS else text
@@ -70,6 +71,11 @@ class PulledCell:
 
         Blanks at the ends of a text and the order of a list don't count where the field's rule says so.
         """
+        if isinstance(wanted, str) and isinstance(value, str):  # nearly always, where there can be millions
+            if wanted == value:
+                return True
+            if self._parse is None and not self._rule.trimmed:
+                return False
         if MISSING not in (wanted, value) and self._json(wanted) == self._json(value):
             return True
         one, other = self.text(wanted), self.text(value)

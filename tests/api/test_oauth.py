@@ -12,6 +12,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from declarations import complaint, read
+from real_servers import listening
 
 from batchupdate.api.client import Client
 from batchupdate.config import MissingKey, Settings
@@ -82,15 +83,8 @@ class World:
 async def world() -> AsyncIterator[World]:
     made, app = World(), web.Application()
     app.add_routes([web.post("/token", made.token), web.patch("/things/{id}", made.change)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    try:
+    async with listening(app) as made.url:
         yield made
-    finally:
-        await runner.cleanup()
 
 
 def credentials(target: Target, clock: FakeClock, environ: dict[str, str] = ENVIRON) -> Credentials:

@@ -41,14 +41,14 @@ def test_every_command_has_a_help_text_with_an_example(cli: Cli, command: str) -
 
 
 def test_help_imports_nothing_slow() -> None:
-    slow = {"asyncio", "pydantic_core", "aiohttp", "pandas", "structlog", "python_calamine", "yaml"}
+    slow = {"asyncio", "pydantic_core", "aiohttp", "jinja2", "pandas", "structlog", "python_calamine", "yaml"}
     program = f"import sys\nimport batchupdate.cli\nprint({slow} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 
 
 def test_check_imports_nothing_that_only_sending_needs(renames: Renames) -> None:
-    slow = {"aiohttp", "uvloop", "winloop", "structlog", "pandas", "python_calamine", "xlsxwriter"}
+    slow = {"aiohttp", "uvloop", "winloop", "structlog", "jinja2", "pandas", "python_calamine", "xlsxwriter"}
     program = (
         "import sys, typer\nfrom batchupdate.cli import app\n"
         f"sys.argv = ['batchupdate', 'check', {str(renames(3))!r}, '--target', 'langdock-integration']\n"

@@ -137,7 +137,7 @@ def test_after_a_canary_its_results_are_shown_and_a_person_decides(
     assert (got, len(changes(sandbox))) == (code, sent), shown
     assert "The first 3 rows go out alone, as a canary." in shown
     assert "The canary of 3 rows: 1 failed, 2 updated." in shown
-    assert "  row 3: 404 integration not found\n" in shown
+    assert "  1 × 404 integration not found, row 3: check the ids" in shown  # noqa: RUF001
     if answer == "n":
         assert "--canary-max-failures 1" in shown
         resumed, _ = asked(tmp_path, ["resume"], ("Go on with the other", "y"))

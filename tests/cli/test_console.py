@@ -159,6 +159,18 @@ def test_on_a_terminal_messages_wrap_at_words_with_a_hanging_indent(
     assert all(line.startswith("    ") for line in lines[1:])
 
 
+def test_a_command_at_the_end_of_a_message_stays_in_one_piece_so_that_it_can_be_copied(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    command = "batchupdate retry 20261121-184500-renames-7f3a"
+    console.Screen().say(f"Again: {command}")
+    console.Screen().say(f"To send 2 rows again: {command}")
+    assert capsys.readouterr().err.splitlines() == [f"Again: {command}", "To send 2 rows again:", f"  {command}"]
+    console.Screen().say(f"To send 2 rows again: {command} --status 404,5xx")  # there is no room for one piece
+    assert capsys.readouterr().err.splitlines()[0] == "To send 2 rows again: batchupdate retry"
+
+
 def test_at_80_columns_the_ids_of_runs_stay_whole(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

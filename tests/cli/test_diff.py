@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,34 @@ def test_diff_names_the_rows_whose_outcome_or_values_differ(
     assert IDS[1] not in shown.stdout
     told = json.loads(cli("diff", first.name, second.name, "--json").stdout)
     assert told["counts"] == {"outcome": 0, "fields": 1, "only_in_first": 1, "only_in_second": 1}
-    assert told["rows"][0]["fields"] == {"name": ["A", "Z"]}
+    assert told["rows"][0]["fields"] == {"name": {"old": "A", "new": "Z"}}
+    assert told["rows_left_out"] == 0
     assert cli("diff", first.name, first.name).exit_code == 0
     assert cli("diff", first.name, "nonsense").exit_code == 2
+
+
+def test_the_rows_that_differ_are_written_as_a_csv_that_no_spreadsheet_program_runs(
+    cli: Callable[..., Any], batchupdate_sandbox: Callable[..., Sandbox], tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    to = ("--target", "langdock-integration", "--base-url", sandbox.url, "--yes", "--rate", "unlimited", "--json")
+    folders = []
+    for name in ("@home", "B"):
+        source = tmp_path / "in.csv"
+        source.write_text(f"id,name\n{IDS[0]},{name}\n{IDS[1]},Same\n", "utf-8")
+        folders.append(json.loads(cli("run", str(source), *to, "--diff", "never").stdout)["folder"])
+    done = cli("diff", *folders, "-o", "d.csv", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["file"]) == (1, "d.csv")
+    with (tmp_path / "d.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["id"].removeprefix("'") == IDS[0]
+    assert (row["kind"], row["old_row"], row["new_row"]) == ("fields", "2", "2")
+    assert (row["field"], row["old"], row["new"]) == ("name", "'@home", "B")
+    again = cli("diff", *folders, "-o", "d.csv")
+    assert again.exit_code == 2
+    assert "already exists" in again.stderr
+    forced = cli("diff", *folders, "-o", "d.csv", "--force")
+    assert forced.exit_code == 1
+    assert "All rows: d.csv" in forced.stdout
+    assert cli("diff", *folders, "-o", "d.xlsx").exit_code == 2
+    assert cli("diff", *folders, "-o", "-").exit_code == 2

@@ -190,6 +190,49 @@ def test_a_target_is_made_of_a_curl_command_or_a_document(cli: Cli) -> None:
     assert cli("check", "i.csv", "--config", "items.yaml").exit_code == 1
 
 
+OLD_NEW = "old name,new name,Descripton\nSlack,Slack EMEA,x\n"
+
+
+def test_for_a_file_without_ids_the_column_is_proposed_by_which_records_can_be_found(cli: Cli) -> None:
+    Path("a.csv").write_text(OLD_NEW, "utf-8")
+    refused = cli("init", "a.csv", "-t", "langdock-integration")
+    assert refused.exit_code == 2
+    said = " ".join(refused.stderr.split())
+    assert "No column holds the ids. The records may be found by their present name, in the column 'old name'" in said
+    assert 'add --match "old name=name"' in said
+    assert not Path("batchupdate.yaml").exists()
+    for arguments in (("--yes",), ("--match", "old name=name")):
+        made = cli("init", "a.csv", "-t", "langdock-integration", *arguments, "--force")
+        assert made.exit_code == 0, made.output
+        settings = load_settings(config=Path("batchupdate.yaml"), environ={}).input
+        assert settings.match == {"name": "old name"}
+        guessed = {"Descripton": "description"} if arguments == ("--yes",) else {}
+        assert {heading: one.field for heading, one in settings.columns.items()} == {"new name": "name", **guessed}
+        assert "set nothing" not in Path("batchupdate.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("target", "heading", "match"),
+    [
+        ("langdock-integration", "name,description", {"name": "name"}),
+        ("langdock-integration", "current description,description", {"description": "current description"}),
+        ("langdock-integration", "name", {}),  # nothing would be set
+        ("langdock-integration", "colour,description", {}),  # the list never has it
+        ("langdock-integration", "id,name,description", {}),
+        ("nairi-llm-integration", "old name,new name", {}),  # nothing lists these records
+    ],
+)
+def test_only_what_the_target_can_find_records_by_is_proposed(
+    cli: Cli, target: str, heading: str, match: dict[str, str]
+) -> None:
+    cells = ["550e8400-e29b-41d4-a716-446655440000" if one == "id" else "x" for one in heading.split(",")]
+    Path("a.csv").write_text(f"{heading}\n{','.join(cells)}\n", "utf-8")
+    made = cli("init", "a.csv", "-t", target, "--yes")
+    assert made.exit_code == (0 if match or heading.startswith("id") else 2), made.output
+    if made.exit_code == 0:
+        assert load_settings(config=Path("batchupdate.yaml"), environ={}).input.match == match
+
+
 @contextmanager
 def terminal(*arguments: str, answers: str) -> Iterator[subprocess.Popen[str]]:
     import pty  # noqa: PLC0415 - Windows has none
@@ -251,6 +294,24 @@ def test_at_a_terminal_target_sheet_columns_and_variables_are_asked_for() -> Non
 
 @PTY
 @pytest.mark.slow
+@pytest.mark.parametrize("agrees", [True, False])
+def test_at_a_terminal_it_is_asked_whether_records_are_to_be_found_by_a_column(agrees: bool) -> None:
+    Path("b.csv").write_text("No,name,description\n7,A,x\n", "utf-8")
+    answers = "perhaps\nyes\n" if agrees else "n\n1\n\n"
+    code, _, err = asked("b.csv", "--target", "langdock-integration", answers=answers)
+    said = " ".join(err.split())
+    assert "Find the records by their present name, in the column 'name' (yes or no)" in said
+    assert ("Say yes or no." in said) is agrees
+    settings = load_settings(config=Path("batchupdate.yaml"), environ={}).input
+    assert settings.match == ({"name": "name"} if agrees else {})
+    assert [one.field for one in settings.columns.values()] == (
+        ["description"] if agrees else ["integrationId", "name", "description"]
+    )
+    assert code == (0 if agrees else 1), "7 is no id"
+
+
+@PTY
+@pytest.mark.slow
 def test_at_a_terminal_a_column_can_be_changed_and_wrong_answers_are_asked_again() -> None:
     contacts(heading="Contact id,First name,Surname,Remarks")
     answers = "9\n3\nlastnam\nlastname\n2\n-\n\n\n"
@@ -273,6 +334,7 @@ def test_ctrl_c_at_a_question_leaves_nothing_behind() -> None:
         seen: list[Any] = []
         while "Which target" not in "".join(seen):
             seen.append(process.stderr.read(1))
+            assert seen[-1], "it has ended without a question"
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert process.returncode == 130

@@ -17,6 +17,7 @@ from rich.text import Text
 from batchupdate.cli.console import Screen
 from batchupdate.cli.plan_output import show_plan
 from batchupdate.model import RowLabels, RowRef
+from batchupdate.reporter import plan_rows
 from batchupdate.sandbox import make_records
 
 if TYPE_CHECKING:
@@ -158,6 +159,37 @@ def test_equal_changes_are_one_line_and_their_rows_are_not_listed_again(monkeypa
     assert said.splitlines() == [
         "description: 812 × blank → 'Archived'",  # noqa: RUF001 - the sign is meant
         "row 900  other  name: 'A' → 'B'",
+    ]
+
+
+def test_rows_with_the_same_new_value_are_one_line_although_their_old_values_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [changed(row, f"k{row}", status=(f"s{row % 14}", "Archived")) for row in range(2, 814)]
+    said = fields(plan_of([*lines, changed(900, "other", name=("A", "B"))]), monkeypatch)
+    assert said.splitlines() == [
+        "status: 812 × 14 values → 'Archived'",  # noqa: RUF001 - the sign is meant
+        "row 900  other  name: 'A' → 'B'",
+    ]
+
+
+def test_where_most_rows_had_the_same_old_value_it_is_named_and_the_others_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = [changed(row, f"k{row}", status=(ABSENT, "Archived")) for row in range(2, 10)]
+    said = fields(plan_of([*lines, changed(11, "other", status=("open", "Archived"))]), monkeypatch)
+    assert said.splitlines() == [
+        "status: 8 × blank → 'Archived'",  # noqa: RUF001 - the sign is meant
+        "row 11  other  status: 'open' → 'Archived'",
+    ]
+
+
+def test_more_old_values_than_are_counted_are_many_and_every_row_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan_rows, "MOST_DISTINCT", 20)
+    plan = plan_of([changed(row, f"k{row}", note=(f"n{row}", None)) for row in range(2, 52)])
+    assert fields(plan, monkeypatch).splitlines() == ["note: 50 × many values → null"]  # noqa: RUF001 - as above
+    assert plan.to_json()["equal"] == [
+        {"name": "note", "old": None, "new": "null", "rows": 50, "example": 2, "values": 0}
     ]
 
 

@@ -97,7 +97,7 @@ def test_run_exits_1_when_some_rows_are_not_fine(
     sandbox = batchupdate_sandbox()
     result = cli("run", str(renames(1, (stranger, "Who?"), ("bad", "x"))), *TARGET, *FAST, "--base-url", sandbox.url)
     assert result.exit_code == 1
-    assert "row 3: 404 integration not found" in result.stdout
+    assert "1 × 404 integration not found, row 3: check the ids" in result.stdout  # noqa: RUF001
     assert [line["_outcome"] for line in results(tmp_path)] == ["updated", "failed", "invalid"]
     failed = (tmp_path / "batchupdate-runs" / "latest" / "failed.csv").read_text("utf-8-sig")
     assert [row["_row"] for row in csv.DictReader(failed.splitlines())] == ["3", "4"]
@@ -352,8 +352,8 @@ def test_a_second_ctrl_c_quits_at_once_and_leaves_a_valid_journal(
             time.sleep(0.01)
         child.send_signal(signal.SIGINT)
         assert child.stderr is not None
-        while b"Stopping" not in child.stderr.readline():
-            pass
+        while b"Stopping" not in (line := child.stderr.readline()):
+            assert line, "it has ended without a word"
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=120)
         assert child.returncode == 130

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.journal import Journal
 from batchupdate.runs.folder import RunFolder, create
+from batchupdate.runs.plan_folder import create_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,6 +72,16 @@ def test_old_runs_go_and_young_ones_stay(cli: Cli) -> None:
     assert json.loads(result.stdout)["removed"] == [old.run_id]
     assert not old.path.exists()
     assert young.path.exists()
+
+
+def test_plans_are_pruned_with_the_runs_and_named_as_what_they_are(cli: Cli) -> None:
+    run = old_run()
+    plan = create_plan(run.path.parent, "in.csv", datetime.now(UTC) - timedelta(days=40))
+    Journal.create(plan.journal).close()
+    result = cli("runs", "prune", "--older-than", "4w", "--yes")
+    assert "Removed 1 run and 1 plan." in result.stdout
+    assert not run.path.exists()
+    assert not plan.path.exists()
 
 
 def test_a_bad_age_is_a_sentence(cli: Cli) -> None:

@@ -137,6 +137,30 @@ def test_targets_test_reads_a_record_and_shows_where_its_fields_are(cli: Cli, ba
     assert (both.exit_code, "Give only one of them." in both.stderr) == (2, True)
 
 
+def test_targets_test_searches_as_match_does_and_says_what_a_row_would_mean(
+    cli: Cli, batchupdate_sandbox: Sandboxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = batchupdate_sandbox()
+    monkeypatch.setenv("CONTACTS_API_KEY", "ct_sandbox")
+    (tmp_path / "t.yaml").write_text(
+        "name: crm\ntitle: CRM\npath: /contacts/{id}\nauth: {env: CONTACTS_API_KEY}\nid: {id: {}}\nfields: {name: {}}\n"
+        'search: {path: "/contacts?name={name}", records: contacts}\n',
+        "utf-8",
+    )
+    first = cli("targets", "test", "t.yaml", "--base-url", server.url, "--search", "name=Nobody")
+    assert first.exit_code == 0, first.output
+    assert first.stdout.startswith("GET /contacts?name=Nobody\n")
+    assert "A row with these values would mean 0 records, so it is stopped." in first.stderr
+    name = json.loads(
+        cli("targets", "test", "t.yaml", "--base-url", server.url, "--search", "name=x", "--json").stdout
+    )["records"][0]["fields"]["name"]
+    found = cli("targets", "test", "t.yaml", "--base-url", server.url, "--search", f"name={json.loads(name)}")
+    assert "would mean 1 record." in found.stderr
+    assert server.counts.applied == 0
+    for wrong in (("--search", "name"), ("--search", "name=a", "--read", "c1"), ("--search", "nome=a")):
+        assert cli("targets", "test", "t.yaml", "--base-url", server.url, *wrong).exit_code == 2
+
+
 def test_targets_from_curl_writes_a_declaration_and_its_row_and_keeps_no_key(cli: Cli, tmp_path: Path) -> None:
     command = (
         "curl -k -X PATCH https://api.acme.example/v1/contacts/1024 -H 'Authorization: Bearer sk-very-secret' "

@@ -51,6 +51,7 @@ def test_undo_says_what_it_will_do_and_in_the_end_what_is_restored_and_what_is_k
     said = done.stdout + done.stderr
     assert "1 restored, 1 kept (changed since by somebody else), 0 unknowable." in said
     assert f"batchupdate undo {first['run_id']} --force" in said
+    assert "batchupdate retry" not in said  # which would keep them again
     assert "'Renamed 1' after that run" in said or '"Renamed 1" after that run' in said
     assert "Theirs" in said
     forced = cli("undo", first["run_id"], "--force-row", "3", "--yes", "--json")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchupdate.cli.units import size, span
+from batchupdate.cli.units import size, span, three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 )
 def test_a_duration_reads_as_people_say_it(seconds: float, text: str) -> None:
     assert span(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0.25, "0.25"), (3.14159, "3.14"), (97.04, "97"), (999.6, "1,000"), (8000, "8,000")]
+)
+def test_a_rate_is_never_written_with_an_exponent(number: float, text: str) -> None:
+    assert three_digits(number) == text
 
 
 def test_a_size_reads_as_people_say_it(tmp_path: Path) -> None:

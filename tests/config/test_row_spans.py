@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batchupdate.config.row_spans import RowSpan, parse_rows, rows_text
@@ -19,6 +19,7 @@ SPANS = st.lists(
 
 
 @given(spans=SPANS)
+@example(spans=[RowSpan("a ,a", 0, 0)])
 def test_rows_are_read_as_they_are_written(spans: list[RowSpan]) -> None:
     assert parse_rows(rows_text(tuple(spans))) == tuple(spans)
 

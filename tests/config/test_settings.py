@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from batchupdate.config import Column, Input, MaxFailures, MissingKey, Secrets, Settings, key_source, load_settings
-from batchupdate.config.api_key import KEY_MAX_BYTES
 from batchupdate.config.loading import PREFIX, environment_names
 from batchupdate.config.rate import Rate
 from batchupdate.config.row_spans import RowSpan
+from batchupdate.config.secret_file import KEY_MAX_BYTES
 from batchupdate.config.secrets import REDACTED
 from batchupdate.config.settings import parse_max_failures
 from batchupdate.errors import ConfigError
@@ -33,6 +33,9 @@ SAID: dict[str, tuple[str, Any]] = {
     "rate": ("600/min", Rate(10.0)),
     "burst": ("3", 3),
     "concurrency": ("4", 4),
+    "workers": ("3", 3),
+    "cluster": ("tls://10.0.0.5:8786", "tls://10.0.0.5:8786"),
+    "cluster_certs": ("certs", Path("certs")),
     "batch_size": ("20", 20),
     "timeout": ("7.5", 7.5),
     "connect_timeout": ("2", 2.0),
@@ -59,6 +62,8 @@ SAID: dict[str, tuple[str, Any]] = {
     "send": ("all", "all"),
     "plan_max_age": ("12", 12.0),
     "verify": ("true", True),
+    "results": ("split", "split"),
+    "results_xlsx": ("never", "never"),
     "allow_overlap": ("true", True),
     "proxy": ("http://proxy:8080", "http://proxy:8080"),
     "key_file": ("key.txt", Path("key.txt")),
@@ -126,7 +131,7 @@ def complaint(*args: Any, **kwargs: Any) -> str:
 
 
 def test_every_setting_is_in_this_test() -> None:
-    names = [name for name in Settings.model_fields if name not in {"input", "variables"}]
+    names = [name for name in Settings.model_fields if name not in {"input", "notify", "variables", "capture"}]
     names += [f"input.{name}" for name in Input.model_fields if name not in NAMED_BY_THE_USER]
     assert set(SAID) == set(names)
 
@@ -154,6 +159,8 @@ def test_every_setting_can_come_from_an_option(name: str) -> None:
 
 
 OTHERS: dict[str, Any] = {
+    "results": "one",
+    "results_xlsx": "always",
     "rate": "1/h",
     "max_rate": "1/h",
     "retry_budget": "1%",
@@ -186,7 +193,7 @@ def test_an_option_goes_before_the_environment_before_the_file(name: str, tmp_pa
     config = file(tmp_path, yaml_of(name, str(another(name)).lower() if SAID[name][1] is True else str(another(name))))
     environ = {variable(name): said}
     assert value(load_settings(config=config, environ={}), name) not in [wanted, value(Settings(), name)] or (
-        wanted is True or name in {"input.decimal", "send"}  # of two values, one is the default
+        wanted is True or name in {"input.decimal", "send", "results"}  # of two values, one is the default
     )
     assert value(load_settings(config=config, environ=environ), name) == wanted
     option = nested(name, another(name))
@@ -562,7 +569,8 @@ def test_what_a_run_keeps_is_read_back_as_it_was_and_gives_way_to_everything_els
     kept = json.loads(json.dumps(load_settings(config=file(tmp_path, yaml_of(name, said)), environ={}).kept()))
     outer = name.split(".", maxsplit=1)[0]
     choosing = {"limit", "rows", "sample", "sample_seed", "max_rows"}
-    assert set(kept) == {outer} - {"target", "base_url", "runs_dir", "input", "strict", "proxy"} - choosing
+    of_machines = {"runs_dir", "cluster", "cluster_certs"}
+    assert set(kept) == {outer} - {"target", "base_url", "input", "strict", "proxy"} - choosing - of_machines
     if kept:
         assert value(load_settings(environ={}, kept=kept), name) == wanted
         over = {variable(name): str(another(name)).lower() if wanted is True else str(another(name))}

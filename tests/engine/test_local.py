@@ -220,7 +220,7 @@ async def test_a_bug_is_raised_and_leaves_its_row_unknown(journal: Journal, monk
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("batchupdate.engine.local.judge", broken)
+    monkeypatch.setattr("batchupdate.engine.sending.judge", broken)
     async with prepared(journal) as sandbox:
         with pytest.raises(ZeroDivisionError):
             await Work(sandbox.url, concurrency=1).off(journal)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import random
 from collections import deque
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+AUTO = Rate(math.inf, auto=True)
 FULL, FULL_1_S = Reply(429), Reply(429, {"retry-after": "1"})
 DOWN, DOWN_1_S = Reply(503), Reply(503, {"retry-after": "1"})
 PLACES = {
@@ -41,16 +43,14 @@ def bad(rows: set[int], answer: Reply | Fault) -> Callable[[int, int], Reply | F
     return lambda row, _nth: answer if row in rows else OK
 
 
-@pytest.mark.parametrize("adaptive", [False, True])
+@pytest.mark.parametrize("rate", [Rate(20.0), AUTO])
 @pytest.mark.parametrize("answer", [FULL, FULL_1_S, DOWN, DOWN_1_S, BROKEN, LOST])
 @pytest.mark.parametrize("place", PLACES)
 async def test_rows_that_never_get_through_keep_no_other_from_it_and_end_soon(
-    clock: FakeClock, place: str, answer: Reply | Fault, *, adaptive: bool
+    clock: FakeClock, place: str, answer: Reply | Fault, rate: Rate
 ) -> None:
     rows = PLACES[place]
-    house = House(
-        clock, 100, bad(rows, answer), rate=UNLIMITED if adaptive else Rate(20.0), concurrency=8, adaptive=adaptive
-    )
+    house = House(clock, 100, bad(rows, answer), rate=rate, concurrency=8)
     await house.work(8)
     ended = Outcome.UNKNOWN if answer is LOST else Outcome.FAILED
     assert house.rows.outcomes == {row: ended if row in rows else Outcome.UPDATED for row in range(2, 102)}
@@ -71,7 +71,7 @@ async def test_its_result_says_that_it_was_refused_every_time_while_others_were_
 
 async def test_a_bad_row_does_not_teach_the_limiter_a_slower_rate(clock: FakeClock) -> None:
     """Every tenth row is refused from the 30th on; 2,500 others show what the rate has become."""
-    house = House(clock, 2500, lambda row, _nth: FULL if row % 10 == 0 and 30 <= row < 330 else OK, adaptive=True)
+    house = House(clock, 2500, lambda row, _nth: FULL if row % 10 == 0 and 30 <= row < 330 else OK, rate=AUTO)
     house.api.latency = lambda: 0.01
     await house.work(64)
     good = [at for at, row in house.api.seen if row > 2000]
@@ -89,7 +89,7 @@ async def test_while_a_bad_row_waits_by_itself_nobody_pauses(clock: FakeClock) -
 
 
 @pytest.mark.parametrize("retry_after", [False, True])
-@pytest.mark.parametrize(("rate", "adaptive"), [(UNLIMITED, True), (UNLIMITED, False), (Rate(1.0), False)])
+@pytest.mark.parametrize("rate", [AUTO, UNLIMITED, Rate(1.0)])
 @pytest.mark.parametrize(
     ("server", "rows"), [(FixedWindow(1, 60), 25), (FixedWindow(5, 60), 60), (SlidingWindow(20, 10), 300)]
 )
@@ -101,7 +101,6 @@ async def test_under_a_limit_of_the_api_no_row_is_given_up(
     rate: Rate,
     concurrency: int,
     *,
-    adaptive: bool,
     retry_after: bool,
 ) -> None:
     server = type(server)(server.amount, server.window_s)  # type: ignore[attr-defined,call-arg] # a fresh one
@@ -112,7 +111,7 @@ async def test_under_a_limit_of_the_api_no_row_is_given_up(
         wait_s = {"retry-after": str(int(server.state(clock.time)[2]) + 1)} if retry_after else {}
         return Reply(429, wait_s)
 
-    house = House(clock, rows, answer, rate=rate, concurrency=concurrency, adaptive=adaptive)
+    house = House(clock, rows, answer, rate=rate, concurrency=concurrency)
     chance = random.Random(concurrency)  # noqa: S311 - no secret
     house.pool._delay = lambda attempt: chance.uniform(0, 2.0 ** (attempt - 1))
     house.limiter._delay = lambda strikes: chance.uniform(0, min(60, 2.0 ** (strikes - 1)))

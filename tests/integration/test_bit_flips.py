@@ -131,6 +131,7 @@ def test_a_damaged_text_ends_every_command_in_a_sentence_or_a_row_set_aside(
         assert "Traceback" not in said
 
 
+@pytest.mark.counted("nothing")
 @pytest.mark.slow
 def test_whichever_bit_of_a_journal_flips_no_other_value_is_sent_or_reported(unfinished: Unfinished) -> None:
     chance = random.Random(11)  # noqa: S311 - places, no secrets

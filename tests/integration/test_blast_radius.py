@@ -23,8 +23,9 @@ from batchupdate.config import Settings
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome
-from batchupdate.run import execute, prepare, resumed_job, run_file
+from batchupdate.run import execute, plan_file, plan_run_job, prepare, resumed_job, run_file, run_plan
 from batchupdate.runs.folder import RunFolder
+from batchupdate.runs.plan_folder import find_plan
 from batchupdate.sandbox import Sandbox, make_records, run_in_thread
 
 if TYPE_CHECKING:
@@ -216,6 +217,24 @@ async def test_a_run_that_dies_once_its_canary_has_passed_is_not_held_up_again(t
         assert (resumed.exit_code, len(sandbox.requests)) == (1, 12)
 
 
+@pytest.mark.parametrize("asks", [False, True])
+async def test_the_failures_of_a_canary_that_has_passed_still_count_for_max_failures(
+    tmp_path: Path, asks: bool
+) -> None:
+    async with Sandbox() as sandbox:
+        path = with_strangers(tmp_path / "c.csv", 30, 1, 2, 10)
+        settings = settings_for(sandbox, tmp_path, canary=5, canary_max_failures=2, max_failures="2")
+        with prepare(path, settings, environ=KEYS, clock=QuickClock()) as job:
+            summary = await execute(job, asks=asks)
+            if asks:
+                job.let_canary_pass()
+                summary = await execute(job, asks=True)
+        assert summary.stopped is not None
+        assert "3 of 11 rows failed, and --max-failures allows 2" in summary.stopped.message
+        resumed = await go_on(summary, tmp_path)
+        assert resumed.exit_code == 1, "to resume is to allow as many failures again"
+
+
 async def test_a_canary_is_in_rows_also_where_they_go_out_together(tmp_path: Path) -> None:
     async with Sandbox(contacts=40) as sandbox:
         path = tmp_path / "c.csv"
@@ -237,9 +256,8 @@ def test_a_run_that_is_killed_within_its_canary_and_after_it_sends_every_row_and
             *("-t", "langdock-integration", "--base-url", sandbox.url, "--rate", "20/s", "--canary", "20"),
             *("--concurrency", "1"),
         ]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
         for after in (8, 30):
-            with subprocess.Popen(command, cwd=tmp_path, env={**environ, **KEYS}) as process:
+            with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **KEYS}) as process:
                 deadline = time.monotonic() + 120
                 while sandbox.counts.requests < after and process.poll() is None and time.monotonic() < deadline:
                     time.sleep(0.001)
@@ -248,7 +266,7 @@ def test_a_run_that_is_killed_within_its_canary_and_after_it_sends_every_row_and
             with Journal.open(journal) as left:
                 assert left.meta()["canary"]["passed"] is (after > 20)
                 assert left.meta()["canary"]["rows"] == 20
-        subprocess.run(command, cwd=tmp_path, env={**environ, **KEYS}, check=True, timeout=300)
+        subprocess.run(command, cwd=tmp_path, env={**os.environ, **KEYS}, check=True, timeout=300)
         times = Counter(change.id for change in sandbox.applied)
     assert len(times) == 50
     assert sum(times.values()) <= 50 + 2
@@ -291,3 +309,45 @@ async def test_a_run_of_many_more_rows_than_usual_is_refused_leaves_nothing_and_
         assert len(list((tmp_path / "runs").glob("2*"))) == runs
         summary = await run_file(source, settings, yes_really=True, environ=KEYS)
         assert summary.counts[Outcome.UPDATED] == 200
+
+
+async def test_a_plan_of_many_more_rows_than_usual_is_refused_where_nobody_is_asked(tmp_path: Path) -> None:
+    async with Sandbox(langdock=200) as sandbox:
+        settings = settings_for(sandbox, tmp_path)
+        source = tmp_path / "nightly.csv"
+        for night in range(3):
+            await run_file(write(source, 3, f"Night {night}"), settings, environ=KEYS)
+        records = make_records(langdock=200).langdock[:200]
+        source.write_text("id,name\n" + "".join(f"{one.id},Big\n" for one in records), "utf-8")
+        made = await plan_file(source, settings, environ=KEYS)
+        sent, runs = len(sandbox.applied), len(list((tmp_path / "runs").glob("2*")))
+        with pytest.raises(InputError, match="Usually about 3 rows are sent; today 200"):
+            await run_plan(made.folder, settings, environ=KEYS)
+        with pytest.raises(InputError, match="--max-rows allows 150"):
+            await run_plan(made.folder, settings.model_copy(update={"max_rows": 150}), environ=KEYS)
+        assert len(list((tmp_path / "runs").glob("2*"))) == runs
+        assert len(sandbox.applied) == sent
+        with plan_run_job(
+            find_plan(tmp_path / "runs", str(made.folder)), with_kept(tmp_path), asks=True, environ=KEYS
+        ) as job:
+            assert job.unusual == ["Usually about 3 rows are sent; today 200."]
+        summary = await run_plan(made.folder, settings, yes_really=True, environ=KEYS)
+        assert summary.counts[Outcome.UPDATED] == 200
+
+
+async def test_of_a_plan_only_the_rows_that_it_sends_count_and_of_the_past_the_runs_of_plans_too(
+    tmp_path: Path,
+) -> None:
+    async with Sandbox(langdock=200) as sandbox:
+        settings = settings_for(sandbox, tmp_path)
+        source = tmp_path / "nightly.csv"
+        for night in range(3):
+            made = await plan_file(write(source, 3, f"Night {night}"), settings, environ=KEYS)
+            await run_plan(made.folder, settings, environ=KEYS)
+        records = make_records(langdock=200).langdock[:200]
+        text = "id,name\n" + "".join(f"{one.id},{one.name}\n" for one in records[5:])
+        source.write_text(text + f"{IDS[0]},New\n", "utf-8")
+        made = await plan_file(source, settings, environ=KEYS)
+        assert (await run_plan(made.folder, settings, environ=KEYS)).exit_code == 0, "one row changes"
+        with pytest.raises(InputError, match="Usually about 3 rows are sent; today 196"):
+            await run_file(source, settings, environ=KEYS)

@@ -24,7 +24,7 @@ from batchupdate.validator.checks.suspicious_text import trimmed
 if TYPE_CHECKING:
     from batchupdate.reporter import Summary
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.counted("nothing")]
 
 KEY = "sk-ld-propertytest-0123456789"
 RECORDS = make_records(langdock=30, nairi=1)

@@ -34,7 +34,7 @@ async def test_a_run_that_died_before_its_reports_stood_is_finished_and_not_sent
     async with Sandbox(langdock=3) as sandbox:
         chosen = Settings(target="langdock-integration", base_url=sandbox.url, runs_dir=tmp_path / "runs", diff="never")
         with monkeypatch.context() as patch:
-            patch.setattr("batchupdate.run.report", die)
+            patch.setattr("batchupdate.runs.history.report", die)
             with pytest.raises(DiesError):
                 await run_file(source, chosen, environ=KEYS)
         assert sandbox.counts.requests == 3

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
+from real_servers import listening
 
 from batchupdate.config import Settings
 from batchupdate.engine.listing import page_client
@@ -30,7 +31,7 @@ KEY = "sk-very-secret-key"
 DECLARED = """\
 name: mine
 title: My API
-base_url: http://127.0.0.1:{port}/base
+base_url: {url}/base
 path: /things/{{id}}
 auth: {{env: MY_KEY}}
 rate: unlimited
@@ -61,18 +62,11 @@ class Server:
 
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", serve)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            port = runner.addresses[0][1]
+        async with listening(app) as url:
             declared = self.folder / "mine.yaml"
-            declared.write_text(DECLARED.format(port=port, pagination=pagination), "utf-8")
+            declared.write_text(DECLARED.format(url=url, pagination=pagination), "utf-8")
             chosen = Settings.model_validate({"target": str(declared), "max_attempts": 1, **settings})
             return await pull_records(str(declared), chosen, self.path, form, environ={"MY_KEY": KEY})
-        finally:
-            await runner.cleanup()
 
     async def refused(self, handler: Handler, pagination: str = CURSOR, **settings: Any) -> str:
         """What stops it; the key is not in it, and nothing is left behind."""

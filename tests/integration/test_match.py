@@ -14,7 +14,7 @@ from whole_runs import KEYS, lines, settings_for
 from batchupdate import Outcome, run_file
 from batchupdate.config import Input, Settings
 from batchupdate.errors import SafetyStop, UsageError
-from batchupdate.run import check_file, prepare
+from batchupdate.run import check_file, plan_file, prepare, run_plan
 from batchupdate.sandbox import CONTACTS_KEY, Sandbox, run_in_thread
 from batchupdate.sandbox.records import ContactRecord, LangdockRecord
 
@@ -217,3 +217,56 @@ def test_what_can_not_be_matched_is_said_before_anything_is_asked(
     with pytest.raises(UsageError) as caught:
         check_file(sheet(tmp_path / "in.csv", [["x"] * len(headings)], headings), settings, environ={})
     assert said in str(caught.value.message) + str(caught.value.hint)
+
+
+def described(sandbox: Sandbox, record_id: str, text: str) -> None:
+    record = sandbox.record("langdock", record_id)
+    assert isinstance(record, LangdockRecord)
+    sandbox.put("langdock", replace(record, description=text))
+
+
+async def test_what_the_sheet_expects_is_compared_with_the_record_that_was_found(tmp_path: Path) -> None:
+    with run_in_thread() as sandbox:
+        ids = named(sandbox, "Slack", "Mail")
+        for record_id in ids:
+            described(sandbox, record_id, "Theirs")
+        rows = [("Slack", "New", "Theirs"), ("Mail", "New", "Mine")]
+        source = sheet(tmp_path / "in.csv", rows, ("match.name", "description", "expected.description"))
+        summary, _ = await apply(sandbox, source, tmp_path, diff="never")
+        assert [line["_outcome"] for line in lines(summary)] == ["updated", "conflict"]
+        assert "should be 'Mine'" in lines(summary)[1]["_error"]
+        assert [sandbox.record("langdock", one).description for one in ids] == ["New", "Theirs"]  # type: ignore[union-attr]
+
+
+async def test_of_a_sheet_with_old_columns_only_edits_are_sent_to_the_record_that_was_found(tmp_path: Path) -> None:
+    with run_in_thread() as sandbox:
+        ids = named(sandbox, "Slack", "Mail", "Post")
+        for record_id in ids:
+            described(sandbox, record_id, "Old")
+        described(sandbox, ids[2], "Theirs")
+        rows = [("Slack", "Old", "Old"), ("Mail", "New", "Old"), ("Post", "New", "Old")]
+        source = sheet(tmp_path / "in.csv", rows, ("match.name", "description", "_old.description"))
+        summary, _ = await apply(sandbox, source, tmp_path)
+        assert [line["_outcome"] for line in lines(summary)] == ["unchanged", "updated", "conflict"]
+        assert [line["_id"] for line in lines(summary)] == ["", *ids[1:]], "what is not edited is not looked for"
+        assert [sandbox.record("langdock", one).description for one in ids] == ["Old", "New", "Theirs"]  # type: ignore[union-attr]
+
+
+async def test_a_plan_finds_the_ids_and_its_run_does_not_look_for_them_again(tmp_path: Path) -> None:
+    with run_in_thread() as sandbox:
+        ids = named(sandbox, "Slack", "Twin", "Twin", "Mail")
+        rows = [("Slack", "Slack EMEA"), ("Twin", "x"), ("Nobody", "y"), ("Mail", "Mail")]
+        settings = settings_for(sandbox, tmp_path, input={"match": ["name"]})
+        made = await plan_file(sheet(tmp_path / "in.csv", rows), settings, environ=KEYS)
+        frame = made.to_frame()
+        assert frame["state"].tolist() == ["change", "invalid", "invalid", "unchanged"]
+        assert frame["id"].tolist() == [ids[0], "", "", ids[3]]
+        assert (frame["old"][0], frame["new"][0]) == ("Slack", "Slack EMEA")
+        assert "2 records have the name 'Twin'" in frame["message"][1]
+        assert not sandbox.applied
+        named(sandbox, "Slack", "Slack")  # a second one has the name by now
+        asked = len(sandbox.requests)
+        summary = await run_plan(made.folder, settings, environ=KEYS)
+        assert [change.id for change in sandbox.applied] == [ids[0]]
+        assert "/integrations/v1/get" not in {seen.path for seen in sandbox.requests[asked:]}
+    assert [line["_outcome"] for line in lines(summary)] == ["updated", "invalid", "invalid", "unchanged"]

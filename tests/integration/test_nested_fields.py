@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 from fakes import QuickClock
+from real_servers import listening
 
 from batchupdate import Settings
 from batchupdate.model import Outcome
@@ -79,14 +80,8 @@ async def an_api(bodies: dict[str, str]) -> AsyncIterator[str]:
 
     app = web.Application()
     app.router.add_patch("/contacts/{id}", change)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(app) as url:
+        yield url
 
 
 def as_csv(folder: Path) -> Path:

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from batchupdate.config import Settings
 from batchupdate.errors import ConfigError
 from batchupdate.model import PlanState
+from batchupdate.reporter.next_steps import next_steps
 from batchupdate.run import compare_first, execute, plan_file, plan_run_job, prepare, run_file, run_plan
 from batchupdate.runs.plan_folder import PlanFolder
 from batchupdate.sandbox import Sandbox, run_in_thread
@@ -140,6 +141,12 @@ async def test_a_record_that_changed_since_the_plan_is_a_conflict_with_both_valu
         summary = await run_plan(made.folder, options, environ=KEYS)
         asked = Counter(request.method for request in sandbox.requests[before:])
         assert contact(sandbox, "c2").fields["name"] == "Somebody else's"
+        again = await plan_file(summary.folder / "failed.csv", options, environ=KEYS)
+        assert (again.counts[PlanState.CONFLICT], again.counts[PlanState.CHANGE]) == (0, 2 if versions else 1)
+    assert summary.to_json()["plan_of"] == made.folder.name
+    [(text, command)] = next_steps(summary)
+    assert text.startswith("To plan the 2 conflicts again" if versions else "To plan the conflict again")
+    assert command == f"batchupdate plan {summary.folder / 'failed.csv'}"
     found = {line["id"]: (line["_outcome"], line["_error"]) for line in lines(summary)}
     assert found["c2"][0] == "conflict"
     assert "name was 'Contact 2' in the plan, and is \"Somebody else's\" now" in found["c2"][1]
@@ -238,7 +245,7 @@ async def test_only_the_plan_as_it_was_made_can_be_run(tmp_path: Path) -> None:
         source.write_bytes(unchanged)
 
         await refused(
-            "is about http://127.0.0.1:.*, and now http://127.0.0.1:1 is named", base_url="http://127.0.0.1:1"
+            "This plan is for http://127.0.0.1:.*, and now http://127.0.0.1:1 is named", base_url="http://127.0.0.1:1"
         )
         await refused("is for the target langdock-integration, and nairi", target="nairi-llm-integration")
         late = replace_clock(30)
@@ -276,6 +283,7 @@ TEXTS = st.sampled_from(["Contact 1", "Contact 2", "A", "B c", "Ä", "0", "1.0",
 CITIES = st.sampled_from(["", "Ulm", "<null>", "Köln"])
 
 
+@pytest.mark.counted("nothing")
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.dictionaries(st.integers(1, 12), st.tuples(TEXTS, CITIES), min_size=1),
@@ -328,13 +336,12 @@ def test_a_killed_run_of_a_plan_goes_on_by_the_same_command(tmp_path: Path, afte
             *(sys.executable, "-m", "batchupdate", "run", "--plan", str(made.folder), "--yes", "--quiet"),
             *("--runs-dir", str(tmp_path / "runs"), "--rate", "60/s", "--concurrency", "2"),
         ]
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
-        with subprocess.Popen(command, cwd=tmp_path, env={**environ, **KEYS}) as process:
+        with subprocess.Popen(command, cwd=tmp_path, env={**os.environ, **KEYS}) as process:
             deadline = time.monotonic() + 60
             while sandbox.counts.requests < start + after and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.001)
             process.send_signal(signal.SIGKILL)
-        subprocess.run(command, cwd=tmp_path, env={**environ, **KEYS}, check=True, timeout=120)
+        subprocess.run(command, cwd=tmp_path, env={**os.environ, **KEYS}, check=True, timeout=120)
         times = Counter(change.id for change in sandbox.applied)
     assert len(times) == 60
     assert max(times.values()) == 1, "each record is read before it is sent again"
@@ -356,6 +363,32 @@ async def test_a_run_that_compares_first_sends_only_what_changes_and_never_what_
         }
     outcomes = [line["_outcome"] for line in lines(summary)]
     assert outcomes == ["unchanged", "updated", "updated", "failed", "invalid", "updated", "invalid"]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+async def test_what_somebody_changes_after_the_comparison_is_a_conflict_where_a_version_guards_it(
+    tmp_path: Path, listed: bool
+) -> None:
+    target = CONTACTS.read_text("utf-8")
+    target = target[: target.index("batch:")] + target[target.index("read: {}") :]
+    if listed:
+        target = target.replace("  id: {id: id}\n", "  id: {id: id}\n  version: " + LISTED_ETAG + "\n")
+    declared = tmp_path / "contacts.yaml"
+    declared.write_text(target + "precondition: {from: etag}\n", "utf-8")
+    async with Sandbox(contacts=5, versions=True) as sandbox:
+        source = write(tmp_path / "c.csv", ["id", "name"], *([f"c{n}", f"New {n}"] for n in range(1, 6)))
+        with prepare(source, settings_for(sandbox, tmp_path, str(declared)), environ=KEYS) as job:
+            compared = await compare_first(job)
+            foreign(sandbox, "c2", name="Somebody else's")
+            before = len(sandbox.requests)
+            summary = await execute(compared)
+        asked = Counter(request.method for request in sandbox.requests[before:])
+        assert contact(sandbox, "c2").fields["name"] == "Somebody else's"
+    found = {line["id"]: (line["_outcome"], line["_error"]) for line in lines(summary)}
+    assert {record: outcome for record, (outcome, _) in found.items() if outcome != "updated"} == {"c2": "conflict"}
+    why = "name was 'Contact 2' when the rows were compared, and is \"Somebody else's\" now; run it again"
+    assert why in found["c2"][1]
+    assert asked == ({"PATCH": 5, "GET": 1} if listed else {"PATCH": 4, "GET": 5})
 
 
 async def test_all_fields_go_out_where_the_user_says_so(tmp_path: Path) -> None:

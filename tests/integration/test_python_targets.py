@@ -16,7 +16,7 @@ import pytest
 from packages import install
 from typer.testing import CliRunner
 
-from batchupdate import ConfigError, Outcome, SafetyStop, Settings, resume, retry, run_file
+from batchupdate import ConfigError, Outcome, SafetyStop, Settings, plan_file, resume, retry, run_file, run_plan
 from batchupdate.cli import app
 from batchupdate.roundtrip.pull import pull_records
 from batchupdate.roundtrip.sheet import Form
@@ -155,11 +155,12 @@ def what_became(folder: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("site")
+@pytest.mark.parametrize("workers", [None, 2])
 async def test_every_request_of_the_example_is_signed_and_every_answer_judged(
-    api: Widgets, settings: Callable[..., Settings]
+    api: Widgets, settings: Callable[..., Settings], workers: int | None
 ) -> None:
     api.busy.add("2")
-    summary = await run_file(widgets("1,Äpfel,1.10", "2,B,", "77,C,"), settings())
+    summary = await run_file(widgets("1,Äpfel,1.10", "2,B,", "77,C,"), settings(workers=workers))
     assert not api.refused
     assert api.records["1"]["name"] == "Äpfel"
     assert any(b'"price":1.10' in body for _, _, _, body in api.seen)
@@ -261,6 +262,20 @@ async def test_a_row_whose_answer_a_package_cant_judge_is_unknown_until_its_reco
     puts = sorted(path for method, path, _, _ in api.seen if method == "PUT")
     assert puts == ["/v1/widgets/1", "/v1/widgets/2", "/v1/widgets/3"]
     assert ("GET", "/v1/widgets/1") in [one[:2] for one in api.seen]
+
+
+async def test_a_plan_is_not_run_with_another_version_and_a_new_plan_is_advised(
+    site: Path, settings: Callable[..., Settings]
+) -> None:
+    put(site)
+    plan = await plan_file(widgets("1,A,"), settings())
+    put(site, version="1.1")
+    with pytest.raises(
+        ConfigError, match=r"plan was made with the package batchupdate-example 1\.0, and 1\.1 is installed"
+    ) as told:
+        await run_plan(plan.folder, settings())
+    assert "make a new plan with: batchupdate plan FILE" in told.value.hint
+    assert "retry" not in told.value.hint
 
 
 async def test_a_run_is_not_resumed_with_another_version_but_retried_with_it(

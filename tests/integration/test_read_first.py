@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
+from fakes import QuickClock
+from real_servers import listening
 
 from batchupdate import Outcome, Settings, run_file
 from batchupdate.run import execute, prepare
@@ -47,13 +50,19 @@ class Things:
         self.puts: list[str] = []
         self.meanwhile: set[str] = set()
         """Records that somebody else changes after they were read."""
+        self.between_tries: set[str] = set()
+        """Records that somebody else changes after an error was answered to a change of them."""
         self.answers: dict[tuple[str, str], list[int]] = {}
         """By method and id: statuses to answer first."""
+        self.pause_s, self.slow, self.refused = 0, "", asyncio.Event()
         self.url = ""
 
     async def get(self, request: web.Request) -> web.Response:
         key = request.match_info["id"]
         self.reads.append(key)
+        if key == self.slow and self.reads.count(key) == 1:
+            await self.refused.wait()
+            await asyncio.sleep(0.05)  # the refusal is on its way
         if status := next(iter(self.answers.get(("GET", key), [])), None):
             self.answers["GET", key].pop(0)
             return web.json_response({"error": "sorry"}, status=status)
@@ -69,7 +78,11 @@ class Things:
         self.puts.append(key)
         if status := next(iter(self.answers.get(("PUT", key), [])), None):
             self.answers["PUT", key].pop(0)
-            return web.json_response({"error": "sorry"}, status=status)
+            if key in self.between_tries:
+                self.records[key], self.versions[key] = {"name": "somebody else's"}, self.versions[key] + 1
+            self.refused.set()
+            wait = {"Retry-After": str(self.pause_s)} if self.pause_s else {}
+            return web.json_response({"error": "sorry"}, status=status, headers=wait)
         if request.headers.get("If-Match") != f'"{self.versions[key]}"':
             return web.json_response({"error": "it has changed"}, status=412)
         body = await request.json()
@@ -82,23 +95,25 @@ class Things:
 async def things() -> AsyncIterator[Things]:
     made, app = Things(), web.Application()
     app.add_routes([web.get("/things/{id}", made.get), web.put("/things/{id}", made.put)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield made
-    await runner.cleanup()
+    async with listening(app) as made.url:
+        yield made
 
 
 async def apply(
-    things: Things, tmp_path: Path, more: str = "repeatable: true", rows: int = 12, *, verbose: bool = False
+    things: Things,
+    tmp_path: Path,
+    more: str = "repeatable: true",
+    rows: int = 12,
+    *,
+    verbose: bool = False,
+    clock: Any = None,
 ) -> Summary:
     (tmp_path / "t.yaml").write_text(TARGET % more, "utf-8")
     (tmp_path / "in.csv").write_text("id,name\n" + "".join(f"k{n},new {n}\n" for n in range(rows)), "utf-8")
     settings = Settings(
         target=str(tmp_path / "t.yaml"), base_url=things.url, runs_dir=tmp_path / "runs", concurrency=3, max_attempts=3
     )
-    with prepare(tmp_path / "in.csv", settings, new=True, environ={}) as job:
+    with prepare(tmp_path / "in.csv", settings, new=True, environ={}, clock=clock) as job:
         return await execute(job, verbose=verbose)
 
 
@@ -162,17 +177,11 @@ async def test_a_put_that_made_a_new_record_is_no_silent_success(tmp_path: Path,
 
     app = web.Application()
     app.add_routes([web.put("/things/{id}", put)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
     (tmp_path / "t.yaml").write_text(PUT_ALONE % must_exist, "utf-8")
     (tmp_path / "in.csv").write_text("id,name\nk1,a\nk2,b\n", "utf-8")
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    settings = Settings(target=str(tmp_path / "t.yaml"), base_url=url, runs_dir=tmp_path / "runs")
-    try:
+    async with listening(app) as url:
+        settings = Settings(target=str(tmp_path / "t.yaml"), base_url=url, runs_dir=tmp_path / "runs")
         summary = await run_file(tmp_path / "in.csv", settings, environ={})
-    finally:
-        await runner.cleanup()
     failed = int(must_exist == "true")
     assert (summary.counts[Outcome.FAILED], summary.counts[Outcome.UPDATED]) == (failed, 2 - failed)
     told = [notice for notice in summary.notices if notice.startswith("1 row was answered with 201")]
@@ -187,6 +196,30 @@ async def test_a_change_that_is_sent_again_starts_from_the_record_as_it_is_then(
     assert summary.counts[Outcome.UPDATED] == 12
     assert things.reads.count("k1") == 2
     assert things.reads.count("k2") == 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_change_that_is_sent_again_overwrites_nothing_that_somebody_has_changed_since_its_first_read(
+    things: Things, tmp_path: Path, status: int
+) -> None:
+    things.answers = {("PUT", "k1"): [status]}
+    things.between_tries = {"k1"}
+    summary = await apply(things, tmp_path)
+    assert summary.counts[Outcome.UPDATED] == 11
+    assert things.records["k1"]["name"] == "somebody else's"
+    failed = (summary.folder / "failed.csv").read_text("utf-8")
+    assert "name was 'old' just before, and is \"somebody else's\" now; run it again" in failed.replace('""', '"')
+
+
+async def test_a_record_is_read_again_if_everybody_was_held_between_its_reading_and_its_change(
+    things: Things, tmp_path: Path
+) -> None:
+    things.answers = {("PUT", "k0"): [429]}
+    things.pause_s, things.slow = 5, "k1"  # the reply to its read comes during the pause
+    summary = await apply(things, tmp_path, rows=2, clock=QuickClock(10))
+    assert summary.counts[Outcome.UPDATED] == 2
+    assert things.reads.count("k1") == 2
+    assert things.puts.count("k1") == 1
 
 
 async def test_a_change_that_may_have_been_applied_is_unknown_where_it_must_not_be_repeated(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
+from real_servers import listening
 
 from batchupdate import Outcome, Settings, run_file
 
@@ -50,19 +51,13 @@ async def test_no_row_is_lost_and_each_token_is_asked_for_once(tmp_path: Path) -
 
     app = web.Application()
     app.add_routes([web.post("/token", token), web.patch("/things/{id}", change)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    (tmp_path / "shop.yaml").write_text(TARGET % (url, "40/s"), "utf-8")
     (tmp_path / "rows.csv").write_text("id,name\n" + "".join(f"k{n},x\n" for n in range(160)), "utf-8")
-    try:
+    async with listening(app) as url:
+        (tmp_path / "shop.yaml").write_text(TARGET % (url, "40/s"), "utf-8")
         settings = Settings(target=str(tmp_path / "shop.yaml"), base_url=url, runs_dir=tmp_path / "runs")
         started = time.monotonic()
         summary = await run_file(tmp_path / "rows.csv", settings, environ={"SHOP_SECRET": "secret-of-mine"})
         lasted = time.monotonic() - started
-    finally:
-        await runner.cleanup()
     assert summary.counts[Outcome.UPDATED] == 160
     assert sorted(changed) == sorted(f"k{n}" for n in range(160))
     assert 2 <= len(made) <= lasted / LIVES_S + 2

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
 from fakes import QuickClock
+from real_servers import listening
 from whole_runs import IDS, KEYS, apply, changed_elsewhere, lines, settings_for, with_kept, write
 
-from batchupdate import Settings, verify
+from batchupdate import Settings, diff, verify
 from batchupdate.errors import ConfigError, RunLocked
 from batchupdate.model import Outcome, Progress
 from batchupdate.reporter.verification import RecordState
 from batchupdate.run import Stop, execute, prepare, resumed_job
 from batchupdate.runs.folder import RunFolder
-from batchupdate.runs.history import rebuild_reports
+from batchupdate.runs.history import rebuild_reports, summary_of
 from batchupdate.sandbox import Sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from batchupdate.reporter import Summary, Verification
@@ -117,11 +121,8 @@ async def things() -> AsyncIterator[tuple[Things, str]]:
     app = web.Application()
     app.router.add_get("/things/{id}", made.get)
     app.router.add_patch("/things/{id}", made.patch)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield made, f"http://127.0.0.1:{runner.addresses[0][1]}"
-    await runner.cleanup()
+    async with listening(app) as url:
+        yield made, url
 
 
 def things_settings(folder: Path, url: str, **more: Any) -> Settings:
@@ -235,6 +236,28 @@ async def test_a_run_that_is_stopped_while_it_reads_back_does_so_when_it_is_resu
     assert sorted(api.patched) == [f"k{n}" for n in range(6)], "nothing is sent twice"
 
 
+async def test_a_run_that_ended_before_its_rows_were_read_back_says_so_until_they_are(
+    things: tuple[Things, str], tmp_path: Path
+) -> None:
+    _, url = things
+    source = sheet(tmp_path, ("k1", "New"))
+
+    def dies(progress: Progress) -> None:
+        if progress.stage == "verifying":
+            raise SystemError
+
+    with prepare(source, things_settings(tmp_path, url, verify=True), environ={}, clock=QuickClock()) as job:
+        with pytest.raises(SystemError):
+            await execute(job, on_progress=dies)
+        folder = RunFolder(job.folder.path)
+    assert summary_of(folder).counts[Outcome.UPDATED] == 1
+    assert any("were not read back" in notice for notice in summary_of(folder).notices)
+    assert any("were not read back" in notice for notice in rebuild_reports(folder).notices)
+    with resumed_job(folder, with_kept(tmp_path), environ={}, clock=QuickClock()) as job:
+        assert (await execute(job)).notices == []
+    assert summary_of(folder).notices == []
+
+
 async def test_a_target_without_reads_refuses_to_promise_it_and_says_so_of_a_run(
     things: tuple[Things, str], tmp_path: Path
 ) -> None:
@@ -246,6 +269,45 @@ async def test_a_target_without_reads_refuses_to_promise_it_and_says_so_of_a_run
     summary = await apply(source, things_settings(tmp_path, url, declared=blind))
     with pytest.raises(ConfigError, match="can't be verified"):
         await verified(summary, tmp_path)
+
+
+@contextmanager
+def nothing_can_be_written_to(folder: Path) -> Iterator[None]:
+    """Closes a folder; for root too, who is somebody else meanwhile."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    for path in files:
+        path.chmod(0o444)
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    for above in folder.parents:
+        if root and above.stat().st_mode & 0o777 == 0o700:  # pytest's own folders
+            above.chmod(0o755)
+    try:
+        if root:
+            os.seteuid(65534)
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no folder modes")
+async def test_a_run_whose_folder_can_not_be_written_to_is_verified_and_the_findings_are_not_kept(
+    tmp_path: Path,
+) -> None:
+    async with Sandbox() as sandbox:
+        summary = await apply(write(tmp_path / "in.csv", 3), settings_for(sandbox, tmp_path))
+        changed_elsewhere(sandbox, IDS[1])
+        before = {path.name: path.read_bytes() for path in summary.folder.iterdir() if path.is_file()}
+        with nothing_can_be_written_to(summary.folder):
+            found = await verified(summary, tmp_path)
+            states = [row.state for row in found.rows()]
+            assert diff(summary.folder, summary.folder).exit_code == 0
+            assert summary_of(RunFolder(summary.folder)).counts == summary.counts
+    assert states == [RecordState.OURS, RecordState.DRIFTED, RecordState.OURS]
+    assert (found.files, found.exit_code) == ([], 1)
+    assert {path.name: path.read_bytes() for path in summary.folder.iterdir() if path.is_file()} == before
 
 
 async def test_a_run_that_another_process_works_on_is_not_verified(things: tuple[Things, str], tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from batchupdate.api.error_group import Example
 from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.journal import Journal, Session, schema
-from batchupdate.model import ErrorGroup, Outcome, Request, Result, Traffic
+from batchupdate.model import Outcome, Request, Result, Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ def test_a_row_becomes_a_request_and_its_result_a_line(journal: Journal) -> None
     result = Result(2, Outcome.ACCEPTED, 202, 3, "why", "req-1", "/jobs/1", NOW, 12.5)
     claim(journal, 2, 0, [(result, True)])
     (line,) = journal.lines()
-    assert line == (2, '["a","b"]', "id-2", "accepted", 202, 3, "why", "req-1", "/jobs/1", NOW, 12.5)
+    assert line == (2, '["a","b"]', "id-2", "accepted", 202, 3, "why", "req-1", "/jobs/1", NOW, 12.5, "")
 
 
 texts = st.text(max_size=40) | st.sampled_from(
@@ -201,7 +202,7 @@ def test_errors_are_grouped_by_sentence_whatever_the_id_in_it(journal: Journal) 
     said = [done(n, Outcome.FAILED, error=f"404 there is no id-{n} here") for n in (2, 3, 4)]
     claim(journal, 0, 9, [*said, done(5, Outcome.FAILED, error="400 no"), done(6)])
     groups = journal.error_groups()
-    assert ErrorGroup("400 no", 1, 5) in groups
+    assert [group.message for group in groups if group.example_row == 5] == ["400 no"]
     assert groups[0].count == 4  # unanswered
     claim(journal, 9, 0, [done(n) for n in (7, 8, 9, 10)])
 
@@ -209,7 +210,7 @@ def test_errors_are_grouped_by_sentence_whatever_the_id_in_it(journal: Journal) 
 @pytest.mark.parametrize("record_id", [None, "", "4", "no id"])
 def test_a_short_or_missing_id_blots_nothing_out_of_a_sentence(journal: Journal, record_id: str | None) -> None:
     journal.add_rows([(2, ["x"], record_id, None, None)], [Result(2, Outcome.INVALID, error="404 there is no id")])
-    assert journal.error_groups() == [ErrorGroup("404 there is no id", 1, 2)]
+    assert [group.message for group in journal.error_groups()] == ["404 there is no id"]
 
 
 def test_a_long_id_shows_as_id_in_a_group(journal: Journal) -> None:
@@ -217,7 +218,9 @@ def test_a_long_id_shows_as_id_in_a_group(journal: Journal) -> None:
         [(n, ["x"], f"record-{n}", None, None) for n in (2, 3)],
         [Result(n, Outcome.INVALID, error=f"record-{n} is bad") for n in (2, 3)],
     )
-    assert journal.error_groups() == [ErrorGroup("<id> is bad", 2, 2)]
+    [group] = journal.error_groups()
+    assert (group.message, group.count, group.example_row) == ("<id> is bad", 2, 2)
+    assert group.examples == (Example(2, "record-2"), Example(3, "record-3"))
 
 
 # Sessions.
@@ -310,6 +313,52 @@ def test_where_repeating_is_not_safe_a_row_left_in_flight_is_unknown_for_good(jo
     two, three, four, _ = journal.lines()
     assert (two.outcome, three.outcome, four.outcome, four.attempts) == ("updated", "unknown", "unknown", 1)
     assert "repeating is not safe here" in four.error
+
+
+FAILED_500 = Result(3, Outcome.FAILED, 500, 1, "500")
+REFUSED_404 = Result(4, Outcome.FAILED, 404, 1, "404")
+
+
+def test_a_row_that_may_have_been_applied_in_spite_of_its_error_is_sent_again_as_such(journal: Journal) -> None:
+    fill(journal, 4)
+    journal.begin_session(1.0, repeatable=True)
+    claim(journal, 0, 3, [(FAILED_500, False), (REFUSED_404, False)])
+    journal.begin_session(2.0, repeatable=True)
+    assert [request.row for request in journal.unanswered(0, 9)] == [2], "the others had their answers"
+    sent = {request.row: (request.unanswered, request.unsure) for request in claim(journal, 0, 9, [])}
+    assert sent == {2: (True, False), 3: (False, True), 4: (False, False), 5: (False, False)}
+
+
+def test_a_row_with_such_an_error_that_is_not_reached_any_more_is_unknown_and_no_longer_unsent(
+    journal: Journal,
+) -> None:
+    fill(journal, 4)
+    journal.begin_session(1.0, repeatable=True)
+    claim(journal, 0, 3, [done(2), (FAILED_500, False), (REFUSED_404, False)])
+    journal.begin_session(2.0, repeatable=True)
+    assert outcomes(journal) == {2: "updated", 3: "unknown", 4: "not_attempted", 5: "not_attempted"}
+    journal.begin_session(3.0, repeatable=True)
+    assert outcomes(journal)[3] == "unknown"
+
+
+def test_a_row_with_such_an_error_is_not_sent_again_once_its_key_is_forgotten(journal: Journal) -> None:
+    fill(journal, 4)
+    journal.begin_session(1.0, repeatable=True)
+    claim(journal, 0, 3, [done(2), (FAILED_500, False), (REFUSED_404, False)])
+    journal.begin_session(2.0, repeatable=False)
+    assert [request.row for request in claim(journal, 0, 9, [])] == [4, 5]
+    assert outcomes(journal)[3] == "unknown"
+
+
+def test_what_may_have_been_changed_is_more_than_what_succeeded(journal: Journal) -> None:
+    fill(journal, 6)
+    journal.begin_session(1.0, repeatable=True)
+    read = Result(6, Outcome.FAILED, 500, 0, "its record can't be read")
+    told = Result(5, Outcome.UPDATED, 200, 1)
+    claim(journal, 0, 6, [done(2), (FAILED_500, True), (REFUSED_404, True), (told, True), (read, True)])
+    journal.deny([(5, "the API answered 200, but the record still has it (read back)")])
+    assert [*journal.may_have_changed()] == [2, 3, 5, 7]
+    assert [*journal.may_have_changed([(3, 4)])] == [3]
 
 
 def test_released_rows_were_never_attempted(journal: Journal) -> None:

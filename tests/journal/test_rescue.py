@@ -41,7 +41,7 @@ def result_of(number: int) -> tuple[Result, bool]:
     if number % 13 == 0:
         return Result(number, Outcome.FAILED, 503, 2, "503 try again later", "", "", AT, 9.5), False
     if number % 17 == 0:
-        return Result(number, Outcome.ACCEPTED, 202, 1, "", "r-1", "/jobs/1", AT, 12.0), True
+        return Result(number, Outcome.ACCEPTED, 202, 1, "", "r-1", "/jobs/1", AT, 12.0, f'{{"at":"{number}"}}'), True
     return Result(number, Outcome.UPDATED, 200, 1, "", f"request-{number}", "", AT, 12.25), True
 
 

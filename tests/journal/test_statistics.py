@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchupdate.api.error_group import Example
 from batchupdate.journal import Journal
-from batchupdate.model import ErrorGroup, Outcome, Result
+from batchupdate.model import Outcome, Result
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,5 +33,6 @@ def test_the_first_rows_to_send_and_what_became_of_them(tmp_path: Path) -> None:
         assert journal.statistics.left_until(5) == 1
         found = journal.statistics.outcomes_among(3, 5)
         assert found == {Outcome.UPDATED: 1, Outcome.FAILED: 1, Outcome.NOT_ATTEMPTED: 1}
-        assert journal.statistics.errors_among(2, 5) == [ErrorGroup("404", 1, 4)]
+        [group] = journal.statistics.errors_among(2, 5)
+        assert (group.message, group.count, group.examples) == ("404", 1, (Example(4, "4"),))
         assert journal.statistics.rows_by_file() == {0: 7}

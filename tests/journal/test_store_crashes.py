@@ -370,6 +370,7 @@ class Crashes(RuleBasedStateMachine):
             shutil.rmtree(self.place)
 
 
+@pytest.mark.counted("nothing")
 @pytest.mark.slow
 def test_no_crash_at_any_commit_makes_the_journal_lie(tmp_path: Path) -> None:
     Crashes.base = tmp_path

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
     from batchupdate.reporter import Summary
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.counted("nothing")]
 
 SENT_BEFORE = 300
 """Requests before the disk fails: after the first claims, and well before the last."""

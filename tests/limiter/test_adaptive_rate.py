@@ -53,16 +53,6 @@ def test_a_refusal_brings_the_rate_below_what_was_let_in() -> None:
     assert line.adaptive.per_s == pytest.approx(limit * (1 - DIP))
 
 
-def test_a_refusal_of_what_left_before_the_cut_changes_nothing() -> None:
-    line = Line()
-    line.let_in(100)
-    early, late = line.turn(), line.turn()
-    line.refuse(late)
-    rate = line.adaptive.per_s
-    line.refuse(early)
-    assert line.adaptive.per_s == rate
-
-
 def test_refusals_go_on_lowering_the_rate_as_long_as_some_requests_in_between_are_let_in() -> None:
     line = Line()
     line.let_in(100)

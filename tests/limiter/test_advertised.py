@@ -20,7 +20,7 @@ class Client:
 
     def __init__(self) -> None:
         self.log = SendLog()
-        self.limits = Advertised(100.0, self.log, 300.0)
+        self.limits = Advertised(self.log, 300.0)
 
     def hear(
         self, at: float, *told: Allowance, sent_since: int = 0, late_s: float = 0.0, trip_s: float = 0.1

@@ -72,7 +72,7 @@ def test_no_window_holds_more_than_the_rate_and_the_burst_with_cancelled_waiters
     per_s: float, burst: int, plan: list[tuple[float, int, str]], adaptive: bool
 ) -> None:
     clock = FakeClock()
-    limiter = Limiter(Rate(per_s), burst, clock, lambda _: 0.5 / per_s, concurrency=8, adaptive=adaptive)
+    limiter = Limiter(Rate(per_s, auto=adaptive), burst, clock, lambda _: 0.5 / per_s, concurrency=8)
     turns = asyncio.run(arrivals(clock, limiter, per_s, plan))
     assert not turns or most_over_the_rate(turns, per_s) <= burst + ROUNDING
 

@@ -64,6 +64,17 @@ def test_a_refusal_below_the_cap_shows_that_it_was_the_rate_after_all() -> None:
     assert counter.cap == 100
 
 
+def test_a_refusal_at_the_cap_makes_it_one_fewer_but_one_alone_is_always_let_out() -> None:
+    counter = learning()
+    now = blame(counter)
+    for cap in (4, 3, 2):
+        assert counter.cap == cap
+        assert counter.refused(now, cap)
+    assert counter.cap == 1
+    assert not counter.refused(now, 1)
+    assert counter.cap == 100
+
+
 def test_the_users_number_is_never_exceeded() -> None:
     counter = learning(5)
     now = blame(counter, crowd=5)

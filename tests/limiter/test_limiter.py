@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchupdate.config.rate import Rate
-from batchupdate.limiter import SHORTEST_HOLD_S, Limiter
+from batchupdate.limiter import Limiter
+from batchupdate.limiter.pause import SHORTEST_HOLD_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -280,3 +282,95 @@ async def test_an_api_that_keeps_asking_for_no_wait_at_all_is_held_by_our_own_ba
         limiter.hold(sent_at, 0.0)
         waits.append(round(limiter.holding_s, 6))
     assert waits == [0.0, 4.0, 8.0, 16.0]
+
+
+@given(st.lists(st.tuples(st.floats(0.2, 30), st.floats(0.1, 6)), min_size=2, max_size=5), st.integers(1, 20))
+@settings(deadline=None, max_examples=40)
+async def test_while_the_rate_changes_no_window_holds_more_than_the_rates_in_force_and_one_burst(
+    stretches: list[tuple[float, float]], burst: int
+) -> None:
+    clock, turns = FakeClock(), list[tuple[float, float]]()
+    limiter, earned = limiter_of(clock, Rate(stretches[0][0]), burst), 0.0
+    since, per_s = clock.time, stretches[0][0]
+
+    async def taking() -> None:
+        while True:
+            turn = await limiter.turn()
+            turns.append((turn, earned + per_s * (turn - since)))
+
+    taker = asyncio.create_task(taking())
+    for new_per_s, lasts_s in stretches:
+        earned, since, per_s = earned + per_s * (clock.time - since), clock.time, new_per_s
+        limiter.set_limits(Rate(per_s), burst, 600.0)
+        await clock.advance(lasts_s)
+    taker.cancel()
+    ahead = [number - allowed for number, (_, allowed) in enumerate(turns, 1)]
+    assert all(one - least <= burst - 1 + TINY for one, least in zip(ahead, accumulate(ahead, min), strict=True))
+
+
+async def test_a_higher_rate_counts_at_once_for_those_who_wait_at_the_old_one(clock: FakeClock) -> None:
+    limiter = limiter_of(clock, Rate(1 / 3600))
+    await clock.run(take(limiter, 1))
+    waiting = asyncio.create_task(take(limiter, 3))
+    await clock.advance(10)
+    limiter.set_limits(Rate(2.0), 1, 600.0)
+    await clock.advance(2)
+    assert waiting.done()
+
+
+async def test_between_an_adaptive_and_a_fixed_rate_turns_that_are_out_come_back_to_no_harm(clock: FakeClock) -> None:
+    limiter = limiter_of(clock, Rate(10.0))
+    before = [await clock.run(limiter.turn()) for _ in range(4)]
+    limiter.set_limits(Rate(math.inf, auto=True), 1, 600.0)
+    own = [await clock.run(limiter.turn()) for _ in range(2)]
+    await clock.advance(0.1)
+    limiter.passed(before[0])
+    limiter.failed(before[1])
+    limiter.hold(before[2], None)
+    limiter.passed(own[0])
+    limiter.set_limits(Rate(10.0), 1, 600.0)
+    limiter.passed(own[1])
+    limiter.passed(before[3])
+    limiter.set_limits(Rate(3.0, auto=True), 1, 600.0)
+    await clock.run(take(limiter, 3))
+    assert limiter.rate_per_s == 3.0
+
+
+@pytest.mark.parametrize("rate", [Rate(5.0), UNLIMITED, Rate(math.inf, auto=True)])
+async def test_halted_it_gives_no_turn_and_the_time_counts_for_nothing_afterwards(clock: FakeClock, rate: Rate) -> None:
+    limiter = Limiter(rate, 1, clock, lambda strikes: 2.0**strikes)
+    first = await clock.run(limiter.turn())
+    limiter.failed(first)
+    down_for_s = limiter.down_for_s
+    limiter.halt()
+    waiting = asyncio.create_task(limiter.turn())
+    await clock.advance(10_000)
+    assert not waiting.done()
+    assert limiter.holding_s == math.inf
+    assert limiter.try_turn() is None
+    limiter.go_on()
+    await clock.advance(1)
+    assert waiting.done()
+    assert limiter.down_for_s <= down_for_s + 1
+    assert limiter.holding_s < 1
+
+
+@pytest.mark.parametrize("asked_s", [None, 60.0])
+async def test_an_adaptive_rate_learns_nothing_from_the_time_for_which_it_was_halted(asked_s: float | None) -> None:
+    rates_at_the_end = []
+    for halted_s in (0.0, 100_000.0):
+        clock = FakeClock()
+        limiter = Limiter(Rate(math.inf, auto=True), 1, clock, lambda strikes: 2.0**strikes)
+        for number in range(60):
+            sent_at = await clock.run(limiter.turn())
+            await clock.advance(0.02)
+            if number == 30:
+                limiter.hold(sent_at, asked_s)
+                limiter.halt()
+                await clock.advance(halted_s)
+                limiter.go_on()
+            else:
+                limiter.passed(sent_at)
+        rates_at_the_end.append(limiter.rate_per_s)
+    assert rates_at_the_end[1] >= 0.9 * rates_at_the_end[0]
+    assert rates_at_the_end[1] <= 1.1 * rates_at_the_end[0]

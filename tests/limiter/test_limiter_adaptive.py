@@ -111,7 +111,7 @@ def drive(server: Callable[[float], Answer], *, ceiling: float = math.inf, burst
     def delay(strikes: int) -> float:
         return chance.uniform(0.0, min(60.0, 2.0 ** (strikes - 1)))
 
-    limiter = Limiter(Rate(ceiling), burst, clock, delay, concurrency=1000, adaptive=True)
+    limiter = Limiter(Rate(ceiling, auto=True), burst, clock, delay, concurrency=1000)
     return Drive(limiter, clock, server, **more)
 
 
@@ -131,6 +131,22 @@ def test_a_refusal_brings_the_rate_down_at_once() -> None:
     before = run.limiter.rate_per_s
     run.until(run.clock.time + 0.2)
     assert run.limiter.rate_per_s < 0.8 * before
+
+
+def test_a_refusal_of_what_left_before_the_last_one_changes_nothing() -> None:
+    run = drive(Bucket(50.0))
+    run.until(1230.0)
+    turns = []
+    for _ in range(2):
+        run.clock.time = max(run.clock.time, run.limiter.next_turn_at) + TINY
+        turns.append(run.limiter.try_turn())
+    early, late = turns
+    assert early is not None
+    assert late is not None
+    run.limiter.hold(late, None)
+    rate = run.limiter.rate_per_s
+    run.limiter.hold(early, None)
+    assert run.limiter.rate_per_s == rate
 
 
 def test_it_follows_a_limit_that_halves_and_doubles_again() -> None:
@@ -234,7 +250,7 @@ def test_no_window_ever_holds_more_than_the_ceiling_whatever_the_rate_does(
 
 
 def test_a_limit_that_somebody_else_had_used_up_at_the_start_is_sought_all_the_same(clock: FakeClock) -> None:
-    limiter = Limiter(Rate(math.inf), 1, clock, lambda _: 1.0, concurrency=8, adaptive=True)
+    limiter = Limiter(Rate(math.inf, auto=True), 1, clock, lambda _: 1.0, concurrency=8)
     clock.time = limiter.next_turn_at + TINY
     first = limiter.try_turn()
     assert first is not None
@@ -253,7 +269,7 @@ def test_a_limit_that_somebody_else_had_used_up_at_the_start_is_sought_all_the_s
 def test_a_reply_that_closes_the_api_for_a_day_is_tried_after_the_longest_wait_and_told_meanwhile(
     clock: FakeClock,
 ) -> None:
-    limiter = Limiter(Rate(math.inf), 1, clock, lambda _: 1.0, concurrency=8, adaptive=True, max_wait_s=30.0)
+    limiter = Limiter(Rate(math.inf, auto=True), 1, clock, lambda _: 1.0, concurrency=8, max_wait_s=30.0)
     clock.time = limiter.next_turn_at + TINY
     turn = limiter.try_turn()
     assert turn is not None
@@ -274,6 +290,20 @@ def test_a_second_refusal_before_anything_can_have_come_back_does_not_leave_one_
         assert turn is not None
         limiter.hold(turn, None)
     assert limiter.concurrency > 1
+
+
+def test_an_outage_halves_the_rate_once_and_never_raises_it() -> None:
+    for found_per_s in (1.0, 50.0):
+        run = drive(Bucket(found_per_s))
+        run.until(1400.0)
+        run.until(1410.0, eager=False)
+        limiter, clock, before = run.limiter, run.clock, run.limiter.rate_per_s
+        for _ in range(10):
+            clock.time = max(clock.time, limiter.next_turn_at) + TINY
+            turn = limiter.try_turn()
+            assert turn is not None
+            limiter.failed(turn)
+        assert limiter.rate_per_s == pytest.approx(min(before, max(4.0, before / 2)))
 
 
 def test_an_api_that_refuses_for_ten_minutes_is_asked_by_single_requests_that_are_never_far_apart() -> None:

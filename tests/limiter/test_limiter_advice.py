@@ -34,9 +34,7 @@ SERVERS: dict[str, tuple[Callable[[], Server], float]] = {
 def work(rows: int, server: Server, headers: str, rate: Rate) -> tuple[Limiter, float]:
     """Lets a limiter send so many rows that get through; returns it and the share of its requests that was refused."""
     clock, chance = FakeClock(1000.0), random.Random(rows)  # noqa: S311 - no secret
-    limiter = Limiter(
-        rate, 1, clock, lambda n: chance.uniform(0, min(60, 2.0 ** (n - 1))), concurrency=64, adaptive=rate.auto
-    )
+    limiter = Limiter(rate, 1, clock, lambda n: chance.uniform(0, min(60, 2.0 ** (n - 1))), concurrency=64)
     out: list[tuple[float, float]] = []
     left, sent, refused = rows, 0, 0
     while left or out:

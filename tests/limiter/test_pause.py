@@ -18,7 +18,7 @@ def limiter_of(clock: FakeClock, *, concurrency: int = 8, adaptive: bool = False
     def delay(pauses: int) -> float:
         return 2.0**pauses
 
-    return Limiter(Rate(math.inf), 1, clock, delay, concurrency=concurrency, adaptive=adaptive)
+    return Limiter(Rate(math.inf, auto=adaptive), 1, clock, delay, concurrency=concurrency)
 
 
 def take(limiter: Limiter) -> float:

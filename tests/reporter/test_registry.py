@@ -13,9 +13,10 @@ import pytest
 from fakes import claim
 from hypothesis import strategies as st
 
+from batchupdate.api.error_group import ErrorGroup
 from batchupdate.errors import InternalError
 from batchupdate.journal import Journal
-from batchupdate.model import ErrorGroup, Line, Outcome, Result, Sessions, Traffic
+from batchupdate.model import Line, Outcome, Result, Sessions, Traffic
 from batchupdate.reporter import Summary, write_reports
 
 if TYPE_CHECKING:

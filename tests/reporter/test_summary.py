@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchupdate.model import ErrorGroup, InputFile, Outcome, RowLabels, RowRef, Sessions, Traffic
+from batchupdate.api.error_group import ErrorGroup, Example
+from batchupdate.model import InputFile, Outcome, RowLabels, RowRef, Sessions, Traffic
 from batchupdate.reporter import Stopped, Summary, iso, placed, write_summary
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ AT = datetime(2026, 11, 21, 18, 45, 0, 123456, tzinfo=UTC).timestamp()
 
 
 T = Traffic  # for tables
+GROUP = ErrorGroup(
+    "404 there is no <id>", 2, 7, "", "failed", 404, (Example(7, "id-7"), Example(9, "id-9")), "check the ids"
+)
 
 
 def summary_of(folder: Path, rows: int = 1, **facts: Any) -> Summary:
@@ -31,7 +35,7 @@ def summary_of(folder: Path, rows: int = 1, **facts: Any) -> Summary:
             "rows": rows,
             "counts": {**dict.fromkeys(Outcome, 0), Outcome.UPDATED: rows},
             "sessions": Sessions(Traffic(10, 2, 1, 3.0), AT, AT + 4, 4.0, 0),
-            "errors": [ErrorGroup("404 there is no <id>", 2, 7)],
+            "errors": [GROUP],
             "rate_per_s": 5.0,
             "auto": False,
             "exit_code": 0,
@@ -65,7 +69,17 @@ def test_the_summary_holds_what_the_contract_names_and_nothing_else(tmp_path: Pa
             "waited_s": 3.0,
             "advice": "",
         },
-        "errors": [{"message": "404 there is no <id>", "count": 2, "example_row": 7}],
+        "errors": [
+            {
+                "message": "404 there is no <id>",
+                "count": 2,
+                "example_row": 7,
+                "outcome": "failed",
+                "http_status": 404,
+                "examples": [{"row": 7, "id": "id-7"}, {"row": 9, "id": "id-9"}],
+                "way_out": "check the ids",
+            }
+        ],
         "started_at": "2026-11-21T18:45:00.123Z",
         "finished_at": "2026-11-21T18:45:04.123Z",
         "duration_s": 4.0,
@@ -142,10 +156,21 @@ def test_times_are_utc_to_the_millisecond() -> None:
 def test_the_summary_lists_several_files_and_an_examples_file(tmp_path: Path) -> None:
     labels = RowLabels(("a.csv", "b.csv"))
     files = [InputFile(name, f"/data/{name}", "0", 1) for name in labels.names]
-    errors = placed([ErrorGroup("404 no", 2, RowRef(1, 7).key)], labels)
+    key = RowRef(1, 7).key
+    errors = placed([ErrorGroup("404 no", 2, key, examples=(Example(key, "id-7"),))], labels)
     summary = summary_of(tmp_path, files=files, labels=labels, errors=errors)
     assert summary.source == "a.csv and b.csv"
     told = summary.to_json()
     assert list(told["input"]) == ["path", "sha256", "rows", "files"]
     assert told["input"]["files"][1] == {"name": "b.csv", "path": "/data/b.csv", "sha256": "0", "rows": 1}
-    assert told["errors"] == [{"message": "404 no", "count": 2, "example_file": "b.csv", "example_row": 7}]
+    assert told["errors"] == [
+        {
+            "message": "404 no",
+            "count": 2,
+            "example_file": "b.csv",
+            "example_row": 7,
+            "http_status": None,
+            "examples": [{"file": "b.csv", "row": 7, "id": "id-7"}],
+            "way_out": "",
+        }
+    ]

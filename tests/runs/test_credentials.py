@@ -16,8 +16,9 @@ from whole_runs import (
 )
 
 from batchupdate.errors import ConfigError
-from batchupdate.run import resumed_job
+from batchupdate.run import resumed_job, undo_job
 from batchupdate.runs.folder import RunFolder
+from batchupdate.runs.verify import verify_job
 from batchupdate.sandbox import Sandbox
 
 if TYPE_CHECKING:
@@ -29,13 +30,19 @@ async def test_a_run_is_not_gone_on_with_at_another_address(tmp_path: Path) -> N
     async with Sandbox() as sandbox, Sandbox() as elsewhere:
         sandbox.revoke()
         stopped = await apply(source, settings_for(sandbox, tmp_path))
-        with pytest.raises(ConfigError, match=r"This run sends to http://127.0.0.1:\d+, and now"):
+        with pytest.raises(ConfigError, match=r"This run is for http://127.0.0.1:\d+, and now"):
             await go_on(stopped, tmp_path, base_url=elsewhere.url)
         retried = await again(stopped, tmp_path, base_url=elsewhere.url)
         assert outcomes(retried) == ["updated"] * 2
         assert len(elsewhere.applied) == 2
         with resumed_job(RunFolder(retried.folder), with_kept(tmp_path), environ=KEYS) as prepared:
             assert prepared.base_url == elsewhere.url
+        for opened in (verify_job, undo_job):
+            with (
+                pytest.raises(ConfigError, match=f"This run is for {elsewhere.url}, and now {sandbox.url} is named"),
+                opened(RunFolder(retried.folder), with_kept(tmp_path, base_url=sandbox.url), environ=KEYS),
+            ):
+                pass
 
 
 async def test_a_run_does_not_go_around_the_proxy_it_went_through(
@@ -48,7 +55,7 @@ async def test_a_run_does_not_go_around_the_proxy_it_went_through(
         sandbox.revoke()
         proxy = sandbox.url.replace("http://", "http://user:hunter22@")
         stopped = await apply(source, settings_for(sandbox, tmp_path, proxy=proxy))
-        with pytest.raises(ConfigError, match=r"went through the proxy 127\.0\.0\.1:\d+, and now none is named"):
+        with pytest.raises(ConfigError, match=r"The proxy 127\.0\.0\.1:\d+ was used before, and now none is named"):
             await go_on(stopped, tmp_path)
         with resumed_job(RunFolder(stopped.folder), with_kept(tmp_path, proxy=proxy), environ=KEYS) as prepared:
             assert prepared.settings.proxy == proxy

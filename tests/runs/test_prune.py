@@ -12,6 +12,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal, Session
 from batchupdate.model import Outcome, Result
 from batchupdate.runs.folder import RunFolder, all_runs, create, find, point_latest
+from batchupdate.runs.plan_folder import create_plan, find_plan
 from batchupdate.runs.prune import Prunable, age, parse_age, plan_prune, remove
 
 NOW = datetime(2026, 11, 21, 18, 45, tzinfo=UTC)
@@ -194,6 +195,26 @@ def test_planning_removes_nothing(tmp_path: Path) -> None:
     made = make(tmp_path, 90 * DAY, 60 * DAY)
     planned(tmp_path)
     assert find(tmp_path, made.run_id) == RunFolder(made.path.resolve())
+
+
+def test_an_old_plan_goes_although_it_was_never_run_and_one_that_is_young_or_being_made_stays(tmp_path: Path) -> None:
+    old, held, young = (create_plan(tmp_path, "renames.csv", NOW - age * DAY) for age in (60, 50, 2))
+    for folder in (old, held, young):
+        with Journal.create(folder.journal) as journal:
+            journal.add_rows([(2, ["id-2"], "id-2", "/2", {"name": "x"})], [])
+            journal.seal({"rows": 1})
+        (folder.path / "plan.csv").write_text("x" * 1000)
+    with held.lock():
+        assert plan(tmp_path) == [old]
+    may_go = planned(tmp_path)
+    with held.lock():
+        pruned = remove(tmp_path, may_go)
+    assert pruned.removed == [old.run_id]
+    assert pruned.freed > 1000
+    assert f"The plan {held.run_id} stays: Another process" in pruned.notices[0]
+    assert not old.path.exists()
+    assert find_plan(tmp_path, held.run_id) == held
+    assert find_plan(tmp_path, young.run_id) == young
 
 
 def test_a_run_that_was_taken_up_since_the_plan_stays(tmp_path: Path) -> None:

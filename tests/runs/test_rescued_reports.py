@@ -117,3 +117,14 @@ def test_where_nothing_can_be_read_no_report_is_written(run: RunFolder) -> None:
     with pytest.raises(ConfigError, match="Nothing can be read"):
         recover_reports(run)
     assert list(run.path.glob("recovered*")) == []
+
+
+def test_what_was_kept_of_replies_is_saved_too(run: RunFolder) -> None:
+    with Journal.open(run.journal) as journal:
+        journal.set_meta({"reports": {"captured": ["etag"]}})
+        kept = [(Result(n, Outcome.UPDATED, 200, 1, captured=f'{{"etag":"v{n}"}}'), True) for n in range(50, 60)]
+        journal.commit([], kept)
+    lose(run, 5)
+    recover_reports(run)
+    found = {row["_row"]: row["_reply.etag"] for row in records(run.path / "recovered-results.csv")}
+    assert (found["2"], found["50"], found["59"]) == ("", "v50", "v59")

@@ -2,118 +2,26 @@
 
 from __future__ import annotations
 
-import csv
 import tempfile
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from fakes import QuickClock
+from guarded_contacts import IDS, KEYS, World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from whole_runs import in_flight_when_killed, key_refused_after, lines, outcomes
 
-from batchupdate.config import Settings, load_settings
 from batchupdate.errors import ConfigError
-from batchupdate.run import execute, plan, plan_run_job, prepare, resumed_job, retry_job, undo_job
+from batchupdate.run import execute, retry_job, undo_job
 from batchupdate.runs.folder import RunFolder, all_runs
-from batchupdate.runs.plan_folder import find_plan
 from batchupdate.runs.selection import Selection
-from batchupdate.sandbox import CONTACTS_KEY, LANGDOCK_KEY, NAIRI_KEY, Faults, Sandbox, make_records
-from batchupdate.sandbox.records import ContactRecord, LangdockRecord, Records
+from batchupdate.sandbox import Faults, Sandbox
+from batchupdate.sandbox.records import ContactRecord, Records
 from batchupdate.util import event_loop
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from batchupdate.reporter import Summary
-
 pytestmark = pytest.mark.slow
-
-KEYS = {"LANGDOCK_API_KEY": LANGDOCK_KEY, "NAIRI_API_KEY": NAIRI_KEY, "CONTACTS_API_KEY": CONTACTS_KEY}
-IDS = [record.id for record in make_records().langdock]
-CONTACTS = """\
-name: guarded
-title: "Contacts that are read before each change"
-path: /contacts/{id}
-auth: {env: CONTACTS_API_KEY}
-id: {id: {}}
-fields:
-  name: {nullable: false}
-  labels: {type: list}
-  address.city: {nullable: true}
-  address.zip: {nullable: true}
-  note: {}
-body: {nested: replace}
-read: {absent: [note]}
-list: {path: /contacts, records: contacts, absent: [note]}
-precondition: {header: If-Match, from: etag}
-repeatable: true
-rate: unlimited
-"""
-
-
-class World:
-    """A sandbox, a folder and a target: files are run, and runs undone."""
-
-    def __init__(self, sandbox: Sandbox, folder: Path, target: str = "") -> None:
-        self.sandbox, self.folder = sandbox, folder
-        if not target:
-            (folder / "guarded.yaml").write_text(CONTACTS, "utf-8")
-        self.options = {"target": target or str(folder / "guarded.yaml"), "runs_dir": folder / "runs"}
-        self.options |= {"base_url": sandbox.url, "rate": "unlimited", "concurrency": 1}
-
-    def kept(self, kept: Mapping[str, Any]) -> Settings:
-        return load_settings({"runs_dir": self.folder / "runs"}, environ={}, kept=kept)
-
-    async def run(self, header: Sequence[str], *rows: Sequence[str], **more: Any) -> Summary:
-        source = self.folder / "in.csv"
-        with source.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *rows])
-        with prepare(
-            source, Settings.model_validate(self.options | more), environ=KEYS, new=True, clock=QuickClock()
-        ) as job:
-            return await execute(job)
-
-    async def run_planned(self, header: Sequence[str], *rows: Sequence[str]) -> Summary:
-        source = self.folder / "in.csv"
-        with source.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *rows])
-        with prepare(source, Settings.model_validate(self.options), asks=True, environ=KEYS, plan=True) as job:
-            made, ended = await plan(job)
-        assert ended is None
-        found = find_plan(self.folder / "runs", str(made.folder))
-        with plan_run_job(found, self.kept, environ=KEYS) as job:
-            return await execute(job)
-
-    async def undo(self, summary: Summary, **more: Any) -> Summary:
-        with undo_job(RunFolder(summary.folder), self.kept, environ=KEYS, clock=QuickClock(), **more) as job:
-            return await execute(job)
-
-    async def resume(self, summary: Summary) -> Summary:
-        with resumed_job(RunFolder(summary.folder), self.kept, environ=KEYS, clock=QuickClock(10)) as job:
-            return await execute(job)
-
-    def contact(self, number: int) -> ContactRecord:
-        found = self.sandbox.record("contacts", f"c{number}")
-        assert isinstance(found, ContactRecord)
-        return found
-
-    def contacts(self) -> list[dict[str, Any]]:
-        return [dict(one.fields) for one in self.sandbox.records("contacts") if isinstance(one, ContactRecord)]
-
-    def langdock(self, number: int) -> LangdockRecord:
-        found = self.sandbox.record("langdock", IDS[number])
-        assert isinstance(found, LangdockRecord)
-        return found
-
-    def somebody_renames(self, number: int, name: str) -> None:
-        contact = self.contact(number)
-        self.sandbox.put(
-            "contacts", replace(contact, fields={**contact.fields, "name": name}, version=contact.version + 1)
-        )
-
 
 TEXTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=1, max_size=8).filter(
     lambda text: text == text.strip() and not text.startswith(("<", "\\"))
@@ -132,6 +40,7 @@ RECORDS = st.lists(
 )
 
 
+@pytest.mark.counted("nothing")
 @settings(max_examples=25, deadline=None)
 @given(RECORDS, st.data())
 def test_an_undo_gives_back_every_readable_field_and_the_undo_of_that_gives_the_state_of_the_run(

@@ -101,11 +101,37 @@ def test_only_whole_and_finished_runs_of_the_same_kind_count(past: Past, other: 
     assert past.said(50_000) == []
 
 
-@pytest.mark.parametrize("path", ["-", "<DataFrame of 3 rows and 2 columns>"])
-def test_an_input_without_a_name_has_no_past(past: Past, path: str) -> None:
-    past.runs(5, 5, 5, input={"path": path})
-    with past.run(50_000, finished=False, input={"path": path}) as journal:
-        assert check_size(journal, Settings(runs_dir=past.runs_dir)) == []
+def said_of(past: Past, path: str, rows: int = 50_000, **more: Any) -> list[str]:
+    with past.run(rows, finished=False, input={"path": path}, **more) as journal:
+        return check_size(journal, Settings(runs_dir=past.runs_dir), asks=True)
+
+
+@pytest.mark.parametrize(
+    ("paths", "new", "other"),
+    [
+        (["-"] * 3, "-", "<DataFrame of 3 rows and 2 columns>"),
+        ([f"<DataFrame of {n} rows and 2 columns>" for n in (4, 5, 6)], "<DataFrame of 50000 rows and 2 columns>", "-"),
+    ],
+)
+def test_pipes_and_frames_with_the_same_headings_have_a_past_of_their_own(
+    past: Past, paths: list[str], new: str, other: str
+) -> None:
+    for path in paths:
+        past.runs(5, input={"path": path}, columns=["id", "name"])
+    assert said_of(past, new, columns=["id", "name"]) == ["Usually about 5 rows are sent; today 50,000."]
+    assert said_of(past, new, columns=["id", "city"]) == []
+    assert said_of(past, other, columns=["id", "name"]) == []
+
+
+def test_the_digits_of_a_file_s_name_do_not_count(past: Past) -> None:
+    for day in (26, 27, 28):
+        past.runs(5, input={"path": f"/data/renames-2026-11-{day}.csv"})
+    usual = ["Usually about 5 rows are sent; today 50,000."]
+    assert said_of(past, "/other/renames-2026-12-1.csv") == usual
+    assert said_of(past, "/data/renames.csv") == []
+    assert said_of(past, "/data/renames-20261129.csv") == []
+    past.runs(7, 7, 7, input={"path": r"C:\data\export_20261128.xlsx"})
+    assert said_of(past, r"C:\data\export_20261129.xlsx") == ["Usually about 7 rows are sent; today 50,000."]
 
 
 def test_the_place_of_the_file_does_not_matter_nor_a_run_that_can_not_be_read(past: Past) -> None:

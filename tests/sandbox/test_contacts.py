@@ -54,6 +54,22 @@ def test_a_change_needs_the_version_that_the_record_has_where_there_are_versions
     assert ask(plain, "PATCH", "/contacts/c1", {"name": "A"}, if_match='"x"').status == 200
 
 
+def test_a_put_replaces_a_contact_or_makes_it_and_can_be_made_to_do_only_one_of_them() -> None:
+    world = World(Settings(versions=True))
+    made = ask(world, "PUT", "/contacts/c99", {"name": "A"}, if_none_match="*")
+    assert (made.status, made.headers["ETag"]) == (201, '"c99-1"')
+    assert data(made) == {"id": "c99", "name": "A", "labels": [], "address": None, "version": 1}
+    assert ask(world, "PUT", "/contacts/c99", {"name": "B"}, if_none_match="*").status == 412
+    assert ask(world, "PUT", "/contacts/c98", {"name": "B"}, if_match="*").status == 412
+    replaced = ask(world, "PUT", "/contacts/c1", {"labels": ["x"]}, if_match='"c1-1"')
+    assert (replaced.status, data(replaced)["name"], data(replaced)["labels"]) == (200, "", ["x"])
+    assert [(change.id, dict(change.fields)) for change in world.applied] == [
+        ("c99", {"name": "A"}),
+        ("c1", {"labels": ["x"]}),
+    ]
+    assert ask(World(Settings()), "PUT", "/contacts/c1", {"name": "B"}, if_none_match="*").status == 200
+
+
 def test_a_note_can_be_written_and_no_reply_shows_it() -> None:
     world = World(Settings())
     answer = ask(world, "PATCH", "/contacts/c2", {"note": "secret", "name": "N"})

@@ -123,6 +123,7 @@ def test_variables_can_stand_in_the_path_and_in_the_template() -> None:
         ("results: results", "results: '['", "is not a JMESPath expression"),
         ("auth:", "body: {format: form}\nauth:", "a batch is JSON, and the body's format is form"),
         ("auth:", "precondition: {from: etag}\nread: {}\nauth:", "this goes with single requests"),
+        ("auth:", "before: old\nauth:", "this goes with single requests"),
         ("auth:", "idempotency: {header: Idempotency-Key}\nauth:", "this goes with single requests"),
         ("auth:", "body: {base: read}\nread: {}\nauth:", "a batch holds changes alone"),
         ("id: {id: {}}", "id: {id: {encode: md5}}", "the URL holds a hash of {id} only"),

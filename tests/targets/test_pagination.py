@@ -127,11 +127,11 @@ def where(*names: str) -> dict[str, tuple[str, ...]]:
 
 
 def test_an_id_stands_under_its_own_name_else_under_id() -> None:
-    read = listing().read
-    assert read({"x": "a", "id": "b"}, ("x",), {}).ids == ("a",)
-    assert read({"id": 7}, ("x",), {}).ids == ("7",)
-    assert listing(id={"x": "a.b"}).read({"a": {"b": "c"}, "id": 7}, ("x",), {}).ids == ("c",)
-    assert read({"x": "a", "y": "b"}, ("x", "y"), {}).ids == ("a", "b")
+    read = listing().reader(("x",), {})
+    assert read({"x": "a", "id": "b"}).ids == ("a",)
+    assert read({"id": 7}).ids == ("7",)
+    assert listing(id={"x": "a.b"}).reader(("x",), {})({"a": {"b": "c"}, "id": 7}).ids == ("c",)
+    assert listing().reader(("x", "y"), {})({"x": "a", "y": "b"}).ids == ("a", "b")
 
 
 @pytest.mark.parametrize(
@@ -147,23 +147,24 @@ def test_an_id_stands_under_its_own_name_else_under_id() -> None:
 )
 def test_a_record_without_its_id_is_told(record: dict[str, Any], ids: tuple[str, ...], said: str) -> None:
     with pytest.raises(UnexpectedReplyError, match=said):
-        listing().read(record, ids, {})
+        listing().reader(ids, {})(record)
 
 
 def test_a_field_stands_under_its_own_name_and_dots_lead_into_objects() -> None:
     record = {"id": 1, "name": None, "address": {"city": "Ulm"}, "odd.dot": 3}
-    found = listing().read(record, ("id",), where("name", "color", "address.city", r"odd\.dot"))
+    found = listing().reader(("id",), where("name", "color", "address.city", r"odd\.dot"))(record)
     assert found.fields == {"name": None, "address.city": "Ulm", r"odd\.dot": 3}
 
 
 def test_a_field_that_is_null_is_told_from_one_that_is_not_there() -> None:
-    read = listing(fields={"a": "p.a", "b": "p.b", "c": "p.c | @", "d": "q[0]"}, absent=["name"]).read
-    found = read({"id": 1, "p": {"a": None}, "q": [5], "name": "x"}, ("id",), where("a", "b", "c", "d", "name"))
+    listed = listing(fields={"a": "p.a", "b": "p.b", "c": "p.c | @", "d": "q[0]"}, absent=["name"])
+    read = listed.reader(("id",), where("a", "b", "c", "d", "name"))
+    found = read({"id": 1, "p": {"a": None}, "q": [5], "name": "x"})
     assert found.fields == {"a": None, "d": 5}  # an expression that is no plain path can't tell them apart
 
 
 def test_a_field_within_something_that_is_no_object_is_not_there() -> None:
-    assert listing().read({"id": 1, "address": "Ulm"}, ("id",), where("address.city")).fields == {}
+    assert listing().reader(("id",), where("address.city"))({"id": 1, "address": "Ulm"}).fields == {}
 
 
 @pytest.mark.parametrize(
@@ -172,12 +173,13 @@ def test_a_field_within_something_that_is_no_object_is_not_there() -> None:
 )
 def test_a_record_is_locked_by_what_jmespath_takes_for_true(value: Any, locked: str) -> None:
     rules = [{"when": "system", "because": "first"}, {"when": "name == 'Root'", "because": "second"}]
-    assert listing(fixed=rules).read({"id": 1, "system": value}, ("id",), {}).locked == locked
-    assert listing(fixed=rules).read({"id": 1, "name": "Root"}, ("id",), {}).locked == "second"
+    read = listing(fixed=rules).reader(("id",), {})
+    assert read({"id": 1, "system": value}).locked == locked
+    assert read({"id": 1, "name": "Root"}).locked == "second"
 
 
 def test_a_field_is_read_where_its_place_says_unless_the_list_says_otherwise() -> None:
     record = {"id": 1, "Name": {"title": [{"text": {"content": "A"}}]}, "tags": [{"name": "x"}, {"name": "y"}], "t": 1}
     places = {"Title": Place.parse("Name.title[0].text.content"), "Tags": Place.parse("tags[].name")}
-    assert listing().read(record, ("id",), places).fields == {"Title": "A", "Tags": ["x", "y"]}
-    assert listing(fields={"Title": "t"}).read(record, ("id",), places).fields == {"Title": 1, "Tags": ["x", "y"]}
+    assert listing().reader(("id",), places)(record).fields == {"Title": "A", "Tags": ["x", "y"]}
+    assert listing(fields={"Title": "t"}).reader(("id",), places)(record).fields == {"Title": 1, "Tags": ["x", "y"]}

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from conftest import SEARCHED
-from real_servers import apply, errors, free_port, outcomes, pull, running, settings_for
+from foreign_changes import COUNT, FIELDS, SEEDS, Api, record, tell
+from real_servers import apply, ask, errors, free_port, outcomes, pull, running, settings_for
 
 from batchupdate import Outcome
 from batchupdate.errors import SafetyStop
@@ -147,3 +148,22 @@ async def test_a_patch_that_it_answers_with_200_and_ignores_is_found_when_it_is_
     assert server.records() == made()
     assert summary.counts[Outcome.FAILED] == 3
     assert errors(summary)[IDS[0]] == "the API answered 200, but the record still has name 'Old 0' (read back)"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_of_what_another_process_changes_only_that_in_the_window_before_a_change_is_overwritten(
+    server: JsonServer, tmp_path: Path, seed: int
+) -> None:
+    ids = IDS[-COUNT:]
+    for number, key in enumerate(ids):
+        assert ask(f"{server.url}/contacts/{key}", "PUT", record(number)).status == 200
+    target = PATCH[: PATCH.index("fields:")] + FIELDS + PATCH[PATCH.index("read:") :]
+    api = Api(server.url, "/contacts", target, versioned=False)
+    told, witness = await tell(tmp_path, api, ids, seed)
+    assert told.wrong == []
+    found = {
+        key: {name: one[name] for name in ("name", "labels")} for key, one in server.records().items() if key in ids
+    }
+    assert found == witness.replayed({key: record(number) for number, key in enumerate(ids)})
+    assert told.outcomes["run --plan"]["conflict"], "nobody was in the way"
+    assert told.outcomes["run --plan"]["updated"]

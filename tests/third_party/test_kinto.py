@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from foreign_changes import COUNT, FIELDS, SEEDS, Api, record, tell
 from real_servers import Answer, apply, ask, behind, errors, free_port, outcomes, pull, running, settings_for
 
 from batchupdate import Outcome
@@ -87,10 +88,10 @@ class Kinto:
         found, place = {}, "/records?_limit=25"
         while place:
             answer = self.ask(place)
-            found.update({record.pop("id"): record for record in answer.body["data"]})
+            found.update({one.pop("id"): one for one in answer.body["data"]})
             _, _, place = answer.headers.get("next-page", "").partition(self.collection)
-        for record in found.values():
-            del record["last_modified"]
+        for one in found.values():
+            del one["last_modified"]
         return found
 
 
@@ -127,7 +128,7 @@ async def test_a_record_that_somebody_changes_meanwhile_is_a_conflict_and_keeps_
     rows = [{"id": f"k{n}", "name": f"New {n}", "address": {"zip": "<null>"}} for n in range(28)]
     rows.append({"id": "nobody", "name": "New"})
     async with behind(kinto.url, meanwhile) as url:
-        summary = await apply(rows, settings_for(tmp_path, declared(kinto, form, version), url), KEY)
+        summary = await apply(rows, settings_for(tmp_path, declared(kinto, form, version), url, diff="never"), KEY)
 
     changed = {"city": "Ulm", "zip": None} if form == "json-patch" else {"city": "Ulm"}
     expected = {f"k{n}": {"name": f"New {n}", "address": changed, "kept": n} for n in range(28)}
@@ -136,7 +137,8 @@ async def test_a_record_that_somebody_changes_meanwhile_is_a_conflict_and_keeps_
     assert summary.counts[Outcome.UPDATED] == 26
     assert {key for key, became in outcomes(summary).items() if became == "conflict"} == {"k3", "k17"}
     assert errors(summary)["k3"] == (
-        "412 somebody else has changed the record since its version was pulled or read: Resource was modified meanwhile"
+        "412 somebody else has changed the record since its version was pulled or read: Resource was modified "
+        "meanwhile; name was 'Old 3' just before, and is \"Bob's\" now; run it again"
     )
     assert errors(summary)["nobody"] == "404 there is no such record: Not Found"
 
@@ -160,3 +162,47 @@ async def test_a_user_who_may_not_write_gets_the_servers_sentence_and_changes_no
     assert summary.counts[Outcome.FAILED] == 3
     assert "This user cannot access this resource" in errors(summary)["k0"]
     assert kinto.records() == before
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("version", ["etag", QUOTED], ids=["etag", "member"])
+async def test_no_change_of_another_process_is_overwritten_by_plan_run_and_undo(
+    kinto: Kinto, tmp_path: Path, version: str, seed: int
+) -> None:
+    kinto.fill(0)
+    ids = [f"k{number}" for number in range(COUNT)]
+    for number, key in enumerate(ids):
+        kinto.write(key, record(number))
+    declared_fields = declared(kinto, "merge-patch", version)
+    declared_fields = FIELDS.join(
+        [declared_fields.split("fields:")[0], declared_fields[declared_fields.index("body:") :]]
+    )
+    records = f"{kinto.collection}/records"
+    api = Api(kinto.url, records, declared_fields, versioned=True, wrap="data", environ=KEY, theirs=BOB)
+    told, witness = await tell(tmp_path, api, ids, seed)
+    assert told.wrong == []
+    assert told.in_the_window == 0
+    assert kinto.records() == witness.replayed({key: record(number) for number, key in enumerate(ids)})
+    assert told.outcomes["run --plan"]["conflict"], "nobody was in the way"
+    assert told.outcomes["run --plan"]["updated"]
+
+
+async def test_a_record_that_somebody_makes_first_stays_as_they_made_it(kinto: Kinto, tmp_path: Path) -> None:
+    kinto.fill(2)
+    theirs = {"name": "Bob's"}
+
+    def meanwhile(request: web.Request) -> None:
+        if request.method == "GET" and request.path.endswith("/new1"):
+            kinto.write("new1", theirs)
+
+    target = declared(kinto, "json").replace("body:", "method: PUT\nbody:")
+    rows = [{"id": key, "name": f"New {key}"} for key in ("k0", "new0", "new1")]
+    async with behind(kinto.url, meanwhile) as url:
+        summary = await apply(rows, settings_for(tmp_path, target, url, diff="never"), KEY)
+    assert outcomes(summary) == {"k0": "updated", "new0": "updated", "new1": "conflict"}
+    assert errors(summary)["new1"] == (
+        "412 somebody else has made this record since it was not there: Resource was modified meanwhile; "
+        'there was no such record just before, and there is one now: name is "Bob\'s"; run it again'
+    )
+    found = kinto.records()
+    assert (found["new0"], found["new1"]) == ({"name": "New new0"}, theirs)

@@ -12,21 +12,24 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING
 
-from batchupdate.journal.in_flight import NAME as IN_FLIGHT
+import psutil
+
 from batchupdate.model import RowRef
 from batchupdate.sandbox import LANGDOCK_KEY, Faults, make_records, run_in_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from batchupdate.sandbox import Records, Sandbox, Seen
@@ -37,8 +40,14 @@ LONG = 2000
 
 INVALID_EVERY = 40
 LIFE_AT_MOST_S = 120.0
+ENDED_AT_MOST_S = 30.0
+"""Worker processes end so soon after the command."""
+
+COMMANDS_KILLED = 0.4
+"""Share of the kills of a run on worker processes that meet the command and not one of them."""
+
 POLL_S = 0.0005
-SETTLED_S = 0.05
+SETTLED_S, ROUND_TRIPS = 0.05, 5
 JOURNALS = "runs/2*/journal.sqlite3"
 
 FAULTS = (
@@ -62,11 +71,15 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """When to kill: at the stage, or for `SENDING` once this `share` of what was left has arrived; then a delay."""
+    """When to kill: at the stage, or for `SENDING` once this `share` of what was left has arrived; then a delay.
+
+    `worker` says which of its worker processes is killed, as a share of their number; None for the command itself.
+    """
 
     stage: Stage
     share: float
     delay_s: float
+    worker: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,7 @@ class World:
     faults: str = ""
     limit: str = "unlimited"
     timeout_s: float = 20.0
+    workers: int | None = None
 
     def __str__(self) -> str:
         return f"{self.name}-{self.seed}"
@@ -101,12 +115,17 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """One process. `before` counts the requests that the sandbox had seen when it started."""
+    """One process. `before` counts the requests that the sandbox had seen when it started.
+
+    `workers_killed` counts its worker processes that were killed, and `orphans` those that did not end with it.
+    """
 
     before: int
     killed: Stage | None
     exit_code: int
     said: str
+    workers_killed: int = 0
+    orphans: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +178,17 @@ def blind(seed: int, *, repeatable: bool, rows: int | None = None) -> World:
     return World(name, seed, rows or _rows(chance), (kill,), repeatable, readable=False)
 
 
+def on_workers(world: World, workers: int | None = None) -> World:
+    """The same on so many worker processes, or two to four, of which some are killed, and maybe the command."""
+    chance = random.Random(f"{world} on workers")  # noqa: S311 - as above
+    count = chance.choices((1, 2, 3), (4, 4, 2))[0]
+    victims = [None if chance.random() < COMMANDS_KILLED else chance.random() for _ in range(count)]
+    kills = tuple(Kill(Stage.SENDING, 0.6 * chance.random(), chance.random() * 0.03, victim) for victim in victims)
+    rows = max(world.rows, 300)
+    workers = workers or chance.choice((2, 2, 3, 4))
+    return replace(world, name=f"{world.name}-on-workers", rows=rows, kills=kills, workers=workers)
+
+
 def _rows(chance: random.Random) -> int:
     return chance.choice((1, 40, 200, 300, 400, 600))
 
@@ -199,14 +229,19 @@ def is_valid(name: str) -> bool:
 
 
 def command(world: World, folder: Path, url: str) -> list[str]:
-    """What a person types, the first time and after every kill: the same again, or, with odd seeds, `resume`."""
-    if world.seed % 2 and (folder / "runs" / "latest").exists():
+    """What a person types, the first time and after every kill: the same again, or, with odd seeds, `resume`.
+
+    A run on worker processes goes on without them where the same is typed again, for it may.
+    """
+    again = (folder / "runs" / "latest").exists()
+    if world.seed % 2 and again:
         return [sys.executable, "-m", "batchupdate", "resume", "--runs-dir", "runs", "--quiet"]
     return [
         *(sys.executable, "-m", "batchupdate", "run", "changes*.csv", "--yes", "--quiet"),
         *("--target", world.target),
         *("--base-url", url, "--runs-dir", "runs", "--rate", "unlimited"),
         *("--concurrency", str(CONCURRENCY), "--timeout", str(world.timeout_s)),
+        *(() if world.workers is None or again else ("--workers", str(world.workers))),
     ]
 
 
@@ -223,8 +258,8 @@ def tell(world: World, folder: Path) -> Story:
     with run_in_thread(records=records(), faults=faults, limit=world.limit) as sandbox:
         lives: list[Life] = []
         snapshots: list[Snapshot] = []
-        for kill in (*world.kills, None):
-            life = _live(world, kill, folder, sandbox)
+        for kills in _lives(world.kills):
+            life = _live(world, kills, folder, sandbox)
             lives.append(life)
             if life.killed is None:
                 break
@@ -256,12 +291,11 @@ def write_input(world: World, folder: Path) -> None:
 
 
 def start(world: World, folder: Path, url: str) -> subprocess.Popen[str]:
-    """Starts the command. Its lines are not counted as covered: a killed process can't tell which it ran."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    """Starts the command."""
     return subprocess.Popen(
         command(world, folder, url),
         cwd=folder,
-        env={**environment, "LANGDOCK_API_KEY": LANGDOCK_KEY},
+        env={**os.environ, "LANGDOCK_API_KEY": LANGDOCK_KEY},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -269,20 +303,55 @@ def start(world: World, folder: Path, url: str) -> subprocess.Popen[str]:
     )
 
 
-def _live(world: World, kill: Kill | None, folder: Path, sandbox: Sandbox) -> Life:
-    before = sandbox.counts.requests
-    has_come = _moment(world, kill, folder, sandbox) if kill else None
+def _lives(kills: Sequence[Kill]) -> Iterator[list[Kill]]:
+    """The kills of each process, one after the other: of its workers, and then of itself, but for the last one."""
+    life: list[Kill] = []
+    for kill in kills:
+        life.append(kill)
+        if kill.worker is None:
+            yield life
+            life = []
+    yield life
+
+
+def _live(world: World, kills: Sequence[Kill], folder: Path, sandbox: Sandbox) -> Life:
+    before, killed, workers_killed = sandbox.counts.requests, None, 0
+    helpers: list[psutil.Process] = []
+    first = _moment(world, kills[0], folder, sandbox) if kills else None
     with start(world, folder, sandbox.url) as process:
-        if kill and has_come and _came_in_time(has_come, process):
+        for kill in kills:
+            has_come, first = first or _moment(world, kill, folder, sandbox), None
+            if world.workers:  # they are looked for before the moment, for that takes a while
+                came_in_time(lambda: sandbox.counts.requests > before, process)
+                helpers = _workers_of(process)
+            if not came_in_time(has_come, process):
+                break
             time.sleep(kill.delay_s)
-            process.kill()
+            if kill.worker is None:
+                process.kill()
+                killed = kill.stage
+            elif helpers:
+                with suppress(psutil.NoSuchProcess):  # all is sent
+                    helpers[int(kill.worker * len(helpers))].kill()
+                    workers_killed += 1
         try:
             _, said = process.communicate(timeout=LIFE_AT_MOST_S)
         except subprocess.TimeoutExpired:
             process.kill()
             raise
-    killed = kill.stage if kill and process.returncode == -signal.SIGKILL else None
-    return Life(before, killed, process.returncode, said)
+    killed = killed if process.returncode == -signal.SIGKILL else None
+    _, orphans = psutil.wait_procs(helpers, ENDED_AT_MOST_S)
+    return Life(before, killed, process.returncode, said, workers_killed, len(orphans))
+
+
+def _workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):  # it was killed before
+                if any("spawn_main" in word for word in child.cmdline()):
+                    found.append(child)
+    return found
 
 
 def _moment(world: World, kill: Kill, folder: Path, sandbox: Sandbox) -> Callable[[], bool]:
@@ -303,7 +372,7 @@ def _moment(world: World, kill: Kill, folder: Path, sandbox: Sandbox) -> Callabl
     return moments[kill.stage]
 
 
-def _came_in_time(has_come: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
+def came_in_time(has_come: Callable[[], bool], process: subprocess.Popen[str]) -> bool:
     """Waits for a moment; False if the process ended before it came."""
     deadline = time.monotonic() + LIFE_AT_MOST_S
     while not has_come():
@@ -314,10 +383,19 @@ def _came_in_time(has_come: Callable[[], bool], process: subprocess.Popen[str]) 
 
 
 def let_settle(sandbox: Sandbox) -> None:
-    """Waits until the sandbox has read what a killed process had put into its connections."""
+    """Waits until the sandbox has read what a killed process had put into its connections.
+
+    All of it is in the system's buffers by then. The sandbox may get little of the processor, so time alone says
+    nothing: it reads all that is there before it answers connections that come later.
+    """
+    host, _, port = sandbox.url.removeprefix("http://").rpartition(":")
     before = -1
     while before < (before := sandbox.counts.requests):
         time.sleep(SETTLED_S)
+        for _ in range(ROUND_TRIPS):
+            with socket.create_connection((host, int(port)), LIFE_AT_MOST_S) as connection:
+                connection.shutdown(socket.SHUT_WR)
+                assert connection.recv(1) == b"", "it was asked nothing"
 
 
 def snapshot(folder: Path, number: int, sandbox: Sandbox) -> Snapshot:
@@ -326,7 +404,7 @@ def snapshot(folder: Path, number: int, sandbox: Sandbox) -> Snapshot:
     for journal in folder.glob(JOURNALS):
         copy = copies / journal.parent.name
         copy.mkdir(parents=True)
-        for file in (journal, *(journal.with_name(name) for name in ("journal.sqlite3-wal", IN_FLIGHT))):
+        for file in (journal, journal.with_name("journal.sqlite3-wal"), *journal.parent.glob("in-flight*.map")):
             if file.exists():
                 shutil.copy(file, copy)
     return Snapshot(copies, sandbox.counts.requests)

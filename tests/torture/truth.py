@@ -32,6 +32,9 @@ OUT_AT_MOST = CONCURRENCY
 So many are sent once more at the most where repeating is safe, and so many stay `unknown` where it is not.
 """
 
+DIED = "a worker process died before"
+"""So the sentence begins of a row that was out when a worker process was killed."""
+
 
 @dataclass(slots=True)
 class Verdict:
@@ -40,8 +43,9 @@ class Verdict:
     `lost`, `false` and `again` count rows: lost ones have no outcome, or one that says that they were not sent though
     they were applied; false ones say `updated` and were not, or `failed` and were; `again` ones went out twice though
     repeating is not safe. For each kill, `twice` is how many rows went out once more because of it, `out` how many it
-    left unanswered, and `unsure` how many of those are `unknown` at the end. `broken` has a sentence for every rule
-    that does not hold.
+    left unanswered, and `unsure` how many of those are `unknown` at the end. `worker_kills` counts those of worker
+    processes, `died` the rows that are `unknown` for one of them, and `within` those that one life sent twice though
+    the API did nothing wrong. `broken` has a sentence for every rule that does not hold.
     """
 
     kills: Counter[Stage] = field(default_factory=Counter)
@@ -52,6 +56,9 @@ class Verdict:
     twice: list[int] = field(default_factory=list)
     out: list[int] = field(default_factory=list)
     unsure: list[int] = field(default_factory=list)
+    worker_kills: int = 0
+    died: int = 0
+    within: int = 0
     broken: list[str] = field(default_factory=list)
 
 
@@ -63,7 +70,7 @@ def judge(story: Story) -> Verdict:
         known = {row for row, requests in sent.items() if requests[0].seq <= snapshot.seen}
         out: set[int] = set()
         verdict.broken += (f"after kill {number}: {wrong}" for wrong in _journals(snapshot.folder, story, known, out))
-        left_out.append(out)
+        left_out.append(out - _waited_at_a_worker(story, number - 1, sent))
     verdict.broken += (f"at the end: {wrong}" for wrong in _journals(story.runs_dir, story, set(sent), set()))
     lines = _results(story, verdict)
     for number, record, name in changes(story.world):
@@ -75,9 +82,41 @@ def judge(story: Story) -> Verdict:
     verdict.unsure = [len(out & unsure) for out in left_out]
     if unsure - set().union(*left_out):
         verdict.broken.append(f"rows are unknown that no kill left unanswered: {unsure}")
-    if max(verdict.out, default=0) > OUT_AT_MOST:
-        verdict.broken.append(f"kills left {verdict.out} rows unanswered; at most {OUT_AT_MOST} may be")
+    most = _out_at_most(story)
+    if any(out > allowed for out, allowed in zip(verdict.out, most, strict=True)):
+        verdict.broken.append(f"kills left {verdict.out} rows unanswered; at most {most} may be")
+    _judge_workers(verdict, story, lines.values())
     return verdict
+
+
+def _out_at_most(story: Story) -> list[int]:
+    """Rows that each kill of the command may leave unanswered: also those of workers that had died before it."""
+    share = CONCURRENCY // (story.world.workers or 1)
+    return [OUT_AT_MOST + life.workers_killed * share for life in story.lives[: len(story.snapshots)]]
+
+
+def _waited_at_a_worker(story: Story, number: int, sent: Mapping[int, Sequence[Seen]]) -> set[int]:
+    """The rows that a worker process killed in this life may have had waiting for their next try.
+
+    The API had broken off their last one. A plain run that is killed keeps them as `unknown`, not as out: they would be
+    looked up, or sent again, without a kill.
+    """
+    if not story.lives[number].workers_killed:
+        return set()
+    seen = story.snapshots[number].seen
+    last = {row: [one for one in requests if one.seq <= seen][-1:] for row, requests in sent.items()}
+    return {row for row, requests in last.items() if requests and requests[0].fault}
+
+
+def _judge_workers(verdict: Verdict, story: Story, lines: Iterable[Mapping[str, str]]) -> None:
+    """A killed worker process costs no more than it had out, and none outlives its run."""
+    verdict.worker_kills = sum(life.workers_killed for life in story.lives)
+    verdict.died = sum(line["_error"].startswith(DIED) for line in lines)
+    most = verdict.worker_kills * (CONCURRENCY // (story.world.workers or 1))
+    if verdict.died > (0 if story.world.repeatable else most):
+        verdict.broken.append(f"{verdict.died} rows are unknown after {verdict.worker_kills} deaths of workers")
+    if orphans := sum(life.orphans for life in story.lives):
+        verdict.broken.append(f"{orphans} worker processes outlived their run")
 
 
 def _by_row(story: Story) -> defaultdict[int, list[Seen]]:
@@ -199,12 +238,14 @@ def _judge_repeats(verdict: Verdict, story: Story, sent: Mapping[int, Sequence[S
         verdict.again = len(again)
         if again:
             verdict.broken.append(f"repeating is not safe, and rows went out again: {again}")
-    elif max(verdict.twice, default=0) > OUT_AT_MOST:
-        verdict.broken.append(f"{verdict.twice} rows were sent twice for each kill; at most {OUT_AT_MOST} may be")
+    elif any(twice > allowed for twice, allowed in zip(verdict.twice, _out_at_most(story), strict=True)):
+        verdict.broken.append(f"rows were sent twice for kills: {verdict.twice}; at most {_out_at_most(story)} may be")
     if not story.world.faults:
         within = [row for row, requests in sent.items() if len({_life(story, one) for one in requests}) < len(requests)]
-        if within:
-            verdict.broken.append(f"one process sent rows twice though nothing went wrong: {within}")
+        verdict.within = len(within)
+        deaths = sum(life.workers_killed for life in story.lives)
+        if len(within) > deaths * (CONCURRENCY // (story.world.workers or 1)):
+            verdict.broken.append(f"rows were sent twice in one life, with {deaths} deaths of workers: {within}")
 
 
 def _was_taken(request: Seen) -> bool:

@@ -43,6 +43,10 @@ async def main() -> int:
         failed = batchupdate.Selection(outcomes=[batchupdate.Outcome.FAILED], statuses=[(500, 599)])
         summary = await batchupdate.retry(summary.run_id, failed)
         summary = await batchupdate.undo(summary.run_id, settings, force=True)
+        print((await batchupdate.verify(summary.run_id, settings)).to_frame())
+        differing: pd.DataFrame = batchupdate.diff("latest", summary.folder, settings).to_frame()
+        for chunk in batchupdate.diff("latest", summary.folder).to_frame(chunksize=1000):
+            print(chunk["new_outcome"], differing["old"])
         results: pd.DataFrame = summary.results()
         print(results.dtypes, summary.durations()["p95"], summary.timeline("1min")["rows_per_s"].max())
     except (batchupdate.UsageError, batchupdate.RunLocked) as error:

@@ -310,6 +310,7 @@ def test_an_impossible_rule_is_refused(rule: dict[str, Any], said: str) -> None:
 NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
 
 
+@pytest.mark.counted("nothing")
 @given(NUMBERS)
 def test_no_number_loses_a_digit_on_its_way_to_the_wire(text: str) -> None:
     out = sent(text, type="number")

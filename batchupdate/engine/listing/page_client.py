@@ -108,7 +108,6 @@ class PageClient:
             clock,
             delay_s,
             concurrency=1,
-            adaptive=rate.auto,
             max_wait_s=settings.max_wait,
             patience_s=settings.give_up_after,
         )

@@ -12,8 +12,8 @@ import string
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
+from batchupdate.config.json_path import is_true, search
 from batchupdate.targets import UnexpectedReplyError
-from batchupdate.targets.json_path import is_true, search
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.engine.listing.totals import advertised_total, check_total
 from batchupdate.errors import SafetyStop
-from batchupdate.targets import UnexpectedReplyError, field_path
-from batchupdate.targets.place import undeclared_items
+from batchupdate.targets import UnexpectedReplyError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 
     from batchupdate.engine.listing.page_client import PageClient
     from batchupdate.engine.listing.pager import Pager
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 class Page(NamedTuple):
     """One page: its number from 1, its records, and how many records the API says there are in all, if it does.
 
-    `undeclared` are members of replaced objects that some record has and the target does not declare.
+    `found` are the same records as the API has them.
     """
 
     number: int
     records: Sequence[Record]
     total: int | None
-    undeclared: frozenset[str]
+    found: Sequence[Mapping[str, Any]]
 
 
 async def record_pages(
@@ -46,11 +45,8 @@ async def record_pages(
         SafetyStop: a page can't be had, or is not as the target declares.
     """
     read, total = listing.pagination.skipped, None
-    replaced = target.body.nesting == "replace"
     where = {name: target.places.get(name) or target.paths[name] for name in fields}
-    places = [place for name, place in target.places.items() if name not in listing.fields]
-    paths = {path for name, path in target.paths.items() if replaced and name not in listing.fields}
-    ids, version = tuple(target.id), target.listed_version
+    read_one = listing.reader(tuple(target.id), where, target.listed_version)
     digests: set[bytes] = set()
     while True:
         got = await client.page(pager.path, pager.body, pager.number, may_be_gone=pager.may_be_gone)
@@ -61,17 +57,14 @@ async def record_pages(
             reply, headers = got
             found = listing.records_in(reply)
             read, total = read + len(found), advertised_total(reply, headers, listing)
-            records = [listing.read(record, ids, where, version) for record in found]
-            undeclared: set[str] = set()
-            for record in found if replaced else ():
-                undeclared.update(field_path.undeclared(record, paths), undeclared_items(record, places))
+            records = list(map(read_one, found))
         except UnexpectedReplyError as error:
             raise unfit(pager.number, str(error), listing) from error
         if records and (digest := _digest(records)) in digests:
             why = "it has the same records as an earlier page; the API may not support this pagination"
             raise unfit(pager.number, why, listing)
         digests |= {digest} if records else set()
-        yield Page(pager.number, records, total, frozenset(undeclared))
+        yield Page(pager.number, records, total, found)
         try:
             if not pager.turn(reply, headers, len(found)):
                 check_total(read, total)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.config.json_path import search
 from batchupdate.targets import UnexpectedReplyError
-from batchupdate.targets.json_path import search
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

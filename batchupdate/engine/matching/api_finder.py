@@ -13,6 +13,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.model import Progress
 from batchupdate.targets.ways_to_find import ways_to_find
 from batchupdate.util.loop_thread import LoopThread
+from batchupdate.util.text import encodable
 from batchupdate.validator.columns.match_columns import match_fields
 from batchupdate.validator.matches import Candidate, KeyField, key_of
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 SEARCHED_AT_MOST = 25
 """Rows of an input for which the search is used where there is a list as well."""
+
+
+_HALF = "its id holds half of a character, and no request can name it"
 
 
 class ApiFinder:
@@ -139,8 +143,10 @@ class ApiFinder:
         for record in page.records:
             self._seen_fields.update(record.fields)
             if key := key_of(self._fields, record.fields):
-                spelling = "\x1f".join(same(part) for same, part in zip(self._spelling, record.ids, strict=True))
-                found.append((spelling, Candidate(record.ids, key, record.locked)))
+                ids = tuple(map(encodable, record.ids))
+                locked = record.locked if ids == record.ids else _HALF
+                spelling = "\x1f".join(same(part) for same, part in zip(self._spelling, ids, strict=True))
+                found.append((spelling, Candidate(ids, key, locked)))
         self._index.add(found)
         self.records += len(page.records)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.util.nearest import nearest
 from batchupdate.util.sqlite import bulk_insert
+from batchupdate.util.text import encodable
 from batchupdate.validator.matches import CANDIDATES_AT_MOST, Candidate, Match, near
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class RecordIndex:
     def add(self, records: Iterable[tuple[str, Candidate]]) -> None:
         """Keeps records, each with a text that is equal for two spellings of its id: one that comes twice is one."""
         rows = [
-            (spelling, json.dumps(one.ids), json.dumps(one.key), near(one.key), one.locked) for spelling, one in records
+            (spelling, json.dumps(one.ids), json.dumps(one.key), encodable(near(one.key)), one.locked)
+            for spelling, one in records
         ]
         bulk_insert(self._connection, "INSERT OR REPLACE INTO record (id, ids, key, near, locked)", rows)
 

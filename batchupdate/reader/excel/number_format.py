@@ -44,7 +44,12 @@ def matters(code: str) -> bool:
     """Whether a format can make another text of a number than its plain digits; dates are not numbers here."""
     if code.strip() in {"", "0", "@", "General"}:
         return False
-    return not _DATE_UNITS.search(_NOT_SHOWN.sub("", code).replace("General", ""))
+    return not is_date(code)
+
+
+def is_date(code: str) -> bool:
+    """Whether a format shows a number as a date or a time."""
+    return bool(_DATE_UNITS.search(_NOT_SHOWN.sub("", code).replace("General", "")))
 
 
 def shown(number: str, code: str) -> str | None:

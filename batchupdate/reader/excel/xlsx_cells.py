@@ -101,6 +101,15 @@ def formats_of(archive: zipfile.ZipFile) -> dict[str, str]:
     Raises:
         ValueError: the part with the styles is no XML.
     """
+    return {style: code for style, (_, code) in style_formats(archive).items() if matters(code)}
+
+
+def style_formats(archive: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
+    """The number format of each style: its own number, and its code.
+
+    Raises:
+        ValueError: the part with the styles is no XML.
+    """
     name = next((name for name in archive.namelist() if name.lower() == "xl/styles.xml"), None)
     if name is None:
         return {}
@@ -115,7 +124,7 @@ def formats_of(archive: zipfile.ZipFile) -> dict[str, str]:
                 of_cells = tag == "cellXfs"
             elif tag == "xf" and of_cells:
                 styles.append(attributes.get("numFmtId", ""))
-    return formats_by_style(styles, codes)
+    return {str(at): (number, codes.get(number, "General")) for at, number in enumerate(styles)}
 
 
 def formats_by_style(styles: Sequence[str], codes: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from batchupdate.errors import InputError
+from batchupdate.util.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 # One letter before the colon is a drive. A `Path` makes one slash of two.
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}(?!/)(.+)", re.DOTALL)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 def url_of(path: Path | str) -> str | None:
@@ -65,7 +65,7 @@ def fetched(url: str) -> Iterator[IO[bytes]]:
 
 
 def _refuse_plain_http(url: str, name: str) -> None:
-    if url.startswith("http://") and urlsplit(url).hostname not in _LOOPBACK:
+    if url.startswith("http://") and urlsplit(url).hostname not in LOOPBACK:
         raise InputError(
             f"{name} would be read without encryption, so that anyone on the way could change it.", "Use https://."
         )

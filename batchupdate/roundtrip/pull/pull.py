@@ -17,6 +17,8 @@ from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
 from batchupdate.runs.credentials import credentials_of
 from batchupdate.targets import find_target
 from batchupdate.targets.catalogue import with_values
+from batchupdate.targets.field_path import undeclared
+from batchupdate.targets.place import undeclared_items
 from batchupdate.util.clock import SystemClock
 from batchupdate.util.text import NAMED_AT_MOST
 
@@ -86,7 +88,8 @@ async def pull_records(
         UsageError: something can't be used, or the file is there already; nothing was asked for.
         SafetyStop: a page can't be had, or is not as the target's declaration says.
     """
-    target = with_values(find_target(name), settings, environ)
+    found = find_target(name)
+    target = with_values(found, settings, environ, optional=found.search_variables)
     listing = listing_of(target, name)
     clock = clock or SystemClock()
     base_url = target.base(settings.base_url, allow_http=settings.allow_http)
@@ -95,7 +98,7 @@ async def pull_records(
     texts = CellWriter(columns, form, settings.input)
     pager = Pager(listing, base_url)
     with atomic_file(path, force=force) as beside, open_sheet(beside, form, columns) as sheet:
-        writing = _Writing(sheet, texts, listing, settings.limit)
+        writing = _Writing(sheet, texts, target, listing, settings.limit)
 
         def on_trouble(sentence: str) -> None:
             on_progress(Progress("reading", writing.records, trouble=sentence))
@@ -114,10 +117,14 @@ async def pull_records(
 class _Writing:
     """Writes pages to a sheet, and notices when one comes again."""
 
-    def __init__(self, sheet: Sheet, texts: CellWriter, listing: Listing, limit: int | None) -> None:
+    def __init__(self, sheet: Sheet, texts: CellWriter, target: Target, listing: Listing, limit: int | None) -> None:
         self._sheet, self._texts, self._listing, self._limit = sheet, texts, listing, limit
+        self._replaced = target.body.nesting == "replace"
+        self._places = [place for name, place in target.places.items() if name not in listing.fields]
+        self._paths = {path for name, path in target.paths.items() if name not in listing.fields}
         self._before: set[tuple[str, ...]] = set()
         self.undeclared: set[str] = set()
+        """The members of replaced objects that some record has and the target does not declare."""
         self.records = self.locked = self.twins = 0
         self.first_twin = ""
 
@@ -129,7 +136,8 @@ class _Writing:
     def add(self, page: Page) -> None:
         """Writes one page."""
         number, records = page.number, page.records
-        self.undeclared |= page.undeclared
+        for record in page.found if self._replaced else ():
+            self.undeclared.update(undeclared(record, self._paths), undeclared_items(record, self._places))
         before, self._before = self._before, {found.ids for found in records}
         seen = before.copy()
         for found in records:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError, UsageError
+from batchupdate.util.private_file import open_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ def atomic_file(path: Path, *, force: bool) -> Iterator[Path]:
     refuse_to_replace(path, force=force)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        open_new(beside).close()
         yield beside
         refuse_to_replace(path, force=force)
         beside.replace(path)

@@ -164,6 +164,11 @@ async def test_a_list_without_pages_is_one_request(pull: Puller) -> None:
     assert [progress.done for progress in pull.progress] == [2]
 
 
+async def test_a_variable_that_only_a_search_uses_is_not_asked_for(pull: Puller) -> None:
+    search = 'variables: {site: {}}\nsearch: {path: "/{site}/find?q={name}"}'
+    assert (await pull(answer(things(1)), more=search)).records == 1
+
+
 async def test_a_cursor(pull: Puller) -> None:
     await pull(
         answer({"data": things(1, 2), "next": "a-b"}), answer({"data": [], "next": 5}), answer({"data": things(3)}),

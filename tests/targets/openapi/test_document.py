@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -171,15 +170,11 @@ print(json.dumps(["", "", used]))
 
 @pytest.fixture(scope="module")
 def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[str, float]]:
-    """How reading each document ends, and its seconds of processor time; under "", the bytes that all of it needed.
-
-    Coverage would take several times as long.
-    """
+    """How reading each document ends, and its seconds of processor time; under "", the bytes that all of it needed."""
     folder = tmp_path_factory.mktemp("hostile")
     files = {str(write(folder, text, f"{number}.yaml")): name for number, (name, text) in enumerate(HOSTILE.items())}
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     command = [sys.executable, "-c", READS, *files]
-    done = subprocess.run(command, env=environ, capture_output=True, timeout=600, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=600, check=True)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     return {files.get(file, ""): (said, used) for file, said, used in lines}
 

@@ -12,7 +12,12 @@ class UnexpectedReplyError(ValueError):
     """A reply, or a record in it, is not as the target declares; the text says why."""
 
 
-def _check(text: str) -> str:
+def check_json_path(text: str) -> str:
+    """Returns an expression as it is.
+
+    Raises:
+        ValueError: it is none.
+    """
     try:
         jmespath.compile(text)
     except (jmespath.exceptions.JMESPathError, RecursionError) as error:
@@ -20,7 +25,7 @@ def _check(text: str) -> str:
     return text
 
 
-JsonPath = Annotated[str, AfterValidator(_check)]
+JsonPath = Annotated[str, AfterValidator(check_json_path)]
 
 
 def search(path: str, value: object, setting: str) -> Any:  # noqa: ANN401 - any JSON value
@@ -39,6 +44,13 @@ def search(path: str, value: object, setting: str) -> Any:  # noqa: ANN401 - any
     except (jmespath.exceptions.JMESPathError, RecursionError, ArithmeticError, TypeError, ValueError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise UnexpectedReplyError(f"'{setting}' ({path}) can't be applied to the API's reply: {reason}") from error
+
+
+def text_of(value: object) -> str:
+    """An id, a key or a version as a text; '' for what is neither a text nor a whole number."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def is_true(value: object) -> bool:
