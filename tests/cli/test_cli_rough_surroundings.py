@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +19,7 @@ from batchupdate.runs.folder import RunFolder
 from batchupdate.sandbox import LANGDOCK_KEY, make_records
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from click.testing import Result
@@ -34,6 +35,16 @@ pytestmark = pytest.mark.slow
 IDS = [record.id for record in make_records().langdock]
 TARGET = ("--target", "langdock-integration")
 needs_unix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals, pipes and terminals")
+
+
+@contextmanager
+def as_if_no_nohup() -> Iterator[None]:
+    """Processes that are started here heed SIGHUP, also where the tests were started to outlive their terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def command(*arguments: str) -> list[str]:
@@ -105,9 +116,10 @@ def test_a_terminal_that_closes_stops_the_run_cleanly(
     sandbox = batchupdate_sandbox()
     run = command("run", str(renames(50)), *TARGET, "--yes", "--base-url", sandbox.url, "--rate", "20/s")
     main, child = pty.openpty()
-    with subprocess.Popen(
-        run, cwd=tmp_path, stdin=child, stdout=child, stderr=child, start_new_session=True
-    ) as process:
+    with (
+        as_if_no_nohup(),
+        subprocess.Popen(run, cwd=tmp_path, stdin=child, stdout=child, stderr=child, start_new_session=True) as process,
+    ):
         os.close(child)
         wait_until(lambda: len(sandbox.applied) >= 3)
         os.close(main)
