@@ -52,6 +52,24 @@ def sweeper() -> None:
     Client._answer = answer  # type: ignore[method-assign]
 
 
+def together() -> None:
+    """Every request written as soon as it is made, and not right after others of the same round."""
+    from batchupdate.api.connection import Connector
+
+    class AtOnce(list[tuple[asyncio.Transport, bytes]]):
+        def append(self, request: tuple[asyncio.Transport, bytes]) -> None:
+            transport, data = request
+            transport.write(data)
+
+    class Plain(Connector):
+        def __setattr__(self, name: str, value: object) -> None:
+            super().__setattr__(name, AtOnce() if name == "_leaving" else value)
+
+    from batchupdate.api import client
+
+    client.Connector = Plain  # type: ignore[misc]
+
+
 def joined_lines() -> None:
     """Every line of results.csv written by the csv module."""
     from batchupdate.reporter import results_csv
@@ -84,5 +102,5 @@ def bulk_insert() -> None:
 
 
 FORMS: dict[str, Callable[[], None]] = {
-    form.__name__: form for form in (direct, sweeper, joined_lines, collections, bulk_insert)
+    form.__name__: form for form in (direct, sweeper, together, joined_lines, collections, bulk_insert)
 }

@@ -1,6 +1,7 @@
 """A whole `run` against a bare aiohttp loop: PATCHes to a local nginx, 64 at once, no rate limit.
 
     python benchmarks/throughput.py [--rows 20000 100000] [--loops asyncio uvloop] [--rounds 5] [--workbook]
+                                    [--without together]
 
 Each measurement is a process of its own, the two in turn, on the same kind of event loop. A whole run reads, validates,
 writes its journal (synchronous=FULL), sends, and writes its reports; the bare loop reads the file with the csv module
@@ -9,6 +10,8 @@ and sends. There is no results.xlsx among the reports unless `--workbook` asks f
 of the imports to the end of the work. The ratio is taken pair by pair, once of the time on the wall and once of the
 processor time of all threads: a busy machine disturbs the second far less. `instructions.py` compares the same two and
 is not disturbed at all, but counts neither the system's work nor waits.
+
+`--without` adds a whole run with the plain form of something that was written for speed (see `plain.py`) to each pair.
 """
 
 from __future__ import annotations
@@ -86,7 +89,8 @@ async def ours(path: Path, url: str, *, workbook: bool = False) -> int:
 
 def one(which: str, path: Path, url: str, loop: str, without: Sequence[str] = (), *, workbook: bool = False) -> None:
     """One measurement; prints its seconds."""
-    import structlog  # noqa: F401 - imports are not what is measured
+    import jinja2  # noqa: F401 - imports are not what is measured
+    import structlog  # noqa: F401
 
     import batchupdate.api.client
     import batchupdate.run  # noqa: F401
@@ -101,17 +105,20 @@ def one(which: str, path: Path, url: str, loop: str, without: Sequence[str] = ()
     print(json.dumps(took))
 
 
-def measure(which: str, path: Path, url: str, loop: str, *, workbook: bool = False) -> Took:
+def measure(
+    which: str, path: Path, url: str, loop: str, without: Sequence[str] = (), *, workbook: bool = False
+) -> Took:
     """Runs one measurement in a process of its own."""
     command = [sys.executable, __file__, "--one", which, "--file", str(path), "--url", url, "--loops", loop]
     command += ["--workbook"] if workbook else []
+    command += [word for name in without for word in ("--without", name)]
     return Took(*json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
-def compare(path: Path, url: str, rows: int, loop: str, rounds: int, *, workbook: bool) -> None:
+def compare(path: Path, url: str, rows: int, loop: str, rounds: int, without: Sequence[str], *, workbook: bool) -> None:
     """Prints the pairs of one size on one kind of loop, and their medians."""
     measure("bare", path, url, loop)  # warms the file cache and nginx
-    wall, cpu = [], []
+    wall, cpu, gained = [], [], []
     print(f"{rows:,} rows on {loop}")
     print(f"{'bare loop':>12} {'whole run':>12} {'ratio':>8} {'of CPU':>8}   (rows/s)")
     for _ in range(rounds):
@@ -119,9 +126,17 @@ def compare(path: Path, url: str, rows: int, loop: str, rounds: int, *, workbook
         wall.append(a.wall / b.wall)
         cpu.append(a.cpu / b.cpu)
         print(f"{rows / a.wall:12,.0f} {rows / b.wall:12,.0f} {wall[-1]:8.3f} {cpu[-1]:8.3f}", flush=True)
+        if without:
+            plain_form = measure("ours", path, url, loop, without, workbook=workbook)
+            gained.append(plain_form.wall / b.wall - 1)
+            print(
+                f"{'':12} {rows / plain_form.wall:12,.0f} without {', '.join(without)}: {gained[-1]:+.1%}", flush=True
+            )
     for name, ratios in (("wall", wall), ("CPU", cpu)):
         spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
         print(f"median ratio of {name} time {median(ratios):.3f} ({spread}; goal: at least {GOAL})", flush=True)
+    if gained:
+        print(f"median of the time that is lost without {', '.join(without)}: {median(gained):+.1%}", flush=True)
 
 
 def main() -> None:
@@ -134,7 +149,7 @@ def main() -> None:
     parser.add_argument("--one", choices=["ours", "bare"], help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--url", help=argparse.SUPPRESS)
-    parser.add_argument("--without", action="append", choices=plain.FORMS, default=[], help="take its plain form")
+    parser.add_argument("--without", action="append", choices=plain.FORMS, default=[], help="run its plain form, too")
     options = parser.parse_args()
     if options.one:
         one(options.one, options.file, options.url, options.loops[0], options.without, workbook=options.workbook)
@@ -144,7 +159,7 @@ def main() -> None:
             path = Path(folder) / f"{rows}.csv"
             write_rows(path, rows)
             for loop in options.loops:
-                compare(path, url, rows, loop, options.rounds, workbook=options.workbook)
+                compare(path, url, rows, loop, options.rounds, options.without, workbook=options.workbook)
 
 
 if __name__ == "__main__":

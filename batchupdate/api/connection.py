@@ -155,6 +155,7 @@ class Connector(aiohttp.TCPConnector):
         self._factory = partial(OneReply, loop=self._loop)  # type: ignore[assignment]
         self._where = aiohttp.ClientRequest(hdrs.METH_GET, base, loop=self._loop)
         self._timeout = timeout
+        self._leaving: list[tuple[asyncio.Transport, bytes]] = []
 
     async def send(self, method: str, target: str, headers: CIMultiDict[str], body: bytes) -> Response:
         """Sends a request, all in one piece, and waits for the head of its reply; past aiohttp's session.
@@ -191,7 +192,9 @@ class Connector(aiohttp.TCPConnector):
             headers = headers.copy()
             if body or method != hdrs.METH_GET:
                 headers[hdrs.CONTENT_LENGTH] = str(len(body))
-            transport.write(_serialize_headers(f"{method} {target} HTTP/1.1", headers) + body)
+            if not self._leaving:
+                self._loop.call_soon(self._write)
+            self._leaving.append((transport, _serialize_headers(f"{method} {target} HTTP/1.1", headers) + body))
             protocol.start_timeout()
             message, content = await protocol.read()
             while 100 <= message.code < 200 and message.code != 101:  # noqa: PLR2004 - announcements (RFC 9110, 15.2)
@@ -200,6 +203,17 @@ class Connector(aiohttp.TCPConnector):
             connection.close()
             raise
         return Response(message, content, connection)
+
+    def _write(self) -> None:
+        """Writes all requests of one round of the event loop, one right after the other.
+
+        A server on this machine falls asleep between requests that come one by one, and to wake it takes longer than to
+        write: a whole run takes 10 % longer then (`benchmarks/throughput.py --without together`).
+        """
+        leaving, self._leaving = self._leaving, []
+        for transport, data in leaving:
+            if not transport.is_closing():
+                transport.write(data)
 
     async def _get(self, key: Any, traces: Any) -> Any:  # noqa: ANN401 - aiohttp's own
         """An idle connection that may be used again, the one used last; None if there is none."""

@@ -78,6 +78,19 @@ async def test_requests_share_a_connection_and_no_cookies_are_kept() -> None:
     assert b"cookie" not in b"".join(server.heads).lower()
 
 
+async def test_a_request_that_is_cancelled_as_it_leaves_takes_no_other_with_it() -> None:
+    async with serving(OK) as server, client_of(server.url) as client:
+        await asyncio.gather(client.send("/warm", b"{}"), client.send("/warm", b"{}"))
+        assert server.connections == 2
+        first, second = (asyncio.create_task(client.send(path, b"{}")) for path in ("/first", "/second"))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert reply(await second).status == 200
+        with pytest.raises(asyncio.CancelledError):
+            await first
+    assert b"/second" in server.heads[-1]
+
+
 async def test_a_password_in_netrc_never_takes_the_keys_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / ".netrc"
     netrc.write_text("machine 127.0.0.1 login eve password evil\ndefault login eve password evil\n")
