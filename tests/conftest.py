@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not getattr(config.option, "numprocesses", None):  # this process runs tests, and starts none that does
         for name in COUNTED:
             os.environ.pop(name, None)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell without job control began this with `&`
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # and commands inherit that
     os.environ.pop("COLUMNS", None)  # an exported width, or xdist's, would fold the messages that tests look for
     if LOOP != "asyncio":
         if getattr(event_loop.loop_factory(), "__module__", None) != LOOP:
