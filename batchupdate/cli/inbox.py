@@ -162,12 +162,12 @@ class _Inbox:
                 if run is not None:
                     screen.say(self.shelves.put_away(taken, run, said["exit_code"]))
         except InputError as error:
-            complain(error)
+            complain(_named(error, taken.path))
             if not self.consent.dry_run:
                 screen.say(self.shelves.refuse(taken, error))
             return _ended_by(error)
         except BatchUpdateError as error:
-            complain(error)
+            complain(_named(error, taken.path) if isinstance(error, UsageError) else error)
             self.ended = True
             return {**said, **_ended_by(error)}
         self.ended = said["exit_code"] not in _GOES_ON
@@ -195,6 +195,13 @@ class _Inbox:
         show_outcomes(screen, summary)
         finished = summary.exit_code in {EXIT_OK, EXIT_ROWS_NOT_FINE}
         return summary.to_json(), RunFolder(summary.folder) if finished else None
+
+
+def _named(error: UsageError, path: Path) -> UsageError:
+    """The same error with the file's name, for of several files it must be known which one it is about."""
+    if path.name in error.message:
+        return error
+    return type(error)(f"{path}: {error.message}", error.hint)
 
 
 def _ended_by(error: BatchUpdateError) -> dict[str, Any]:

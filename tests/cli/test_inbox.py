@@ -81,6 +81,33 @@ def test_each_file_is_a_run_of_its_own_and_goes_where_it_belongs(drop: Renames, 
     assert "id" in Path("failed/c.csv.error.txt").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("heading", "setting"),
+    [
+        ("New name", ("--map", "New name=name")),
+        ("name", ("--when", "action=rename")),
+        ("other", ("--config", "computed.yaml")),
+    ],
+)
+def test_a_file_without_a_column_that_the_settings_name_is_put_aside_by_its_name(
+    drop: Renames, take: Take, heading: str, setting: tuple[str, str]
+) -> None:
+    Path("computed.yaml").write_text('input: {computed: {description: "{Team}"}}\n', encoding="utf-8")
+    for name in ("a.csv", "b.csv", "c.csv"):
+        path = drop(name, 2)
+        if name != "b.csv":
+            _, *rows = path.read_text(encoding="utf-8").splitlines()
+            whole = [f"id,{heading},action,Team", *(f"{row},rename,Sales" for row in rows)]
+            path.write_text("\n".join(whole), encoding="utf-8")
+            os.utime(path, (1, 1))
+    result, sandbox = take("--yes", "--quiet", *setting)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: inbox/b.csv: ")
+    assert names("failed") == ["b.csv", "b.csv.error.txt"]
+    assert (names("inbox"), names("done")) == ([], ["a.csv", "c.csv"])
+    assert len(sandbox.applied) == 4
+
+
 def test_an_empty_inbox_is_no_mistake_and_a_missing_folder_is_one(take: Take) -> None:
     Path("inbox").mkdir()
     result, _ = take()

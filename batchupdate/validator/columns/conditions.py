@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from batchupdate.errors import ConfigError
+from batchupdate.errors import InputError
 from batchupdate.util.text import quoted
 from batchupdate.validator.columns.field_names import index_of_column
 
@@ -32,14 +32,14 @@ def parse_conditions(conditions: Mapping[str, Sequence[str]], columns: Sequence[
     """Finds the columns of the conditions.
 
     Raises:
-        ConfigError: the file has no such column.
+        InputError: the file has no such column.
     """
     found = []
     for heading, values in conditions.items():
         place = index_of_column(heading, columns)
         if place is None:
             message = f"'when' names a column {heading!r} that the file does not have."
-            raise ConfigError(message, f"The file has: {', '.join(filter(None, columns))}.")
+            raise InputError(message, f"The file has: {', '.join(filter(None, columns))}.")
         found.append(Condition(place, columns[place], frozenset(value.strip().casefold() for value in values)))
     return tuple(found)
 

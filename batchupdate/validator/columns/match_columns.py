@@ -61,8 +61,8 @@ def columns_that_say_so(
         mapped: the columns that the map gives another meaning.
 
     Raises:
-        ConfigError: a named column is not there, or is in the map, too.
-        InputError: the headings of several columns say so.
+        ConfigError: a named column is in the map, too.
+        InputError: a named column is not there, or the headings of several columns say so.
     """
     said = {index: normalise_heading(one) for index, one in enumerate(columns) if one and not is_pulled(one)}
     found: dict[str, int] = {}
@@ -72,7 +72,7 @@ def columns_that_say_so(
         places = [index for index, heading in said.items() if heading in wanted and (column or index not in mapped)]
         if column and not places:
             there = ", ".join(one or "(no heading)" for one in columns if not is_pulled(one))
-            raise ConfigError(f"--match names a column {column!r} that the file does not have.", f"It has: {there}.")
+            raise InputError(f"--match names a column {column!r} that the file does not have.", f"It has: {there}.")
         if len(places) > 1 and not column:
             which = " and ".join(repr(columns[index]) for index in places)
             message = f"The columns {which} could both hold the present {name} of the records."

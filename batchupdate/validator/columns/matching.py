@@ -44,10 +44,10 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
     A list has one column, or one for each of its items: `labels[0]`, `labels[1]` and so on.
 
     Raises:
-        ConfigError: the map names a column or a field that doesn't exist, or one of them twice; or a column's markers
+        ConfigError: the map names a field that doesn't exist, or one of them or a column twice; or a column's markers
             are the same.
-        InputError: the id or a required field has no column, or no column sets anything; or a list has a column for
-            the whole beside those for its items, or an item without one.
+        InputError: a column that the settings name is not there, the id or a required field has none, or none sets
+            anything; or a list has a column for the whole beside those for its items, or an item without one.
     """
     made = _made(columns, target, options)
     chosen = match_by_map(columns, target, options)
@@ -284,7 +284,8 @@ def match_by_map(columns: Sequence[str], target: Target, options: Input) -> dict
     """What the map says that columns set, by the column's index.
 
     Raises:
-        ConfigError: it names something that is not there, or twice.
+        ConfigError: it names a field that is not there, or something twice.
+        InputError: it names a column that is not there.
     """
     places = places_of_headings(columns)
     names = names_of(target)
@@ -293,7 +294,7 @@ def match_by_map(columns: Sequence[str], target: Target, options: Input) -> dict
     for heading, column in options.columns.items():
         index = places.get(normalise_heading(heading))
         if index is None:
-            raise ConfigError(f"The map names a column {heading!r} that the file does not have.", _there_is(columns))
+            raise InputError(f"The map names a column {heading!r} that the file does not have.", _there_is(columns))
         if index in seen:
             raise ConfigError(f"The map names the column {columns[index]!r} twice.", "Keep one of them.")
         seen.add(index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING, NamedTuple
 
-from batchupdate.errors import ConfigError
+from batchupdate.errors import ConfigError, InputError
 from batchupdate.validator.columns.field_names import index_of_column
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def parse_template(name: str, text: str, columns: Sequence[str]) -> Template:
     """Reads `{team}: {name}`; a brace that is meant is written twice.
 
     Raises:
-        ConfigError: it has a brace without its partner, or names a column that the file does not have.
+        ConfigError: it has a brace without its partner, or something else than a column in braces.
+        InputError: it names a column that the file does not have.
     """
     try:
         parts = list(string.Formatter().parse(text))
@@ -49,11 +50,12 @@ def parse_template(name: str, text: str, columns: Sequence[str]) -> Template:
         if column is None:
             continue
         place = index_of_column(column, columns)
-        if spec or conversion or place is None:
-            message = f"The template of {name!r} names a column {column!r} that the file does not have."
-            if spec or conversion:
-                message = f"The template of {name!r} can contain only columns in braces, such as {{team}}."
-            raise ConfigError(message, f"The file has: {', '.join(filter(None, columns))}.")
+        has = f"The file has: {', '.join(filter(None, columns))}."
+        if spec or conversion:
+            message = f"The template of {name!r} can contain only columns in braces, such as {{team}}."
+            raise ConfigError(message, has)
+        if place is None:
+            raise InputError(f"The template of {name!r} names a column {column!r} that the file does not have.", has)
         places.append(place)
         headings.append(columns[place])
         texts.append("")
