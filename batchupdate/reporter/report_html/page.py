@@ -192,8 +192,8 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
     yield "Time at work", span(sessions.duration_s), ""
     repeats = f"{many(traffic.retried, 'repeat')} among them" if traffic.retried else "no repeats"
     yield "Requests", f"{traffic.sent:,}", repeats
-    kept = "no limit set" if summary.rate_per_s is None else f"at most {summary.rate_per_s:g}/s"
-    kept += ", found out" if summary.auto else ""
+    ceiling = "" if summary.rate_per_s is None else f"at most {summary.rate_per_s:g}/s"
+    kept = ", ".join(filter(None, ["limit found out", ceiling])) if summary.auto else ceiling or "no limit set"
     yield "Requests/s", three_digits(summary.achieved_per_s), kept
     if traffic.allowed_per_s:
         yield "The API let in", f"{three_digits(traffic.allowed_per_s)}/s", ""
