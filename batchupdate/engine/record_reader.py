@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
@@ -181,7 +181,6 @@ class RecordReader:
                 reading.notices.append(f"The list could not be read, so each record is read by itself: {error.message}")
             finally:
                 findings.keep()
-                rows.index_paths(drop=True)
         if self._target.read is not None and findings.count < total:
             await self._one_by_one(policy, reading, total)
             findings.keep()
@@ -219,19 +218,22 @@ class RecordReader:
             on_trouble=lambda trouble: on_progress(Progress(stage, findings.count, total, trouble=trouble)),
             limiter=self._pools.limiter,
         )
-        async with client, aclosing(record_pages(client, pager, target, listing, target.fields)) as pages:
-            async for page in pages:
-                if not reading.pages:
-                    self._rows.index_paths()
-                reading.requests, reading.pages = client.requests, page.number
-                self._add_page(page.records)
-                on_progress(Progress(stage, findings.count, total))
-                left = total - findings.count
-                if left <= 0:
-                    return False
-                more = 0.0 if page.total is None else math.ceil(page.total / max(1, len(page.records))) - page.number
-                if target.read is not None and (more > left or page.number >= total):
-                    return False
+        pages = record_pages(client, pager, target, listing, target.fields)
+        try:
+            async with client, aclosing(pages), AsyncExitStack() as at_end:
+                async for page in pages:
+                    if not reading.pages:  # no index is made for a list that can't be read
+                        self._rows.index_paths()
+                        at_end.callback(self._rows.index_paths, drop=True)
+                    reading.pages = page.number
+                    self._add_page(page.records)
+                    on_progress(Progress(stage, findings.count, total))
+                    left, records = total - findings.count, len(page.records)
+                    more = 0.0 if page.total is None else math.ceil(page.total / max(1, records)) - page.number
+                    if left <= 0 or (target.read is not None and (more > left or page.number >= total)):
+                        return False
+        finally:
+            reading.requests = client.requests
         return True
 
     def _add_page(self, records: Sequence[Record]) -> None:
