@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish, stoppable
+from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish, unless_stopped
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import environ_with_key, with_key
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from batchupdate.journal import Journal
     from batchupdate.model import Problem
     from batchupdate.reporter import Summary
+    from batchupdate.run import Stop
 
 SHOWN_PROBLEMS = 10
 
@@ -119,16 +120,19 @@ def _send(
     consent: Consent,
     *,
     new: bool,
+    stop: Stop | None = None,
     refuses: Callable[[Journal], str] | None = None,
 ) -> Summary | None:
     """Checks files, asks, and sends them as one run; None if nothing was sent.
 
     `refuses` looks at the run before its records are compared and anything is sent, and says why it is not to be sent.
+    `stop` is what the first signal asks for a clean end.
     """
     from batchupdate.run import Stop, compare_first, prepare
     from batchupdate.targets.catalogue import target_of
 
     problems: list[Problem] = []
+    once = stop or Stop()
 
     def keep(problem: Problem) -> None:
         if len(problems) < SHOWN_PROBLEMS:
@@ -156,10 +160,9 @@ def _send(
             screen.say(why)
             return None
         if not dry_run:
-            stop = Stop()
-            job = stoppable(screen, stop, lambda show: compare_first(job, on_progress=show, stop=stop))
+            job = unless_stopped(screen, once, lambda show: compare_first(job, on_progress=show, stop=once))
         describe(job, problems, screen)
-        return ask_and_send(job, screen, consent, checkup_json(job.checkup, problems))
+        return ask_and_send(job, screen, consent, checkup_json(job.checkup, problems), once)
 
 
 def expanded(files: list[str], screen: Screen) -> list[str]:

@@ -71,7 +71,10 @@ async def work_off(
     async def kept(facts: Mapping[str, Any]) -> None:
         journal.set_meta(facts)
 
-    await clock.sleep_until(job.not_before)
+    try:
+        await stop.interrupts(clock.sleep_until(job.not_before))
+    except Interrupted as interrupted:
+        return pools.traffic, interrupted
     async with client, Queue(journal, clock, heard) as queue, heeding(job, pools, log, queue.keep_facts):
         if target.read is not None and journal.unanswered(0, 1):
             looked_up = Reconciliation(journal, queue, client, target)

@@ -14,7 +14,7 @@ from batchupdate.engine.look_ups import LookUps
 from batchupdate.engine.pools import guarded
 from batchupdate.engine.read_first import reading_policy
 from batchupdate.engine.rules import Rules
-from batchupdate.errors import SafetyStop
+from batchupdate.errors import Interrupted, SafetyStop
 from batchupdate.model import SUCCEEDED, Outcome, Progress, Reply, Result
 from batchupdate.targets import UnexpectedReplyError
 from batchupdate.targets.precondition import Pulled
@@ -166,17 +166,34 @@ class RecordReader:
             on_progress: is called with how far the reading is.
             singly_after_list: whether records are read one by one where the list can't be read.
         """
-        reading, findings, rows = Reading(), self._findings, self._rows
+        reading = Reading()
+        try:
+            await self._read(reading, policy, log, on_progress, singly_after_list=singly_after_list)
+            self._pools.stop.heed()
+        except Interrupted as error:
+            reading.ended = error
+        return reading
+
+    async def _read(
+        self,
+        reading: Reading,
+        policy: Policy,
+        log: FilteringBoundLogger,
+        on_progress: Callable[[Progress], None],
+        *,
+        singly_after_list: bool,
+    ) -> None:
+        findings, rows, stop = self._findings, self._rows, self._pools.stop
         total = rows.count_unseen()
         on_progress(Progress(self._stage, 0, total))
         if (listing := list_worth_it(self._job, rows, total)) is not None:
             try:
-                whole = await self._by_list(listing, reading, total, on_progress)
-                reading.whole = whole and self._target.read is None
+                by_list = self._by_list(listing, reading, total, on_progress)
+                reading.whole = await stop.interrupts(by_list) and self._target.read is None
             except SafetyStop as error:
                 if self._target.read is None or not singly_after_list:
                     reading.ended = error
-                    return reading
+                    return
                 log.warning("list", why=error.message)
                 reading.notices.append(f"The list could not be read, so each record is read by itself: {error.message}")
             finally:
@@ -184,7 +201,6 @@ class RecordReader:
         if self._target.read is not None and findings.count < total:
             await self._one_by_one(policy, reading, total)
             findings.keep()
-        return reading
 
     def rest(self) -> Iterator[Request]:
         """The rows of which nothing was found."""
