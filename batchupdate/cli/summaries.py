@@ -190,10 +190,13 @@ def _undone(summary: Summary) -> Iterator[str]:
     counts = summary.undone
     kept = " (changed since by somebody else)" if counts["kept"] else ""
     unknowable = " (old values not known)" if counts["unknowable"] else ""
-    yield (
-        f"Undo of {summary.undo_of}: {counts['restored']:,} restored, {counts['kept']:,} kept{kept}, "
-        f"{counts['unknowable']:,} unknowable{unknowable}."
-    )
+    parts = [
+        f"{counts.pop('restored'):,} restored",
+        f"{counts.pop('kept'):,} kept{kept}",
+        f"{counts.pop('unknowable'):,} unknowable{unknowable}",
+        *(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count),
+    ]
+    yield f"Undo of {summary.undo_of}: {', '.join(parts)}."
     for one in summary.not_restored:
         yield f"  not restored: {one['field']} of {many(one['rows'], 'row')}: {one['reason']}"
 

@@ -211,12 +211,16 @@ class Summary:
 
     @property
     def undone(self) -> dict[str, int]:
-        """How many rows an undo has restored, has kept as somebody else made them, and knows no old values of."""
-        return {
-            "restored": sum(count for outcome, count in self.counts.items() if outcome in SUCCEEDED),
-            "kept": self.counts[Outcome.CONFLICT],
-            "unknowable": self.counts[Outcome.INVALID],
-        }
+        """How many rows an undo has restored, has kept as somebody else made them, and knows no old values of.
+
+        All others stand under their outcomes, so that together they are the rows.
+        """
+        named = {Outcome.CONFLICT: "kept", Outcome.INVALID: "unknowable"}
+        undone = {"restored": 0, **dict.fromkeys(named.values(), 0)}
+        for outcome, count in self.counts.items():
+            name = "restored" if outcome in SUCCEEDED else named.get(outcome, outcome.value)
+            undone[name] = undone.get(name, 0) + count
+        return undone
 
     def _undo_to_json(self) -> dict[str, Any]:
         return {"undo_of": self.undo_of, "undo": {**self.undone, "not_restored": list(self.not_restored)}}
