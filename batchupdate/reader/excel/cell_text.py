@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 
-from batchupdate.reader.excel.date_format import LOCAL, date_shown
+from batchupdate.reader.excel.date_format import code_shown, date_shown
 from batchupdate.reader.excel.number_format import shown
 from batchupdate.reader.value_to_text import text_of
 from batchupdate.spreadsheet.typed_text import (
@@ -55,7 +55,7 @@ def dated(text: str, code: str) -> str:
         code: the number format.
     """
     seen = date_shown(text, code)
-    return text if seen == text else FormattedDateText.of(text, seen or "", "" if code.lower() in LOCAL else code)
+    return text if seen == text else FormattedDateText.of(text, seen or "", code_shown(code))
 
 
 def _is_long(value: float, text: str) -> bool:

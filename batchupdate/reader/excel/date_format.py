@@ -23,6 +23,7 @@ _TOKEN = re.compile(
     r"|(?P<unit>y+|m+|d+|h+|s+)|(?P<literal>[-.: ,])|(?P<end>;)|(?P<other>.)",
     re.IGNORECASE | re.DOTALL,
 )
+_MARKS = re.compile(r"\[\$-[^\]]*\]|;.*|\\(.)", re.DOTALL)
 _NOON = 12
 LOCAL = frozenset({"m/d/yy", "m/d/yyyy", "mm-dd-yy", "m/d/yy h:mm", "m/d/yyyy h:mm", "yyyy/m/d"})
 """The codes that stand in files for the date of the computer's country, which looks otherwise elsewhere."""
@@ -59,6 +60,13 @@ def date_shown(text: str, code: str) -> str | None:
         else:
             shown += token["quoted"] or token["escaped"] or token["literal"] or ""
     return shown
+
+
+def code_shown(code: str) -> str:
+    """A format as a dialog lists it, without locales, backslashes and further sections; empty for that of a country."""
+    if code.lower() in LOCAL:
+        return ""
+    return _MARKS.sub(lambda mark: mark[1] or "", code).strip()
 
 
 @lru_cache(maxsize=256)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchupdate.reader.excel.date_format import date_shown
+from batchupdate.reader.excel.date_format import code_shown, date_shown
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,11 @@ def test_dates_and_times_are_followed_where_they_are_the_same_everywhere(
     text: str, code: str, seen: str | None
 ) -> None:
     assert date_shown(text, code) == seen
+
+
+@pytest.mark.parametrize(
+    ("code", "seen"),
+    [("[$-409]d\\-mmm;@", "d-mmm"), ('d" of "mmmm', 'd" of "mmmm'), ("m/d/yyyy", ""), ("dd/mm/yyyy", "dd/mm/yyyy")],
+)
+def test_a_format_is_named_as_a_dialog_lists_it_unless_it_is_that_of_the_country(code: str, seen: str) -> None:
+    assert code_shown(code) == seen

@@ -122,6 +122,7 @@ def dated(cell: Any, code: str, heading: str = "name") -> bytes:
     ("cell", "code", "said"),
     [
         (DATE, "D-MMM", "'2026-03-01' is a date or a time that the workbook shows in its format 'D-MMM', and is sent"),
+        (DATE, "[$-409]d\\-mmm;@", "in its format 'd-mmm', and is sent"),
         (DATE, "MMM YY", "in its format 'MMM YY'"),
         (DATE, "DD.MM.YYYY", "'2026-03-01' is a date or a time that the workbook shows as '01.03.2026', and is sent"),
         (DATE, "mm-dd-yy", "shows in another way, and is sent as it stands here; to send what you see, format the"),
