@@ -30,9 +30,10 @@ class Step(NamedTuple):
 def next_steps(summary: Summary) -> list[Step]:
     """What can be done next, the most urgent first."""
     counts, steps = summary.counts, []
-    run = summary.command_name or summary.run_id
+    run = summary.command_name
     if summary.undo_of and counts[Outcome.CONFLICT]:
-        steps.append(Step("To restore the kept rows all the same", f"batchupdate undo {summary.undo_of} --force"))
+        undone = summary.other_in_command(summary.undo_of)
+        steps.append(Step("To restore the kept rows all the same", f"batchupdate undo {undone} --force"))
     if summary.waits_after_canary:
         pass  # why it stopped says how to go on
     elif summary.left:
@@ -50,7 +51,10 @@ def next_steps(summary: Summary) -> list[Step]:
         text = f"To plan the {conflicts_are} again, from the records as they are now, with the same options as before"
         steps.append(Step(text, command))
     steps += [
-        Step("To see what is left of the rows that were sent again", f"batchupdate show {retried.run_id}")
+        Step(
+            "To see what is left of the rows that were sent again",
+            f"batchupdate show {summary.other_in_command(retried.run_id)}",
+        )
         for retried in summary.retries
         if any(count for outcome, count in (retried.ended or {}).items() if outcome not in SUCCEEDED)
     ]

@@ -217,7 +217,6 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         undo_of=meta.get("undo_of", ""),
         not_restored=not_restored,
         plan_of=meta.get("plan_of", ""),
-        command_name=folder.command_name,
         kept=RunRows(
             meta["columns"], meta["width"], partial(_lines, folder), (meta.get("reports") or {}).get("captured") or ()
         ),

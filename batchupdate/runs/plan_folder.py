@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
+from batchupdate.config.run_name import name_in_command
 from batchupdate.errors import ConfigError
 from batchupdate.runs.folder import RunFolder, create
 
@@ -64,8 +65,11 @@ def find_plan(runs_dir: Path, plan: str) -> PlanFolder:
     for path in (runs_dir / plan, Path(plan)):
         if folder := plan_in((path.parent if path.is_file() else path).resolve()):
             return folder
-    if (Path(plan) / "journal.sqlite3").exists() or (runs_dir / plan / "journal.sqlite3").exists():
-        raise ConfigError(f"{plan} is a run, and no plan.", "See it with: batchupdate show")
+    for path in (runs_dir / plan, Path(plan)):
+        if (path / "journal.sqlite3").exists():
+            raise ConfigError(
+                f"{plan} is a run, and no plan.", f"See it with: batchupdate show {name_in_command(path)}"
+            )
     raise ConfigError(
         f"There is no plan {plan!r}, neither here nor in {runs_dir}.", "Make one with: batchupdate plan FILE"
     )

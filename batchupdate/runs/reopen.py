@@ -106,7 +106,8 @@ def open_earlier(
         raise folder.never_ready()
     folder.refuse_copy(meta)
     journal.set_meta(folder.facts())  # it may have been moved since
-    settings = settings_with(meta.get("settings", {}))
+    # A run that is named by its path has its retries, and its locks, beside it.
+    settings = settings_with(meta.get("settings", {})).model_copy(update={"runs_dir": folder.path.parent})
     target = kept_target(meta)
     refuse_unreadable(target, settings)
     target = target.with_hooks(hooks_again(meta["package"]) if "package" in meta else None)

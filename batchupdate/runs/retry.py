@@ -100,7 +100,7 @@ def _facts(earlier: Earlier, selection: Selection, rows: Sequence[int]) -> dict[
 
 def _nothing_to_retry(folder: RunFolder, selection: Selection, earlier: Journal) -> ConfigError:
     given_to = earlier.given()
-    hint = f"See what became of its rows with: batchupdate show {folder.run_id}"
+    hint = f"See what became of its rows with: batchupdate show {folder.command_name}"
     if given_to:
         hint = f"Rows of it were sent again by {', '.join(given_to)}: see and retry that one."
     return ConfigError(f"No row of the run {folder.run_id} is to be sent again: {selection}.", hint)

@@ -199,7 +199,7 @@ def sentences(left: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _nothing_changed(folder: RunFolder, earlier: Journal) -> ConfigError:
-    hint = f"See what became of its rows with: batchupdate show {folder.run_id}"
+    hint = f"See what became of its rows with: batchupdate show {folder.command_name}"
     if given_to := earlier.given():
         hint = f"Rows of it were sent again by {', '.join(given_to)}: undo that one."
     return ConfigError(f"The run {folder.run_id} has changed nothing that could be undone.", hint)
