@@ -90,6 +90,9 @@ class Summary:
     sentences for the user about the reports themselves, such as that one had to take a second name. `kept` are the
     run's rows; None where its journal is damaged. `undo_of` is the run that this one undoes, and `not_restored` what it
     can't restore: a field, the reason, and how many rows that is; `plan_of` is the plan whose rows it has sent.
+    `lasting` are, by who has seen the records otherwise (see `Pulled.by`), the conflicts that would be the same if
+    their rows were sent again, without those that were; `repeatable` is whether a row that may have been applied is
+    sent again unasked. `options` are those of the command that made the run, as far as they are of use for its rows.
     """
 
     run_id: str
@@ -116,6 +119,9 @@ class Summary:
     undo_of: str = ""
     not_restored: Sequence[Mapping[str, Any]] = ()
     plan_of: str = ""
+    lasting: Mapping[str, int] = field(default_factory=dict)
+    repeatable: bool = True
+    options: Sequence[str] = ()
 
     @overload
     def results(self) -> DataFrame: ...

@@ -181,7 +181,7 @@ def _has_journal(path: Path) -> bool:
     return os.path.lexists(path / "journal.sqlite3")  # Path.exists raises where one may not look
 
 
-def _as_named(path: Path, runs_dir: Path) -> Path:
+def as_named(path: Path, runs_dir: Path) -> Path:
     """A run's folder by the name that it or its runs folder was given, so that a command to type stays short."""
     place = path.resolve()
     if place.parent == runs_dir.resolve():
@@ -204,7 +204,7 @@ def find(runs_dir: Path, run: str) -> RunFolder:
         return newest
     for path in (runs_dir / run, Path(run)):
         if _has_journal(path) or _is_run(path):
-            return RunFolder(_as_named(path, runs_dir))
+            return RunFolder(as_named(path, runs_dir))
     begun = [folder for folder in all_runs(runs_dir) if run and folder.run_id.startswith(run)]
     if len(begun) == 1:
         return begun[0]

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from batchupdate.config.run_name import name_in_command
 from batchupdate.errors import ConfigError
-from batchupdate.runs.folder import RunFolder, create
+from batchupdate.runs.folder import RunFolder, as_named, create
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -63,7 +63,7 @@ def find_plan(runs_dir: Path, plan: str) -> PlanFolder:
         ConfigError: there is no such plan.
     """
     for path in (runs_dir / plan, Path(plan)):
-        if folder := plan_in((path.parent if path.is_file() else path).resolve()):
+        if folder := plan_in(as_named(path.parent if path.is_file() else path, runs_dir)):
             return folder
     for path in (runs_dir / plan, Path(plan)):
         if (path / "journal.sqlite3").exists():

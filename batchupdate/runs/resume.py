@@ -11,7 +11,7 @@ from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.job import Job
 from batchupdate.runs.metadata import changed_since
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier, refuse_other_api
+from batchupdate.runs.reopen import checkup_of, hold_target, open_run, refuse_other_api
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.text import listed
 
@@ -42,7 +42,7 @@ def resumed_job(
         RunLocked: another process holds it, or is working on its target.
     """
     with ExitStack() as stack:
-        earlier = open_earlier(stack, folder, settings_with)
+        earlier = open_run(stack, folder, settings_with)
         meta, settings, target, base_url = earlier.meta, earlier.settings, earlier.target, earlier.base_url
         _refuse_abandoned_retry(folder, meta, earlier.journal)
         refuse_other_api("run", meta["same"]["base_url"], base_url, ", or retry the run")

@@ -9,7 +9,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.model import Outcome
 from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.job import Job
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
+from batchupdate.runs.reopen import checkup_of, hold_target, open_run
 from batchupdate.runs.unfinished import begin_linked
 from batchupdate.util.clock import Clock, SystemClock
 
@@ -51,7 +51,7 @@ def retry_job(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        earlier = open_earlier(stack, folder, settings_with)
+        earlier = open_run(stack, folder, settings_with)
         settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
         credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
         if not keyless:

@@ -13,7 +13,7 @@ from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import LATEST, find
 from batchupdate.runs.job import Job
 from batchupdate.runs.old_values import OldValues, reasons
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier, refuse_other_api
+from batchupdate.runs.reopen import checkup_of, hold_target, open_run, refuse_other_api
 from batchupdate.runs.selection import spans_of
 from batchupdate.runs.undo_csv import OldValueTable
 from batchupdate.runs.unfinished import begin_linked
@@ -90,7 +90,7 @@ def undo_job(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        earlier = open_earlier(stack, folder, settings_with)
+        earlier = open_run(stack, folder, settings_with)
         settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
         refuse_other_api("run", earlier.meta["same"]["base_url"], base_url)
         rows = earlier.journal.may_have_changed()
