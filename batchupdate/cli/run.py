@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchupdate.cli import options
+from batchupdate.cli.check import check_command
 from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish, stoppable
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
@@ -19,7 +20,7 @@ from batchupdate.cli.summaries import checkup_json, describe
 from batchupdate.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from batchupdate.config import Settings
     from batchupdate.journal import Journal
@@ -107,9 +108,9 @@ def run(
         from batchupdate.cli.inbox import take_each
         from batchupdate.runs.inbox import Shelves
 
-        take_each(files, Shelves(archive, failed), settings, screen, consent, partial(_send, new=new))
+        take_each(files, Shelves(archive, failed), settings, screen, consent, partial(_send, new=new, given=given))
     with tells_refusals(settings, ", ".join(files), screen, consent):
-        summary = _send(expanded(files, screen), settings, screen, consent, new=new)
+        summary = _send(expanded(files, screen), settings, screen, consent, new=new, given=given, named=files)
     finish(summary, screen)
 
 
@@ -140,10 +141,13 @@ def _send(
     consent: Consent,
     *,
     new: bool,
+    given: options.Given,
+    named: Sequence[str] = (),
     refuses: Callable[[Journal], str] | None = None,
 ) -> Summary | None:
     """Checks files, asks, and sends them as one run; None if nothing was sent.
 
+    `named` are the files as they were typed, if that is not what they are called.
     `refuses` looks at the run before its records are compared and anything is sent, and says why it is not to be sent.
     """
     from batchupdate.run import Stop, compare_first, prepare
@@ -173,13 +177,14 @@ def _send(
                     say=screen.say,
                 )
             )
+        job.keep_options(given.words(options.FOR_FAILED_ROWS))
         if refuses is not None and not dry_run and (why := refuses(job.journal)):
             screen.say(why)
             return None
         if not dry_run:
             stop = Stop()
             job = stoppable(screen, stop, lambda show: compare_first(job, on_progress=show, stop=stop))
-        describe(job, problems, screen)
+        describe(job, problems, screen, check_command(named or files, given))
         return ask_and_send(job, screen, consent, checkup_json(job.checkup, problems))
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.api.success import is_success
 from batchupdate.api.verdict import CHANGED, judge
 from batchupdate.model import SUCCEEDED, Action, Fault, FaultKind, Outcome, ReadReply, Reply, Verdict
-from batchupdate.planner.comparison import NOTHING_SENT, Comparison, Finding
+from batchupdate.planner.comparison import Comparison, Finding
 from batchupdate.targets import StatusRule, UnexpectedReplyError
-from batchupdate.targets.precondition import Current, Pulled
+from batchupdate.targets.precondition import NOTHING_SENT, Current, Pulled
 from batchupdate.targets.seen import Seen
 from batchupdate.util import json as exact_json
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from typing import IO, TYPE_CHECKING
 
+from batchupdate.config.run_name import name_in_command
 from batchupdate.errors import SafetyStop
 from batchupdate.spreadsheet.xlsx_file import workbook_file
 from batchupdate.util.private_file import open_new
@@ -140,7 +141,7 @@ def _free_name(path: Path) -> Path:
 
 
 def _unwritable(path: Path, error: OSError, hint: str) -> SafetyStop:
-    again = f"then run: batchupdate report {path.parent.name}"
+    again = f"then run: batchupdate report {name_in_command(path.parent)}"
     if error.errno in _FULL:
         return SafetyStop(
             f"The disk is full; it has no room for the reports in {path.parent}.",

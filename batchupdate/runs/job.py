@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from batchupdate.config.production import host_of, is_among
 from batchupdate.model import files_of, labels_of
 from batchupdate.runs.canary import canary_of, failures, keep, why_ended
-from batchupdate.runs.metadata import batch_in_use, batch_size_of, rate_of, report_facts
+from batchupdate.runs.metadata import OPTIONS, batch_in_use, batch_size_of, rate_of, report_facts
 from batchupdate.runs.read_first import ReadFirst
 from batchupdate.runs.workers import refuse_workers
 from batchupdate.targets.seen import Seen
@@ -178,6 +178,10 @@ class Job:
         if canary is None or canary.left(self.journal):
             return False
         return failures(canary.counts(self.journal)) <= self.settings.canary_max_failures
+
+    def keep_options(self, words: Sequence[str]) -> None:
+        """Lets the run keep the options that a command for its failed rows needs, as the words that were typed."""
+        self.journal.set_meta({OPTIONS: list(words)})
 
     def begin_canary(self) -> Canary | None:
         """Settles which rows go first; call it once the session has begun."""

@@ -12,7 +12,7 @@ from batchupdate.journal.records import with_rows
 from batchupdate.model import files_of, labels_of
 from batchupdate.runs.lock import one_run_of
 from batchupdate.runs.log import sessions_begun
-from batchupdate.runs.metadata import kept_target, new_run, package_of, place_of, rate_of
+from batchupdate.runs.metadata import OPTIONS, kept_target, new_run, package_of, place_of, rate_of
 from batchupdate.runs.read_first import refuse_unreadable
 from batchupdate.targets.hooks import Package
 from batchupdate.targets.packages import hooks_again
@@ -66,7 +66,7 @@ class Earlier:
         """What the journal of another run of some of its rows keeps; `link` is the fact that names this run there."""
         meta, settings, files = self.meta, self.settings, files_of(self.meta["input"])
         return {
-            **{name: meta[name] for name in ("target", "columns", "width", "sheet") if name in meta},
+            **{name: meta[name] for name in ("target", "columns", "width", "sheet", OPTIONS) if name in meta},
             **package_of(self.target),
             "input": with_rows(meta["input"], labels_of(files).rows_by_file(rows)) if files else meta["input"],
             "same": {**meta["same"], "base_url": self.base_url, link: self.run_id},
@@ -87,6 +87,15 @@ class Earlier:
         if before and not self.settings.proxy and not proxy_from_environment(self.base_url):
             hint = "Name it again: 'proxy' in the file of --config, or BATCHUPDATE_PROXY, or HTTPS_PROXY."
             raise ConfigError(f"The proxy {before} was used before, and now none is named.", hint)
+
+
+def open_run(stack: ExitStack, folder: RunFolder, settings_with: Callable[[Mapping[str, Any]], Settings]) -> Earlier:
+    """Opens a run as `open_earlier` does. One that is named by its path has its retries, and its locks, beside it."""
+
+    def beside(kept: Mapping[str, Any]) -> Settings:
+        return settings_with(kept).model_copy(update={"runs_dir": folder.path.parent})
+
+    return open_earlier(stack, folder, beside)
 
 
 def open_earlier(

@@ -9,7 +9,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.model import Outcome
 from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.job import Job
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
+from batchupdate.runs.reopen import checkup_of, hold_target, open_run
 from batchupdate.runs.unfinished import begin_linked
 from batchupdate.util.clock import Clock, SystemClock
 
@@ -51,7 +51,7 @@ def retry_job(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        earlier = open_earlier(stack, folder, settings_with)
+        earlier = open_run(stack, folder, settings_with)
         settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
         credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
         if not keyless:
@@ -100,7 +100,7 @@ def _facts(earlier: Earlier, selection: Selection, rows: Sequence[int]) -> dict[
 
 def _nothing_to_retry(folder: RunFolder, selection: Selection, earlier: Journal) -> ConfigError:
     given_to = earlier.given()
-    hint = f"See what became of its rows with: batchupdate show {folder.run_id}"
+    hint = f"See what became of its rows with: batchupdate show {folder.command_name}"
     if given_to:
         hint = f"Rows of it were sent again by {', '.join(given_to)}: see and retry that one."
     return ConfigError(f"No row of the run {folder.run_id} is to be sent again: {selection}.", hint)

@@ -13,7 +13,7 @@ from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import LATEST, RunFolder, find
 from batchupdate.runs.job import Job
 from batchupdate.runs.old_values import OldValues, reasons
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier, refuse_other_api
+from batchupdate.runs.reopen import checkup_of, hold_target, open_run, refuse_other_api
 from batchupdate.runs.selection import spans_of
 from batchupdate.runs.undo_csv import OldValueTable
 from batchupdate.runs.unfinished import begin_linked
@@ -93,7 +93,7 @@ def undo_job(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        earlier = open_earlier(stack, folder, settings_with)
+        earlier = open_run(stack, folder, settings_with)
         settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
         refuse_other_api("run", earlier.meta["same"]["base_url"], base_url)
         rows = earlier.journal.may_have_changed()
@@ -202,7 +202,7 @@ def sentences(left: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _nothing_changed(folder: RunFolder, earlier: Journal) -> ConfigError:
-    hint = f"See what became of its rows with: batchupdate show {folder.run_id}"
+    hint = f"See what became of its rows with: batchupdate show {folder.command_name}"
     if given_to := earlier.given():
         hint = f"Rows of it were sent again by {', '.join(given_to)}: undo that one."
     return ConfigError(f"The run {folder.run_id} has changed nothing that could be undone.", hint)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LONGEST_VERSION = 1000
 """Characters; nothing that is longer is a version."""
 
+NOTHING_SENT = "nothing was sent: "
+"""So begins the error of a row that is not sent because its record is not as it was expected."""
+
 _OF_HTTP = frozenset({"if-match", "if-unmodified-since"})
 _OF_HEADERS = {"etag": "etag", "last_modified": "last-modified"}
 
