@@ -186,7 +186,7 @@ def test_a_corrected_failed_csv_is_run_by_the_command_for_it(
         options = ["--config", "our own.yaml"]
     if planned:
         [command] = commands_in(cli("plan", "in.csv", *options))
-        result = typed(cli, command, "--yes", *options[-2:])
+        result = typed(cli, command, "--yes", *(options if by_config else []))
     else:
         result = cli("run", "in.csv", *options, "--yes")
     [command] = commands_in(result)
