@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from batchupdate.api.verdict import Policy
     from batchupdate.config import Settings
     from batchupdate.engine.assignment import Assignment
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Pool, Sink, Source
-    from batchupdate.engine.rules import Rules
     from batchupdate.model import Allowance, Fault, Reply, Request, Verdict
     from batchupdate.runs.job import Job
     from batchupdate.util.clock import Clock
@@ -138,7 +138,7 @@ class Pools:
         *,
         send: Send,
         judge: Judge,
-        rules: Rules,
+        rules: PoolLimits,
         total: int | None,
         patient: bool = False,
     ) -> BatchUpdateError | None:

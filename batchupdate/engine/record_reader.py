@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 from batchupdate.api.verdict import judge
 from batchupdate.engine.batches import Packing
 from batchupdate.engine.look_ups import LookUps
+from batchupdate.engine.pool_limits import PoolLimits
 from batchupdate.engine.pools import guarded
 from batchupdate.engine.read_first import reading_policy
-from batchupdate.engine.rules import Rules
 from batchupdate.errors import SafetyStop
 from batchupdate.model import SUCCEEDED, Outcome, Progress, Reply, Result
 from batchupdate.targets import UnexpectedReplyError
@@ -266,7 +266,7 @@ class RecordReader:
             verdict = judge(answer, policy, job.clock.now)
             return replace(verdict, message=job.secrets.redact(verdict.message)) if verdict.message else verdict
 
-        rules = Rules(settings.max_attempts, settings.give_up_after, None, settings.retry_budget, packing=Packing)
+        rules = PoolLimits(settings.max_attempts, settings.give_up_after, None, settings.retry_budget, packing=Packing)
         before = self._pools.traffic.sent
         async with client:
             singles = _Singles(self._rows, target, client, self._findings)

@@ -16,7 +16,7 @@ from batchupdate.model import Level, Request, Row
 from batchupdate.reader import ReadOptions
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
-from batchupdate.runs.credentials import credentials_of, only_secrets
+from batchupdate.runs.keys import credentials_of, only_secrets
 from batchupdate.runs.metadata import batch_in_use, batch_size_of
 from batchupdate.targets.catalogue import target_of
 from batchupdate.util.clock import SystemClock

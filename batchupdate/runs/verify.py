@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
-from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.job import Job
+from batchupdate.runs.keys import credentials_of
 from batchupdate.runs.log import sessions_begun
 from batchupdate.runs.metadata import kept_target
 from batchupdate.runs.reopen import checkup_of, refuse_other_api

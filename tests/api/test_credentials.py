@@ -9,7 +9,7 @@ from declarations import read
 from batchupdate.api.client import Client
 from batchupdate.config import Settings
 from batchupdate.model import Fault, FaultKind, Reply
-from batchupdate.runs.credentials import credentials_of, only_secrets
+from batchupdate.runs.keys import credentials_of, only_secrets
 from tests.raw_server import serving
 
 if TYPE_CHECKING:
