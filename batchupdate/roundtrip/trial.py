@@ -165,7 +165,7 @@ def _request(change: Change, target: Target, settings: Settings) -> Preview:
     if target.idempotency:
         headers[target.idempotency.header] = _OWN_IDEMPOTENCY_KEY
     if target.precondition:
-        headers[target.precondition.header] = _VERSION
+        headers |= target.precondition.headers(_VERSION)
     query = target.auth.redacted_query()
     url = f"{base}{path}" + (("&" if "?" in path else "?") + query if query else "")
     return Preview(change.row, method, url, headers, body)
