@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from batchupdate.api.verdict import judge
+from batchupdate.api.verdict import GONE, judge
 from batchupdate.engine.batches import Packing
 from batchupdate.engine.look_ups import LookUps
 from batchupdate.engine.pool_limits import PoolLimits
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 PORTION = 1000
 """Rows that are looked at or kept at once."""
-
-_GONE = frozenset({404, 410})
 
 
 class Rows(Protocol):
@@ -304,7 +302,7 @@ class _Singles(LookUps):
                 self._findings.unread(Result(request.row, Outcome.FAILED, answer.status, error=str(error)))
             else:
                 self._findings.seen(row, seen)
-        elif request is not None and result.http_status in _GONE:
+        elif request is not None and result.http_status in GONE:
             self._findings.gone(request, result.http_status)
         else:
             self._findings.unread(result)
