@@ -91,6 +91,9 @@ _OVERRIDES: Mapping[str, Meaning] = {
 KEY_REFUSED = frozenset({401, 403})
 """Where these stop everything, the key is to blame."""
 
+GONE = frozenset({404, 410})
+"""With these, an API says that there is no such record."""
+
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 
 PLACE_MOST = 300

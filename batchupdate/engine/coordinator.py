@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from batchupdate.config import MaxFailures
     from batchupdate.engine.leased_turns import Granted, Heard
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Source
-    from batchupdate.engine.rules import Rules
     from batchupdate.errors import BatchUpdateError
     from batchupdate.journal.in_flight import LeftInFlight
     from batchupdate.limiter import Limiter
@@ -140,7 +140,7 @@ class Coordinator:
         limiter: Limiter,
         start: Callable[[Coordinator], AbstractAsyncContextManager[Workers]],
         maps: Path,
-        rules: Rules,
+        rules: PoolLimits,
         repeatable: bool,
         look_up: Callable[[Request], Awaitable[bool]] | None,
         hold_to: Callable[[Request, str], Request] | None = None,

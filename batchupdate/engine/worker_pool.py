@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.config import MaxFailures
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Sink, Source, Turns
-    from batchupdate.engine.rules import Rules
     from batchupdate.model import Allowance, Request, RowLabels
     from batchupdate.util.clock import Clock
 
@@ -85,7 +85,7 @@ class WorkerPool:
         judge: Callable[[Request, Reply | Fault], Verdict],
         listen: Callable[[Reply], Sequence[Allowance]] | None,
         delay: Callable[[int], float],
-        rules: Rules,
+        rules: PoolLimits,
         clock: Clock,
         log: FilteringBoundLogger,
         labels: RowLabels = ONE_FILE,

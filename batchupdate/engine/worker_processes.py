@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from batchupdate.api.client import Client
     from batchupdate.engine.coordinator import Books, Workers
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Source
-    from batchupdate.engine.rules import Rules
     from batchupdate.limiter import Limiter
     from batchupdate.runs.job import Job
 
@@ -38,7 +38,7 @@ def coordinator_for(
     sink: Books,
     limiter: Limiter,
     client: Client,
-    rules: Rules,
+    rules: PoolLimits,
     log: FilteringBoundLogger,
     *,
     verbose: bool,

@@ -41,12 +41,12 @@ def _nothing() -> None:
 class Job:
     """A run whose journal is sealed and held by this process: every row stands in it, and nothing is sent yet.
 
-    A job that is only shown and not executed has no `credentials`, but knows what is secret. `resumed` says that the
-    run was left unfinished, and `not_before` when its first request may leave (monotonic time, in seconds): what was
-    asked of the API before that has used up its rate. `unusual` says in what a new one is not like earlier ones, a
-    sentence each. `passed` are the outcomes of its canary once this process has let that pass. `on_start` is called
-    when it begins to send; a second time, after a canary, it has nothing left to do. `tuned` is what a person has
-    changed since it began.
+    The `credentials` of a job that is only shown and not executed authenticate nothing, but know what is secret.
+    `resumed` says that the run was left unfinished, and `not_before` when its first request may leave (monotonic
+    time, in seconds): what was asked of the API before that has used up its rate. `unusual` says in what a new one is
+    not like earlier ones, a sentence each. `passed` are the outcomes of its canary once this process has let that
+    pass. `on_start` is called when it begins to send; a second time, after a canary, it has nothing left to do.
+    `tuned` is what a person has changed since it began.
     """
 
     folder: RunFolder

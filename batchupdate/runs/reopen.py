@@ -1,4 +1,4 @@
-"""An earlier run opened again, to be resumed or retried."""
+"""An earlier run opened again, to be resumed, retried, undone or verified."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A run that this process holds, whose journal was examined: its facts, its settings, and its API."""
+    """A run that this process holds, whose journal was examined: its facts, its settings, and its API.
+
+    `writable` is whether its folder can be written to; where it can't, the run is only read, and nobody holds it.
+    """
 
     journal: Journal
     meta: Mapping[str, Any]
@@ -38,6 +41,7 @@ class Earlier:
     target: Target
     base_url: str
     run_id: str
+    writable: bool = True
 
     def keep_the_package(self, began: str, instead: str) -> None:
         """A run is not resumed with other code than it began with: its rows could be sent in two ways.
@@ -99,28 +103,53 @@ def open_run(stack: ExitStack, folder: RunFolder, settings_with: Callable[[Mappi
 
 
 def open_earlier(
-    stack: ExitStack, folder: RunFolder, settings_with: Callable[[Mapping[str, Any]], Settings]
+    stack: ExitStack,
+    folder: RunFolder,
+    settings_with: Callable[[Mapping[str, Any]], Settings],
+    *,
+    only_read: bool = False,
 ) -> Earlier:
     """Opens a run that was sealed; `stack` lets go of it at the end.
+
+    Args:
+        stack: lets go of it.
+        folder: the run.
+        settings_with: makes settings out of those that the run has kept.
+        only_read: whether its rows are not sent: then nothing is written into its journal, its folder need not be
+            writable, and its settings may promise comparisons that the target has no reads for.
 
     Raises:
         UsageError: its journal can't be read, is damaged, or the run ended while its file was being read; or the folder
             is a copy.
         RunLocked: another process holds it.
     """
-    stack.enter_context(folder.lock())
-    journal = stack.enter_context(Journal.take_over(folder.journal, sessions_begun(folder.log)))
+    writable = _held(stack, folder, may_fail=only_read)
+    journal = stack.enter_context(
+        Journal.take_over(folder.journal, sessions_begun(folder.log)) if writable else Journal.open(folder.journal)
+    )
     meta = journal.meta()
     if not meta.get("sealed"):
         raise folder.never_ready()
     folder.refuse_copy(meta)
-    journal.set_meta(folder.facts())  # it may have been moved since
     settings = settings_with(meta.get("settings", {}))
     target = kept_target(meta)
-    refuse_unreadable(target, settings)
+    if not only_read:
+        journal.set_meta(folder.facts())  # it may have been moved since
+        refuse_unreadable(target, settings)
     target = target.with_hooks(hooks_again(meta["package"]) if "package" in meta else None)
     base_url = target.base(settings.base_url or meta["same"]["base_url"], allow_http=settings.allow_http)
-    return Earlier(journal, meta, settings, target, base_url, folder.run_id)
+    return Earlier(journal, meta, settings, target, base_url, folder.run_id, writable)
+
+
+def _held(stack: ExitStack, folder: RunFolder, *, may_fail: bool) -> bool:
+    """Holds a run as long as `stack` does; returns False for a folder that can't be written to, if that may be."""
+    try:
+        stack.enter_context(folder.lock())
+    except ConfigError:
+        if not may_fail:
+            raise
+        return False
+    return True
 
 
 def refuse_other_api(what: str, base_url: str, now: str, or_else: str = "") -> None:

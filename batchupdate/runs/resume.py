@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
-from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.job import Job
+from batchupdate.runs.keys import credentials_of
 from batchupdate.runs.metadata import changed_since
 from batchupdate.runs.reopen import checkup_of, hold_target, open_run, refuse_other_api
 from batchupdate.util.clock import Clock, SystemClock

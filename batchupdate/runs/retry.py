@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import ConfigError
 from batchupdate.model import Outcome
-from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.job import Job
+from batchupdate.runs.keys import credentials_of, only_secrets
 from batchupdate.runs.reopen import checkup_of, hold_target, open_run
 from batchupdate.runs.unfinished import begin_linked
 from batchupdate.util.clock import Clock, SystemClock

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome, Result
-from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import LATEST, RunFolder, find
 from batchupdate.runs.job import Job
+from batchupdate.runs.keys import credentials_of, only_secrets
 from batchupdate.runs.old_values import OldValues, reasons
 from batchupdate.runs.reopen import checkup_of, hold_target, open_run, refuse_other_api
 from batchupdate.runs.selection import spans_of

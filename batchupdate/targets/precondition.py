@@ -58,6 +58,14 @@ class Precondition(Strict):
             return version
         raise UnexpectedReplyError(f"the record has no version ({self.source}), so that a change can't be guarded")
 
+    def headers(self, version: str) -> dict[str, str]:
+        """The header that goes out with a change: the record must have this version, or must not be there without one.
+
+        That is `If-Match` where the declaration says nothing else, and `If-None-Match: *` for a record that is to be
+        made (RFC 9110, section 13.1.2).
+        """
+        return {self.header: version} if version else {"If-None-Match": "*"}
+
     @property
     def guards_new_records(self) -> bool:
         """Whether `If-None-Match: *` guards a record that is not there yet (RFC 9110, section 13.1.2)."""

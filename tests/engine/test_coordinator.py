@@ -13,7 +13,7 @@ from pools import Rows
 from batchupdate.config import MaxFailures
 from batchupdate.config.rate import Rate
 from batchupdate.engine.coordinator import DEATHS_AT_MOST, LOST_IN_A_ROW, Coordinator, Report, State, map_path
-from batchupdate.engine.rules import Rules
+from batchupdate.engine.pool_limits import PoolLimits
 from batchupdate.errors import SafetyStop
 from batchupdate.journal.in_flight import InFlightMap
 from batchupdate.limiter import Limiter
@@ -53,7 +53,7 @@ class House:
             limiter=Limiter(Rate(math.inf), 1, self.clock, float, concurrency=8),
             start=self._start,
             maps=folder,
-            rules=Rules(**rules),  # type: ignore[arg-type]
+            rules=PoolLimits(**rules),  # type: ignore[arg-type]
             repeatable=repeatable,
             look_up=look_up if applied is not None else None,
             hold_to=hold_to,

@@ -15,7 +15,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.model import Progress
 from batchupdate.roundtrip.pull.cell_writer import CellWriter
 from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
-from batchupdate.runs.credentials import credentials_of
+from batchupdate.runs.keys import credentials_of
 from batchupdate.targets import find_target
 from batchupdate.targets.catalogue import with_values
 from batchupdate.targets.field_path import undeclared
