@@ -157,7 +157,7 @@ class Coordinator:
         self._workers: Workers | None = None
         self._leased: dict[str, dict[int, Request]] = {}  # by process, of those that are alive
         self._again: deque[Request] = deque()
-        self._unsent: list[int] = []
+        self._stuck: dict[str, dict[int, Request]] = {}  # the rows of lost processes that have not ended
         self._deaths: Counter[int] = Counter()
         self._burying: set[asyncio.Task[None]] = set()
         self._claiming = asyncio.Lock()
@@ -406,7 +406,7 @@ class Coordinator:
                 told = True
                 self._workers.end(process)
             if waited_s > DYING_S:
-                self._again.extend(leased.values())  # not to be sent; see `_hand_back`
+                self._stuck[process] = leased
                 raise SafetyStop(
                     f"The worker process {process} was lost, and does not end.", "End it, then resume the run."
                 )
@@ -470,8 +470,13 @@ class Coordinator:
         return Result(request.row, outcome, None, request.sent, why, finished_at=self._clock.unix())
 
     async def _hand_back(self) -> None:
-        """Gives back what was not sent; what may have been applied, and is not sent again now, stays unknown."""
+        """Gives back what was not sent; what may have been applied, and is not sent again now, stays unknown.
+
+        What a process has that does not end stays lent to it: whatever resumes the run reads in its map what was out.
+        """
         self._closed = True
+        ended = {name for name in self._stuck if not is_in_use(map_path(self._maps, name))}
+        self._leased |= {name: self._stuck.pop(name) for name in ended}  # after all
         for process in [name for name, rows in self._leased.items() if rows]:
             self.lost(process)  # the run was stopped the hard way; the processes are gone by now
         while self._burying:
@@ -484,8 +489,8 @@ class Coordinator:
                 unsent.append(request.row)
         self._again.clear()
         await self._source.release(unsent)
-        for path in maps_of_workers(self._maps).values():
-            if not is_in_use(path):
+        for process, path in maps_of_workers(self._maps).items():
+            if process not in self._stuck and not is_in_use(path):
                 path.unlink(missing_ok=True)
 
 
