@@ -190,7 +190,7 @@ ADD_LEFT_RESULTS = ADD_RESULTS.replace("REPLACE", "IGNORE")
 ADD_LEFT_CAPTURED = ADD_CAPTURED.replace("REPLACE", "IGNORE")
 CLAIM_IN_FLIGHT = """
     INSERT INTO started (key) SELECT json_extract(value, '$[0]') FROM json_each(?) WHERE true
-    ON CONFLICT DO UPDATE SET claimed = 1
+    ON CONFLICT (key) DO UPDATE SET claimed = 1
 """
 SENT_IN_FLIGHT = """
     INSERT OR REPLACE INTO earlier
@@ -263,7 +263,7 @@ UNANSWERED = """
 """  # from `started`, where whatever may have been applied stands: a new run has none, and need not look at its rows
 CLAIM = """
     INSERT INTO started (key) SELECT value FROM json_each(?) WHERE true
-    ON CONFLICT DO UPDATE SET claimed = 1
+    ON CONFLICT (key) DO UPDATE SET claimed = 1
 """
 RELEASE = "DELETE FROM started WHERE NOT unanswered AND key IN (SELECT value FROM json_each(?))"
 UNCLAIM = "UPDATE started SET claimed = 0 WHERE key IN (SELECT value FROM json_each(?))"
@@ -392,7 +392,7 @@ DURATIONS = """
 # Two runs beside each other: rows of one record, and where there are several of it, in their order.
 
 _SIDE = """
-    {0} AS MATERIALIZED (
+    {0} AS (
         SELECT outcome.key, outcome.number, outcome.record_id AS id, outcome.outcome, outcome.error, row.fields,
             CASE outcome.record_id WHEN '' THEN 'row ' || outcome.key ELSE 'id ' || outcome.record_id END AS pair,
             row_number() OVER (PARTITION BY outcome.record_id ORDER BY outcome.key) AS nth

@@ -512,26 +512,6 @@ def test_a_run_can_be_read_while_it_is_being_written(journal: Journal, path: Pat
         assert other.counts()[UPDATED] == 1
 
 
-def test_sqlite_is_asked_for_nothing_newer_than_3_34() -> None:
-    """Older distributions have it. What came later: RETURNING (3.35), STRICT (3.37), -> and ->> (3.38)."""
-    from importlib import resources  # noqa: PLC0415
-
-    package = resources.files("batchupdate.journal")
-    text = package.joinpath("schema.sql").read_text("utf-8") + package.joinpath("__init__.py").read_text("utf-8")
-    for later in (
-        "RETURNING",
-        "STRICT",
-        "->>",
-        "'->",
-        "RIGHT JOIN",
-        "FULL JOIN",
-        "IS DISTINCT",
-        "unixepoch",
-        "DROP COLUMN",
-    ):
-        assert later not in text
-
-
 # Files that are none of ours, and places where nothing can be written.
 
 
