@@ -130,9 +130,10 @@ TAKE_OVER_PLAN = (
     "INSERT INTO before SELECT key, state, checksum FROM plan.before",
 )
 
-# Answers that leave open whether the change was applied (`api.verdict.TRIED`), of rows that are `failed` by them.
+# Rows that are `failed` by an answer that leaves open whether the change was applied; the statuses are a batch
+# (`api.verdict.errors_in_doubt`).
 
-_FAILED_UNSURE = "outcome = 'failed' AND attempts AND (http_status >= 500 OR http_status IN (408, 425, 460, 499))"
+_FAILED_UNSURE = "outcome = 'failed' AND attempts AND http_status IN (SELECT value FROM json_each(?{}))"
 
 # Rows for a retry, which is a run of its own.
 
@@ -153,16 +154,16 @@ _SELECTED = """
 """  # outcomes, spans of statuses, spans of keys: each a batch
 SELECTED = _SELECTED.format("outcome.outcome IN (SELECT value FROM json_each(?1))")
 MAY_HAVE_CHANGED = _SELECTED.format(
-    f"outcome.outcome IN ('updated', 'accepted', 'unknown') OR ({_FAILED_UNSURE})"
+    f"outcome.outcome IN ('updated', 'accepted', 'unknown') OR ({_FAILED_UNSURE.format(4)})"
     " OR (outcome.outcome = 'failed' AND attempts AND http_status BETWEEN 200 AND 299)"  # and then denied
 )
 COPIES = f"""
     SELECT row.key, cells, record_id, path, fields, carrier, pulled, checksum,
            CASE WHEN carrier IS NULL THEN (
-               SELECT CASE WHEN outcome = 'unknown' THEN 1 WHEN {_FAILED_UNSURE} THEN 2 ELSE 0 END
+               SELECT CASE WHEN outcome = 'unknown' THEN 1 WHEN {_FAILED_UNSURE.format(2)} THEN 2 ELSE 0 END
                FROM outcome WHERE outcome.key = row.key
            ) ELSE 0 END
-    FROM row WHERE key IN (SELECT value FROM json_each(?)) ORDER BY key
+    FROM row WHERE key IN (SELECT value FROM json_each(?1)) ORDER BY key
 """  # noqa: S608 - our own words
 ADD_COPIES = f"INSERT INTO row ({ROW}, checksum)"
 ADD_UNANSWERED = "INSERT INTO started (key, claimed, unanswered)"
@@ -220,11 +221,11 @@ MARK_UNANSWERED = """
 """  # what was unknown stays so until there is an answer
 MARK_UNSURE = f"""
     UPDATE started SET unanswered = 2
-    WHERE NOT unanswered AND key IN (SELECT key FROM result WHERE NOT final AND {_FAILED_UNSURE})
+    WHERE NOT unanswered AND key IN (SELECT key FROM result WHERE NOT final AND {_FAILED_UNSURE.format(1)})
 """  # noqa: S608 - as above
 KEEP_UNKNOWN = f"""
     UPDATE result SET final = 1, outcome = 'unknown', checksum = NULL
-    WHERE NOT final AND (outcome = 'unknown' OR ({_FAILED_UNSURE}))
+    WHERE NOT final AND (outcome = 'unknown' OR ({_FAILED_UNSURE.format(1)}))
 """  # noqa: S608 - as above
 CLOSE_WHAT_WAS_OUT = """
     INSERT INTO result (key, final, outcome, attempts, error, request_id, location)

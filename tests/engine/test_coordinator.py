@@ -67,6 +67,7 @@ class House:
             maps=folder,
             rules=Rules(**rules),  # type: ignore[arg-type]
             repeatable=repeatable,
+            in_doubt={500, 503},
             look_up=look_up if applied is not None else None,
             hold_to=hold_to,
             clock=self.clock,
@@ -174,6 +175,23 @@ async def test_where_repeating_is_not_safe_what_was_out_is_unknown_for_good(tmp_
     assert house.rows.final(2)
     assert await house.join("b", 9) == [3, 4]
     house.report("b", [3, 4])
+    await house.ended()
+
+
+async def test_a_dead_process_whose_row_waited_after_an_error_leaves_it_in_doubt_as_the_error_does(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path, 2, repeatable=False)
+    await house.join("a", 2)
+    with closing_map(map_path(tmp_path, "a"), "a") as left:
+        for row, status in ((2, 500), (3, 507)):
+            left.leaves(row, 0)
+            left.keep(Result(row, Outcome.FAILED, status, 1, "no"), final=False)
+    house.coordinator.lost("a")
+    await house.clock.advance(0.1)
+    assert house.rows.outcomes == {2: Outcome.UNKNOWN}
+    assert await house.join("b", 9) == [3]
+    house.report("b", [3])
     await house.ended()
 
 
