@@ -11,7 +11,6 @@ from real_servers import listening
 from whole_runs import again, apply, lines
 
 from batchupdate.config import Settings
-from batchupdate.journal import Journal
 
 if TYPE_CHECKING:
     from pathlib import Path
