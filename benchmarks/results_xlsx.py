@@ -23,7 +23,7 @@ from batchupdate.model import Outcome, Result
 from batchupdate.reporter import write_reports
 from batchupdate.run import prepare
 from batchupdate.runs.folder import RunFolder
-from batchupdate.runs.history import summarise
+from batchupdate.runs.history import details_of, summarise
 from batchupdate.runs.results_xlsx import write_workbook
 
 ROWS = 100_000
@@ -61,7 +61,7 @@ def write(folder: Path) -> None:
     with Journal.open(run.journal) as journal:
         summary, meta = summarise(run, journal), journal.meta()
         began = time.process_time()
-        write_reports(summary, meta["columns"], meta["width"], journal.lines())
+        write_reports(summary, meta["columns"], meta["width"], journal.lines(), details_of(journal))
         others_s, others = time.process_time() - began, peak_mib()
         began = time.process_time()
         write_workbook(journal, summary, meta, "asked")

@@ -226,13 +226,16 @@ READING = {
 }
 ROWS = {"rows": _setting("rows", str, "These rows only: 10-20,31 or b.csv:4-9.", metavar="ROWS", rich_help_panel=INPUT)}
 """Which rows of a file are meant, for commands that check all of it."""
-BLAST_RADIUS = {
+SAMPLE = {
     "sample": _setting(
         "sample", int, "So many of the rows that can be sent, drawn at random.", min=1, rich_help_panel=SENDING
     ),
     "sample_seed": _setting(
         "sample_seed", int, "Draw the same sample again: the seed that was shown.", min=0, rich_help_panel=SENDING
     ),
+}
+BLAST_RADIUS = {
+    **SAMPLE,
     "max_rows": _setting("max_rows", int, "Refuse a run that sends more rows.", min=1, rich_help_panel=SENDING),
 }
 """How much a new run may change."""

@@ -95,6 +95,7 @@ def run(
     files = files or []
     consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose, yes_really=yes_really)
     if plan is not None:
+        _refuse_with_plan(given, archive=archive, failed=failed)
         _run_plan(plan, files, screen, consent, given, new=new)
         return
     if not files:
@@ -110,6 +111,26 @@ def run(
     with tells_refusals(settings, ", ".join(files), screen, consent):
         summary = _send(expanded(files, screen), settings, screen, consent, new=new)
     finish(summary, screen)
+
+
+_OF_THE_INPUT = {**options.READING, **options.ROWS, **options.STRICT, **options.SAMPLE}
+
+
+def _refuse_with_plan(given: options.Given, **typed: Path | None) -> None:
+    """Refuses options that say which rows are sent, and what their cells mean: a plan has settled that.
+
+    Raises:
+        UsageError: one was given.
+    """
+    found = [name for name, value in typed.items() if value is not None]
+    found += [name for name, setting in _OF_THE_INPUT.items() if given.values.get(setting.place) is not None]
+    if found:
+        option = f"--{found[0].strip('_').replace('_', '-')}"
+        planned = f"Make a plan with {option}, and run that; or leave it out." if found[0] in options.READING else ""
+        raise UsageError(
+            f"{option} can't be used with --plan: what the plan shows is sent, and nothing else.",
+            planned or f"Leave {option} out.",
+        )
 
 
 def _send(

@@ -8,6 +8,7 @@ from pathlib import Path
 from batchupdate.errors import InputError
 from batchupdate.reader.files.kind import find_format
 from batchupdate.reader.files.local_copy import local_copy, source_name, unreadable
+from batchupdate.reader.files.own import without_what_is_said_of_others
 from batchupdate.reader.files.unpack import unpacked
 from batchupdate.reader.records import ReadOptions
 from batchupdate.reader.registry import FORMATS
@@ -34,6 +35,7 @@ def open_table(path: Path | str, options: ReadOptions = _DEFAULT, *, source: str
         try:
             local, name = opened.enter_context(unpacked(local, name))
             found = find_format(local, name)
+            options = without_what_is_said_of_others(options, local, found)
             if options.widths and found.name == "csv":
                 found = FORMATS["fwf"]
             options = found.fitting(options) if options.mixed else options

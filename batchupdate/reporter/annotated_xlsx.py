@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.errors import InputError
 from batchupdate.model import Level
 from batchupdate.reporter.workbook import MOST_CHARACTERS, MOST_ROWS, Widths
+from batchupdate.spreadsheet.reserved_columns import COPY_SHEET, PROBLEMS_SHEET
 from batchupdate.spreadsheet.xlsx_file import workbook_file
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 MOST_NOTES = 20_000
 """Of so many rows, problems are noted; each note costs about a kilobyte, here and in Excel."""
 SHOWN = 400
-COPY, LIST = "check", "problems"
-"""The names of the two sheets."""
 MOST_LINKS = 65_530
 """Excel's own limit of links on a sheet."""
 MESSAGE_WIDTH, LINE_HEIGHT = 75, 15
@@ -63,7 +62,7 @@ def write_annotated(
     try:
         beside.touch(mode=0o600)  # where this fails, XlsxWriter would leave files of its own open
         with workbook_file(beside) as file, xlsxwriter.Workbook(file, {"constant_memory": True}) as book:
-            sheet = book.add_worksheet(COPY)
+            sheet = book.add_worksheet(COPY_SHEET)
             styles = {level: book.add_format({"num_format": "@", **look}) for level, look in _LOOKS.items()}
             headings = [redact(heading) for heading in columns]
             if header_row:  # in JSON Lines, there is no row for them
@@ -110,7 +109,7 @@ def _list_problems(
 
     if not problems:
         return
-    sheet = book.add_worksheet(LIST)
+    sheet = book.add_worksheet(PROBLEMS_SHEET)
     headings = ["row", "column", "cell", "what to do", "level", "code"]
     _write_headings(book, sheet, 0, headings)
     link = book.add_format({"underline": 1, "font_color": "#0563C1", "valign": "top"})
@@ -125,7 +124,7 @@ def _list_problems(
         sheet.write_string(at, 1, problem.column, top)
         address = xl_rowcol_to_cell(problem.row - 1, place)
         if at <= MOST_LINKS:
-            sheet.write_url(at, 2, f"internal:'{COPY}'!{address}", link, address)
+            sheet.write_url(at, 2, f"internal:'{COPY_SHEET}'!{address}", link, address)
         else:
             sheet.write_string(at, 2, address, top)
         sheet.write_string(at, 3, problem.message[:SHOWN], wrapped)

@@ -1,4 +1,7 @@
-"""Every report of a run, written from its journal. A new report is a file beside this one, and a line in here."""
+"""The reports that every run has, written from its journal. A new one is a file beside this one, and a line in here.
+
+`results.xlsx` and `undo.csv`, which a run has or has not, are written by `runs.history.report`.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,6 @@ from batchupdate.reporter.summary import write_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from pathlib import Path
 
     from batchupdate.model import Line
     from batchupdate.reporter.report_html import RunDetails
@@ -23,37 +25,33 @@ def write_reports(
     columns: Sequence[str],
     width: int,
     lines: Iterable[Line],
-    details: RunDetails | None = None,
+    details: RunDetails,
     *,
     split: bool = False,
     captured: Sequence[str] = (),
-) -> list[Path]:
-    """Writes every report of a run into its folder.
+) -> None:
+    """Writes the reports of a run into its folder.
 
     Args:
         summary: what the run came to; a file that had to take a second name is reported in its `notices`.
         columns: the input's headings as typed.
         width: the most cells that any row has.
         lines: every row in input order; streamed.
-        details: what `report.html` shows beside the summary; None for no such page.
+        details: what `report.html` shows beside the summary.
         split: write the rows that succeeded, and those that were not attempted, into files of their own, too.
         captured: the names of what is kept of replies.
-
-    Returns:
-        The files' paths, as they should be; see the notices.
 
     Raises:
         SafetyStop: a file can't be written; the page alone is no reason to stop, and is reported in the notices.
         InternalError: the counts do not add up to the rows read. A report never lies: it says so instead.
     """
     results, failed = summary.folder / "results.csv", summary.folder / "failed.csv"
-    overview = summary.folder / "summary.json"
     summary.to_json()  # whatever may be wrong with it shows before the first file is replaced
     parts = (summary.folder / SUCCESS, summary.folder / NOT_ATTEMPTED) if split else None
     written = write_results(
         results, failed, columns, width, lines, summary.notices, summary.labels, parts=parts, captured=captured
     )
-    write_summary(overview, summary)
+    write_summary(summary.folder / "summary.json", summary)
     counted = sum(summary.counts.values())
     if not written == counted == summary.rows:
         raise InternalError(
@@ -61,12 +59,7 @@ def write_reports(
             f"outcome, {written} are in results.csv.",
             f"This is a bug in batchupdate; keep {summary.folder} and report it.",
         )
-    reports = [results, failed, *(parts or ()), overview]
-    if details is None:
-        return reports
-    page = summary.folder / "report.html"
     try:
-        write_report_html(page, summary, details)
+        write_report_html(summary.folder / "report.html", summary, details)
     except SafetyStop as stop:  # the results stand
         summary.notices.append(f"{stop.message} {stop.hint}")
-    return [*reports, page]

@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from batchupdate.model import ONE_FILE, SUCCEEDED, Outcome
 from batchupdate.reporter.atomic_write import replacing_all
+from batchupdate.reporter.outcomes import NO_FAILURES
 from batchupdate.spreadsheet.csv_injection import guard, guard_all, guard_id
 from batchupdate.spreadsheet.reserved_columns import EXTRA, FILE, REPLY, RESULT_COLUMNS
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 # In JSON; see `csv_injection`.
 _may_begin_a_formula = re.compile(r"""\"[\\\s'=+\-@＝＋－＠]|;|\\[tnr]""").search  # noqa: RUF001 - full-width forms
 SUCCESS, NOT_ATTEMPTED = "success.csv", "not_attempted.csv"
-_IN_OTHERS = SUCCEEDED | {Outcome.NOT_ATTEMPTED}
 BYTE_ORDER_MARK = "\ufeff"
 """Excel takes a CSV without a byte order mark for the system's old code page, and would save broken names."""
 
@@ -73,7 +73,7 @@ def write_results(  # noqa: PLR0913 - all that it takes, the last ones by name
                 record += map(guard, captured_texts(line, captured))
             text = _csv_line(record)
             file.write(text)
-            if others and line.outcome in _IN_OTHERS:
+            if others and line.outcome in NO_FAILURES:
                 others[line.outcome == Outcome.NOT_ATTEMPTED].write(text)
             elif line.outcome not in SUCCEEDED:
                 failed_file.write(text)

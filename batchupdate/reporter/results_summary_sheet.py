@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.model import Outcome
+from batchupdate.reporter.outcomes import MEANINGS
 from batchupdate.reporter.results_csv import iso
 from batchupdate.reporter.workbook import A4, HEADING, TEXT, TOP, write_text
 from batchupdate.spreadsheet.reserved_columns import RESULTS_SHEET, SUMMARY_SHEET
@@ -36,16 +37,6 @@ LOOKS = {
     Outcome.NOT_ATTEMPTED: Look("#D9D9D9", "#404040", "#7F7F7F"),
 }
 """Each text stands out from its cell by a contrast of 5 or more (WCAG 2.2 asks for 4.5)."""
-MEANINGS = {
-    Outcome.UPDATED: "the API confirmed the change",
-    Outcome.ACCEPTED: "the API will do it later",
-    Outcome.UNCHANGED: "nothing was to be done for this row",
-    Outcome.INVALID: "the row breaks a rule, and was not sent",
-    Outcome.CONFLICT: "the record is not in the state that the change expects; nothing was written",
-    Outcome.FAILED: "the API refused the change, or kept failing",
-    Outcome.UNKNOWN: "a request went out and got no answer: it may or may not have been applied",
-    Outcome.NOT_ATTEMPTED: "the run stopped before this row",
-}
 WIDTHS = (20, 12, 12, 70)
 FACT_WIDTH = sum(WIDTHS[1:])
 LINE_HEIGHT = 15

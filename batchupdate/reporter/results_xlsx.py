@@ -13,6 +13,7 @@ from pydantic_core import from_json
 
 from batchupdate.model import SUCCEEDED, Outcome
 from batchupdate.reporter.atomic_write import replacing_workbook
+from batchupdate.reporter.outcomes import NO_FAILURES
 from batchupdate.reporter.results_csv import captured_texts
 from batchupdate.reporter.results_summary_sheet import LOOKS, write_summary_sheet
 from batchupdate.reporter.workbook import (
@@ -74,7 +75,6 @@ _FIRST_DATE = datetime(1900, 3, 1)  # noqa: DTZ001 - cells have no time zone; be
 _ZERO_DATE = datetime(1899, 12, 30)  # noqa: DTZ001 - as above
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?", re.ASCII).fullmatch
 _DIGITS, _LONGEST = 15, 24
-_NOT_LISTED = SUCCEEDED | {Outcome.NOT_ATTEMPTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _write_book(book: Any, summary: Summary, content: Content, rows: Iterator[tu
     for line, change in rows:
         cells = from_json(line.cells)
         at = all_rows.write(line, cells, change)
-        if line.outcome not in _NOT_LISTED:
+        if line.outcome not in NO_FAILURES:
             failures.write(line, cells, change, link_to=at)
         if wanted and (place := (labels.file(line.number), labels.row(line.number))) in wanted:
             examples[place] = at

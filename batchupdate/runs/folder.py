@@ -155,6 +155,11 @@ def _pointed_at(runs_dir: Path) -> RunFolder | None:
         name = latest.resolve().name if latest.is_symlink() else latest.read_text(encoding="utf-8").strip()
     except (OSError, ValueError, RuntimeError):  # the last, up to Python 3.12, is a link that leads to itself
         return None
+    if RUN_ID.fullmatch(name) and not _is_run(runs_dir / name):  # an older one must not be taken for it
+        raise ConfigError(
+            f"{latest} stands for the run {name}, which is not in {runs_dir} any more.",
+            "Name the run that you mean. See them with: batchupdate runs",
+        )
     return RunFolder(runs_dir / name) if _is_run(runs_dir / name) else None
 
 
@@ -188,7 +193,7 @@ def find(runs_dir: Path, run: str) -> RunFolder:
     `latest` is the run that was worked on last.
 
     Raises:
-        ConfigError: there is no such run.
+        ConfigError: there is no such run, or the one that was worked on last is gone.
     """
     if run == LATEST:
         newest = _pointed_at(runs_dir) or next(all_runs(runs_dir), None)

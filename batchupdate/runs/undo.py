@@ -11,7 +11,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome, Result
 from batchupdate.runs.credentials import credentials_of, only_secrets
-from batchupdate.runs.folder import LATEST, find
+from batchupdate.runs.folder import LATEST, RunFolder, find
 from batchupdate.runs.job import Job
 from batchupdate.runs.old_values import OldValues, reasons
 from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier, refuse_other_api
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from batchupdate.config import Settings
     from batchupdate.journal.records import Copy
-    from batchupdate.runs.folder import RunFolder
     from batchupdate.runs.old_values import Undone
     from batchupdate.runs.reopen import Earlier
 
@@ -43,19 +42,23 @@ def find_to_undo(runs_dir: Path, run: str) -> RunFolder:
     """Finds the run that is to be undone, as `find` does.
 
     Raises:
-        ConfigError: there is no such run; or `latest` is an undo that has not ended, as after a kill: the same command
-            again would take back what is restored already.
+        ConfigError: there is no such run; or `latest` is itself an undo: who gives the command again, as with another
+            option or after a kill, would take back what is restored already.
     """
     folder = find(runs_dir, run)
     if run != LATEST:
         return folder
     with Journal.open(folder.journal) as journal:
         meta = journal.meta()
-    if "undo_of" in meta and not meta.get("finished"):
-        name = folder.command_name
+    if "undo_of" in meta:
+        name, undone = folder.command_name, folder.path.with_name(meta["undo_of"])
+        again = f"To undo {meta['undo_of']} once more: batchupdate undo {RunFolder(undone).command_name}"
+        ended = ""
+        if not meta.get("finished"):
+            again, ended = f"To go on with it: batchupdate resume {name}", ", and has not ended"
         raise ConfigError(
-            f"The latest run, {folder.run_id}, is itself an undo, of {meta['undo_of']}, and has not ended.",
-            f"To go on with it: batchupdate resume {name}; to take back what it has restored: batchupdate undo {name}",
+            f"The latest run, {folder.run_id}, is itself an undo, of {meta['undo_of']}{ended}.",
+            f"{again}; to take back what it has restored: batchupdate undo {name}",
         )
     return folder
 

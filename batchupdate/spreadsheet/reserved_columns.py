@@ -49,6 +49,8 @@ CHANGES_SHEET, HOW_TO_SHEET = "changes", "how to"
 
 RESULTS_SHEET, FAILURES_SHEET, SUMMARY_SHEET = "results", "failures", "summary"
 """The sheets of `results.xlsx`."""
+COPY_SHEET, PROBLEMS_SHEET = "check", "problems"
+"""The sheets of the copy that `check --annotate` writes; the second is there if there are problems."""
 
 
 def is_pulled(heading: str) -> bool:

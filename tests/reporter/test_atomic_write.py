@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import strategies as st
+from reports import NO_DETAILS
 
 from batchupdate.errors import SafetyStop
 from batchupdate.model import Line, Outcome, Sessions, Traffic
@@ -65,11 +66,11 @@ def test_a_report_that_is_open_elsewhere_gets_a_second_name_and_the_user_is_told
     (tmp_path / "results.csv").write_text("old")
     hold("results.csv")
     summary = summary_of(tmp_path, 1)
-    write_reports(summary, ["Id"], 1, [line(2)])
+    write_reports(summary, ["Id"], 1, [line(2)], NO_DETAILS)
     assert summary.notices == ["results.csv is open in another program, or protected; the new file is results (2).csv."]
     assert (tmp_path / "results.csv").read_text() == "old"
     assert (tmp_path / "results (2).csv").read_bytes().endswith(b"a,2,a,updated,200,1,,,,\r\n")
-    assert names(tmp_path) == ["failed.csv", "results (2).csv", "results.csv", "summary.json"]
+    assert names(tmp_path) == ["failed.csv", "report.html", "results (2).csv", "results.csv", "summary.json"]
 
 
 def test_every_report_can_be_held_and_each_is_told(tmp_path: Path, hold: Callable[..., None]) -> None:
@@ -78,7 +79,7 @@ def test_every_report_can_be_held_and_each_is_told(tmp_path: Path, hold: Callabl
         (tmp_path / name).write_text("old")
     hold(*held)
     summary = summary_of(tmp_path, 1)
-    write_reports(summary, ["Id"], 1, [line(2)])
+    write_reports(summary, ["Id"], 1, [line(2)], NO_DETAILS)
     assert [notice.split()[0] for notice in summary.notices] == list(held)
     assert [(tmp_path / name).read_text() for name in held] == ["old"] * 3
     assert json.loads((tmp_path / "summary (2).json").read_text())["run_id"] == "run"
@@ -114,7 +115,7 @@ def test_a_folder_in_the_place_of_a_report_is_left_alone(tmp_path: Path) -> None
     (tmp_path / "results.csv").mkdir()
     (tmp_path / "results.csv" / "mine").write_text("")
     summary = summary_of(tmp_path, 1)
-    write_reports(summary, ["Id"], 1, [line(2)])
+    write_reports(summary, ["Id"], 1, [line(2)], NO_DETAILS)
     assert summary.notices == ["results.csv is a folder; the new file is results (2).csv."]
     assert (tmp_path / "results.csv" / "mine").exists()
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fakes import claim
 from hypothesis import strategies as st
+from reports import NO_DETAILS
 
 from batchupdate.api.error_group import ErrorGroup
 from batchupdate.errors import InternalError
@@ -74,8 +75,8 @@ def test_the_reports_of_a_run_come_from_its_journal(tmp_path: Path) -> None:
         journal.add_rows([(2, ["a"], "id-2", "/2", {}), (3, ["b", "extra"], "id-3", "/3", {})], [])
         journal.seal({})
         claim(journal, 0, 1, [(Result(2, Outcome.UPDATED, 200, 1), True)])
-        paths = write_reports(summary_of(tmp_path, 2, counts=journal.counts()), ["Id"], 2, journal.lines())
-    assert [path.name for path in paths] == ["results.csv", "failed.csv", "summary.json"]
+        write_reports(summary_of(tmp_path, 2, counts=journal.counts()), ["Id"], 2, journal.lines(), NO_DETAILS)
+    paths = [tmp_path / name for name in ("results.csv", "failed.csv", "summary.json", "report.html")]
     assert [record[4] for record in cells_of(paths[0])[1:]] == ["updated", "not_attempted"]
     if sys.platform != "win32":
         assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
@@ -88,6 +89,6 @@ def test_counts_that_do_not_add_up_are_told_loudly(tmp_path: Path, rows: int, co
     with pytest.raises(
         InternalError, match=f"{rows} rows were read, {counted} have an outcome, {written} are"
     ) as caught:
-        write_reports(summary_of(tmp_path, rows, counts=counts), ["Id"], 1, lines)
+        write_reports(summary_of(tmp_path, rows, counts=counts), ["Id"], 1, lines, NO_DETAILS)
     assert caught.value.exit_code == 70
     assert str(tmp_path) in caught.value.hint

@@ -78,7 +78,13 @@ class Page(HTMLParser):
 
 
 def small_run(
-    folder: Path, *, error: str = "404 there is no id-3", name: str = "New", cells: Sequence[str] = ()
+    folder: Path,
+    *,
+    error: str = "404 there is no id-3",
+    name: str = "New",
+    cells: Sequence[str] = (),
+    rate_per_s: float | None = 5.0,
+    auto: bool = False,
 ) -> Page:
     """A run of four rows: updated with a known old value, failed, invalid, not attempted."""
     run = create(folder, "renames.csv", EPOCH)
@@ -94,7 +100,8 @@ def small_run(
                 "width": max(2, len(cells)),
                 "target": find_target("langdock-integration").model_dump(mode="json", exclude_unset=True),
                 "input": {"path": "/data/renames.csv", "sha256": "ab"},
-                "rate_per_s": 5.0,
+                "rate_per_s": rate_per_s,
+                "rate_auto": auto,
                 "same": {},
             }
         )
@@ -283,6 +290,24 @@ def test_what_is_kept_of_replies_stands_behind_the_values_bounded_as_they_are() 
     shown = writer(captured=[*many]).values(row._replace(line=row.line._replace(captured=json.dumps(many))))[10]
     assert len(shown) == 10
     assert shown[-1] == ["… and 12 more", ""]
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "auto", "said"),
+    [
+        (5.0, False, "at most 5/s"),
+        (None, False, "no limit set"),
+        (200.0, True, "limit found out, at most 200/s"),
+        (None, True, "limit found out"),
+    ],
+)
+def test_a_ceiling_is_not_said_to_be_what_was_found_out(
+    tmp_path: Path, rate_per_s: float | None, auto: bool, said: str
+) -> None:
+    text = " ".join(small_run(tmp_path, rate_per_s=rate_per_s, auto=auto).text.split())
+    figures = text[text.index("Requests/s") : text.index("Requests/s") + 80]
+    assert said in figures
+    assert auto == ("found out" in figures)
 
 
 def test_a_page_that_cannot_be_written_costs_no_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

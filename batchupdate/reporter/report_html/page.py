@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from batchupdate.model import SUCCEEDED, Outcome
 from batchupdate.reporter.atomic_write import replacing
 from batchupdate.reporter.next_steps import next_steps
+from batchupdate.reporter.outcomes import MEANINGS
 from batchupdate.reporter.report_html.axes import HOUR_S, Frame, milliseconds
 from batchupdate.reporter.report_html.latency_chart import latency_chart, latency_of
 from batchupdate.reporter.report_html.rate_chart import rate_chart
@@ -38,17 +39,6 @@ WIDE_MARKS, NARROW_MARKS = 10, 4
 LATENCY_MARKS = {WIDE: 12, NARROW: 5}
 STATIC_ROWS = 100
 """Rows that stand on the page without its script, and on paper."""
-
-MEANINGS = {
-    Outcome.UPDATED: "the API confirmed the change",
-    Outcome.ACCEPTED: "the API will do it later",
-    Outcome.UNCHANGED: "nothing was to be done",
-    Outcome.INVALID: "breaks a rule; never sent",
-    Outcome.CONFLICT: "the record is not as expected; nothing was written",
-    Outcome.FAILED: "the API refused it, or kept failing",
-    Outcome.UNKNOWN: "sent, and no answer came: may or may not be applied",
-    Outcome.NOT_ATTEMPTED: "the run stopped before it",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,8 +182,8 @@ def _figures(summary: Summary) -> Iterator[tuple[str, str, str]]:
     yield "Time at work", span(sessions.duration_s), ""
     repeats = f"{many(traffic.retried, 'repeat')} among them" if traffic.retried else "no repeats"
     yield "Requests", f"{traffic.sent:,}", repeats
-    kept = "no limit set" if summary.rate_per_s is None else f"at most {summary.rate_per_s:g}/s"
-    kept += ", found out" if summary.auto else ""
+    ceiling = "" if summary.rate_per_s is None else f"at most {summary.rate_per_s:g}/s"
+    kept = ", ".join(filter(None, ["limit found out", ceiling])) if summary.auto else ceiling or "no limit set"
     yield "Requests/s", three_digits(summary.achieved_per_s), kept
     if traffic.allowed_per_s:
         yield "The API let in", f"{three_digits(traffic.allowed_per_s)}/s", ""
