@@ -364,7 +364,7 @@ async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *
         shown_to_others(folder.path, clock, on_progress) as show,
     ):
         job.on_start()
-        session = journal.begin_session(clock.unix(), repeatable=job.may_repeat)
+        session = job.begin_session()
         journal.set_meta({**session_facts(job.rate, verify=job.settings.verify), **job.report_facts})
         canary = job.begin_canary()
         total = canary.left(journal) if canary else job.to_send

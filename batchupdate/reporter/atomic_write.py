@@ -42,7 +42,7 @@ def replacing_all(
     So a full disk leaves all old reports as they were, and no report is newer than the others.
 
     Args:
-        paths: where the files belong, all in folders that this process holds.
+        paths: where the files belong, all in folders that this process holds; afterwards, where they are.
         notices: gets a sentence for each file that had to take another name; see `_move`.
         encoding: of the text.
         hint: what to do if a file can't be written; '' for one of a run, whose reports can be rebuilt.
@@ -65,8 +65,8 @@ def replacing_all(
             for path, file in zip(paths, files, strict=True):  # noqa: B007 - an error names it
                 file.flush()
                 os.fsync(file.fileno())
-        for path, beside in zip(paths, besides, strict=True):
-            _move(beside, path, [] if notices is None else notices)
+        for index, (path, beside) in enumerate(zip([*paths], besides, strict=True)):
+            paths[index] = _move(beside, path, [] if notices is None else notices)
     except OSError as error:
         raise _unwritable(path, error, hint) from error
     finally:
@@ -110,17 +110,20 @@ def _clear(path: Path) -> None:
             leftover.unlink()
 
 
-def _move(beside: Path, path: Path, notices: list[str]) -> None:
+def _move(beside: Path, path: Path, notices: list[str]) -> Path:
     """Moves a file into its place, or to the first free second name if something there won't give way.
 
     A second name that is taken is left alone, for it may be open, or edited. Where a free one is refused too, it is
     the folder that can't be written to.
 
+    Returns:
+        Where it is now.
+
     Raises:
         OSError: it can't be moved.
     """
     try:
-        beside.replace(path)
+        return beside.replace(path)
     except OSError as error:
         if not _in_the_way(path, error):
             raise
@@ -128,6 +131,7 @@ def _move(beside: Path, path: Path, notices: list[str]) -> None:
         beside.replace(second)
         why = "is a folder" if path.is_dir() else "is open in another program, or protected"
         notices.append(f"{path.name} {why}; the new file is {second.name}.")
+        return second
 
 
 def _in_the_way(path: Path, error: OSError) -> bool:

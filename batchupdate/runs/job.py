@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from batchupdate.api.verdict import errors_in_doubt
 from batchupdate.config.production import host_of, is_among
 from batchupdate.model import files_of, labels_of
 from batchupdate.runs.canary import canary_of, failures, keep, why_ended
@@ -74,6 +75,11 @@ class Job:
         for tuning in self.tuned:
             settings = tuning.over(settings)
         return replace(self, settings=settings)
+
+    def begin_session(self) -> int:
+        """Begins a process's work in the journal; returns the session's number there."""
+        in_doubt = errors_in_doubt(self.target)
+        return self.journal.begin_session(self.clock.unix(), repeatable=self.may_repeat, in_doubt=in_doubt)
 
     @property
     def secrets(self) -> Secrets:

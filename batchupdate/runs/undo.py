@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.api.verdict import errors_in_doubt
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome, Result
@@ -96,10 +97,11 @@ def undo_job(
         earlier = open_run(stack, folder, settings_with)
         settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
         refuse_other_api("run", earlier.meta["same"]["base_url"], base_url)
-        rows = earlier.journal.may_have_changed()
+        in_doubt = errors_in_doubt(target)
+        rows = earlier.journal.may_have_changed(in_doubt=in_doubt)
         if not rows:
             raise _nothing_changed(folder, earlier.journal)
-        forced = _forced(earlier.journal, rows, force_rows, all_rows=force)
+        forced = _forced(earlier.journal, rows, force_rows, in_doubt, all_rows=force)
         credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
         if not keyless:
             earlier.keep_the_proxy()
@@ -209,13 +211,18 @@ def _nothing_changed(folder: RunFolder, earlier: Journal) -> ConfigError:
 
 
 def _forced(
-    earlier: Journal, rows: Sequence[int], force_rows: Sequence[RowsOfFile], *, all_rows: bool
+    earlier: Journal,
+    rows: Sequence[int],
+    force_rows: Sequence[RowsOfFile],
+    in_doubt: Sequence[int],
+    *,
+    all_rows: bool,
 ) -> frozenset[int]:
     if all_rows:
         return frozenset(rows)
     if not force_rows:
         return frozenset()
-    found = earlier.may_have_changed(spans_of(force_rows, earlier))
+    found = earlier.may_have_changed(spans_of(force_rows, earlier), in_doubt=in_doubt)
     if not found:
         raise ConfigError("--force-row names no row that this run has changed.", "Rows are those of its input: 4,10-20")
     return frozenset(found)

@@ -24,6 +24,7 @@ from pools import (
     TIMEOUT,
     UNLIMITED,
     House,
+    Rows,
     scripted,
 )
 
@@ -681,6 +682,41 @@ async def test_a_bug_in_sending_ends_the_run_and_leaves_its_row_unknown(clock: F
         await house.work()
     assert house.rows.outcomes[7] is Outcome.UNKNOWN
     house.check_conservation()
+
+
+DISK = OSError("no space")
+
+
+@pytest.mark.parametrize(
+    ("second", "raised", "noted"),
+    [
+        (SafetyStop("The disk is full."), SafetyStop, "ZeroDivisionError(7)"),
+        (KeyError("k"), ZeroDivisionError, "KeyError('k')"),
+    ],
+)
+async def test_of_several_errors_one_with_a_sentence_is_raised_else_the_first_and_the_others_are_noted(
+    clock: FakeClock, second: Exception, raised: type[Exception], noted: str
+) -> None:
+    house, finish = House(clock, 4), Rows.finish
+
+    def broken(row: int, _nth: int) -> Reply:
+        if row == 2:
+            raise ZeroDivisionError(7)
+        return OK
+
+    def unkept(result: Result, *, final: bool = True) -> None:
+        if result.row == 4:  # it is cancelled because of the first error
+            raise second from DISK
+        finish(house.rows, result, final=final)
+
+    house.api.script = broken
+    house.rows.finish = unkept  # type: ignore[method-assign]
+    with pytest.raises(raised) as found:
+        await house.work(4)
+    assert found.value.__notes__ == [f"Another worker ended with {noted}."]
+    assert [entry["why"] for entry in house.log.entries if entry["event"] == "worker_failed"] == [noted]
+    if found.value is second:
+        assert second.__cause__ is DISK
 
 
 async def test_a_release_that_fails_is_told(clock: FakeClock) -> None:
