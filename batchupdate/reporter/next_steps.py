@@ -49,6 +49,11 @@ def next_steps(summary: Summary) -> list[Step]:
 
 def _unfinished(summary: Summary) -> Iterator[Step]:
     """Of a run with rows left. They stand in failed.csv, too, and would go out twice if that was run by now."""
+    if summary.retry_of and summary.sessions.started_at is None:
+        before = summary.other_in_command(summary.retry_of)
+        text = f"This retry ended before it began, so its rows are still those of {summary.retry_of}; to retry them"
+        yield Step(text, f"batchupdate retry {before}")
+        return
     if not summary.waits_after_canary:  # else why it stopped says how to go on
         yield Step(f"{many(summary.left, 'row')} left; to resume", f"batchupdate resume {summary.command_name}")
     if (invalid := summary.counts[Outcome.INVALID]) and not summary.undo_of:

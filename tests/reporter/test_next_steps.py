@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,13 @@ def test_a_retry_is_suggested_for_the_rows_that_may_end_otherwise(
     counts: dict[Outcome, int], facts: dict[str, Any], command: str
 ) -> None:
     assert sentences(counts, **facts)[0] == command
+
+
+def test_the_rows_of_a_retry_that_never_began_are_retried_from_the_run_before() -> None:
+    told = summary_of({Outcome.NOT_ATTEMPTED: 2}, left=2, retry_of="20261121-184400-x-ffff")
+    assert "to resume: batchupdate resume" in next_steps(told)[0].sentence
+    never = replace(told, sessions=Sessions(Traffic(), None, None, 0.0, None))
+    assert [step.command for step in next_steps(never)] == ["batchupdate retry 20261121-184400-x-ffff"]
 
 
 @pytest.mark.parametrize("facts", [{"lasting": {"": 2}}, {"lasting": {"diff": 2}}, {"plan_of": "p"}, {"undo_of": "u"}])
