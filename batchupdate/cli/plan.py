@@ -78,6 +78,7 @@ def plan(
                     plan=True,
                 )
             )
+        job.keep_options(given.words(options.FOR_FAILED_ROWS))
         stop = Stop()
         made, ended = unless_stopped(screen, stop, lambda progress: make_plan(job, on_progress=progress, stop=stop))
         if ended is not None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.api.verdict import Policy
 from batchupdate.engine.first_rows import FirstRows
+from batchupdate.engine.pool_limits import CLAIM_BATCH, PoolLimits
 from batchupdate.engine.pools import Pools, Stop, guarded
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation
-from batchupdate.engine.rules import CLAIM_BATCH, Rules
 from batchupdate.engine.sending import capture_of, client_of, judge_of, keeping_old, logged, packing_of, sender_of
 from batchupdate.engine.tuning import heeding
 from batchupdate.engine.verification import read_back
@@ -122,9 +122,9 @@ async def work_off(
     return pools.traffic, reason
 
 
-def _rules(job: Job, reads: FirstReads | None, capture: Capture | None) -> Rules:
+def _rules(job: Job, reads: FirstReads | None, capture: Capture | None) -> PoolLimits:
     settings, target = job.settings, job.target
-    return Rules(
+    return PoolLimits(
         settings.max_attempts,
         settings.give_up_after,
         settings.max_failures,

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from batchupdate.api.verdict import Policy
     from batchupdate.config import Settings
     from batchupdate.engine.assignment import Assignment
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Pool, Sink, Source
-    from batchupdate.engine.rules import Rules
     from batchupdate.model import Allowance, Fault, Reply, Request, Verdict
     from batchupdate.runs.job import Job
+    from batchupdate.targets import Target
     from batchupdate.util.clock import Clock
 
     Send = Callable[[Request], Awaitable[Reply | Fault]]
@@ -108,15 +109,14 @@ def guarded(send: Send, job: Assignment) -> Send:
     return sent
 
 
-def limiter_of(job: Job) -> Limiter:
-    """What keeps a job's rate."""
-    settings = job.settings
+def limiter_of(target: Target, settings: Settings, clock: Clock, concurrency: int) -> Limiter:
+    """What keeps the rate before a target's API."""
     return Limiter(
-        job.rate,
-        settings.burst or job.target.burst,
-        job.clock,
+        rate_of(target, settings),
+        settings.burst or target.burst,
+        clock,
         delay_s,
-        concurrency=job.concurrency,
+        concurrency=concurrency,
         max_wait_s=settings.max_wait,
         patience_s=settings.give_up_after,
     )
@@ -148,7 +148,7 @@ class Pools:
         self._pools: list[Pool] = []
         self._patient: Pool | None = None  # the one at work whose patience is that of the settings
         self._settings = job.settings
-        self.limiter = limiter_of(job)
+        self.limiter = limiter_of(job.target, job.settings, job.clock, job.concurrency)
         """Whose turn it is, in all of them."""
 
     @property
@@ -180,7 +180,7 @@ class Pools:
         *,
         send: Send,
         judge: Judge,
-        rules: Rules,
+        rules: PoolLimits,
         total: int | None,
         patient: bool = False,
     ) -> BatchUpdateError | None:

@@ -8,12 +8,12 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from batchupdate.api.verdict import judge
+from batchupdate.api.verdict import GONE, judge
 from batchupdate.engine.batches import Packing
 from batchupdate.engine.look_ups import LookUps
+from batchupdate.engine.pool_limits import PoolLimits
 from batchupdate.engine.pools import guarded
 from batchupdate.engine.read_first import reading_policy
-from batchupdate.engine.rules import Rules
 from batchupdate.errors import Interrupted, SafetyStop
 from batchupdate.model import SUCCEEDED, Outcome, Progress, Reply, Result
 from batchupdate.targets import UnexpectedReplyError
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 PORTION = 1000
 """Rows that are looked at or kept at once."""
-
-_GONE = frozenset({404, 410})
 
 
 class Rows(Protocol):
@@ -284,7 +282,7 @@ class RecordReader:
             verdict = judge(answer, policy, job.clock.now)
             return replace(verdict, message=job.secrets.redact(verdict.message)) if verdict.message else verdict
 
-        rules = Rules(settings.max_attempts, settings.give_up_after, None, settings.retry_budget, packing=Packing)
+        rules = PoolLimits(settings.max_attempts, settings.give_up_after, None, settings.retry_budget, packing=Packing)
         before = self._pools.traffic.sent
         async with client:
             singles = _Singles(self._rows, target, client, self._findings)
@@ -322,7 +320,7 @@ class _Singles(LookUps):
                 self._findings.unread(Result(request.row, Outcome.FAILED, answer.status, error=str(error)))
             else:
                 self._findings.seen(row, seen)
-        elif request is not None and result.http_status in _GONE:
+        elif request is not None and result.http_status in GONE:
             self._findings.gone(request, result.http_status)
         else:
             self._findings.unread(result)

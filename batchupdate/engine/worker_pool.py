@@ -19,6 +19,7 @@ from batchupdate.engine.batches import adding, at_no_cost, by_next_step, by_row,
 from batchupdate.engine.failure_limit import too_many_failures
 from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
+from batchupdate.engine.worker_errors import one_of
 from batchupdate.errors import SafetyStop
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, ReadReply, Reply, Result, Traffic, Verdict
 from batchupdate.util.clock import minute
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.config import MaxFailures
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Sink, Source, Turns
-    from batchupdate.engine.rules import Rules
     from batchupdate.model import Allowance, Request, RowLabels
     from batchupdate.util.clock import Clock
 
@@ -85,7 +86,7 @@ class WorkerPool:
         judge: Callable[[Request, Reply | Fault], Verdict],
         listen: Callable[[Reply], Sequence[Allowance]] | None,
         delay: Callable[[int], float],
-        rules: Rules,
+        rules: PoolLimits,
         clock: Clock,
         log: FilteringBoundLogger,
         labels: RowLabels = ONE_FILE,
@@ -131,8 +132,9 @@ class WorkerPool:
             async with asyncio.TaskGroup() as group:
                 for _ in range(concurrency):
                     group.create_task(self._work())
-        except BaseExceptionGroup as error:
-            raise error.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            error = one_of(group, self._log)
+            raise error from error.__cause__
         finally:
             await shielded(asyncio.create_task(self._hand_back()))
         if self._reason is not None:

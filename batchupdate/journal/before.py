@@ -34,7 +34,7 @@ class BeforeStates(JournalFile):
         return self._unseen(queries.UNSEEN, after, count)
 
     def unseen_at(self, paths: Iterable[str]) -> list[Request]:
-        """Those of them whose requests go to some paths; see `indexed_paths`."""
+        """Those of them whose requests go to some paths; see `index_paths`."""
         return self._unseen(queries.UNSEEN_AT, json.dumps(list(paths)))
 
     def _unseen(self, query: str, *values: object) -> list[Request]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from batchupdate.api.error_group import Example
 from batchupdate.config.rate import HELD_S, just_below
+from batchupdate.config.run_name import name_in_command
 from batchupdate.errors import CanaryEnded, ConfigError
 from batchupdate.model import ONE_FILE, SUCCEEDED, Outcome
 from batchupdate.reporter.atomic_write import replacing
@@ -89,7 +90,9 @@ class Summary:
     sentences for the user about the reports themselves, such as that one had to take a second name. `kept` are the
     run's rows; None where its journal is damaged. `undo_of` is the run that this one undoes, and `not_restored` what it
     can't restore: a field, the reason, and how many rows that is; `plan_of` is the plan whose rows it has sent.
-    `command_name` is what to call the run in a command.
+    `lasting` are, by who has seen the records otherwise (see `Pulled.by`), the conflicts that would be the same if
+    their rows were sent again, without those that were; `repeatable` is whether a row that may have been applied is
+    sent again unasked. `options` are those of the command that made the run, as far as they are of use for its rows.
     """
 
     run_id: str
@@ -116,7 +119,9 @@ class Summary:
     undo_of: str = ""
     not_restored: Sequence[Mapping[str, Any]] = ()
     plan_of: str = ""
-    command_name: str = ""
+    lasting: Mapping[str, int] = field(default_factory=dict)
+    repeatable: bool = True
+    options: Sequence[str] = ()
 
     @overload
     def results(self) -> DataFrame: ...
@@ -176,6 +181,15 @@ class Summary:
     def waits_after_canary(self) -> bool:
         """Whether the run ended because its canary was through, and nobody has let the other rows go yet."""
         return self.stopped is not None and self.stopped.code == CanaryEnded.code
+
+    @property
+    def command_name(self) -> str:
+        """What to call the run in a command."""
+        return name_in_command(self.folder)
+
+    def other_in_command(self, run_id: str) -> str:
+        """What to call a run of the same runs folder in a command."""
+        return name_in_command(self.folder.parent / run_id)
 
     @property
     def source(self) -> str:

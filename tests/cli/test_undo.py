@@ -56,6 +56,10 @@ def test_undo_says_what_it_will_do_and_in_the_end_what_is_restored_and_what_is_k
     assert "batchupdate retry" not in said  # which would keep them again
     assert "'Renamed 1' after that run" in said or '"Renamed 1" after that run' in said
     assert "Theirs" in said
+    sent = len(sandbox.applied)
+    again = cli("undo", "latest", "--force", "--yes")  # not the undo itself
+    assert (again.exit_code, len(sandbox.applied)) == (2, sent)
+    assert f"once more: batchupdate undo {first['run_id']}" in " ".join(again.stderr.split())
     forced = cli("undo", first["run_id"], "--force-row", "3", "--yes", "--json")
     assert forced.exit_code == 0
     summary = json.loads(forced.stdout)

@@ -21,7 +21,7 @@ LOOK_UP_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class PoolLimits:
     """When to give up, and how far to go ahead.
 
     Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
