@@ -282,7 +282,9 @@ class RecordReader:
             verdict = judge(answer, policy, job.clock.now)
             return replace(verdict, message=job.secrets.redact(verdict.message)) if verdict.message else verdict
 
-        rules = PoolLimits(settings.max_attempts, settings.give_up_after, None, settings.retry_budget, packing=Packing)
+        rules = PoolLimits(
+            settings.max_attempts, settings.give_up_after, None, settings.retry_budget, packing=Packing, resumes=False
+        )
         before = self._pools.traffic.sent
         async with client:
             singles = _Singles(self._rows, target, client, self._findings)

@@ -237,7 +237,7 @@ class WorkerPool:
                 self._wait(again, verdict, answer, 0.0)
                 return
             verdict = replace(verdict, action=Action.STOP)
-            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
+            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), self._stop_hint))
             self._finish(request, verdict, answer, left=left, final=False)
             return
         if isinstance(answer, Fault) and verdict.action is Action.DONE and not left:  # that says nothing of the API
@@ -276,7 +276,7 @@ class WorkerPool:
                 return
             verdict = adding(verdict, "; not sent again, for the run's retry budget is spent")
         if verdict.action is Action.STOP:
-            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
+            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), self._stop_hint))
         self._finish(request, verdict, answer, left=left, final=verdict.action is not Action.STOP)
 
     def _split(self, request: Request, answer: Reply | Fault, verdict: Verdict) -> None:
@@ -399,20 +399,29 @@ class WorkerPool:
         else:
             self._wait(request, verdict, answer, 0.0)
 
+    @property
+    def _again(self) -> str:
+        """How to go on once the cause is mended, as the second half of a sentence."""
+        return "run it again: the run resumes here." if self._rules.resumes else "give the command again."
+
+    @property
+    def _stop_hint(self) -> str:
+        return f"Every other row would fare the same. Mend the cause, then {self._again}"
+
     def _too_long(self, verdict: Verdict) -> bool:
         """Whether the API asks to wait for longer than a run waits at all."""
         return verdict.asked_s is not None and verdict.asked_s > self._rules.give_up_after_s
 
     def _give_up_if_down(self, verdict: Verdict) -> None:
         silent, patience = self._turns.down_for_s, self._rules.give_up_after_s
-        hint = "Check the base URL and the API's status, then run it again: the run resumes here."
+        hint = f"Check the base URL and the API's status, then {self._again}"
         if verdict.asked_s is not None and self._too_long(verdict):
             back = minute(self._clock.unix() + verdict.asked_s)
             message = as_sentence(
                 f"Stopped: the API asks to wait {verdict.asked_s:.0f} s, until {back}, longer than the "
                 f"{patience:.0f} s after which a run is given up (--give-up-after). Its last word: {verdict.message}"
             )
-            hint = f"Run it again after {back}: the run resumes here."
+            hint = f"After {back}, {self._again}"
         elif silent >= patience:
             last = as_sentence(verdict.message)
             message = f"Stopped: the API has accepted no request for {silent:.0f} s. Its last word: {last}"
@@ -488,5 +497,3 @@ class WorkerPool:
 
 _COMPARED = frozenset({Outcome.UNCHANGED, Outcome.CONFLICT})
 """Outcomes that what a record has makes of a row, and not the status of the reply to its read."""
-
-_STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: the run resumes here."

@@ -446,7 +446,7 @@ async def test_a_wait_longer_than_the_run_would_wait_at_all_ends_it_at_once(
     back = minute(clock.unix() + LATENCY + asked)
     with pytest.raises(SafetyStop, match=f"asks to wait {asked} s, until {back}, longer than the 60 s") as stopped:
         await house.work(1)
-    assert stopped.value.hint == f"Run it again after {back}: the run resumes here."
+    assert stopped.value.hint == f"After {back}, run it again: the run resumes here."
     assert clock.time < 1010
     house.check_conservation()
 

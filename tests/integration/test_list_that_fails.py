@@ -51,6 +51,7 @@ async def test_verify_with_a_key_that_is_refused_stops_and_says_so(tmp_path: Pat
         with pytest.raises(SafetyStop, match="401") as stopped:
             await verified(summary, tmp_path)
         assert stopped.value.exit_code == 3
+        assert "the run resumes" not in stopped.value.hint
         sandbox.restore()
         assert (await verified(summary, tmp_path)).exit_code == 0
 
