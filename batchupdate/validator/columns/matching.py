@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.spreadsheet.headers import normalise_heading
-from batchupdate.spreadsheet.reserved_columns import EXTRA, OLD, is_pulled
+from batchupdate.spreadsheet.reserved_columns import EXTRA, OLD, UNDO_OF, is_pulled
 from batchupdate.targets import field_path
 from batchupdate.util.nearest import nearest
 from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn
@@ -29,6 +29,7 @@ from batchupdate.validator.columns.match_columns import (
 )
 from batchupdate.validator.columns.pulled_columns import find_pulled_columns, hints_about_missing, is_old
 from batchupdate.validator.columns.templates import Template, parse_template
+from batchupdate.validator.columns.undo_columns import is_undo, options_for
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -49,6 +50,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         InputError: a column that the settings name is not there, the id or a required field has none, or none sets
             anything; or a list has a column for the whole beside those for its items, or an item without one.
     """
+    options = options_for(columns, target, options)
     made = _made(columns, target, options)
     chosen = match_by_map(columns, target, options)
     if twice := [name for name in chosen.values() if field_of(name, target) in made]:
@@ -79,6 +81,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         fields = {normalise_heading(name) for name in (*target.id, *target.fields)}
         used |= {i for i in left if is_old(columns[i]) and normalise_heading(columns[i].removeprefix(OLD)) in fields}
         used |= set() if pulled.locked is None else {pulled.locked}
+    used |= {i for i in left if columns[i] == UNDO_OF}
     expected = find_expected_columns(columns, chosen, target, options)
     used |= {one.index for one in expected}
     ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra and i not in used)
@@ -109,6 +112,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         version=pulled.version,
         expected=expected,
         match=match,
+        undoes=is_undo(columns),
     )
 
 
