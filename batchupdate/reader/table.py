@@ -19,7 +19,7 @@ from batchupdate.reader.records import MAX_COLUMNS, CellProblem, is_blank, read_
 from batchupdate.spreadsheet.csv_injection import unguard, unguard_id
 from batchupdate.spreadsheet.error_values import error_values
 from batchupdate.spreadsheet.headers import RAGGED, normalise_heading
-from batchupdate.spreadsheet.reserved_columns import COPY_SHEET, ERROR_COLUMN, ID_COLUMN, OLD, UNDO_OF, is_pulled
+from batchupdate.spreadsheet.reserved_columns import COPY_SHEET, ERROR_COLUMN, ID_COLUMN, UNDO_OF, is_old, is_pulled
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class Table:
         self._copy_of_id = previous_results.own_place(headings, ID_COLUMN) if self.own else 0
         self._error = previous_results.own_place(headings, ERROR_COLUMN) if self.own else 0
         # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.
-        self._guarded = not self.own and self.format == "csv" and any(heading.startswith(OLD) for heading in headings)
+        self._guarded = not self.own and self.format == "csv" and any(map(is_old, headings))
         # `undo.csv` guards every cell as ids are guarded, against being retyped as well. Saved as a workbook, it still
         # has its guards; a copy that `check --annotate` made of it has none.
         saved_as_workbook = self.format in _WORKBOOKS and records.sheet != COPY_SHEET
@@ -197,7 +197,9 @@ class Table:
         """
         places: dict[str, list[int]] = {}
         for place, heading in enumerate(self.columns):
-            places.setdefault(heading if is_pulled(heading) else normalise_heading(heading), []).append(place)
+            places.setdefault(
+                f"_{normalise_heading(heading)}" if is_pulled(heading) else normalise_heading(heading), []
+            ).append(place)
         for key, twins in places.items():
             if key and len(twins) > 1 and not used.isdisjoint(twins):
                 raise self._duplicate_heading(*twins[:2])
