@@ -184,7 +184,12 @@ SAMPLES = [
     Sample("pandas-nan.xlsx", named("Sales", float("nan")), [("nothing_to_change", 3, "")], writer="pandas"),
     Sample("pandas-nan-as-text.csv", named("Sales", "nan"), writer="pandas"),  # as typed: it may be a name
     Sample("pandas-times.csv", named(datetime(2026, 11, 21), datetime(2026, 11, 21, 18, 45)), writer="pandas"),  # noqa: DTZ001 - as in a sheet
-    Sample("pandas-times.xlsx", named(datetime(2026, 11, 21), datetime(2026, 11, 21, 18, 45)), writer="pandas"),  # noqa: DTZ001 - as above
+    Sample(
+        "pandas-times.xlsx",
+        named(datetime(2026, 11, 21), datetime(2026, 11, 21, 18, 45)),  # noqa: DTZ001 - as above
+        [("number_format", 2, "name"), ("number_format", 3, "name")],
+        writer="pandas",
+    ),
     Sample(
         "pandas-grouped.xlsx",
         [["id", "name", "description"], [IDS[0], "Sales", "x"], [IDS[0], "Sales", "y"]],

@@ -123,7 +123,7 @@ def test_a_damaged_text_ends_every_command_in_a_sentence_or_a_row_set_aside(
     elif table == "meta" and "recover" not in command:
         assert done.exit_code == 2
         assert "The journal is damaged" in said
-        assert f"report --recover {path.parent.name}" in said
+        assert f"report --recover {path.parent}" in said
     else:
         assert done.exit_code in {0, 1} | ({2} if "retry" in command else set()), (
             done.output

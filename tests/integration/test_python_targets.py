@@ -288,7 +288,7 @@ async def test_a_run_is_not_resumed_with_another_version_but_retried_with_it(
         ConfigError, match=r"began with the package batchupdate-example 1\.0, and 1\.1 is installed"
     ) as told:
         await resume(str(first.folder), settings())
-    assert f"batchupdate retry {first.folder.name}" in told.value.hint
+    assert f"batchupdate retry {first.folder}" in told.value.hint
     put(site, ("    digest =", "    raise RuntimeError\n    digest ="), version="1.1")
     second = await retry(str(first.folder), None, settings())
     assert second.folder != first.folder
