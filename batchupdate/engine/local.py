@@ -9,7 +9,7 @@ from batchupdate.api.verdict import Policy
 from batchupdate.engine.first_rows import FirstRows
 from batchupdate.engine.pools import Pools, Stop, guarded
 from batchupdate.engine.read_first import FirstReads
-from batchupdate.engine.reconcile import Reconciliation
+from batchupdate.engine.reconcile import Reconciliation, RecordLookUp
 from batchupdate.engine.rules import CLAIM_BATCH, Rules
 from batchupdate.engine.sending import capture_of, client_of, judge_of, keeping_old, logged, packing_of, sender_of
 from batchupdate.engine.tuning import heeding
@@ -74,7 +74,7 @@ async def work_off(
     await clock.sleep_until(job.not_before)
     async with client, Queue(journal, clock, heard) as queue, heeding(job, pools, log, queue.keep_facts):
         if target.read is not None and journal.unanswered(0, 1):
-            looked_up = Reconciliation(journal, queue, client, target)
+            looked_up = Reconciliation(journal, queue, RecordLookUp(client, target, queue.before, job.secrets.redact))
             look_up: Send = guarded(looked_up.look_up, job)
             if verbose:
                 look_up = logged(look_up, log, job, reads=lambda _: True)
@@ -88,10 +88,11 @@ async def work_off(
                 total=None,
             )
             await queue.settle()
-            log.info("looked_up", found_applied=looked_up.found, ended=str(reason or ""))
+            applied, foreign = looked_up.applied, looked_up.foreign
+            log.info("looked_up", found_applied=applied, changed_by_others=foreign, ended=str(reason or ""))
             if isinstance(reason, Interrupted):
                 return pools.traffic, reason  # an API that can't be read may well take changes: those come next
-            total -= looked_up.found
+            total -= applied + foreign
         source = FirstRows(queue, total) if first_only else queue
         if settings.workers:
             from batchupdate.engine.worker_processes import coordinator_for  # noqa: PLC0415 - it loads Dask

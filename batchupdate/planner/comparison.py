@@ -141,6 +141,7 @@ _WHEN = {
     "diff": "when the rows were compared",
     "read": "just before",
     "run": "after that run",
+    "look_up": "before that",
 }
 _WAY_OUT = {
     "": "; pull the records again",
@@ -148,6 +149,7 @@ _WAY_OUT = {
     "diff": "; run it again",
     "read": "; run it again",
     "run": "",
+    "look_up": "",
 }
 
 

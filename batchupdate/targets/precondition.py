@@ -81,7 +81,7 @@ class Pulled(NamedTuple):
         expected: by name what the sheet expects of fields, set by the row or not, as the user has typed it.
         seen: the fields as they were read then.
         by: who has seen it so: a `plan`, a run that compared its rows first (`diff`), the `read` just before the
-            change, or the `run` that is undone; '' for the sheet.
+            change, the `run` that is undone, or what a `look_up` starts from; '' for the sheet.
         lost: by name the fields that an undo can't restore with this row, and why.
     """
 

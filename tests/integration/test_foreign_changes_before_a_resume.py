@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from whole_runs import key_refused_after
+from whole_runs import in_flight_when_killed, key_refused_after
 
-from batchupdate import resume, undo
+from batchupdate import resume, retry, undo
 from batchupdate.config import Settings, load_settings
 from batchupdate.run import compare_first, execute, prepare, resumed_job
 from batchupdate.runs.folder import RunFolder
@@ -228,3 +228,58 @@ def terminal() -> Iterator[tuple[int, int]]:
     finally:
         os.close(theirs)
         os.close(ours)
+
+
+# ---- a third value, seen when a row is looked up ----
+
+
+@pytest.mark.parametrize("way", ["resume", "retry"])
+async def test_a_row_that_was_in_flight_is_not_sent_over_what_somebody_else_has_set_since(
+    tmp_path: Path, way: str
+) -> None:
+    async with Sandbox(contacts=5) as sandbox:
+        source = sheet(tmp_path, ("c1", "A1"), ("c2", "A2"), ("c3", "A3"))
+        with prepare(source, settings_for(sandbox, tmp_path), environ=KEYS) as job:
+            first = await execute(await compare_first(job))
+        in_flight_when_killed(first, [2, 3, 4])
+        foreign(sandbox, "c1", name="foreign")
+        foreign(sandbox, "c2", name="Contact 2")  # its request has never arrived
+        sent = len(changes(sandbox))
+        again = await (resume if way == "resume" else retry)(
+            first.folder, settings=settings_for(sandbox, tmp_path), environ=KEYS
+        )
+        assert changes(sandbox)[sent:] == ["/contacts/c2"]
+        assert fields(sandbox, "c1")["name"] == "foreign"
+        found = lines(again.folder)
+        assert {record_id: outcome for record_id, (outcome, _) in found.items()} == {
+            "c1": "unknown",
+            "c2": "updated",
+            "c3": "updated",
+        }
+        why = "may have been applied; it was not sent again: name was 'Contact 1' before that, and is 'foreign' now"
+        assert why in found["c1"][1]
+        assert again.exit_code == 1
+        await undo(again.folder, settings_for(sandbox, tmp_path), environ=KEYS)
+        assert fields(sandbox, "c1")["name"] == "foreign"
+
+
+async def test_a_row_whose_error_left_it_open_is_not_sent_over_a_foreign_change_when_it_is_resumed(
+    tmp_path: Path,
+) -> None:
+    async with Sandbox(contacts=5, faults=Faults.in_order("ok", "500-after")) as sandbox:
+        summary = await unsure(sandbox, tmp_path)
+        foreign(sandbox, "c1", name="foreign")
+        await resume(summary.folder, settings_for(sandbox, tmp_path), environ=KEYS)
+        assert fields(sandbox, "c1")["name"] == "foreign"
+        assert outcomes(summary.folder) == {"c1": "unknown", "c2": "updated", "c3": "updated"}
+
+
+async def test_where_nobody_knows_what_a_record_was_before_an_unanswered_row_is_sent_again(tmp_path: Path) -> None:
+    async with Sandbox(contacts=5) as sandbox:
+        settings = settings_for(sandbox, tmp_path, diff="never")
+        with prepare(sheet(tmp_path, ("c1", "A1")), settings, environ=KEYS) as job:
+            first = await execute(await compare_first(job))
+        in_flight_when_killed(first, [2])
+        foreign(sandbox, "c1", name="foreign")
+        await resume(first.folder, settings, environ=KEYS)
+        assert outcomes(first.folder) == {"c1": "updated"}
