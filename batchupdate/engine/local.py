@@ -11,6 +11,7 @@ from batchupdate.engine.pools import Pools, Stop, guarded
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation, RecordLookUp
 from batchupdate.engine.rules import CLAIM_BATCH, Rules
+from batchupdate.engine.second_look import look_again, unseen_since_the_plan
 from batchupdate.engine.sending import capture_of, client_of, judge_of, keeping_old, logged, packing_of, sender_of
 from batchupdate.engine.tuning import heeding
 from batchupdate.engine.verification import read_back
@@ -19,12 +20,13 @@ from batchupdate.journal import Session
 from batchupdate.journal.queue import Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.api.captured import Capture
     from batchupdate.engine.pools import Send
+    from batchupdate.engine.record_reader import Reading
     from batchupdate.errors import BatchUpdateError
     from batchupdate.model import Progress, Traffic
     from batchupdate.runs.job import Job
@@ -109,15 +111,40 @@ async def work_off(
             reason = await pools.work(
                 "sending", source, queue, send=send, judge=judged, rules=rules, total=total, patient=True
             )
-    if settings.verify and reason is None:
-        listed = pools.traffic.sent
-        async with heeding(job, pools, log, kept):
+    if reason is not None:
+        return pools.traffic, reason
+    return await _read_after(job, pools, log, on_progress, kept, first_only=first_only)
+
+
+async def _read_after(
+    job: Job,
+    pools: Pools,
+    log: FilteringBoundLogger,
+    on_progress: Callable[[Progress], None],
+    kept: Callable[[Mapping[str, Any]], Awaitable[None]],
+    *,
+    first_only: bool,
+) -> tuple[Traffic, BatchUpdateError | None]:
+    """Reads records once all is sent: those that only a plan has seen, and with `verify`, those that were updated."""
+    unseen = None if first_only else unseen_since_the_plan(job)
+    if unseen is None and not job.settings.verify:
+        return pools.traffic, None
+    before, requests, reason = pools.traffic.sent, 0, None
+    async with heeding(job, pools, log, kept):
+        if unseen is not None:
+            reading = await look_again(job, unseen, pools, log, on_progress)
+            requests, reason = reading.requests, _interrupted(reading)
+        if job.settings.verify and reason is None:
             reading, said = await read_back(job, pools, log, on_progress)
-        journal.set_meta({"read_back": said})
-        reason = reading.ended if isinstance(reading.ended, Interrupted) else None
-        pages = max(0, reading.requests - (pools.traffic.sent - listed))
-        return pools.traffic._replace(sent=pools.traffic.sent + pages), reason
-    return pools.traffic, reason
+            job.journal.set_meta({"read_back": said})
+            requests, reason = requests + reading.requests, _interrupted(reading)
+    pages = max(0, requests - (pools.traffic.sent - before))
+    return pools.traffic._replace(sent=pools.traffic.sent + pages), reason
+
+
+def _interrupted(reading: Reading) -> BatchUpdateError | None:
+    """Why nothing further is read; records that can't be read are no reason to end otherwise."""
+    return reading.ended if isinstance(reading.ended, Interrupted) else None
 
 
 def _rules(job: Job, reads: FirstReads | None, capture: Capture | None) -> Rules:

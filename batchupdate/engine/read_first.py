@@ -238,4 +238,6 @@ def _still_to_be(target: Target, request: Request, version: str, seen: Seen | No
 
 def _names(request: Request) -> list[str]:
     """The fields that are to be known of a row's record."""
-    return [*{**exact_json.loads(request.fields), **Pulled.from_json(request.pulled).expected}]
+    known = Pulled.from_json(request.pulled)
+    planned = known.names if known.by == "plan" else ()
+    return [*{**exact_json.loads(request.fields), **known.expected, **dict.fromkeys(planned)}]

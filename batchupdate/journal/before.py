@@ -137,14 +137,18 @@ class BeforeStates(JournalFile):
         with self._explained():
             yield from map(PlanLine._make, self._connection.execute(query, values))
 
-    def take_over_plan(self, path: Path) -> None:
-        """Writes a plan's rows into this journal, which is empty: their records must still be as they were."""
+    def take_over_plan(self, path: Path, already_so: str) -> None:
+        """Writes a plan's rows into this journal, which is empty: their records must still be as they were.
+
+        `already_so` is said of rows that the plan has found to be so, until somebody has looked at them again.
+        """
         with self._explained():
             self._connection.execute(queries.ATTACH, (str(path),))
             try:
                 with self._transaction() as connection:
                     for statement in queries.TAKE_OVER_PLAN:
                         connection.execute(statement)
+                    connection.execute(queries.NOT_SEEN_SINCE, (already_so,))
             finally:
                 self._connection.execute(queries.DETACH)
 

@@ -99,3 +99,7 @@ TAKE_OVER_PLAN = (
     """,
     "INSERT INTO before SELECT key, state, checksum FROM plan.before",
 )
+NOT_SEEN_SINCE = """
+    UPDATE result SET error = ?
+    WHERE outcome = 'unchanged' AND key IN (SELECT key FROM row WHERE path IS NOT NULL AND carrier IS NULL)
+"""

@@ -302,6 +302,12 @@ SENT_CHANGES = """
       AND outcome.outcome IN (SELECT value FROM json_each(?))
     ORDER BY row.key
 """
+UNCHANGED_IN_THE_PLAN = """
+    SELECT row.key, row.record_id, path, fields, outcome, http_status FROM row JOIN result ON result.key = row.key
+    WHERE path IS NOT NULL AND fields IS NOT NULL AND carrier IS NULL AND outcome = 'unchanged'
+      AND finished_at < (SELECT min(started_at) FROM session)
+    ORDER BY row.key
+"""
 EXAMPLES = """
     SELECT key, record_id, fields FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final) ORDER BY key LIMIT ?

@@ -67,11 +67,13 @@ class Comparison:
             guarded: whether it counts what it should be.
         """
         changes = [name for name, value in wanted.items() if not self.is_so(name, value, present)]
+        # A field that was so in the plan, and is not sent, must still be so.
+        planned = [name for name in known.names if name not in wanted] if guarded and known.by == "plan" else []
         if guarded and known.gone and changes:
             made = f"there was no such record {_WHEN[known.by]}, and there is one now"
             message = f"{NOTHING_SENT}{made}: {changes[0]} is {self.text(changes[0], present)}{_WAY_OUT[known.by]}"
             return Compared(Finding.CONFLICT, changes, message)
-        conflicts = self._conflicts(wanted, changes, known, present) if guarded and known else []
+        conflicts = self._conflicts(wanted, changes, [*changes, *planned], known, present) if guarded and known else []
         if conflicts:
             others = f" ({', '.join(name for name, _ in conflicts[1:])} changed as well)" if conflicts[1:] else ""
             way_out = "" if known.expected else _WAY_OUT[known.by]
@@ -80,10 +82,15 @@ class Comparison:
         return Compared(Finding.CHANGES, changes) if changes else Compared(Finding.UNCHANGED, (), ALREADY_SO)
 
     def _conflicts(
-        self, wanted: Mapping[str, Any], changes: Sequence[str], known: Pulled, present: Seen
+        self,
+        wanted: Mapping[str, Any],
+        changes: Sequence[str],
+        unlike: Sequence[str],
+        known: Pulled,
+        present: Seen,
     ) -> list[tuple[str, str]]:
         left = [name for name in known.expected if changes or name not in wanted]
-        return [*self._others(changes, known, present), *self._unexpected(left, known, present)]
+        return [*self._others(unlike, known, present), *self._unexpected(left, known, present)]
 
     def is_so(self, name: str, value: object, present: Seen) -> bool:
         """Whether a record is known to have a value in a field."""

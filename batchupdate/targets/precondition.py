@@ -96,6 +96,11 @@ class Pulled(NamedTuple):
         return bool(self.version or self.old or self.expected or self.seen)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The fields of which something is known as it was read."""
+        return (*self.seen.values, *self.seen.absent) if self.seen else ()
+
+    @property
     def gone(self) -> bool:
         """Whether there was no such record."""
         return self.seen is not None and self.seen.gone
