@@ -289,7 +289,12 @@ def _merge(journal: Journal, group: Sequence[Sighting]) -> list[str]:
     expected = merged(one.expected for one in pulled)
     if differing := [name for name in expected if len({one.expected.get(name, expected[name]) for one in pulled}) > 1]:
         return differing
-    joined = Pulled(versions.pop() if len(versions) == 1 else "", merged(one.old for one in pulled), expected)
+    joined = Pulled(
+        versions.pop() if len(versions) == 1 else "",
+        merged(one.old for one in pulled),
+        expected,
+        matched=merged(one.matched for one in pulled),  # the same in all of them, or they were not one record
+    )
     fields = merged(journal.fields_of(numbers))
     journal.carry(numbers[:-1], numbers[-1], fields, joined.to_json() if joined else "")
     return []

@@ -240,4 +240,4 @@ def _names(request: Request) -> list[str]:
     """The fields that are to be known of a row's record."""
     known = Pulled.from_json(request.pulled)
     planned = known.names if known.by == "plan" else ()
-    return [*{**exact_json.loads(request.fields), **known.expected, **dict.fromkeys(planned)}]
+    return [*dict.fromkeys((*exact_json.loads(request.fields), *known.said, *planned))]

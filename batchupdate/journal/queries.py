@@ -269,10 +269,11 @@ COUNT_PULLED = """
     SELECT coalesce(json_extract(pulled, '$.version'), '') <> '' AS version,
         json_type(pulled, '$.old') IS NOT NULL AS old,
         json_type(pulled, '$.expected') IS NOT NULL AS expected, json_type(pulled, '$.seen') IS NOT NULL AS seen,
+        json_type(pulled, '$.matched') IS NOT NULL AS matched,
         json_extract(json_extract(pulled, '$.seen'), '$.gone') AS gone, min(pulled), count(*)
     FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
-    GROUP BY version, old, expected, seen, gone
+    GROUP BY version, old, expected, seen, matched, gone
 """  # of rows that are still to be sent
 HAS_PULLED = "SELECT EXISTS (SELECT 1 FROM row WHERE pulled IS NOT NULL)"
 COUNT_SENT = """

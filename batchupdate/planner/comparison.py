@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from batchupdate.targets.current_record import MISSING
 from batchupdate.util import json as exact_json
 from batchupdate.util.text import quoted
+from batchupdate.validator.matches import KeyField
 from batchupdate.validator.pulled_cells import PulledCell
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Comparison:
         conflicts = self._conflicts(wanted, changes, [*changes, *planned], known, present) if guarded and known else []
         if conflicts:
             others = f" ({', '.join(name for name, _ in conflicts[1:])} changed as well)" if conflicts[1:] else ""
-            way_out = "" if known.expected else _WAY_OUT[known.by]
+            way_out = "" if known.expected or (known.matched and not known.by) else _WAY_OUT[known.by]
             message = f"{NOTHING_SENT}{conflicts[0][1]}{others}{way_out}"
             return Compared(Finding.CONFLICT, changes, message)
         return Compared(Finding.CHANGES, changes) if changes else Compared(Finding.UNCHANGED, (), ALREADY_SO)
@@ -90,7 +91,11 @@ class Comparison:
         present: Seen,
     ) -> list[tuple[str, str]]:
         left = [name for name in known.expected if changes or name not in wanted]
-        return [*self._others(unlike, known, present), *self._unexpected(left, known, present)]
+        found = [*self._others(unlike, known, present), *self._unexpected(left, known, present)]
+        named = {name for name, _ in found}
+        # What an earlier try of ours may have set is no other record.
+        keys = [name for name in known.matched if name not in named and (name in changes or name not in wanted)]
+        return [*found, *self._unmatched(keys, known, present)]
 
     def is_so(self, name: str, value: object, present: Seen) -> bool:
         """Whether a record is known to have a value in a field."""
@@ -134,6 +139,14 @@ class Comparison:
             text = known.expected[name]
             if present.knows(name) and not self._cell(name).same(text, present.values.get(name, MISSING)):
                 yield name, f"{name} should be {quoted(text)} (expected.{name}), and is {self.text(name, present)}"
+
+    def _unmatched(self, names: Sequence[str], known: Pulled, present: Seen) -> Iterator[tuple[str, str]]:
+        """The fields by which the record would not be found any more, each with what is said of it."""
+        for name in names:
+            key = KeyField(name, self._target.fields[name])
+            if present.knows(name) and key.of_value(present.values.get(name, MISSING)) != known.matched[name]:
+                now = self.text(name, present)
+                yield name, f"the record was found by its {name} {quoted(known.matched[name])}, which is {now} now"
 
     def _cell(self, name: str) -> PulledCell:
         if name not in self._cells:
