@@ -17,7 +17,7 @@ from batchupdate.targets.precondition import Pulled
 from batchupdate.util.background import BackgroundThread
 from batchupdate.validator import DuplicateFinder, Validator, map_columns
 from batchupdate.validator.checkup import Checkup
-from batchupdate.validator.duplicates import merged, settle
+from batchupdate.validator.duplicates import differing_problems, merge, settle
 from batchupdate.validator.validator import LEFT_OUT_HIDDEN
 from batchupdate.validator.wrong_ids import WrongIds
 
@@ -172,15 +172,10 @@ class Ingest:
 
     def refuse_expectations(self, group: Sequence[Sighting], names: Sequence[str]) -> Sequence[Result]:
         """The results of rows for one record that expect different values of some fields, so that none can be sent."""
-        rows = [sighting.row for sighting in group]
-        self.checkup.superseded -= len(rows) - 1
-        self.checkup.invalid += len(rows)
-        message = (
-            f"{self._labels.label_all(rows)} for the same record expect different values of {', '.join(names)}; "
-            "keep one of them"
-        )
+        self.checkup.superseded -= len(group) - 1
+        self.checkup.invalid += len(group)
         heading = self._columns.heading(self.target.path_variables[-1])
-        problems = [Problem("differing_expectations", row, heading, "", message) for row in rows]
+        problems = differing_problems(group, names, heading, self._labels)
         for problem in problems:
             self._tell(problem)
         return [Result(problem.row, Outcome.INVALID, error=problem.sentence()) for problem in problems]
@@ -275,26 +270,14 @@ def _entries(checked: CheckedRows, ingest: Ingest) -> tuple[list[Entry], list[Re
     return entries, results + [Result(row, Outcome.UNCHANGED, error=why) for row, why in checked.skipped.items()]
 
 
-def _merge(journal: Journal, group: Sequence[Sighting]) -> list[str]:
-    """Joins the fields of several rows for one record; what a later row sets stands.
-
-    If their sheet gives several versions of it, none counts: the record is read before its change.
+def _merge(journal: Journal, group: Sequence[Sighting]) -> Sequence[str]:
+    """Lets one request carry several rows for one record.
 
     Returns:
-        The fields of which the rows expect different values: then nothing was joined.
+        The fields of which the rows expect different values: then nothing was merged.
     """
     numbers = [sighting.row for sighting in group]
-    pulled = [Pulled.from_json(text) for text in journal.pulled_of(numbers)]
-    versions = {one.version for one in pulled}
-    expected = merged(one.expected for one in pulled)
-    if differing := [name for name in expected if len({one.expected.get(name, expected[name]) for one in pulled}) > 1]:
-        return differing
-    joined = Pulled(
-        versions.pop() if len(versions) == 1 else "",
-        merged(one.old for one in pulled),
-        expected,
-        matched=merged(one.matched for one in pulled),  # the same in all of them, or they were not one record
-    )
-    fields = merged(journal.fields_of(numbers))
-    journal.carry(numbers[:-1], numbers[-1], fields, joined.to_json() if joined else "")
-    return []
+    made = merge(group, journal.fields_of(numbers), [Pulled.from_json(text) for text in journal.pulled_of(numbers)])
+    if not made.differing:
+        journal.carry(made.carried, made.carrier, made.fields, made.known.to_json() if made.known else "")
+    return made.differing

@@ -29,11 +29,11 @@ from batchupdate.reader.files.temporary import CopyLimit
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies, looks_of
 from batchupdate.reporter.annotated_xlsx import MOST_NOTES, write_annotated
-from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.folder import find, point_latest
 from batchupdate.runs.from_plan import plan_run_job
 from batchupdate.runs.history import conclude, exit_code_of
 from batchupdate.runs.job import Job
+from batchupdate.runs.keys import credentials_of, only_secrets
 from batchupdate.runs.log import run_log
 from batchupdate.runs.metadata import facts_of, session_facts
 from batchupdate.runs.notify import Announcer
@@ -364,7 +364,7 @@ async def _work(job: Job, on_progress: Callable[[Progress], None], stop: Stop, *
         shown_to_others(folder.path, clock, on_progress) as show,
     ):
         job.on_start()
-        session = journal.begin_session(clock.unix(), repeatable=job.may_repeat)
+        session = job.begin_session()
         journal.set_meta({**session_facts(job.rate, verify=job.settings.verify), **job.report_facts})
         canary = job.begin_canary()
         total = canary.left(journal) if canary else job.to_send

@@ -13,7 +13,7 @@ from structlog.testing import LogCapture
 
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.config.rate import Rate
-from batchupdate.engine.rules import Rules
+from batchupdate.engine.pool_limits import PoolLimits
 from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter import Limiter
@@ -158,7 +158,7 @@ class House:
         script: Callable[[int, int], Reply | Fault] = lambda _row, _nth: OK,
         *,
         rate: Rate = UNLIMITED,
-        rules: Rules | None = None,
+        rules: PoolLimits | None = None,
         repeatable: bool = True,
         concurrency: int | None = None,
         claim_s: float = 0.0,
@@ -177,7 +177,7 @@ class House:
             listen=lambda reply: policy.signals.allowances(reply.headers, clock.now),
             judge=lambda _, answer: judge(answer, policy, clock.now),
             delay=float,
-            rules=rules or Rules(request_id_headers=("x-request-id",)),
+            rules=rules or PoolLimits(request_id_headers=("x-request-id",)),
             clock=clock,
             log=structlog.wrap_logger(None, processors=[self.log]),
         )

@@ -26,6 +26,10 @@ def test_the_design_page_lists_every_room_of_the_package() -> None:
     assert listed == {name.removesuffix(".py") for name in TOP} - {"__init__", "__main__", "py.typed"}
 
 
+def test_every_room_of_the_package_has_its_tests_in_a_folder_of_the_same_name() -> None:
+    assert {path.relative_to(ROOT / "tests").parts[0] for path in TESTS} == set(ROOMS)
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_no_module_is_longer_than_500_lines(path: Path) -> None:
     assert len(path.read_text("utf-8").splitlines()) <= 500

@@ -246,13 +246,11 @@ def test_check_counts_what_run_would_do(tmp_path: Path) -> None:
     assert any("note" in notice for notice in checkup.notices)
 
 
-@pytest.mark.parametrize(("columns", "error"), [({}, InputError), ({"x": "name"}, ConfigError)])
-def test_where_no_column_fits_what_was_guessed_about_the_file_is_told(
-    tmp_path: Path, columns: dict[str, str], error: type[Exception]
-) -> None:
+@pytest.mark.parametrize("columns", [{}, {"x": "name"}])
+def test_where_no_column_fits_what_was_guessed_about_the_file_is_told(tmp_path: Path, columns: dict[str, str]) -> None:
     source = write(tmp_path / "in.csv", ["Renames", "", ""], ["id", "name", ""], [IDS[0], "A", "mine"], ["", "B"])
     settings = settings_for(None, tmp_path, input={"columns": columns})
-    with pytest.raises(error, match=r"The file has: .*Row 1 is taken as the header"):
+    with pytest.raises(InputError, match=r"The file has: .*Row 1 is taken as the header"):
         check_file(source, settings, environ={})
 
 

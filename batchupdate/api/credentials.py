@@ -140,4 +140,4 @@ class PrintedKey:
 
 
 NO_CREDENTIALS = Credentials()
-"""For an API that wants none, and for jobs that are only shown."""
+"""For an API that wants none."""

@@ -91,6 +91,11 @@ _OVERRIDES: Mapping[str, Meaning] = {
 KEY_REFUSED = frozenset({401, 403})
 """Where these stop everything, the key is to blame."""
 
+GONE = frozenset({404, 410})
+"""With these, an API says that there is no such record."""
+
+_STATUSES = range(100, 1000)
+
 _REDIRECTS = frozenset({300, 301, 302, 303, 307, 308})
 
 PLACE_MOST = 300
@@ -263,6 +268,15 @@ def _examined(reply: Reply, meaning: Meaning, policy: Policy) -> tuple[Meaning, 
             return REFUSED, sentence
         case Doubt(sentence):
             return Meaning(Action.REPEAT, Outcome.UNKNOWN, ambiguous=True), sentence
+
+
+def errors_in_doubt(target: Target | None = None) -> list[int]:
+    """The statuses of errors after which a change may have been applied all the same, by the table and a target.
+
+    Only of rows that are `failed` by them: what a target's package says of a single reply is not seen in its status.
+    """
+    policy = Policy(repeatable=True) if target is None else Policy.of_batches(target, MAX_WAIT_S)
+    return [status for status in _STATUSES if _meaning(status, policy, None).ambiguous]
 
 
 def _default(status: int) -> Meaning:

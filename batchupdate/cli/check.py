@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +17,7 @@ from batchupdate.cli.summaries import checkup_json, verdict
 from batchupdate.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from batchupdate.config import Settings
     from batchupdate.model import Problem
@@ -26,7 +29,7 @@ SHOWN_OF_A_KIND = 5
 
 
 @reports_errors
-@options.of(options.TARGET, options.VARIABLES, options.CONFIG, options.READING, options.ROWS)
+@options.of(options.CHECKING)
 def check(
     files: options.Files,
     output: Annotated[
@@ -66,18 +69,33 @@ def check(
         raise UsageError("--json and --format both say how to write.", "Give only one of them.")
     output = Format.JSON if as_json else output
     screen = Screen(quiet=quiet, as_json=output is not Format.TEXT)
-    files = expand(files, screen.say)
+    command, files = check_command(files, given), expand(files, screen.say)
     _may_annotate(annotate, files, force=force)
-    checkup, kept = show_check(screen, files, settings, output, annotate)
+    checkup, kept = show_check(screen, files, settings, command, output, annotate)
     if output is Format.JSON:
         screen.json(checkup_json(checkup, kept))
     raise typer.Exit(checkup.exit_code)
 
 
+def check_command(files: Sequence[str], given: options.Given) -> str:
+    """The command that checks files as they are called, read as they were; '' where they can't be read once more."""
+    if "-" in files:
+        return ""
+    return shlex.join(["batchupdate", "check", *files, *given.words(options.CHECKING)])
+
+
 def show_check(
-    screen: Screen, files: list[str], settings: Settings, output: Format = Format.TEXT, annotate: Path | None = None
+    screen: Screen,
+    files: list[str],
+    settings: Settings,
+    command: str,
+    output: Format = Format.TEXT,
+    annotate: Path | None = None,
 ) -> tuple[Checkup, list[Problem]]:
-    """Checks files and shows what is wrong with them; returns the first problems, too, for a document in JSON."""
+    """Checks files and shows what is wrong with them; returns the first problems, too, for a document in JSON.
+
+    `command` is what checks them once more, '' where that can't be.
+    """
     from batchupdate.run import check_file
 
     kept: list[Problem] = []
@@ -97,23 +115,30 @@ def show_check(
     for notice in checkup.notices:
         screen.say(notice)
     groups.show(screen)
-    for line in _where_to_see_more(groups, files, annotate):
+    for line in _where_to_see_more(groups, files, command, annotate):
         screen.say(line)
     bad = bool(checkup.invalid)
     screen.result(verdict(checkup), style="bold red" if bad else "bold green", failure=bad)
     return checkup, kept
 
 
-def _where_to_see_more(groups: Groups, files: list[str], annotate: Path | None) -> list[str]:
+def _where_to_see_more(groups: Groups, files: list[str], command: str, annotate: Path | None) -> list[str]:
     """How to see the problems that the screen does not show, or in their cells."""
     lines = []
     if groups.most > SHOWN_OF_A_KIND:
-        lines.append(f"Of each kind the first {SHOWN_OF_A_KIND} are shown. To see them all, add: --format csv")
+        see_all = f"To see them all: {command} --format csv" if command else "To see them all, add: --format csv"
+        lines.append(f"Of each kind the first {SHOWN_OF_A_KIND} are shown. {see_all}")
     if annotate:
         lines.append(f"The annotated copy: {annotate}")
     elif groups.most and len(files) == 1 and Path(files[0]).suffix.lower() == ".xlsx":
-        lines.append("To see them in a copy of the workbook, add: --annotate checked.xlsx")
+        lines.append(f"To see them in a copy of the workbook: {command} --annotate {_free_name('checked')}")
     return lines
+
+
+def _free_name(stem: str) -> str:
+    """A workbook of this name, or of the first one with a number that is not there yet."""
+    names = (f"{stem}{'' if number == 1 else f'-{number}'}.xlsx" for number in count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _writer(output: Format, screen: Screen, files: list[str]) -> Callable[[Problem], None]:

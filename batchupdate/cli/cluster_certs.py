@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +33,8 @@ def cluster_certs(
     screen = Screen()
     until = make_certificates(folder, days)
     screen.result(f"Certificates were made in {folder}, valid until {until:%Y-%m-%d}.")
+    certs = shlex.quote(str(folder / COORDINATOR))
     screen.say(f"  {folder / COORDINATOR} is for the machine of the run:")
-    screen.say(f"    batchupdate run FILE --workers N --cluster tls://HOST:PORT --cluster-certs {folder / COORDINATOR}")
+    screen.say(f"    batchupdate run FILE --workers N --cluster tls://HOST:PORT --cluster-certs {certs}")
     screen.say(f"  {folder / WORKER} is for every machine that sends; copy it there in a safe way:")
     screen.say(f"    {join_command('tls://HOST:PORT', WORKER)}")

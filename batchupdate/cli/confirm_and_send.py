@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+ROUNDS = 5
+"""After so many of the event loop, a signal has been heard that came while something else kept it busy."""
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
@@ -47,8 +50,18 @@ class Consent:
         return self.yes or self.yes_really
 
 
-def ask_and_send(job: Job, screen: Screen, consent: Consent, report: dict[str, Any]) -> Summary | None:
-    """Sends what was prepared if the user wants it; None if not. `report` is the JSON where nothing is sent."""
+def ask_and_send(
+    job: Job, screen: Screen, consent: Consent, report: dict[str, Any], stop: Stop | None = None
+) -> Summary | None:
+    """Sends what was prepared if the user wants it; None if not.
+
+    Args:
+        job: what was prepared.
+        screen: where it is asked, and progress shown.
+        consent: whether to ask.
+        report: the JSON where nothing is sent.
+        stop: what the first signal asks for a clean end; None where nothing else heeds it.
+    """
     if consent.dry_run:
         screen.result("Dry run: nothing was sent.")
         screen.json({**report, "to_send": job.to_send})
@@ -57,7 +70,7 @@ def ask_and_send(job: Job, screen: Screen, consent: Consent, report: dict[str, A
         screen.say("Nothing was sent.")
         screen.json({**report, "to_send": job.to_send})
         return None
-    return send(job, screen, asks=consent.asks, verbose=consent.verbose)
+    return send(job, screen, stop, asks=consent.asks, verbose=consent.verbose)
 
 
 def _confirmed(job: Job, screen: Screen, *, possible: bool) -> bool:
@@ -81,35 +94,51 @@ def finish(summary: Summary | None, screen: Screen) -> None:
     raise typer.Exit(summary.exit_code)
 
 
-def send(job: Job, screen: Screen, *, asks: bool = False, verbose: bool = False) -> Summary:
-    """Executes a job, and with `asks`, asks after its canary whether to go on."""
-    summary = _execute(job, screen, asks=asks, verbose=verbose)
-    canary = job.canary
-    if asks and canary and summary.waits_after_canary and _goes_on(job, screen, canary, summary):
+def send(job: Job, screen: Screen, stop: Stop | None = None, *, asks: bool = False, verbose: bool = False) -> Summary:
+    """Executes a job, and with `asks`, asks after its canary whether to go on; the first signal to stop drains it."""
+    from batchupdate.run import Stop, execute
+
+    once = stop or Stop()
+
+    def executed() -> Summary:
+        return stoppable(
+            screen, once, lambda show: execute(job, asks=asks, on_progress=show, stop=once, verbose=verbose)
+        )
+
+    summary, canary = executed(), job.canary
+    if asks and canary and summary.waits_after_canary and _goes_on(job, screen, canary, summary, once):
         job.let_canary_pass()
-        summary = _execute(job, screen, asks=asks, verbose=verbose)
+        summary = executed()
     return summary
 
 
-def _goes_on(job: Job, screen: Screen, canary: Canary, summary: Summary) -> bool:
+def _goes_on(job: Job, screen: Screen, canary: Canary, summary: Summary, stop: Stop) -> bool:
     """Shows what became of the canary, and asks about the other rows; nothing is in flight meanwhile."""
     show_canary(screen, job, canary, summary)
+    resume = f"batchupdate resume {job.folder.command_name}"
+    message = f"Stopped on request, after the canary; to resume: {resume}"
+    if stop.signal_number is not None:
+        raise Interrupted(stop.signal_number, message)
     try:
         with ended_by_signals():
             return screen.confirm(f"Go on with the other {many(job.to_send, 'row')}?", possible=True)
     except KeyboardInterrupt:
-        resume = f"batchupdate resume {job.folder.command_name}"
-        raise Interrupted(signal.SIGINT, f"Stopped on request, after the canary; to resume: {resume}") from None
+        raise Interrupted(signal.SIGINT, message) from None
     except UsageError:  # the terminal was closed, or Ctrl-D pressed
         return False
 
 
-def _execute(job: Job, screen: Screen, *, asks: bool, verbose: bool) -> Summary:
-    """Executes a job; the first signal to stop drains it, the second ends it at once."""
-    from batchupdate.run import Stop, execute
+def unless_stopped(
+    screen: Screen, stop: Stop, work: Callable[[Callable[[Progress], None]], Coroutine[Any, Any, R]]
+) -> R:
+    """Runs `work` as `stoppable` does, where it changes nothing, and something else is to follow on it.
 
-    stop = Stop()
-    return stoppable(screen, stop, lambda show: execute(job, asks=asks, on_progress=show, stop=stop, verbose=verbose))
+    Raises:
+        Interrupted: a signal has asked to stop.
+    """
+    found = stoppable(screen, stop, work)
+    stop.heed()
+    return found
 
 
 def stoppable(screen: Screen, stop: Stop, work: Callable[[Callable[[Progress], None]], Coroutine[Any, Any, R]]) -> R:
@@ -133,10 +162,13 @@ def stoppable(screen: Screen, stop: Stop, work: Callable[[Callable[[Progress], N
 
         with on_signals(loop, asked), screen.progress() as show:
             try:
-                return await work(show)
+                done = await work(show)
+                for _ in range(ROUNDS):
+                    await asyncio.sleep(0)
             except asyncio.CancelledError as quit_at_once:
                 left = " ".join(getattr(quit_at_once, "__notes__", []))
                 screen.say(f"Quit. The journal has every row: {left}" if left else "Quit.")
                 raise typer.Exit(128 + (stop.signal_number or signal.SIGINT)) from None
+            return done
 
     return event_loop.run(main())

@@ -101,17 +101,24 @@ def _text(console: Console, text: str, style: str = "") -> Text:
     return Text(text, style=style)
 
 
-_ENDS_WITH_COMMAND = re.compile(r"(.*:) (batchupdate \S.*[^.])")
+_COMMAND = re.compile(r"(?<=: )batchupdate (?:'[^']*'|(?!\. [A-Z])[^;'])+")
+_ENDS_WITH_COMMAND = re.compile(rf"(.*:) ({_COMMAND.pattern}(?<!\.))")
+_IS_COMMAND = re.compile(r" *([A-Z_]+=\S* )*batchupdate \S.*")
+_HELD = "\0"
+"""Stands for a space at which a line is not to be broken."""
 
 
 def _wrapped(line: str, width: int) -> str:
+    """The line wrapped at words, but for the commands in it: one that is typed, or copied, is a single line."""
     indent = " " * (len(line) - len(line.lstrip(" ")))
-    if len(line) > width and (parts := _ENDS_WITH_COMMAND.fullmatch(line)):
+    if len(line) <= width or _IS_COMMAND.fullmatch(line):
+        return line
+    if parts := _ENDS_WITH_COMMAND.fullmatch(line):
         sentence, command = parts.groups()
-        if len(indent) + 2 + len(command) <= width:  # in one piece, it can be copied
-            return f"{_wrapped(sentence, width)}\n{indent}  {command}"
+        return f"{_wrapped(sentence, width)}\n{indent}  {command}"
+    line = _COMMAND.sub(lambda command: command[0].replace(" ", _HELD), line)
     pieces = textwrap.wrap(line, width, subsequent_indent=f"{indent}  ", break_long_words=False, break_on_hyphens=False)
-    return "\n".join(pieces)
+    return "\n".join(pieces).replace(_HELD, " ")
 
 
 def _print(console: Console, content: object) -> None:

@@ -14,7 +14,7 @@ import typer
 from batchupdate.cli.console import Screen, complain
 from batchupdate.cli.refusals import tell_idle, tells_refusals
 from batchupdate.cli.summaries import show_outcomes
-from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, InputError, UsageError
+from batchupdate.errors import EXIT_OK, EXIT_ROWS_NOT_FINE, BatchUpdateError, InputError, Interrupted, UsageError
 from batchupdate.runs.inbox import TakenFile
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from batchupdate.config import Settings
     from batchupdate.journal import Journal
     from batchupdate.reporter import Summary
+    from batchupdate.run import Stop
     from batchupdate.runs.folder import RunFolder
     from batchupdate.runs.inbox import Shelves
 
@@ -38,6 +39,7 @@ class Send(Protocol):
         screen: Screen,
         consent: Consent,
         *,
+        stop: Stop | None = None,
         refuses: Callable[[Journal], str],
     ) -> Summary | None:
         """Sends, and returns the summary; None if nothing was sent."""
@@ -62,24 +64,33 @@ def take_each(
     """Sends each file as a run of its own, moves it away, and ends with the worst exit code of them.
 
     A run that was stopped ends it, and so does a file that can't be moved: the other files would fare the same, and all
-    of them are left for the next time.
+    of them are left for the next time. So does a signal that came when there was nothing left of a run to stop.
     """
+    from batchupdate.run import Stop
+
     inner = _Collected(quiet=screen.quiet, as_json=True) if screen.as_json else screen
-    inbox = _Inbox(shelves, settings, inner, consent, send)
+    stop, stopped = Stop(), None
+    inbox = _Inbox(shelves, settings, inner, consent, partial(send, stop=stop))
     files, exit_code = list[dict[str, Any]](), EXIT_OK
     paths = _files(words, screen)
     _refuse_moved(paths, shelves)
     for path in paths:
+        if stop.signal_number is not None:
+            interrupted = Interrupted(stop.signal_number)
+            complain(interrupted)
+            stopped, exit_code = _ended_by(interrupted)["stopped"], interrupted.exit_code
+            break
         taken = _taken(path, screen)
         if taken is None:
             continue
         files.append({**inbox.take(taken), "file": str(path)})
         exit_code = max(exit_code, files[-1]["exit_code"])
         if inbox.ended:
+            stopped = files[-1].get("stopped")
             break
     if not files:
         tell_idle(settings, ", ".join(words), screen, consent)
-    screen.json({"exit_code": exit_code, "stopped": files[-1].get("stopped") if inbox.ended else None, "files": files})
+    screen.json({"exit_code": exit_code, "stopped": stopped, "files": files})
     raise typer.Exit(exit_code)
 
 

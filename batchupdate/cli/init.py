@@ -172,7 +172,7 @@ def _target(
     fitting = [fit for fit in fits if fit.fits]
     if not asks:
         best = ", ".join(fit.name for fit in fitting[:3])
-        hint = f"By its headings, the file may be for: {best}." if best else "List them with: batchupdate targets."
+        hint = f"By its headings, the file may be for: {best}." if best else "List them with: batchupdate targets"
         raise UsageError("No target is named, and nobody can be asked.", f"Name one with --target. {hint}")
     _show_targets(screen, fits, fitting)
     while True:
@@ -191,7 +191,7 @@ def _show_targets(screen: Screen, fits: list[Fit], fitting: list[Fit]) -> None:
         screen.say(f"{number:>4}  {fit.name}: {fit.title}{count}")
     if others := [fit.name for fit in fits[SHOWN_TARGETS:]]:
         screen.say(f"Others: {', '.join(others)}.")
-    screen.say("For an API that is not here, see: batchupdate init --from-curl or --from-openapi.")
+    screen.say("For an API that is not here, there are --from-curl and --from-openapi; see: batchupdate init --help")
 
 
 def _made(screen: Screen, output: Path, from_curl: str, from_openapi: str, operation: str) -> _Chosen:
@@ -317,7 +317,11 @@ def _finish(screen: Screen, draft: FirstConfig, chosen: _Chosen, output: Path) -
         return
     file = shlex.quote(draft.file)
     checkup, kept = show_check(
-        screen, [draft.file], load_settings(config=output), Format.JSON if screen.as_json else Format.TEXT
+        screen,
+        [draft.file],
+        load_settings(config=output),
+        f"batchupdate check {file} --config {config}",
+        Format.JSON if screen.as_json else Format.TEXT,
     )
     if checkup.invalid:
         screen.result(f"Correct what is wrong, then: batchupdate check {file} --config {config}")

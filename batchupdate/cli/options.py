@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeVar
 
@@ -224,15 +224,28 @@ READING = {
     ),
     "limit": _setting("limit", int, "The first N rows only.", min=1, rich_help_panel=INPUT),
 }
+FOR_FAILED_ROWS = {
+    **TARGET,
+    **VARIABLES,
+    **CONFIG,
+    **BASE_URL,
+    **RUNS,
+    **{name: READING[name] for name in ("map_", "match", "on_duplicate", "strictness", "when")},
+}
+"""What a run of the file that has the failed rows of another one needs, and not how that one's file was read."""
 ROWS = {"rows": _setting("rows", str, "These rows only: 10-20,31 or b.csv:4-9.", metavar="ROWS", rich_help_panel=INPUT)}
 """Which rows of a file are meant, for commands that check all of it."""
-BLAST_RADIUS = {
+CHECKING = {**TARGET, **VARIABLES, **CONFIG, **READING, **ROWS}
+SAMPLE = {
     "sample": _setting(
         "sample", int, "So many of the rows that can be sent, drawn at random.", min=1, rich_help_panel=SENDING
     ),
     "sample_seed": _setting(
         "sample_seed", int, "Draw the same sample again: the seed that was shown.", min=0, rich_help_panel=SENDING
     ),
+}
+BLAST_RADIUS = {
+    **SAMPLE,
     "max_rows": _setting("max_rows", int, "Refuse a run that sends more rows.", min=1, rich_help_panel=SENDING),
 }
 """How much a new run may change."""
@@ -373,6 +386,7 @@ class Given:
 
     config: Path | None
     values: Mapping[tuple[str, ...], Any]
+    typed: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self, kept: Mapping[str, Any] | None = None, **more: Any) -> Settings:  # noqa: ANN401 - any setting
         """Settings from these options, the environment, the config file and an earlier run; see `load_settings`.
@@ -389,6 +403,16 @@ class Given:
             inner[place[-1]] = value
         return load_settings(options, self.config, kept=kept)
 
+    def words(self, group: Mapping[str, Setting]) -> list[str]:
+        """What was typed of a group of options, as the words of another command; `shlex.join` makes them a text."""
+        found = []
+        for name in group:
+            value = self.typed.get(name)
+            for one in value if isinstance(value, list) else [value]:
+                if one is not None:
+                    found += [f"--{name.strip('_').replace('_', '-')}", str(one)]
+        return found
+
 
 NOTHING = Given(None, {})
 
@@ -401,9 +425,8 @@ def of(*groups: Mapping[str, Setting]) -> Callable[[Callable[..., R]], Callable[
         @functools.wraps(command)
         def wrapper(*args: Any, **kwargs: Any) -> R:  # noqa: ANN401 - typer calls it as the signature below says
             typed = {name: kwargs.pop(name) for name in settings}
-            config = typed.pop("config", None)
-            values = {settings[name].place: _read(settings[name], value) for name, value in typed.items()}
-            return command(*args, given=Given(config, values), **kwargs)
+            values = {settings[name].place: _read(settings[name], typed[name]) for name in typed if name != "config"}
+            return command(*args, given=Given(typed.get("config"), values, typed), **kwargs)
 
         own = [one.replace(kind=_KEYWORD) for one in inspect.signature(command, eval_str=True).parameters.values()]
         arguments = [one for one in own if one.default is inspect.Parameter.empty and one.name != "given"]

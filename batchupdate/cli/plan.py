@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.confirm_and_send import stoppable
+from batchupdate.cli.confirm_and_send import unless_stopped
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import environ_with_key
@@ -78,8 +78,9 @@ def plan(
                     plan=True,
                 )
             )
+        job.keep_options(given.words(options.FOR_FAILED_ROWS))
         stop = Stop()
-        made, ended = stoppable(screen, stop, lambda progress: make_plan(job, on_progress=progress, stop=stop))
+        made, ended = unless_stopped(screen, stop, lambda progress: make_plan(job, on_progress=progress, stop=stop))
         if ended is not None:
             raise ended
     show_plan(made, screen, warnings)

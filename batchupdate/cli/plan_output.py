@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def show_plan(plan: Plan, screen: Screen, warnings: Sequence[str] = ()) -> None:
         screen.result(f"{many(plan.cleared.total(), 'field')} will be cleared: {fields}.", style="yellow")
     screen.result(f"Plan: {plan.folder}", failure=bad)
     if plan.to_send:
-        screen.result(f"To send exactly this: batchupdate run --plan {plan.folder}", failure=bad)
+        screen.result(f"To send exactly this: batchupdate run --plan {shlex.quote(str(plan.folder))}", failure=bad)
 
 
 def _show_rows(plan: Plan, screen: Screen, room: Room) -> None:

@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 
 from batchupdate.cli import options
-from batchupdate.cli.confirm_and_send import Consent, finish, send, stoppable
+from batchupdate.cli.confirm_and_send import Consent, finish, send, unless_stopped
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import with_key
@@ -46,9 +46,9 @@ def resume(
         job = with_key(lambda environ: stack.enter_context(resumed_job(folder, given.settings, environ=environ)))
         screen.say(f"{job.checkup.source} → {job.target.name} at {job.base_url}", style="bold")
         stop = Stop()
-        job = stoppable(screen, stop, lambda show: compare_first(job, on_progress=show, stop=stop))
+        job = unless_stopped(screen, stop, lambda show: compare_first(job, on_progress=show, stop=stop))
         for notice in job.checkup.notices:
             screen.say(f"  {notice}")
         screen.say(f"  Run {folder.run_id}: {job.to_send:,} of {job.checkup.rows:,} rows are left.")
-        summary = send(job, screen, asks=consent.asks, verbose=verbose)
+        summary = send(job, screen, stop, asks=consent.asks, verbose=verbose)
     finish(summary, screen)

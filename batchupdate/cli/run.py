@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish, stoppable
+from batchupdate.cli.check import check_command
+from batchupdate.cli.confirm_and_send import Consent, ask_and_send, finish, unless_stopped
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import environ_with_key, with_key
@@ -19,12 +20,13 @@ from batchupdate.cli.summaries import checkup_json, describe
 from batchupdate.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from batchupdate.config import Settings
     from batchupdate.journal import Journal
     from batchupdate.model import Problem
     from batchupdate.reporter import Summary
+    from batchupdate.run import Stop
 
 SHOWN_PROBLEMS = 10
 
@@ -95,6 +97,7 @@ def run(
     files = files or []
     consent = Consent(dry_run=dry_run, yes=yes, possible="-" not in files, verbose=verbose, yes_really=yes_really)
     if plan is not None:
+        _refuse_with_plan(given, archive=archive, failed=failed)
         _run_plan(plan, files, screen, consent, given, new=new)
         return
     if not files:
@@ -106,10 +109,30 @@ def run(
         from batchupdate.cli.inbox import take_each
         from batchupdate.runs.inbox import Shelves
 
-        take_each(files, Shelves(archive, failed), settings, screen, consent, partial(_send, new=new))
+        take_each(files, Shelves(archive, failed), settings, screen, consent, partial(_send, new=new, given=given))
     with tells_refusals(settings, ", ".join(files), screen, consent):
-        summary = _send(expanded(files, screen), settings, screen, consent, new=new)
+        summary = _send(expanded(files, screen), settings, screen, consent, new=new, given=given, named=files)
     finish(summary, screen)
+
+
+_OF_THE_INPUT = {**options.READING, **options.ROWS, **options.STRICT, **options.SAMPLE}
+
+
+def _refuse_with_plan(given: options.Given, **typed: Path | None) -> None:
+    """Refuses options that say which rows are sent, and what their cells mean: a plan has settled that.
+
+    Raises:
+        UsageError: one was given.
+    """
+    found = [name for name, value in typed.items() if value is not None]
+    found += [name for name, setting in _OF_THE_INPUT.items() if given.values.get(setting.place) is not None]
+    if found:
+        option = f"--{found[0].strip('_').replace('_', '-')}"
+        planned = f"Make a plan with {option}, and run that; or leave it out." if found[0] in options.READING else ""
+        raise UsageError(
+            f"{option} can't be used with --plan: what the plan shows is sent, and nothing else.",
+            planned or f"Leave {option} out.",
+        )
 
 
 def _send(
@@ -119,16 +142,22 @@ def _send(
     consent: Consent,
     *,
     new: bool,
+    given: options.Given,
+    named: Sequence[str] = (),
+    stop: Stop | None = None,
     refuses: Callable[[Journal], str] | None = None,
 ) -> Summary | None:
     """Checks files, asks, and sends them as one run; None if nothing was sent.
 
+    `named` are the files as they were typed, if that is not what they are called.
     `refuses` looks at the run before its records are compared and anything is sent, and says why it is not to be sent.
+    `stop` is what the first signal asks for a clean end.
     """
     from batchupdate.run import Stop, compare_first, prepare
     from batchupdate.targets.catalogue import target_of
 
     problems: list[Problem] = []
+    once = stop or Stop()
 
     def keep(problem: Problem) -> None:
         if len(problems) < SHOWN_PROBLEMS:
@@ -152,14 +181,14 @@ def _send(
                     say=screen.say,
                 )
             )
+        job.keep_options(given.words(options.FOR_FAILED_ROWS))
         if refuses is not None and not dry_run and (why := refuses(job.journal)):
             screen.say(why)
             return None
         if not dry_run:
-            stop = Stop()
-            job = stoppable(screen, stop, lambda show: compare_first(job, on_progress=show, stop=stop))
-        describe(job, problems, screen)
-        return ask_and_send(job, screen, consent, checkup_json(job.checkup, problems))
+            job = unless_stopped(screen, once, lambda show: compare_first(job, on_progress=show, stop=once))
+        describe(job, problems, screen, check_command(named or files, given))
+        return ask_and_send(job, screen, consent, checkup_json(job.checkup, problems), once)
 
 
 def expanded(files: list[str], screen: Screen) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Annotated, Literal
 
 import typer
@@ -56,7 +57,7 @@ def sandbox(
         screen.result(f"The sandbox listens at {url}")
         screen.say(f"  LANGDOCK_API_KEY={LANGDOCK_KEY} batchupdate run FILE -t langdock-integration --base-url {url}")
         screen.say(f"  NAIRI_API_KEY={NAIRI_KEY} batchupdate run FILE -t nairi-llm-integration --base-url {url}")
-        screen.say(f"  CONTACTS_API_KEY={CONTACTS_KEY} batchupdate pull {contacts} --base-url {url}")
+        screen.say(f"  CONTACTS_API_KEY={CONTACTS_KEY} batchupdate pull {shlex.quote(str(contacts))} --base-url {url}")
         screen.say(f"  What it has applied: {url}/_sandbox/applied")
 
     try:

@@ -28,8 +28,8 @@ SHOWN_FIELDS = 6
 SHOWN_OF_VALUE = 60
 
 
-def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
-    """Shows what is about to be done."""
+def describe(job: Job, problems: list[Problem], screen: Screen, check: str = "") -> None:
+    """Shows what is about to be done; `check` is the command that shows more problems, '' where there is none."""
     checkup, count = job.checkup, job.to_send
     screen.say(f"{checkup.source} → {job.target.name} at {job.base_url}", style="bold")
     for notice in checkup.notices:
@@ -37,10 +37,8 @@ def describe(job: Job, problems: list[Problem], screen: Screen) -> None:
     for problem in problems:
         screen.say(f"  {line_of(problem)}", style="yellow")
     if (found := sum(checkup.codes.values())) > len(problems):
-        screen.say(
-            f"  … and {many(found - len(problems), 'problem')} more; see them all with: batchupdate check",
-            style="yellow",
-        )
+        more = f"  … and {many(found - len(problems), 'problem')} more"
+        screen.say(f"{more}; to see them: {check}" if check else f"{more}.", style="yellow")
     if job.resumed:
         screen.say(f"  This resumes the unfinished run {job.folder.run_id}; --new starts a new one.")
         screen.say(f"  {count:,} of {checkup.rows:,} rows are left.")
@@ -190,10 +188,13 @@ def _undone(summary: Summary) -> Iterator[str]:
     counts = summary.undone
     kept = " (changed since by somebody else)" if counts["kept"] else ""
     unknowable = " (old values not known)" if counts["unknowable"] else ""
-    yield (
-        f"Undo of {summary.undo_of}: {counts['restored']:,} restored, {counts['kept']:,} kept{kept}, "
-        f"{counts['unknowable']:,} unknowable{unknowable}."
-    )
+    parts = [
+        f"{counts.pop('restored'):,} restored",
+        f"{counts.pop('kept'):,} kept{kept}",
+        f"{counts.pop('unknowable'):,} unknowable{unknowable}",
+        *(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count),
+    ]
+    yield f"Undo of {summary.undo_of}: {', '.join(parts)}."
     for one in summary.not_restored:
         yield f"  not restored: {one['field']} of {many(one['rows'], 'row')}: {one['reason']}"
 

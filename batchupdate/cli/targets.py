@@ -53,7 +53,7 @@ def show_all(as_json: options.Json = False) -> None:
     listed += _show_packaged(screen)
     screen.say(
         "To make one your own: batchupdate targets show NAME --yaml > my-api.yaml, and name that file with --target; "
-        "see docs/targets.md. If the API has an OpenAPI document: batchupdate targets from-openapi."
+        "see docs/targets.md. If the API has an OpenAPI document: batchupdate targets from-openapi SPEC --list"
     )
     screen.json({"targets": listed})
 

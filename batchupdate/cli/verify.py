@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from batchupdate.cli import options
-from batchupdate.cli.confirm_and_send import stoppable
+from batchupdate.cli.confirm_and_send import unless_stopped
 from batchupdate.cli.console import Screen, reports_errors
 from batchupdate.cli.interrupts import ended_by_signals
 from batchupdate.cli.key_prompt import with_key
@@ -63,7 +63,9 @@ def verify(
             lambda environ: stack.enter_context(verify_job(folder, given.settings, environ=environ))
         )
         screen.say(f"{folder.run_id}: {job.checkup.source} → {job.target.name} at {job.base_url}", style="bold")
-        found = stoppable(screen, stop, lambda show: verify_run(job, writable=writable, on_progress=show, stop=stop))
+        found = unless_stopped(
+            screen, stop, lambda show: verify_run(job, writable=writable, on_progress=show, stop=stop)
+        )
         _show(found, screen)
         screen.json(found.to_json())
     raise typer.Exit(found.exit_code)

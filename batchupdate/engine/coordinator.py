@@ -24,7 +24,7 @@ from batchupdate.targets.seen import Seen
 from batchupdate.util.shielded import shielded
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from batchupdate.config import MaxFailures
     from batchupdate.engine.leased_turns import Granted, Heard
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Source
-    from batchupdate.engine.rules import Rules
     from batchupdate.errors import BatchUpdateError
     from batchupdate.journal.in_flight import LeftInFlight
     from batchupdate.limiter import Limiter
@@ -54,7 +54,6 @@ LOOK_EVERY_S, MISSED_EVERY_S = 0.02, 0.5
 STARTING_S = 15.0
 """So long the worker processes of this machine may take to begin before anybody is told that there is none."""
 
-_SERVER_ERROR, _TRIED = 500, frozenset({408, 425, 460, 499})
 _DIED = "a worker process died before this row's answer came; it may or may not have been applied"
 _DIED_OFTEN = (
     f"worker processes died {DEATHS_AT_MOST} times while this row was out; it may or may not have been applied"
@@ -123,6 +122,7 @@ class Coordinator:
         maps: the folder in which each process keeps a map of what is out, `map_path` of its name.
         rules: when to give up.
         repeatable: whether a row that may have been applied may be sent again.
+        in_doubt: the statuses of errors after which one may have been applied all the same.
         look_up: says what became of a row that may have been applied, if its record shows it; None where none is read.
         hold_to: lets a row that a process may have sent be sent again only to the record as that has read it, the JSON
             of a `Seen`; None where the API knows no versions.
@@ -139,8 +139,9 @@ class Coordinator:
         limiter: Limiter,
         start: Callable[[Coordinator], AbstractAsyncContextManager[Workers]],
         maps: Path,
-        rules: Rules,
+        rules: PoolLimits,
         repeatable: bool,
+        in_doubt: Collection[int],
         look_up: Callable[[Request], Awaitable[tuple[Outcome, str] | None]] | None,
         hold_to: Callable[[Request, str], Request] | None = None,
         clock: Clock,
@@ -149,14 +150,14 @@ class Coordinator:
     ) -> None:
         self._how_to_join, self._why_none = how_to_join, ""
         self._source, self._sink, self._start, self._maps = source, sink, start, maps
-        self._rules, self._repeatable, self._look_up, self._hold_to = rules, repeatable, look_up, hold_to
-        self._limiter, self._clock, self._log = limiter, clock, log
+        self._rules, self._repeatable, self._in_doubt, self._look_up = rules, repeatable, in_doubt, look_up
+        self._hold_to, self._limiter, self._clock, self._log = hold_to, limiter, clock, log
         self._desk = TurnDesk(limiter, lambda number: self._tell("recall", number))
         self._desk.patience_s = rules.give_up_after_s
         self._workers: Workers | None = None
         self._leased: dict[str, dict[int, Request]] = {}  # by process, of those that are alive
         self._again: deque[Request] = deque()
-        self._unsent: list[int] = []
+        self._stuck: dict[str, dict[int, Request]] = {}  # lost, not ended: resuming reads in their maps what was out
         self._deaths: Counter[int] = Counter()
         self._burying: set[asyncio.Task[None]] = set()
         self._claiming = asyncio.Lock()
@@ -405,7 +406,7 @@ class Coordinator:
                 told = True
                 self._workers.end(process)
             if waited_s > DYING_S:
-                self._again.extend(leased.values())  # not to be sent; see `_hand_back`
+                self._stuck[process] = leased
                 raise SafetyStop(
                     f"The worker process {process} was lost, and does not end.", "End it, then resume the run."
                 )
@@ -441,7 +442,9 @@ class Coordinator:
             if result.outcome is Outcome.UNKNOWN:
                 out[result.row] = request._replace(unanswered=True)
             else:  # it waited for its next try
-                leased[result.row] = request._replace(unsure=request.unsure or _may_be_applied(result))
+                failed = result.outcome is Outcome.FAILED and result.attempts > 0
+                unsure = failed and result.http_status in self._in_doubt
+                leased[result.row] = request._replace(unsure=request.unsure or unsure)
                 if leased[result.row].unsure and not self._repeatable:
                     out[result.row] = leased[result.row]
         return out
@@ -471,6 +474,8 @@ class Coordinator:
     async def _hand_back(self) -> None:
         """Gives back what was not sent; what may have been applied, and is not sent again now, stays unknown."""
         self._closed = True
+        ended = {name for name in self._stuck if not is_in_use(map_path(self._maps, name))}
+        self._leased |= {name: self._stuck.pop(name) for name in ended}  # after all
         for process in [name for name, rows in self._leased.items() if rows]:
             self.lost(process)  # the run was stopped the hard way; the processes are gone by now
         while self._burying:
@@ -483,15 +488,9 @@ class Coordinator:
                 unsent.append(request.row)
         self._again.clear()
         await self._source.release(unsent)
-        for path in maps_of_workers(self._maps).values():
-            if not is_in_use(path):
+        for process, path in maps_of_workers(self._maps).items():
+            if process not in self._stuck and not is_in_use(path):
                 path.unlink(missing_ok=True)
-
-
-def _may_be_applied(result: Result) -> bool:
-    """Whether a change may have been applied although an error came back (`api.verdict.TRIED`)."""
-    status = result.http_status or 0
-    return result.outcome is Outcome.FAILED and result.attempts > 0 and (status >= _SERVER_ERROR or status in _TRIED)
 
 
 def map_path(folder: Path, process: str) -> Path:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.api.verdict import Policy
 from batchupdate.engine.first_rows import FirstRows
+from batchupdate.engine.pool_limits import CLAIM_BATCH, PoolLimits
 from batchupdate.engine.pools import Pools, Stop, guarded
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation, RecordLookUp
-from batchupdate.engine.rules import CLAIM_BATCH, Rules
 from batchupdate.engine.second_look import look_again, unseen_since_the_plan
 from batchupdate.engine.sending import capture_of, client_of, judge_of, keeping_old, logged, packing_of, sender_of
 from batchupdate.engine.tuning import heeding
@@ -73,7 +73,10 @@ async def work_off(
     async def kept(facts: Mapping[str, Any]) -> None:
         journal.set_meta(facts)
 
-    await clock.sleep_until(job.not_before)
+    try:
+        await stop.interrupts(clock.sleep_until(job.not_before))
+    except Interrupted as interrupted:
+        return pools.traffic, interrupted
     async with client, Queue(journal, clock, heard) as queue, heeding(job, pools, log, queue.keep_facts):
         if target.read is not None and journal.unanswered(0, 1):
             looked_up = Reconciliation(journal, queue, RecordLookUp(client, target, queue.before, job.secrets.redact))
@@ -147,9 +150,9 @@ def _interrupted(reading: Reading) -> BatchUpdateError | None:
     return reading.ended if isinstance(reading.ended, Interrupted) else None
 
 
-def _rules(job: Job, reads: FirstReads | None, capture: Capture | None) -> Rules:
+def _rules(job: Job, reads: FirstReads | None, capture: Capture | None) -> PoolLimits:
     settings, target = job.settings, job.target
-    return Rules(
+    return PoolLimits(
         settings.max_attempts,
         settings.give_up_after,
         settings.max_failures,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.api.verdict import Policy
+from batchupdate.api.verdict import Policy, errors_in_doubt
 from batchupdate.engine.pools import Pools
 from batchupdate.engine.record_reader import PORTION, RecordReader, list_worth_it
 from batchupdate.model import Outcome, Result
@@ -51,7 +51,7 @@ def to_be_compared(job: Job) -> bool:
         return False
     if not job.to_send and job.journal.sessions().started_at is not None:  # only its reports are left to be written
         return False
-    unchanged = job.journal.forget_comparison()
+    unchanged = job.journal.forget_comparison(errors_in_doubt(job.target))
     if worth_comparing(job, job.to_send):
         return True
     if unchanged:

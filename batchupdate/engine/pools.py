@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchupdate.engine.backoff import delay_s
 from batchupdate.engine.worker_pool import WorkerPool
@@ -17,41 +17,82 @@ from batchupdate.runs.metadata import rate_of
 from batchupdate.targets.hooks import HookError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.api.verdict import Policy
     from batchupdate.config import Settings
     from batchupdate.engine.assignment import Assignment
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Pool, Sink, Source
-    from batchupdate.engine.rules import Rules
     from batchupdate.model import Allowance, Fault, Reply, Request, Verdict
     from batchupdate.runs.job import Job
+    from batchupdate.targets import Target
     from batchupdate.util.clock import Clock
 
     Send = Callable[[Request], Awaitable[Reply | Fault]]
     Judge = Callable[[Request, Reply | Fault], Verdict]
+
+T = TypeVar("T")
 
 PROGRESS_EVERY_S = 0.25
 RATE_OVER_S = 10.0
 
 
 class Stop:
-    """Asks a run to end cleanly: what is in flight finishes, nothing further is sent."""
+    """Asks a run to end cleanly: what is in flight finishes, nothing further is sent.
+
+    One is enough for all that a command does, also where each part of it has an event loop of its own.
+    """
 
     def __init__(self) -> None:
-        self._asked = asyncio.Event()
+        self._waiting: set[asyncio.Future[None]] = set()
         self.signal_number: int | None = None
 
     def request(self, signal_number: int) -> None:
         """Asks; the number says which signal did."""
         self.signal_number = self.signal_number or signal_number
-        self._asked.set()
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
 
     async def requested(self) -> None:
         """Returns once somebody asked."""
-        await self._asked.wait()
+        if self.signal_number is not None:
+            return
+        future = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        try:
+            await future
+        finally:
+            self._waiting.discard(future)
+
+    def heed(self) -> None:
+        """Is called before anything further is done.
+
+        Raises:
+            Interrupted: somebody asked.
+        """
+        if self.signal_number is not None:
+            raise Interrupted(self.signal_number)
+
+    async def interrupts(self, work: Coroutine[Any, Any, T]) -> T:
+        """What some work comes to that changes nothing, and so is broken off at once where somebody asks.
+
+        Raises:
+            Interrupted: somebody asked, before or meanwhile.
+        """
+        working, asked = asyncio.ensure_future(work), asyncio.create_task(self.requested())
+        try:
+            if self.signal_number is None:
+                await asyncio.wait([working, asked], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        self.heed()
+        return working.result()
 
 
 def guarded(send: Send, job: Assignment) -> Send:
@@ -68,15 +109,14 @@ def guarded(send: Send, job: Assignment) -> Send:
     return sent
 
 
-def limiter_of(job: Job) -> Limiter:
-    """What keeps a job's rate."""
-    settings = job.settings
+def limiter_of(target: Target, settings: Settings, clock: Clock, concurrency: int) -> Limiter:
+    """What keeps the rate before a target's API."""
     return Limiter(
-        job.rate,
-        settings.burst or job.target.burst,
-        job.clock,
+        rate_of(target, settings),
+        settings.burst or target.burst,
+        clock,
         delay_s,
-        concurrency=job.concurrency,
+        concurrency=concurrency,
         max_wait_s=settings.max_wait,
         patience_s=settings.give_up_after,
     )
@@ -101,12 +141,14 @@ class Pools:
         stop: Stop,
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self._job, self._log, self._stop, self._on_progress = job, log, stop, on_progress
+        self._job, self._log, self._on_progress = job, log, on_progress
+        self.stop = stop
+        """Asks for a clean end of all of them."""
         self._signals, self._labels = policy.signals, job.labels
         self._pools: list[Pool] = []
         self._patient: Pool | None = None  # the one at work whose patience is that of the settings
         self._settings = job.settings
-        self.limiter = limiter_of(job)
+        self.limiter = limiter_of(job.target, job.settings, job.clock, job.concurrency)
         """Whose turn it is, in all of them."""
 
     @property
@@ -138,7 +180,7 @@ class Pools:
         *,
         send: Send,
         judge: Judge,
-        rules: Rules,
+        rules: PoolLimits,
         total: int | None,
         patient: bool = False,
     ) -> BatchUpdateError | None:
@@ -183,7 +225,9 @@ class Pools:
 
     async def _until_done(self, pool: Pool) -> BatchUpdateError | None:
         """Lets the pool work until it is done, or was asked to stop and has drained."""
-        job, log, stop = self._job, self._log, self._stop
+        job, log, stop = self._job, self._log, self.stop
+        if stop.signal_number is not None:
+            pool.stop()  # before it takes a row
         running = asyncio.create_task(pool.run(job.concurrency))
         asked = asyncio.create_task(stop.requested())
         try:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.api.success import is_success
-from batchupdate.api.verdict import CHANGED, judge
+from batchupdate.api.verdict import CHANGED, GONE, judge
 from batchupdate.model import SUCCEEDED, Action, Fault, FaultKind, Outcome, ReadReply, Reply, Verdict
-from batchupdate.planner.comparison import NOTHING_SENT, Comparison, Finding
+from batchupdate.planner.comparison import Comparison, Finding
 from batchupdate.targets import StatusRule, UnexpectedReplyError
-from batchupdate.targets.precondition import Current, Pulled
+from batchupdate.targets.precondition import NOTHING_SENT, Current, Pulled
 from batchupdate.targets.seen import Seen
 from batchupdate.util import json as exact_json
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _UNREAD = "its present state can't be read: there was no answer, or no whole one"
 _NO_RIGHT = 403
-_GONE = frozenset({404, 410})
 _OTHERS = "nothing that this row sets has changed"
 _MADE = "somebody else has made this record since it was not there"
 _SENDS_UNREAD = "; --check-old never sends a change without reading its record"
@@ -88,7 +87,7 @@ class FirstReads:
     def _may_create(self, request: Request, answer: Reply) -> bool:
         """Whether the change of a row makes its record, which is not there and was not expected to be."""
         pulled = Pulled.from_json(request.pulled)
-        return answer.status in _GONE and self._target.creates and (pulled.gone or not pulled)
+        return answer.status in GONE and self._target.creates and (pulled.gone or not pulled)
 
     async def _keep(self, past: Past, request: Request, seen: Seen) -> None:
         """Keeps for `undo` what a record is.

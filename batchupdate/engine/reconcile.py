@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.engine.look_ups import LookUps
 from batchupdate.model import Outcome, Reply, Result
-from batchupdate.planner.comparison import NOTHING_SENT, Comparison, Finding
+from batchupdate.planner.comparison import Comparison, Finding
 from batchupdate.targets import UnexpectedReplyError
 from batchupdate.targets.hooks import HookError
-from batchupdate.targets.precondition import Pulled
+from batchupdate.targets.precondition import NOTHING_SENT, Pulled
 from batchupdate.targets.seen import Seen
 from batchupdate.util import json as exact_json
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
-from batchupdate.api.verdict import judge
+from batchupdate.api.verdict import GONE, judge
 from batchupdate.engine.batches import Packing
 from batchupdate.engine.look_ups import LookUps
+from batchupdate.engine.pool_limits import PoolLimits
 from batchupdate.engine.pools import guarded
 from batchupdate.engine.read_first import reading_policy
-from batchupdate.engine.rules import Rules
-from batchupdate.errors import SafetyStop
+from batchupdate.errors import Interrupted, SafetyStop
 from batchupdate.model import SUCCEEDED, Outcome, Progress, Reply, Result
 from batchupdate.targets import UnexpectedReplyError
 from batchupdate.targets.precondition import Pulled
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
 PORTION = 1000
 """Rows that are looked at or kept at once."""
-
-_GONE = frozenset({404, 410})
 
 
 class Rows(Protocol):
@@ -166,26 +164,41 @@ class RecordReader:
             on_progress: is called with how far the reading is.
             singly_after_list: whether records are read one by one where the list can't be read.
         """
-        reading, findings, rows = Reading(), self._findings, self._rows
+        reading = Reading()
+        try:
+            await self._read(reading, policy, log, on_progress, singly_after_list=singly_after_list)
+            self._pools.stop.heed()
+        except Interrupted as error:
+            reading.ended = error
+        return reading
+
+    async def _read(
+        self,
+        reading: Reading,
+        policy: Policy,
+        log: FilteringBoundLogger,
+        on_progress: Callable[[Progress], None],
+        *,
+        singly_after_list: bool,
+    ) -> None:
+        findings, rows, stop = self._findings, self._rows, self._pools.stop
         total = rows.count_unseen()
         on_progress(Progress(self._stage, 0, total))
         if (listing := list_worth_it(self._job, rows, total)) is not None:
             try:
-                whole = await self._by_list(listing, reading, total, on_progress)
-                reading.whole = whole and self._target.read is None
+                by_list = self._by_list(listing, reading, total, on_progress)
+                reading.whole = await stop.interrupts(by_list) and self._target.read is None
             except SafetyStop as error:
                 if self._target.read is None or not singly_after_list:
                     reading.ended = error
-                    return reading
+                    return
                 log.warning("list", why=error.message)
                 reading.notices.append(f"The list could not be read, so each record is read by itself: {error.message}")
             finally:
                 findings.keep()
-                rows.index_paths(drop=True)
         if self._target.read is not None and findings.count < total:
             await self._one_by_one(policy, reading, total)
             findings.keep()
-        return reading
 
     def rest(self) -> Iterator[Request]:
         """The rows of which nothing was found."""
@@ -219,19 +232,22 @@ class RecordReader:
             on_trouble=lambda trouble: on_progress(Progress(stage, findings.count, total, trouble=trouble)),
             limiter=self._pools.limiter,
         )
-        async with client, aclosing(record_pages(client, pager, target, listing, target.fields)) as pages:
-            async for page in pages:
-                if not reading.pages:
-                    self._rows.index_paths()
-                reading.requests, reading.pages = client.requests, page.number
-                self._add_page(page.records)
-                on_progress(Progress(stage, findings.count, total))
-                left = total - findings.count
-                if left <= 0:
-                    return False
-                more = 0.0 if page.total is None else math.ceil(page.total / max(1, len(page.records))) - page.number
-                if target.read is not None and (more > left or page.number >= total):
-                    return False
+        pages = record_pages(client, pager, target, listing, target.fields)
+        try:
+            async with client, aclosing(pages), AsyncExitStack() as at_end:
+                async for page in pages:
+                    if not reading.pages:  # no index is made for a list that can't be read
+                        self._rows.index_paths()
+                        at_end.callback(self._rows.index_paths, drop=True)
+                    reading.pages = page.number
+                    self._add_page(page.records)
+                    on_progress(Progress(stage, findings.count, total))
+                    left, records = total - findings.count, len(page.records)
+                    more = 0.0 if page.total is None else math.ceil(page.total / max(1, records)) - page.number
+                    if left <= 0 or (target.read is not None and (more > left or page.number >= total)):
+                        return False
+        finally:
+            reading.requests = client.requests
         return True
 
     def _add_page(self, records: Sequence[Record]) -> None:
@@ -266,7 +282,9 @@ class RecordReader:
             verdict = judge(answer, policy, job.clock.now)
             return replace(verdict, message=job.secrets.redact(verdict.message)) if verdict.message else verdict
 
-        rules = Rules(settings.max_attempts, settings.give_up_after, None, settings.retry_budget, packing=Packing)
+        rules = PoolLimits(
+            settings.max_attempts, settings.give_up_after, None, settings.retry_budget, packing=Packing, resumes=False
+        )
         before = self._pools.traffic.sent
         async with client:
             singles = _Singles(self._rows, target, client, self._findings)
@@ -304,7 +322,7 @@ class _Singles(LookUps):
                 self._findings.unread(Result(request.row, Outcome.FAILED, answer.status, error=str(error)))
             else:
                 self._findings.seen(row, seen)
-        elif request is not None and result.http_status in _GONE:
+        elif request is not None and result.http_status in GONE:
             self._findings.gone(request, result.http_status)
         else:
             self._findings.unread(result)

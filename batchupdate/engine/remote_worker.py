@@ -18,15 +18,15 @@ from batchupdate.config import Settings
 from batchupdate.engine.backoff import delay_s
 from batchupdate.engine.coordinator import Report, State, map_path
 from batchupdate.engine.leased_turns import LeasedTurns
+from batchupdate.engine.pool_limits import CLAIM_BATCH, PoolLimits
 from batchupdate.engine.pools import guarded
 from batchupdate.engine.read_first import FirstReads
-from batchupdate.engine.rules import CLAIM_BATCH, Rules
 from batchupdate.engine.sending import capture_of, client_of, judge_of, keeping_old, logged, packing_of, sender_of
 from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import BatchUpdateError, SafetyStop
 from batchupdate.journal.in_flight import InFlightMap
 from batchupdate.model import RowLabels, Traffic
-from batchupdate.runs.credentials import credentials_of
+from batchupdate.runs.keys import credentials_of
 from batchupdate.runs.metadata import batch_in_use, batch_size_of
 from batchupdate.runs.read_first import ReadFirst
 from batchupdate.targets import Target
@@ -289,7 +289,7 @@ class RemoteWorker:
         send = guarded(keeping_old(send, job.target, past) if job.target.before else send, job)
         if orders.verbose:
             send = logged(send, log, job, reads=reads.wanted if reads else lambda _: False)
-        rules = Rules(
+        rules = PoolLimits(
             settings.max_attempts,
             settings.give_up_after,
             None,  # the coordinator counts for all

@@ -12,8 +12,8 @@ from batchupdate.engine.planning import worth_comparing
 from batchupdate.engine.record_reader import PORTION, RecordReader
 from batchupdate.journal.checklist import Checklist
 from batchupdate.model import Outcome, Result
-from batchupdate.planner.comparison import ALREADY_SO, NOTHING_SENT, Comparison, Finding
-from batchupdate.targets.precondition import Pulled
+from batchupdate.planner.comparison import ALREADY_SO, Comparison, Finding
+from batchupdate.targets.precondition import NOTHING_SENT, Pulled
 from batchupdate.targets.seen import Seen
 
 if TYPE_CHECKING:

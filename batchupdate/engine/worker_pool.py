@@ -19,6 +19,7 @@ from batchupdate.engine.batches import adding, at_no_cost, by_next_step, by_row,
 from batchupdate.engine.failure_limit import too_many_failures
 from batchupdate.engine.final_outcome import settle
 from batchupdate.engine.suspects import PROVEN, REPEATED, Suspects
+from batchupdate.engine.worker_errors import one_of
 from batchupdate.errors import SafetyStop
 from batchupdate.model import ONE_FILE, SUCCEEDED, Action, Fault, Outcome, ReadReply, Reply, Result, Traffic, Verdict
 from batchupdate.util.clock import minute
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.config import MaxFailures
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Sink, Source, Turns
-    from batchupdate.engine.rules import Rules
     from batchupdate.model import Allowance, Request, RowLabels
     from batchupdate.util.clock import Clock
 
@@ -85,7 +86,7 @@ class WorkerPool:
         judge: Callable[[Request, Reply | Fault], Verdict],
         listen: Callable[[Reply], Sequence[Allowance]] | None,
         delay: Callable[[int], float],
-        rules: Rules,
+        rules: PoolLimits,
         clock: Clock,
         log: FilteringBoundLogger,
         labels: RowLabels = ONE_FILE,
@@ -131,8 +132,9 @@ class WorkerPool:
             async with asyncio.TaskGroup() as group:
                 for _ in range(concurrency):
                     group.create_task(self._work())
-        except BaseExceptionGroup as error:
-            raise error.exceptions[0] from None
+        except BaseExceptionGroup as group:
+            error = one_of(group, self._log)
+            raise error from error.__cause__
         finally:
             await shielded(asyncio.create_task(self._hand_back()))
         if self._reason is not None:
@@ -235,7 +237,7 @@ class WorkerPool:
                 self._wait(again, verdict, answer, 0.0)
                 return
             verdict = replace(verdict, action=Action.STOP)
-            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
+            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), self._stop_hint))
             self._finish(request, verdict, answer, left=left, final=False)
             return
         if isinstance(answer, Fault) and verdict.action is Action.DONE and not left:  # that says nothing of the API
@@ -274,7 +276,7 @@ class WorkerPool:
                 return
             verdict = adding(verdict, "; not sent again, for the run's retry budget is spent")
         if verdict.action is Action.STOP:
-            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), _STOP_HINT))
+            self.stop(SafetyStop(self._why_stopped(request, answer, verdict), self._stop_hint))
         self._finish(request, verdict, answer, left=left, final=verdict.action is not Action.STOP)
 
     def _split(self, request: Request, answer: Reply | Fault, verdict: Verdict) -> None:
@@ -397,20 +399,29 @@ class WorkerPool:
         else:
             self._wait(request, verdict, answer, 0.0)
 
+    @property
+    def _again(self) -> str:
+        """How to go on once the cause is mended, as the second half of a sentence."""
+        return "run it again: the run resumes here." if self._rules.resumes else "give the command again."
+
+    @property
+    def _stop_hint(self) -> str:
+        return f"Every other row would fare the same. Mend the cause, then {self._again}"
+
     def _too_long(self, verdict: Verdict) -> bool:
         """Whether the API asks to wait for longer than a run waits at all."""
         return verdict.asked_s is not None and verdict.asked_s > self._rules.give_up_after_s
 
     def _give_up_if_down(self, verdict: Verdict) -> None:
         silent, patience = self._turns.down_for_s, self._rules.give_up_after_s
-        hint = "Check the base URL and the API's status, then run it again: the run resumes here."
+        hint = f"Check the base URL and the API's status, then {self._again}"
         if verdict.asked_s is not None and self._too_long(verdict):
             back = minute(self._clock.unix() + verdict.asked_s)
             message = as_sentence(
                 f"Stopped: the API asks to wait {verdict.asked_s:.0f} s, until {back}, longer than the "
                 f"{patience:.0f} s after which a run is given up (--give-up-after). Its last word: {verdict.message}"
             )
-            hint = f"Run it again after {back}: the run resumes here."
+            hint = f"After {back}, {self._again}"
         elif silent >= patience:
             last = as_sentence(verdict.message)
             message = f"Stopped: the API has accepted no request for {silent:.0f} s. Its last word: {last}"
@@ -486,5 +497,3 @@ class WorkerPool:
 
 _COMPARED = frozenset({Outcome.UNCHANGED, Outcome.CONFLICT})
 """Outcomes that what a record has makes of a row, and not the status of the reply to its read."""
-
-_STOP_HINT = "Every other row would fare the same. Mend the cause, then run it again: the run resumes here."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from batchupdate.api.verdict import errors_in_doubt
 from batchupdate.engine.cluster.scheduler import local_workers, remote_workers
 from batchupdate.engine.coordinator import Coordinator
 from batchupdate.engine.first_rows import FirstRows
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from batchupdate.api.client import Client
     from batchupdate.engine.coordinator import Books, Workers
+    from batchupdate.engine.pool_limits import PoolLimits
     from batchupdate.engine.protocols import Source
-    from batchupdate.engine.rules import Rules
     from batchupdate.limiter import Limiter
     from batchupdate.runs.job import Job
 
@@ -38,7 +39,7 @@ def coordinator_for(
     sink: Books,
     limiter: Limiter,
     client: Client,
-    rules: Rules,
+    rules: PoolLimits,
     log: FilteringBoundLogger,
     *,
     verbose: bool,
@@ -74,6 +75,7 @@ def coordinator_for(
         maps=job.folder.path,
         rules=rules,
         repeatable=target.repeatable,
+        in_doubt=frozenset(errors_in_doubt(target)),
         look_up=records.found if target.read is not None else None,
         hold_to=partial(held_to, target) if target.precondition is not None else None,
         clock=job.clock,

@@ -9,6 +9,7 @@ from batchupdate.journal import before_queries as queries
 from batchupdate.journal.checksum import of_fact
 from batchupdate.journal.entries import keep, sign
 from batchupdate.journal.file import JournalFile
+from batchupdate.journal.queries import MARK_UNSURE
 from batchupdate.model import PlanLine, Request
 from batchupdate.targets.seen import Seen
 from batchupdate.util import json as exact_json
@@ -34,7 +35,7 @@ class BeforeStates(JournalFile):
         return self._unseen(queries.UNSEEN, after, count)
 
     def unseen_at(self, paths: Iterable[str]) -> list[Request]:
-        """Those of them whose requests go to some paths; see `indexed_paths`."""
+        """Those of them whose requests go to some paths; see `index_paths`."""
         return self._unseen(queries.UNSEEN_AT, json.dumps(list(paths)))
 
     def _unseen(self, query: str, *values: object) -> list[Request]:
@@ -97,15 +98,17 @@ class BeforeStates(JournalFile):
                 connection.execute(queries.GUARD, (json.dumps(guarded),))
             keep(connection, ((result, True) for result in results))
 
-    def forget_comparison(self) -> int:
+    def forget_comparison(self, in_doubt: Sequence[int]) -> int:
         """Lets rows be as they were before they were compared with their records, as far as nothing of them was sent.
 
-        Those that were unchanged are to be sent again. What may have been applied keeps what its record was before.
+        Those that were unchanged are to be sent again. What may have been applied keeps what its record was before;
+        `in_doubt` are the statuses of errors after which that is so (`api.verdict.errors_in_doubt`).
 
         Returns:
             How many were unchanged.
         """
         with self._transaction() as connection:
+            connection.execute(MARK_UNSURE, (json.dumps(in_doubt),))
             unchanged = connection.execute(queries.FORGET_UNCHANGED).rowcount
             for statement in queries.FORGET_COMPARED:
                 connection.execute(statement)

@@ -5,8 +5,6 @@ As in `batchupdate.journal.queries`, a question mark takes one JSON text where t
 
 from __future__ import annotations
 
-from batchupdate.journal.queries import FAILED_UNSURE
-
 ADD_BEFORE = "INSERT OR REPLACE INTO before (key, state, checksum)"
 BEFORE = """
     SELECT key, state FROM before
@@ -18,16 +16,15 @@ FIELDS_SET = (
 )
 INDEX_PATHS = "CREATE INDEX IF NOT EXISTS row_path ON row (path)"
 DROP_INDEX_OF_PATHS = "DROP INDEX IF EXISTS row_path"
-_MAY_BE_APPLIED = f"""
+_MAY_BE_APPLIED = """
     (EXISTS (SELECT 1 FROM started WHERE started.key = row.key
          AND (unanswered OR NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key)))
-     OR EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND NOT final
-         AND (outcome = 'unknown' OR ({FAILED_UNSURE}))))
-"""  # noqa: S608 - our own words
+     OR EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND NOT final AND outcome = 'unknown'))
+"""
 _TO_COMPARE = f"""
     path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final) AND NOT {_MAY_BE_APPLIED}
-"""  # noqa: S608 - as above
+"""  # noqa: S608 - our own words
 _UNSEEN = f"""
     SELECT row.key, record_id, path, fields, pulled,
         coalesce((SELECT attempts FROM result WHERE result.key = row.key),

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING
 
+from batchupdate.config.run_name import name_in_command
 from batchupdate.errors import ConfigError, SafetyStop
 from batchupdate.journal import checksum
 
@@ -96,7 +97,7 @@ def damage(what: str) -> sqlite3.DatabaseError:
 
 def how_to_save(path: Path) -> str:
     """The command that saves what can be read of a damaged journal."""
-    return f"Save what can be read with: batchupdate report --recover {path.parent.name}"
+    return f"Save what can be read with: batchupdate report --recover {name_in_command(path.parent)}"
 
 
 def require_file(path: Path, hint: str) -> None:

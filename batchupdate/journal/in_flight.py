@@ -73,7 +73,8 @@ _FREE, _OUT, _RESULT = 0, 1, 2
 class InFlightMap:
     """Writes the map of one session. Without a file, it takes everything and keeps nothing.
 
-    A slot's state is its first byte, and is written last: what is read after a kill is always whole.
+    A slot's state is its first byte. It says that nothing is known of the row's request while the others are written,
+    and is written last: what is read after a kill is a whole result, or a row that is out.
     """
 
     def __init__(self) -> None:
@@ -186,6 +187,7 @@ class InFlightMap:
             return
         area, at = slot
         text = _text_of(result)
+        area[at] = _OUT  # before it is overwritten: there can be an earlier result of a row that was to be tried again
         area[at + _TEXT_AT : at + _TEXT_AT + len(text)] = text
         _ROW.pack_into(
             area,

@@ -71,9 +71,10 @@ DRAW = """
 """
 DROP_RESULTS_WITHOUT_ROW = "DELETE FROM result WHERE key NOT IN (SELECT key FROM row)"
 
-# Answers that leave open whether the change was applied (`api.verdict.TRIED`), of rows that are `failed` by them.
+# Rows that are `failed` by an answer that leaves open whether the change was applied; the statuses are a batch
+# (`api.verdict.errors_in_doubt`).
 
-FAILED_UNSURE = "outcome = 'failed' AND attempts AND (http_status >= 500 OR http_status IN (408, 425, 460, 499))"
+_FAILED_UNSURE = "outcome = 'failed' AND attempts AND http_status IN (SELECT value FROM json_each(?{}))"
 
 # Rows for a retry, which is a run of its own.
 
@@ -94,18 +95,18 @@ _SELECTED = """
 """  # outcomes, spans of statuses, spans of keys: each a batch
 SELECTED = _SELECTED.format("outcome.outcome IN (SELECT value FROM json_each(?1))")
 MAY_HAVE_CHANGED = _SELECTED.format(
-    f"outcome.outcome IN ('updated', 'accepted', 'unknown') OR ({FAILED_UNSURE})"
+    f"outcome.outcome IN ('updated', 'accepted', 'unknown') OR ({_FAILED_UNSURE.format(4)})"
     " OR (outcome.outcome = 'failed' AND attempts AND http_status BETWEEN 200 AND 299)"  # and then denied
 )
 COPIES = f"""
     SELECT row.key, cells, record_id, path, coalesce(wanted.fields, row.fields), carrier, pulled,
            CASE WHEN wanted.key IS NULL THEN row.checksum END,
            CASE WHEN carrier IS NULL THEN (
-               SELECT CASE WHEN outcome = 'unknown' THEN 1 WHEN {FAILED_UNSURE} THEN 2 ELSE 0 END
+               SELECT CASE WHEN outcome = 'unknown' THEN 1 WHEN {_FAILED_UNSURE.format(2)} THEN 2 ELSE 0 END
                FROM outcome WHERE outcome.key = row.key
            ) ELSE 0 END
     FROM row LEFT JOIN wanted ON wanted.key = row.key AND wanted.checksum = of_fact(wanted.key, wanted.fields)
-    WHERE row.key IN (SELECT value FROM json_each(?)) ORDER BY row.key
+    WHERE row.key IN (SELECT value FROM json_each(?1)) ORDER BY row.key
 """  # noqa: S608 - our own words
 ADD_COPIES = f"INSERT INTO row ({ROW}, checksum)"
 ADD_UNANSWERED = "INSERT INTO started (key, claimed, unanswered)"
@@ -133,7 +134,7 @@ ADD_LEFT_RESULTS = ADD_RESULTS.replace("REPLACE", "IGNORE")
 ADD_LEFT_CAPTURED = ADD_CAPTURED.replace("REPLACE", "IGNORE")
 CLAIM_IN_FLIGHT = """
     INSERT INTO started (key) SELECT json_extract(value, '$[0]') FROM json_each(?) WHERE true
-    ON CONFLICT DO UPDATE SET claimed = 1
+    ON CONFLICT (key) DO UPDATE SET claimed = 1
 """
 SENT_IN_FLIGHT = """
     INSERT OR REPLACE INTO earlier
@@ -163,11 +164,11 @@ MARK_UNANSWERED = """
 """  # what was unknown stays so until there is an answer
 MARK_UNSURE = f"""
     UPDATE started SET unanswered = 2
-    WHERE NOT unanswered AND key IN (SELECT key FROM result WHERE NOT final AND {FAILED_UNSURE})
+    WHERE NOT unanswered AND key IN (SELECT key FROM result WHERE NOT final AND {_FAILED_UNSURE.format(1)})
 """  # noqa: S608 - as above
 KEEP_UNKNOWN = f"""
     UPDATE result SET final = 1, outcome = 'unknown', checksum = NULL
-    WHERE NOT final AND (outcome = 'unknown' OR ({FAILED_UNSURE}))
+    WHERE NOT final AND (outcome = 'unknown' OR ({_FAILED_UNSURE.format(1)}))
 """  # noqa: S608 - as above
 CLOSE_WHAT_WAS_OUT = """
     INSERT INTO result (key, final, outcome, attempts, error, request_id, location)
@@ -207,7 +208,7 @@ UNANSWERED = """
 """  # from `started`, where whatever may have been applied stands: a new run has none, and need not look at its rows
 CLAIM = """
     INSERT INTO started (key) SELECT value FROM json_each(?) WHERE true
-    ON CONFLICT DO UPDATE SET claimed = 1
+    ON CONFLICT (key) DO UPDATE SET claimed = 1
 """
 RELEASE = "DELETE FROM started WHERE NOT unanswered AND key IN (SELECT value FROM json_each(?))"
 UNCLAIM = "UPDATE started SET claimed = 0 WHERE key IN (SELECT value FROM json_each(?))"
@@ -343,7 +344,7 @@ DURATIONS = """
 # Two runs beside each other: rows of one record, and where there are several of it, in their order.
 
 _SIDE = """
-    {0} AS MATERIALIZED (
+    {0} AS (
         SELECT outcome.key, outcome.number, outcome.record_id AS id, outcome.outcome, outcome.error, row.fields,
             CASE outcome.record_id WHEN '' THEN 'row ' || outcome.key ELSE 'id ' || outcome.record_id END AS pair,
             row_number() OVER (PARTITION BY outcome.record_id ORDER BY outcome.key) AS nth

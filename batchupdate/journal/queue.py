@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 FLUSH_AFTER_S = 0.2
-"""The longest time for which a result is known here and not in the journal."""
+"""The longest time, in seconds, after which a result that is known here begins to be written into the journal."""
 
 READ_AHEAD = 512
 """Rows read at once, at the least."""
@@ -152,8 +152,12 @@ class Queue:
             await self._in_thread(self._journal.release, keys)
 
     async def _flush_soon(self) -> None:
-        await self._clock.sleep_until(self._clock.monotonic() + FLUSH_AFTER_S)
-        await self._write()
+        """Writes the results that are there after a while; then those that came meanwhile, no later after they did."""
+        due = self._clock.monotonic() + FLUSH_AFTER_S
+        while self._results:
+            await self._clock.sleep_until(due)
+            due = self._clock.monotonic() + FLUSH_AFTER_S
+            await self._write()
         self._flushing = None
 
     async def _write(self, claimed: Sequence[int] = ()) -> None:

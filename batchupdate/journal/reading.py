@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.api.causes import Causes
 from batchupdate.journal import queries
+from batchupdate.journal.conflict_queries import COUNT_LASTING
 from batchupdate.journal.file import JournalFile
 from batchupdate.journal.statistics import Statistics
 from batchupdate.model import Line, Outcome, PaceSample, Sessions, Traffic
@@ -59,6 +60,14 @@ class JournalReader(JournalFile):
     def has_pulled(self) -> bool:
         """Whether a pulled sheet says something of the record of any row."""
         return bool(self._one(queries.HAS_PULLED))
+
+    def lasting_conflicts(self, compared: str) -> dict[str, int]:
+        """How many conflicts would be the same if their rows were sent again, by who has seen their records otherwise.
+
+        Rows that were sent again already are left out. `compared` begins the error of one that a comparison has found.
+        """
+        with self._explained():
+            return dict(self._connection.execute(COUNT_LASTING, (compared,)).fetchall())
 
     def sent_rows(self) -> int:
         """How many rows had a request that left, or may have."""

@@ -181,24 +181,32 @@ class Journal(JournalReader, BeforeStates):
         with self._explained():
             return [key for (key,) in self._connection.execute(queries.SELECTED, wanted)]
 
-    def may_have_changed(self, rows: Sequence[tuple[int, int]] = ()) -> Sequence[int]:
+    def may_have_changed(
+        self, rows: Sequence[tuple[int, int]] = (), *, in_doubt: Sequence[int] | None = None
+    ) -> Sequence[int]:
         """The keys of the rows whose records this run has changed, or may have; `rows` as in `numbers_of`.
 
         They take eight bytes each, for the reports of every large run ask for them.
 
         Beside those that were updated, accepted or are unknown, these are the failed ones of which the API has said
-        that it had applied them, and those that got an error which leaves that open.
+        that it had applied them, and those that got an error which leaves that open: one of the statuses `in_doubt`,
+        for a target that says something of them (`api.verdict.errors_in_doubt`).
         """
+        wanted = ("[]", "[]", json.dumps(rows), _statuses(in_doubt))
         with self._explained():
-            found = self._connection.execute(queries.MAY_HAVE_CHANGED, ("[]", "[]", json.dumps(rows)))
+            found = self._connection.execute(queries.MAY_HAVE_CHANGED, wanted)
             return array("q", (key for (key,) in found))
 
-    def copies(self, keys: Sequence[int]) -> Iterator[list[Copy]]:
-        """Some rows as they stand, in batches, for another journal; each with whether it may have been applied."""
+    def copies(self, keys: Sequence[int], *, in_doubt: Sequence[int] | None = None) -> Iterator[list[Copy]]:
+        """Some rows as they stand, in batches, for another journal; each with whether it may have been applied.
+
+        `in_doubt` is as in `may_have_changed`.
+        """
+        statuses = _statuses(in_doubt)
         with self._explained():
             for start in range(0, len(keys), COPIED_AT_ONCE):
                 chosen = json.dumps([*keys[start : start + COPIED_AT_ONCE]])
-                yield self._connection.execute(queries.COPIES, (chosen,)).fetchall()
+                yield self._connection.execute(queries.COPIES, (chosen, statuses)).fetchall()
 
     def add_copies(self, rows: Sequence[Copy]) -> None:
         """Writes rows of another journal; what may have been applied stays unanswered until there is an answer."""
@@ -262,13 +270,14 @@ class Journal(JournalReader, BeforeStates):
             with suppress(OSError):
                 each.unlink(missing_ok=True)
 
-    def begin_session(self, now: float, *, repeatable: bool) -> int:
+    def begin_session(self, now: float, *, repeatable: bool, in_doubt: Sequence[int] | None = None) -> int:
         """Starts a process's work: what was not final is to be tried again, and returns the session's number.
 
         A row that was in flight when the last process died is sent again where repeating is safe, and else `unknown`.
         One that is sent again stays `unknown` until it has an answer, and so does one that may have been applied
-        although its last answer was an error.
+        although its last answer was an error; `in_doubt` is as in `may_have_changed`.
         """
+        statuses = _statuses(in_doubt)
         self._close_map()  # of the session before, if this process has sent a canary
         self._ended_well = False
         token = secrets.token_hex(16)
@@ -276,9 +285,9 @@ class Journal(JournalReader, BeforeStates):
         with self._transaction() as connection:
             if repeatable:
                 connection.execute(queries.MARK_UNANSWERED)
-                connection.execute(queries.MARK_UNSURE)
+                connection.execute(queries.MARK_UNSURE, (statuses,))
             else:
-                connection.execute(queries.KEEP_UNKNOWN)
+                connection.execute(queries.KEEP_UNKNOWN, (statuses,))
                 connection.execute(queries.CLOSE_WHAT_WAS_OUT, (_OUT_AT_THE_END,))
             connection.execute(queries.FORGET_ANSWERED)
             connection.execute(queries.SUM_UP_ATTEMPTS)
@@ -375,3 +384,12 @@ class Journal(JournalReader, BeforeStates):
             connection.execute(queries.UNCLAIM, (chosen,))
         self._commits += 1
         self.in_flight.clear(keys, self._commits)
+
+
+def _statuses(in_doubt: Sequence[int] | None) -> str:
+    """Statuses of errors as a batch; None are those of a target that says nothing of any."""
+    if in_doubt is None:
+        from batchupdate.api.verdict import errors_in_doubt  # noqa: PLC0415 - it takes a while, and readers don't ask
+
+        in_doubt = errors_in_doubt()
+    return json.dumps(in_doubt)

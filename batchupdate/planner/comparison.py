@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.targets.current_record import MISSING
+from batchupdate.targets.precondition import NOTHING_SENT
 from batchupdate.util import json as exact_json
 from batchupdate.util.text import quoted
 from batchupdate.validator.matches import KeyField
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from batchupdate.targets.seen import Seen
 
 ALREADY_SO = "the record already has these values"
-NOTHING_SENT = "nothing was sent: "
 
 
 class Finding(StrEnum):

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from typing import IO, TYPE_CHECKING
 
+from batchupdate.config.run_name import name_in_command
 from batchupdate.errors import SafetyStop
 from batchupdate.spreadsheet.xlsx_file import workbook_file
 from batchupdate.util.private_file import open_new
@@ -41,7 +42,7 @@ def replacing_all(
     So a full disk leaves all old reports as they were, and no report is newer than the others.
 
     Args:
-        paths: where the files belong, all in folders that this process holds.
+        paths: where the files belong, all in folders that this process holds; afterwards, where they are.
         notices: gets a sentence for each file that had to take another name; see `_move`.
         encoding: of the text.
         hint: what to do if a file can't be written; '' for one of a run, whose reports can be rebuilt.
@@ -64,8 +65,8 @@ def replacing_all(
             for path, file in zip(paths, files, strict=True):  # noqa: B007 - an error names it
                 file.flush()
                 os.fsync(file.fileno())
-        for path, beside in zip(paths, besides, strict=True):
-            _move(beside, path, [] if notices is None else notices)
+        for index, (path, beside) in enumerate(zip([*paths], besides, strict=True)):
+            paths[index] = _move(beside, path, [] if notices is None else notices)
     except OSError as error:
         raise _unwritable(path, error, hint) from error
     finally:
@@ -109,17 +110,20 @@ def _clear(path: Path) -> None:
             leftover.unlink()
 
 
-def _move(beside: Path, path: Path, notices: list[str]) -> None:
+def _move(beside: Path, path: Path, notices: list[str]) -> Path:
     """Moves a file into its place, or to the first free second name if something there won't give way.
 
     A second name that is taken is left alone, for it may be open, or edited. Where a free one is refused too, it is
     the folder that can't be written to.
 
+    Returns:
+        Where it is now.
+
     Raises:
         OSError: it can't be moved.
     """
     try:
-        beside.replace(path)
+        return beside.replace(path)
     except OSError as error:
         if not _in_the_way(path, error):
             raise
@@ -127,6 +131,7 @@ def _move(beside: Path, path: Path, notices: list[str]) -> None:
         beside.replace(second)
         why = "is a folder" if path.is_dir() else "is open in another program, or protected"
         notices.append(f"{path.name} {why}; the new file is {second.name}.")
+        return second
 
 
 def _in_the_way(path: Path, error: OSError) -> bool:
@@ -140,7 +145,7 @@ def _free_name(path: Path) -> Path:
 
 
 def _unwritable(path: Path, error: OSError, hint: str) -> SafetyStop:
-    again = f"then run: batchupdate report {path.parent.name}"
+    again = f"then run: batchupdate report {name_in_command(path.parent)}"
     if error.errno in _FULL:
         return SafetyStop(
             f"The disk is full; it has no room for the reports in {path.parent}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -186,13 +187,14 @@ def _write_summary(book: Any, plan: Plan) -> None:  # noqa: ANN401 - the library
     sheet.set_column(0, 0, 22)
     sheet.set_column(1, 1, 90)
     on_paper(sheet, header=False)
+    command = f"batchupdate run --plan {shlex.quote(str(plan.folder))}"
     facts: list[tuple[str, str]] = [
         ("plan", plan.plan_id),
         ("input", plan.input_path),
         ("target", plan.target),
         ("sends to", plan.base_url),
         ("made", iso(plan.made_at)),
-        ("to send exactly this", f"batchupdate run --plan {plan.folder}" if plan.to_send else "nothing is to be sent"),
+        ("to send exactly this", command if plan.to_send else "nothing is to be sent"),
         *(("", notice) for notice in plan.notices),
     ]
     at = 0

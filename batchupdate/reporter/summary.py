@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from batchupdate.api.error_group import Example
 from batchupdate.config.rate import HELD_S, just_below
+from batchupdate.config.run_name import name_in_command
 from batchupdate.errors import CanaryEnded, ConfigError
 from batchupdate.model import ONE_FILE, SUCCEEDED, Outcome
 from batchupdate.reporter.atomic_write import replacing
@@ -89,7 +90,9 @@ class Summary:
     sentences for the user about the reports themselves, such as that one had to take a second name. `kept` are the
     run's rows; None where its journal is damaged. `undo_of` is the run that this one undoes, and `not_restored` what it
     can't restore: a field, the reason, and how many rows that is; `plan_of` is the plan whose rows it has sent.
-    `command_name` is what to call the run in a command.
+    `lasting` are, by who has seen the records otherwise (see `Pulled.by`), the conflicts that would be the same if
+    their rows were sent again, without those that were; `repeatable` is whether a row that may have been applied is
+    sent again unasked. `options` are those of the command that made the run, as far as they are of use for its rows.
     """
 
     run_id: str
@@ -116,7 +119,9 @@ class Summary:
     undo_of: str = ""
     not_restored: Sequence[Mapping[str, Any]] = ()
     plan_of: str = ""
-    command_name: str = ""
+    lasting: Mapping[str, int] = field(default_factory=dict)
+    repeatable: bool = True
+    options: Sequence[str] = ()
 
     @overload
     def results(self) -> DataFrame: ...
@@ -178,6 +183,15 @@ class Summary:
         return self.stopped is not None and self.stopped.code == CanaryEnded.code
 
     @property
+    def command_name(self) -> str:
+        """What to call the run in a command."""
+        return name_in_command(self.folder)
+
+    def other_in_command(self, run_id: str) -> str:
+        """What to call a run of the same runs folder in a command."""
+        return name_in_command(self.folder.parent / run_id)
+
+    @property
     def source(self) -> str:
         """What to call the input in a sentence."""
         return listed([one.name for one in self.files]) or self.input_path
@@ -211,12 +225,16 @@ class Summary:
 
     @property
     def undone(self) -> dict[str, int]:
-        """How many rows an undo has restored, has kept as somebody else made them, and knows no old values of."""
-        return {
-            "restored": sum(count for outcome, count in self.counts.items() if outcome in SUCCEEDED),
-            "kept": self.counts[Outcome.CONFLICT],
-            "unknowable": self.counts[Outcome.INVALID],
-        }
+        """How many rows an undo has restored, has kept as somebody else made them, and knows no old values of.
+
+        All others stand under their outcomes, so that together they are the rows.
+        """
+        named = {Outcome.CONFLICT: "kept", Outcome.INVALID: "unknowable"}
+        undone = {"restored": 0, **dict.fromkeys(named.values(), 0)}
+        for outcome, count in self.counts.items():
+            name = "restored" if outcome in SUCCEEDED else named.get(outcome, outcome.value)
+            undone[name] = undone.get(name, 0) + count
+        return undone
 
     def _undo_to_json(self) -> dict[str, Any]:
         return {"undo_of": self.undo_of, "undo": {**self.undone, "not_restored": list(self.not_restored)}}

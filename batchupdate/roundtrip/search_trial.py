@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchupdate.engine.listing import PageClient, Pager, record_pages
 from batchupdate.engine.listing.page_client import SEARCH
 from batchupdate.errors import ConfigError
-from batchupdate.runs.credentials import credentials_of
+from batchupdate.runs.keys import credentials_of
 from batchupdate.targets.catalogue import target_of
 from batchupdate.targets.ways_to_find import ways_to_find
 from batchupdate.util.clock import SystemClock

@@ -16,7 +16,7 @@ from batchupdate.model import Level, Request, Row
 from batchupdate.reader import ReadOptions
 from batchupdate.reader.multi_file import open_tables
 from batchupdate.reader.sources import local_copies
-from batchupdate.runs.credentials import credentials_of, only_secrets
+from batchupdate.runs.keys import credentials_of, only_secrets
 from batchupdate.runs.metadata import batch_in_use, batch_size_of
 from batchupdate.targets.catalogue import target_of
 from batchupdate.util.clock import SystemClock
@@ -165,7 +165,7 @@ def _request(change: Change, target: Target, settings: Settings) -> Preview:
     if target.idempotency:
         headers[target.idempotency.header] = _OWN_IDEMPOTENCY_KEY
     if target.precondition:
-        headers[target.precondition.header] = _VERSION
+        headers |= target.precondition.headers(_VERSION)
     query = target.auth.redacted_query()
     url = f"{base}{path}" + (("&" if "?" in path else "?") + query if query else "")
     return Preview(change.row, method, url, headers, body)

@@ -81,9 +81,7 @@ class Certificates:
             raise ConfigError(re.sub(r"\.+$", ".", message), f"{_MAKE}.") from error
         if until < datetime.now(UTC):
             message = f"The certificate {self.cert} was valid until {until:%Y-%m-%d}."
-            raise ConfigError(
-                message, "Make new ones for all machines, in a new folder: batchupdate cluster-certs DIR."
-            )
+            raise ConfigError(message, "Make new ones for all machines, in a new folder: batchupdate cluster-certs DIR")
 
 
 def join_command(address: str, certs: str = "DIR") -> str:

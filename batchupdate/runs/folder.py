@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.config.run_name import RUNS_DIR, name_in_command
 from batchupdate.errors import ConfigError, RunLocked
 from batchupdate.runs.lock import held, unusable
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 LATEST = "latest"
-RUNS_DIR = "batchupdate-runs"
-"""Where runs are kept if nobody says otherwise."""
 RUN_ID = re.compile(r"(\d{8}-\d{6})-[a-z0-9-]+-[0-9a-f]{4}")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 MAX_SLUG = 40
@@ -71,7 +70,7 @@ class RunFolder:
     @property
     def command_name(self) -> str:
         """What to call the run in a command: its id where the runs folder is the usual one, else its path."""
-        return self.run_id if self.path.parent == Path(RUNS_DIR) else shlex.quote(str(self.path))
+        return name_in_command(self.path)
 
     def is_held(self) -> bool:
         """Whether another process is working on this run."""
@@ -155,6 +154,11 @@ def _pointed_at(runs_dir: Path) -> RunFolder | None:
         name = latest.resolve().name if latest.is_symlink() else latest.read_text(encoding="utf-8").strip()
     except (OSError, ValueError, RuntimeError):  # the last, up to Python 3.12, is a link that leads to itself
         return None
+    if RUN_ID.fullmatch(name) and not _is_run(runs_dir / name):  # an older one must not be taken for it
+        raise ConfigError(
+            f"{latest} stands for the run {name}, which is not in {runs_dir} any more.",
+            "Name the run that you mean. See them with: batchupdate runs",
+        )
     return RunFolder(runs_dir / name) if _is_run(runs_dir / name) else None
 
 
@@ -182,13 +186,21 @@ def _has_journal(path: Path) -> bool:
     return os.path.lexists(path / "journal.sqlite3")  # Path.exists raises where one may not look
 
 
+def as_named(path: Path, runs_dir: Path) -> Path:
+    """A run's folder by the name that it or its runs folder was given, so that a command to type stays short."""
+    place = path.resolve()
+    if place.parent == runs_dir.resolve():
+        return runs_dir / place.name
+    return path if path.name == place.name else place
+
+
 def find(runs_dir: Path, run: str) -> RunFolder:
     """Finds a run by its id or a unique beginning of it, its folder, or the word `latest`.
 
     `latest` is the run that was worked on last.
 
     Raises:
-        ConfigError: there is no such run.
+        ConfigError: there is no such run, or the one that was worked on last is gone.
     """
     if run == LATEST:
         newest = _pointed_at(runs_dir) or next(all_runs(runs_dir), None)
@@ -197,7 +209,7 @@ def find(runs_dir: Path, run: str) -> RunFolder:
         return newest
     for path in (runs_dir / run, Path(run)):
         if _has_journal(path) or _is_run(path):
-            return RunFolder(path.resolve())
+            return RunFolder(as_named(path, runs_dir))
     begun = [folder for folder in all_runs(runs_dir) if run and folder.run_id.startswith(run)]
     if len(begun) == 1:
         return begun[0]
@@ -207,4 +219,5 @@ def find(runs_dir: Path, run: str) -> RunFolder:
             f"{len(begun)} runs begin with {run!r}: {names}{', …' if len(begun) > NAMED else ''}.",
             "Type more of the id.",
         )
-    raise ConfigError(f"There is no run {run!r} in {runs_dir}.", "See them with: batchupdate runs")
+    where = "" if runs_dir == Path(RUNS_DIR) else f" --runs-dir {shlex.quote(str(runs_dir))}"
+    raise ConfigError(f"There is no run {run!r} in {runs_dir}.", f"See them with: batchupdate runs{where}")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from batchupdate.errors import BatchUpdateError, ConfigError
 from batchupdate.reader.sources import file_digest
 from batchupdate.reporter.plan_files import JSON
-from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.job import Job
-from batchupdate.runs.metadata import changed_since, new_run, place_of, rate_of
+from batchupdate.runs.keys import credentials_of, only_secrets
+from batchupdate.runs.metadata import OPTIONS, changed_since, new_run, place_of, rate_of
 from batchupdate.runs.plan_folder import NEW_PLAN, PlanDigest
 from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier, refuse_other_api
 from batchupdate.runs.unfinished import begin
@@ -84,6 +84,7 @@ def plan_run_job(  # noqa: PLR0913 - as `prepare` has them
                     "package",
                     "sample",
                     "sheet",
+                    OPTIONS,
                 )
                 if name in meta
             },

@@ -17,9 +17,11 @@ from batchupdate.reporter import Retried, RunDetails, RunRows, Stopped, Summary,
 from batchupdate.reporter.results_csv import SUCCESS
 from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.log import sessions_begun
+from batchupdate.runs.metadata import OPTIONS, retries_unknown
 from batchupdate.runs.results_xlsx import write_workbook
 from batchupdate.runs.undo_csv import write_undo_csv
 from batchupdate.runs.undone_rows import lines_of
+from batchupdate.targets.precondition import NOTHING_SENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -217,7 +219,9 @@ def summarise(folder: RunFolder, journal: Journal, counts: dict[Outcome, int] | 
         undo_of=meta.get("undo_of", ""),
         not_restored=not_restored,
         plan_of=meta.get("plan_of", ""),
-        command_name=folder.command_name,
+        lasting=journal.lasting_conflicts(NOTHING_SENT) if counts[Outcome.CONFLICT] else {},
+        repeatable=not counts[Outcome.UNKNOWN] or retries_unknown(meta),
+        options=meta.get(OPTIONS, ()),
         kept=RunRows(
             meta["columns"], meta["width"], partial(_lines, folder), (meta.get("reports") or {}).get("captured") or ()
         ),

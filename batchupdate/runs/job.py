@@ -6,10 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from batchupdate.api.verdict import errors_in_doubt
 from batchupdate.config.production import host_of, is_among
 from batchupdate.model import files_of, labels_of
 from batchupdate.runs.canary import canary_of, failures, keep, why_ended
-from batchupdate.runs.metadata import batch_in_use, batch_size_of, rate_of, report_facts
+from batchupdate.runs.metadata import OPTIONS, batch_in_use, batch_size_of, rate_of, report_facts
 from batchupdate.runs.read_first import ReadFirst
 from batchupdate.runs.workers import refuse_workers
 from batchupdate.targets.seen import Seen
@@ -41,12 +42,12 @@ def _nothing() -> None:
 class Job:
     """A run whose journal is sealed and held by this process: every row stands in it, and nothing is sent yet.
 
-    A job that is only shown and not executed has no `credentials`, but knows what is secret. `resumed` says that the
-    run was left unfinished, `compared` that this process has compared its rows with their records, and `not_before`
-    when its first request may leave (monotonic time, in seconds): what was asked of the API before that has used up its
-    rate. `unusual` says in what a new one is not like earlier ones, a sentence each. `passed` are the outcomes of its
-    canary once this process has let that pass. `on_start` is called when it begins to send; a second time, after a
-    canary, it has nothing left to do. `tuned` is what a person has changed since it began.
+    The `credentials` of a job that is only shown and not executed authenticate nothing, but know what is secret.
+    `resumed` says that the run was left unfinished, `compared` that this process has compared its rows with their
+    records, and `not_before` when its first request may leave (monotonic time, in seconds): what was asked of the API
+    before that has used up its rate. `unusual` says in what a new one is not like earlier ones, a sentence each.
+    `passed` are the outcomes of its canary once this process has let that pass. `on_start` is called when it begins to
+    send; a second time, after a canary, it has nothing left to do. `tuned` is what a person has changed since it began.
     """
 
     folder: RunFolder
@@ -75,6 +76,11 @@ class Job:
         for tuning in self.tuned:
             settings = tuning.over(settings)
         return replace(self, settings=settings)
+
+    def begin_session(self) -> int:
+        """Begins a process's work in the journal; returns the session's number there."""
+        in_doubt = errors_in_doubt(self.target)
+        return self.journal.begin_session(self.clock.unix(), repeatable=self.may_repeat, in_doubt=in_doubt)
 
     @property
     def secrets(self) -> Secrets:
@@ -179,6 +185,10 @@ class Job:
         if canary is None or canary.left(self.journal):
             return False
         return failures(canary.counts(self.journal)) <= self.settings.canary_max_failures
+
+    def keep_options(self, words: Sequence[str]) -> None:
+        """Lets the run keep the options that a command for its failed rows needs, as the words that were typed."""
+        self.journal.set_meta({OPTIONS: list(words)})
 
     def begin_canary(self) -> Canary | None:
         """Settles which rows go first; call it once the session has begun."""

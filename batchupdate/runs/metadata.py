@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from batchupdate.targets import Batch
 
 
+OPTIONS = "options"
+"""The fact that keeps the options of the command that made a run, as far as they are of use for its rows later."""
+
 NOT_READ_BACK = "The rows were not read back, for the run ended early; resume it to do so."
 
 
@@ -72,6 +75,12 @@ def facts_of(sources: Sequence[Source], target: Target, settings: Settings, base
 def kept_target(facts: Mapping[str, Any]) -> Target:
     """The target as a run began with it, without the code of its package."""
     return Target.model_validate_json(json.dumps(from_earlier_names(facts["target"])))
+
+
+def retries_unknown(facts: Mapping[str, Any]) -> bool:
+    """Whether rows of a run that may have been applied are sent again without being asked for; see `Selection`."""
+    target = from_earlier_names(facts["target"])
+    return bool(target.get("repeatable")) and target.get("idempotency") is None
 
 
 def package_of(target: Target) -> dict[str, Any]:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
+from batchupdate.config.run_name import name_in_command
 from batchupdate.errors import ConfigError
-from batchupdate.runs.folder import RunFolder, create
+from batchupdate.runs.folder import RunFolder, as_named, create
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,10 +63,13 @@ def find_plan(runs_dir: Path, plan: str) -> PlanFolder:
         ConfigError: there is no such plan.
     """
     for path in (runs_dir / plan, Path(plan)):
-        if folder := plan_in((path.parent if path.is_file() else path).resolve()):
+        if folder := plan_in(as_named(path.parent if path.is_file() else path, runs_dir)):
             return folder
-    if (Path(plan) / "journal.sqlite3").exists() or (runs_dir / plan / "journal.sqlite3").exists():
-        raise ConfigError(f"{plan} is a run, and no plan.", "See it with: batchupdate show")
+    for path in (runs_dir / plan, Path(plan)):
+        if (path / "journal.sqlite3").exists():
+            raise ConfigError(
+                f"{plan} is a run, and no plan.", f"See it with: batchupdate show {name_in_command(path)}"
+            )
     raise ConfigError(
         f"There is no plan {plan!r}, neither here nor in {runs_dir}.", "Make one with: batchupdate plan FILE"
     )

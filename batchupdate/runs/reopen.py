@@ -1,4 +1,4 @@
-"""An earlier run opened again, to be resumed or retried."""
+"""An earlier run opened again, to be resumed, retried, undone or verified."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchupdate.journal.records import with_rows
 from batchupdate.model import files_of, labels_of
 from batchupdate.runs.lock import one_run_of
 from batchupdate.runs.log import sessions_begun
-from batchupdate.runs.metadata import kept_target, new_run, package_of, place_of, rate_of
+from batchupdate.runs.metadata import OPTIONS, kept_target, new_run, package_of, place_of, rate_of
 from batchupdate.runs.read_first import refuse_unreadable
 from batchupdate.targets.hooks import Package
 from batchupdate.targets.packages import hooks_again
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A run that this process holds, whose journal was examined: its facts, its settings, and its API."""
+    """A run that this process holds, whose journal was examined: its facts, its settings, and its API.
+
+    `writable` is whether its folder can be written to; where it can't, the run is only read, and nobody holds it.
+    """
 
     journal: Journal
     meta: Mapping[str, Any]
@@ -38,6 +41,7 @@ class Earlier:
     target: Target
     base_url: str
     run_id: str
+    writable: bool = True
 
     def keep_the_package(self, began: str, instead: str) -> None:
         """A run is not resumed with other code than it began with: its rows could be sent in two ways.
@@ -66,7 +70,7 @@ class Earlier:
         """What the journal of another run of some of its rows keeps; `link` is the fact that names this run there."""
         meta, settings, files = self.meta, self.settings, files_of(self.meta["input"])
         return {
-            **{name: meta[name] for name in ("target", "columns", "width", "sheet") if name in meta},
+            **{name: meta[name] for name in ("target", "columns", "width", "sheet", OPTIONS) if name in meta},
             **package_of(self.target),
             "input": with_rows(meta["input"], labels_of(files).rows_by_file(rows)) if files else meta["input"],
             "same": {**meta["same"], "base_url": self.base_url, link: self.run_id},
@@ -89,29 +93,63 @@ class Earlier:
             raise ConfigError(f"The proxy {before} was used before, and now none is named.", hint)
 
 
+def open_run(stack: ExitStack, folder: RunFolder, settings_with: Callable[[Mapping[str, Any]], Settings]) -> Earlier:
+    """Opens a run as `open_earlier` does. One that is named by its path has its retries, and its locks, beside it."""
+
+    def beside(kept: Mapping[str, Any]) -> Settings:
+        return settings_with(kept).model_copy(update={"runs_dir": folder.path.parent})
+
+    return open_earlier(stack, folder, beside)
+
+
 def open_earlier(
-    stack: ExitStack, folder: RunFolder, settings_with: Callable[[Mapping[str, Any]], Settings]
+    stack: ExitStack,
+    folder: RunFolder,
+    settings_with: Callable[[Mapping[str, Any]], Settings],
+    *,
+    only_read: bool = False,
 ) -> Earlier:
     """Opens a run that was sealed; `stack` lets go of it at the end.
+
+    Args:
+        stack: lets go of it.
+        folder: the run.
+        settings_with: makes settings out of those that the run has kept.
+        only_read: whether its rows are not sent: then nothing is written into its journal, its folder need not be
+            writable, and its settings may promise comparisons that the target has no reads for.
 
     Raises:
         UsageError: its journal can't be read, is damaged, or the run ended while its file was being read; or the folder
             is a copy.
         RunLocked: another process holds it.
     """
-    stack.enter_context(folder.lock())
-    journal = stack.enter_context(Journal.take_over(folder.journal, sessions_begun(folder.log)))
+    writable = _held(stack, folder, may_fail=only_read)
+    journal = stack.enter_context(
+        Journal.take_over(folder.journal, sessions_begun(folder.log)) if writable else Journal.open(folder.journal)
+    )
     meta = journal.meta()
     if not meta.get("sealed"):
         raise folder.never_ready()
     folder.refuse_copy(meta)
-    journal.set_meta(folder.facts())  # it may have been moved since
     settings = settings_with(meta.get("settings", {}))
     target = kept_target(meta)
-    refuse_unreadable(target, settings)
+    if not only_read:
+        journal.set_meta(folder.facts())  # it may have been moved since
+        refuse_unreadable(target, settings)
     target = target.with_hooks(hooks_again(meta["package"]) if "package" in meta else None)
     base_url = target.base(settings.base_url or meta["same"]["base_url"], allow_http=settings.allow_http)
-    return Earlier(journal, meta, settings, target, base_url, folder.run_id)
+    return Earlier(journal, meta, settings, target, base_url, folder.run_id, writable)
+
+
+def _held(stack: ExitStack, folder: RunFolder, *, may_fail: bool) -> bool:
+    """Holds a run as long as `stack` does; returns False for a folder that can't be written to, if that may be."""
+    try:
+        stack.enter_context(folder.lock())
+    except ConfigError:
+        if not may_fail:
+            raise
+        return False
+    return True
 
 
 def refuse_other_api(what: str, base_url: str, now: str, or_else: str = "") -> None:

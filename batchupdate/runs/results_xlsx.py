@@ -38,7 +38,7 @@ def write_workbook(
     Raises:
         SafetyStop: it was asked for, and can't be written.
     """
-    again = f"batchupdate report {summary.command_name or summary.run_id} --xlsx"
+    again = f"batchupdate report {summary.command_name} --xlsx"
     if not (summary.folder / NAME).exists():  # one that is there must not be older than the other reports
         if when == "auto" and summary.rows > AUTO_ROWS:
             summary.notices.append(f"For a workbook of these {summary.rows:,} rows ({NAME}): {again}")

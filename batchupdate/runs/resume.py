@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
-from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.job import Job
+from batchupdate.runs.keys import credentials_of
 from batchupdate.runs.metadata import changed_since
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier, refuse_other_api
+from batchupdate.runs.reopen import checkup_of, hold_target, open_run, refuse_other_api
 from batchupdate.util.clock import Clock, SystemClock
 from batchupdate.util.text import listed
 
@@ -42,11 +42,11 @@ def resumed_job(
         RunLocked: another process holds it, or is working on its target.
     """
     with ExitStack() as stack:
-        earlier = open_earlier(stack, folder, settings_with)
+        earlier = open_run(stack, folder, settings_with)
         meta, settings, target, base_url = earlier.meta, earlier.settings, earlier.target, earlier.base_url
         _refuse_abandoned_retry(folder, meta, earlier.journal)
         refuse_other_api("run", meta["same"]["base_url"], base_url, ", or retry the run")
-        way_out = f"send the rows that are left with the new one: batchupdate retry {earlier.run_id}"
+        way_out = f"send the rows that are left with the new one: batchupdate retry {folder.command_name}"
         earlier.keep_the_package("This run began", way_out)
         earlier.keep_the_proxy()
         hold_target(stack, settings, target, base_url)
@@ -88,5 +88,5 @@ def _refuse_abandoned_retry(folder: RunFolder, meta: Mapping[str, Any], journal:
             return
     raise ConfigError(
         f"The run {folder.run_id} ended before it began; its rows are still those of the run {before.run_id}.",
-        f"Retry them with: batchupdate retry {before.run_id}",
+        f"Retry them with: batchupdate retry {before.command_name}",
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.api.verdict import errors_in_doubt
 from batchupdate.errors import ConfigError
 from batchupdate.model import Outcome
-from batchupdate.runs.credentials import credentials_of, only_secrets
 from batchupdate.runs.job import Job
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier
+from batchupdate.runs.keys import credentials_of, only_secrets
+from batchupdate.runs.reopen import checkup_of, hold_target, open_run
 from batchupdate.runs.unfinished import begin_linked
 from batchupdate.util.clock import Clock, SystemClock
 
@@ -51,7 +52,7 @@ def retry_job(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        earlier = open_earlier(stack, folder, settings_with)
+        earlier = open_run(stack, folder, settings_with)
         settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
         credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
         if not keyless:
@@ -61,7 +62,7 @@ def retry_job(
         if not rows:
             raise _nothing_to_retry(folder, selection, earlier.journal)
         made, journal = begin_linked(stack, earlier, "retry", clock.now())
-        for batch in earlier.journal.copies(rows):
+        for batch in earlier.journal.copies(rows, in_doubt=errors_in_doubt(target)):
             journal.add_copies(batch)
             journal.keep_before(list(earlier.journal.before([row[0] for row in batch if row[-1]]).items()))
         journal.seal({**_facts(earlier, selection, rows), **made.facts()})
@@ -100,7 +101,7 @@ def _facts(earlier: Earlier, selection: Selection, rows: Sequence[int]) -> dict[
 
 def _nothing_to_retry(folder: RunFolder, selection: Selection, earlier: Journal) -> ConfigError:
     given_to = earlier.given()
-    hint = f"See what became of its rows with: batchupdate show {folder.run_id}"
+    hint = f"See what became of its rows with: batchupdate show {folder.command_name}"
     if given_to:
         hint = f"Rows of it were sent again by {', '.join(given_to)}: see and retry that one."
     return ConfigError(f"No row of the run {folder.run_id} is to be sent again: {selection}.", hint)

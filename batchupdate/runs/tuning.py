@@ -51,11 +51,17 @@ class Tuning:
         """
         try:
             said = json.loads(text)
-            paused = said.pop("paused", None)
-        except (ValueError, AttributeError, TypeError) as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError("The request is no JSON object.") from error
-        if paused not in {None, True, False} or not said.keys() <= set(TUNABLE):
+        if not isinstance(said, dict):
+            raise ConfigError("The request is no JSON object.")
+        paused = said.pop("paused", None)
+        if not said.keys() <= set(TUNABLE):
             raise ConfigError(f"A request can change {', '.join(TUNABLE)} and paused, and nothing else.")
+        if not (paused is None or isinstance(paused, bool)):
+            raise ConfigError("In a request, paused is true or false.")
+        if wrong := [name for name, value in said.items() if not isinstance(value, str | int | float)]:
+            raise ConfigError(f"In a request, {wrong[0]} is a text or a number.")
         return cls(said, paused)
 
     @property

@@ -6,14 +6,15 @@ from collections import Counter
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from batchupdate.api.verdict import errors_in_doubt
 from batchupdate.errors import ConfigError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome, Result
-from batchupdate.runs.credentials import credentials_of, only_secrets
-from batchupdate.runs.folder import LATEST, find
+from batchupdate.runs.folder import LATEST, RunFolder, find
 from batchupdate.runs.job import Job
+from batchupdate.runs.keys import credentials_of, only_secrets
 from batchupdate.runs.old_values import OldValues, reasons
-from batchupdate.runs.reopen import checkup_of, hold_target, open_earlier, refuse_other_api
+from batchupdate.runs.reopen import checkup_of, hold_target, open_run, refuse_other_api
 from batchupdate.runs.selection import spans_of
 from batchupdate.runs.undo_csv import OldValueTable
 from batchupdate.runs.unfinished import begin_linked
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
     from batchupdate.config import Settings
     from batchupdate.journal.records import Copy
-    from batchupdate.runs.folder import RunFolder
     from batchupdate.runs.old_values import Undone
     from batchupdate.runs.reopen import Earlier
 
@@ -42,19 +42,23 @@ def find_to_undo(runs_dir: Path, run: str) -> RunFolder:
     """Finds the run that is to be undone, as `find` does.
 
     Raises:
-        ConfigError: there is no such run; or `latest` is an undo that has not ended, as after a kill: the same command
-            again would take back what is restored already.
+        ConfigError: there is no such run; or `latest` is itself an undo: who gives the command again, as with another
+            option or after a kill, would take back what is restored already.
     """
     folder = find(runs_dir, run)
     if run != LATEST:
         return folder
     with Journal.open(folder.journal) as journal:
         meta = journal.meta()
-    if "undo_of" in meta and not meta.get("finished"):
-        name = folder.command_name
+    if "undo_of" in meta:
+        name, undone = folder.command_name, folder.path.with_name(meta["undo_of"])
+        again = f"To undo {meta['undo_of']} once more: batchupdate undo {RunFolder(undone).command_name}"
+        ended = ""
+        if not meta.get("finished"):
+            again, ended = f"To go on with it: batchupdate resume {name}", ", and has not ended"
         raise ConfigError(
-            f"The latest run, {folder.run_id}, is itself an undo, of {meta['undo_of']}, and has not ended.",
-            f"To go on with it: batchupdate resume {name}; to take back what it has restored: batchupdate undo {name}",
+            f"The latest run, {folder.run_id}, is itself an undo, of {meta['undo_of']}{ended}.",
+            f"{again}; to take back what it has restored: batchupdate undo {name}",
         )
     return folder
 
@@ -90,13 +94,14 @@ def undo_job(
     """
     clock = clock or SystemClock()
     with ExitStack() as stack:
-        earlier = open_earlier(stack, folder, settings_with)
+        earlier = open_run(stack, folder, settings_with)
         settings, target, base_url = earlier.settings, earlier.target, earlier.base_url
         refuse_other_api("run", earlier.meta["same"]["base_url"], base_url)
-        rows = earlier.journal.may_have_changed()
+        in_doubt = errors_in_doubt(target)
+        rows = earlier.journal.may_have_changed(in_doubt=in_doubt)
         if not rows:
             raise _nothing_changed(folder, earlier.journal)
-        forced = _forced(earlier.journal, rows, force_rows, all_rows=force)
+        forced = _forced(earlier.journal, rows, force_rows, in_doubt, all_rows=force)
         credentials = (only_secrets if keyless else credentials_of)(target, settings, environ, clock)
         if not keyless:
             earlier.keep_the_proxy()
@@ -199,20 +204,25 @@ def sentences(left: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _nothing_changed(folder: RunFolder, earlier: Journal) -> ConfigError:
-    hint = f"See what became of its rows with: batchupdate show {folder.run_id}"
+    hint = f"See what became of its rows with: batchupdate show {folder.command_name}"
     if given_to := earlier.given():
         hint = f"Rows of it were sent again by {', '.join(given_to)}: undo that one."
     return ConfigError(f"The run {folder.run_id} has changed nothing that could be undone.", hint)
 
 
 def _forced(
-    earlier: Journal, rows: Sequence[int], force_rows: Sequence[RowsOfFile], *, all_rows: bool
+    earlier: Journal,
+    rows: Sequence[int],
+    force_rows: Sequence[RowsOfFile],
+    in_doubt: Sequence[int],
+    *,
+    all_rows: bool,
 ) -> frozenset[int]:
     if all_rows:
         return frozenset(rows)
     if not force_rows:
         return frozenset()
-    found = earlier.may_have_changed(spans_of(force_rows, earlier))
+    found = earlier.may_have_changed(spans_of(force_rows, earlier), in_doubt=in_doubt)
     if not found:
         raise ConfigError("--force-row names no row that this run has changed.", "Rows are those of its input: 4,10-20")
     return frozenset(found)

@@ -6,6 +6,7 @@ import csv
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
+from batchupdate.api.verdict import errors_in_doubt
 from batchupdate.reporter.atomic_write import replacing
 from batchupdate.reporter.results_csv import BYTE_ORDER_MARK
 from batchupdate.runs.metadata import kept_target
@@ -53,7 +54,7 @@ def write_undo_csv(folder: Path, journal: Journal, meta: Mapping[str, Any], noti
 
 def _lines(table: OldValueTable, old_values: OldValues, journal: Journal) -> Iterator[list[str]]:
     """The lines in the order of the rows; of none of which nothing is known."""
-    for rows in journal.copies(journal.may_have_changed()):
+    for rows in journal.copies(journal.may_have_changed(in_doubt=errors_in_doubt(table.target))):
         before = journal.before([row[0] for row in rows])
         for key, _cells, record_id, path, fields, carrier, pulled, *_ in rows:
             if carrier is not None or not path or not fields:

@@ -70,12 +70,13 @@ def begin(
         # The keys of a new run are new ones, by which the API recognises nothing that an earlier run has sent.
         repeatable = target.repeatable and target.idempotency is None
         if found.unreadable and not repeatable:
-            name = found.unreadable[0]
-            raise ConfigError(f"The run {name} can't be read, and may have sent {found.this}.", _ASK_NEW.format(name))
+            folder = found.unreadable[0]
+            message = f"The run {folder.run_id} can't be read, and may have sent {found.this}."
+            raise ConfigError(message, _ASK_NEW.format(folder.command_name))
         if found.run is None and found.others and found.others[0].sent and not repeatable and not asks:
             raise ConfigError(found.others_message(), _ways_out(found.others[0]))
         if found.just_ended and not repeatable and not asks:
-            name, _ = found.just_ended
+            name = found.just_ended[0].command_name
             hint = (
                 f"See what became of its rows with: batchupdate show {name}; send those that failed again with: "
                 f"batchupdate retry {name}; or send all rows again with --new."
@@ -153,11 +154,11 @@ def _remove_if_unfinished(folder: PlanFolder) -> None:
 class _Left(NamedTuple):
     """An unfinished run that has to do with this input and is not the same.
 
-    `left` and `sent` count its rows: those that it has left, and those of which a request left or may have. `differs`
-    says in what it differs from what is asked for now, as the second half of a sentence.
+    `run` is its folder. `left` and `sent` count its rows: those that it has left, and those of which a request left or
+    may have. `differs` says in what it differs from what is asked for now, as the second half of a sentence.
     """
 
-    name: str
+    run: RunFolder
     left: int
     sent: int
     differs: str
@@ -174,9 +175,9 @@ class _Found:
 
     several: bool = False
     run: RunFolder | None = None
-    unreadable: list[str] = field(default_factory=list)
+    unreadable: list[RunFolder] = field(default_factory=list)
     others: list[_Left] = field(default_factory=list)
-    just_ended: tuple[str, int] | None = None
+    just_ended: tuple[RunFolder, int] | None = None
 
     @property
     def this(self) -> str:
@@ -187,7 +188,7 @@ class _Found:
         """What to say of the newest unfinished run that is not the same."""
         newest = self.others[0]
         left = f"has {newest.left:,} rows left" if newest.left else "was killed at its end"
-        message = f"The run {newest.name} of {self.this} {left}, but {newest.differs}."
+        message = f"The run {newest.run.run_id} of {self.this} {left}, but {newest.differs}."
         if not newest.sent:
             return message
         was = "was" if newest.sent == 1 else "were"
@@ -195,23 +196,26 @@ class _Found:
 
     def just_ended_message(self) -> str:
         """What to say of a run that has just sent the same."""
-        name, minutes = self.just_ended or ("", 0)
+        if self.just_ended is None:
+            return ""
+        run, minutes = self.just_ended
         ago = f"{minutes} minute{'s' if minutes > 1 else ''} ago" if minutes else "less than a minute ago"
-        return f"The run {name} has sent {self.this}, and ended {ago}."
+        return f"The run {run.run_id} has sent {self.this}, and ended {ago}."
 
     def notices(self) -> list[str]:
         """One sentence for each kind of run that was found; of several, the newest is named."""
         said = []
         if self.unreadable:
-            more = _and_more(len(self.unreadable))
-            said.append(f"The run {self.unreadable[0]}{more} can't be read; if it sent {self.this}, rows go out again.")
+            name = f"{self.unreadable[0].run_id}{_and_more(len(self.unreadable))}"
+            said.append(f"The run {name} can't be read; if it sent {self.this}, rows go out again.")
         if self.just_ended:
             said.append(f"{self.just_ended_message()} This is a new run, and sends all rows again.")
         if self.run is None and self.others:
             newest = self.others[0]
+            old = "the old one" if len(self.others) == 1 else f"the newest of {len(self.others)} old ones"
             said.append(
-                f"{self.others_message()} This is a new run, and sends all rows; to resume the old one: "
-                f"batchupdate resume {newest.name}{_and_more(len(self.others))}"
+                f"{self.others_message()} This is a new run, and sends all rows; to resume {old}: "
+                f"batchupdate resume {newest.run.command_name}"
             )
         return said
 
@@ -219,8 +223,8 @@ class _Found:
 def _ways_out(left: _Left) -> str:
     rows = "that one" if left.sent == 1 else f"those {left.sent:,}"
     return (
-        f"Resume it, with its rows as they were, with: batchupdate resume {left.name}; or send all rows, {rows} once "
-        "more, with --new: this target does not declare that sending twice is safe."
+        f"Resume it, with its rows as they were, with: batchupdate resume {left.run.command_name}; or send all rows, "
+        f"{rows} once more, with --new: this target does not declare that sending twice is safe."
     )
 
 
@@ -249,11 +253,11 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any], now: datetime) -> _Fou
                 sent = journal.sent_rows() if differs else 0
         except BatchUpdateError:
             if worked_last is None:
-                found.unreadable.append(folder.run_id)
+                found.unreadable.append(folder)
             continue
         if not is_same:
             if left or sessions.exit_code is None:
-                found.others.append(_Left(folder.run_id, left, sent, differs))
+                found.others.append(_Left(folder, left, sent, differs))
             else:
                 sent_since = bool(sent) and meta.get("same") == facts["same"]
         elif meta.get("sealed"):
@@ -267,7 +271,7 @@ def _unfinished(runs_dir: Path, facts: Mapping[str, Any], now: datetime) -> _Fou
                 found.run = folder if unfinished else None
                 ago_s = now.timestamp() - worked
                 just_ended = not unfinished and 0 <= ago_s < JUST_ENDED_S
-                found.just_ended = (folder.run_id, int(ago_s // 60)) if just_ended else None
+                found.just_ended = (folder, int(ago_s // 60)) if just_ended else None
         else:
             with folder.lock():
                 pass  # nobody holds it: it ended while it was reading, and sent nothing

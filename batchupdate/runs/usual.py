@@ -140,7 +140,10 @@ def last_was_fine(runs_dir: Path, folder: RunFolder, meta: Mapping[str, Any]) ->
 
 
 def _finished(runs_dir: Path) -> Iterator[tuple[object, Size | None]]:
-    """Every run, the newest first: its kind, and how large it was; None for one that says nothing of that."""
+    """Every run, the newest first: its kind, and how large it was; None for one that says nothing of that.
+
+    Neither a retry nor an undo does: its rows were chosen, and its journal does not keep `to_send`.
+    """
     for folder in all_runs(runs_dir):
         try:
             with Journal.open(folder.journal) as journal:
@@ -150,7 +153,7 @@ def _finished(runs_dir: Path) -> Iterator[tuple[object, Size | None]]:
             continue
         same = meta.get("same", {})
         whole = not any(same.get(name) for name in _CHOOSING)
-        if meta.get("finished") and whole and "to_send" in meta and "retry_of" not in meta:
+        if meta.get("finished") and whole and "to_send" in meta:
             yield _kind(meta), Size(meta["to_send"], meta["cleared"])
         else:
             yield None, None

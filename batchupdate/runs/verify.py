@@ -6,13 +6,9 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import ConfigError
-from batchupdate.journal import Journal
-from batchupdate.runs.credentials import credentials_of
 from batchupdate.runs.job import Job
-from batchupdate.runs.log import sessions_begun
-from batchupdate.runs.metadata import kept_target
-from batchupdate.runs.reopen import checkup_of, refuse_other_api
-from batchupdate.targets.packages import hooks_again
+from batchupdate.runs.keys import credentials_of
+from batchupdate.runs.reopen import checkup_of, open_earlier, refuse_other_api
 from batchupdate.util.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -45,31 +41,19 @@ def verify_job(
         UsageError: the run can't be read, or its records can't be.
         RunLocked: another process is working on it.
     """
-    clock = clock or SystemClock()
     with ExitStack() as stack:
-        try:
-            stack.enter_context(folder.lock())
-            writable = True
-        except ConfigError:  # a folder that can't be written to is only read
-            writable = False
-        journal = stack.enter_context(
-            Journal.take_over(folder.journal, sessions_begun(folder.log)) if writable else Journal.open(folder.journal)
-        )
-        meta = journal.meta()
-        if not meta.get("sealed"):
-            raise ConfigError(f"The run {folder.run_id} ended while its file was being read. Nothing was sent.")
-        settings = settings_with(meta.get("settings", {}))
-        target = kept_target(meta)
-        target = target.with_hooks(hooks_again(meta["package"]) if "package" in meta else None)
+        earlier = open_earlier(stack, folder, settings_with, only_read=True)
+        meta, settings, target, base_url = earlier.meta, earlier.settings, earlier.target, earlier.base_url
         if target.read is None and target.list is None:
             raise ConfigError(
                 f"{target.name} does not declare how records are read, so this run can't be verified.",
                 "The run keeps the target as it was. Add 'read' or 'list' to the declaration (docs/targets.md) before "
                 "the next run.",
             )
-        sent_to = meta["same"]["base_url"]
-        base_url = target.base(settings.base_url or sent_to, allow_http=settings.allow_http)
-        refuse_other_api("run", sent_to, base_url)
+        refuse_other_api("run", meta["same"]["base_url"], base_url)
+        earlier.keep_the_proxy()
+        clock = clock or SystemClock()
         credentials = credentials_of(target, settings, environ, clock)
-        job = Job(folder, journal, target, settings, base_url, credentials, clock, checkup_of(meta), resumed=True)
-        yield job, writable
+        checkup = checkup_of(meta)
+        job = Job(folder, earlier.journal, target, settings, base_url, credentials, clock, checkup, resumed=True)
+        yield job, earlier.writable

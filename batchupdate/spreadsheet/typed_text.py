@@ -57,6 +57,25 @@ class DateText(TypedText):
     __slots__ = ()
 
 
+class FormattedDateText(DateText):
+    """A date, a time or a duration that a workbook shows in some other way: `1-Mar`, `01.03.2026`, `12:30 PM`.
+
+    `seen` is what it shows, or '' where that is not known; `code` is the format then, or ''.
+    """
+
+    __slots__ = ("code", "seen")
+
+    seen: str
+    code: str
+
+    @classmethod
+    def of(cls, text: str, seen: str, code: str) -> FormattedDateText:
+        """The text of a date, and how it is shown."""
+        made = cls(text)
+        made.seen, made.code = seen, code
+        return made
+
+
 class TruthText(TypedText):
     """A truth value of a workbook."""
 

@@ -86,8 +86,9 @@ def _is_file(name: str) -> bool:
 def _unknown(name: str) -> ConfigError:
     names = [*builtin_names(), *gallery_names(), *(package.target for package in packaged_targets())]
     close = nearest(name, names) or [one for one in names if nearest(name, [one.partition("-")[0]])]
-    hint = f"Did you mean {close[0]}?" if close else "List them with: batchupdate targets."
-    return ConfigError(f"There is no target {name!r}.", f"{hint} For your own target, give the path of its .yaml file.")
+    own = "For your own target, give the path of its .yaml file."
+    hint = f"Did you mean {close[0]}? {own}" if close else f"{own} List the others with: batchupdate targets"
+    return ConfigError(f"There is no target {name!r}.", hint)
 
 
 def target_of(settings: Settings, environ: Mapping[str, str] | None = None, *, offline: bool = False) -> Target:

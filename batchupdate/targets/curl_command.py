@@ -54,6 +54,11 @@ _FLAGS = {
     *("compressed", "http1.1", "http2", "http3", "fail-with-body", "no-progress-meter", "tlsv1.2", "tlsv1.3"),
     *("location-trusted", "no-keepalive", "path-as-is", "basic", "no-alpn", "ssl-reqd"),
 }
+OF_A_BROWSER = re.compile(
+    r"(?i)(accept-(encoding|language|charset)|authority|cache-control|connection|content-length|dnt|host|if-.*|origin"
+    r"|pragma|priority|referer|sec-.*|te|transfer-encoding|upgrade.*|user-agent|x-requested-with|expect|content-type)"
+)
+"""Headers that only a browser or curl itself needs."""
 
 
 @dataclass(slots=True)
@@ -104,7 +109,7 @@ def read_curl(text: str) -> CurlRequest:
 
 def _take(found: CurlRequest, name: str, value: str) -> None:
     """Takes in one option."""
-    if name in _REFUSED or (name == "header" and value.lower().startswith("cookie:")):
+    if name in _REFUSED or (name == "header" and re.match(r"\s*cookie\s*:", value, re.IGNORECASE)):
         reason = _REFUSED.get(name, _REFUSED["cookie"])
         raise UsageError(f"The curl command has --{name} in it: {reason}.", "Then try again.")
     if name in _DATA:

@@ -5,37 +5,31 @@ The key goes to an environment variable, the record's id to a column, and the me
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import yaml
 
 from batchupdate.config.yaml_file import parse
 from batchupdate.errors import ConfigError, UsageError
 from batchupdate.spreadsheet.headers import normalise_heading
-from batchupdate.targets.curl_command import CurlRequest, read_curl
+from batchupdate.targets.curl_auth import auth_of, holds_key
+from batchupdate.targets.curl_command import OF_A_BROWSER, CurlRequest, read_curl
 from batchupdate.targets.field_path import escaped
+from batchupdate.targets.key_names import is_idempotency_key, is_secret_member
 from batchupdate.targets.target import Target
 from batchupdate.util.json import dumps, exact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
 _CHANGES = {"PATCH", "PUT", "POST"}
-_KEY_NAME = re.compile(r"(?i)(api|access|auth|private|secret)?[-_]?(key|token|secret|password|apikey)$|^authorization$")
-_KEY_HEADER = re.compile(r"(?i)(^|[-_])(api-?key|token|secret|access-?key|auth|authentication)($|[-_])|^authorization$")
-_OF_A_BROWSER = re.compile(
-    r"(?i)(accept-(encoding|language|charset)|authority|cache-control|connection|content-length|dnt|host|if-.*|origin"
-    r"|pragma|priority|referer|sec-.*|te|transfer-encoding|upgrade.*|user-agent|x-requested-with|expect|content-type)"
-)
 _PLACEHOLDER = re.compile(
     r"\{\{?([^{}]+)\}?\}|<([^<>]+)>|:([A-Za-z_]\w*)|\$\{?(\w+)\}?|%(\w+)%|((?:[A-Z]+_)*(?:YOUR|ID)(?:_[A-Z]+)*)"
 )
-_VARIABLE = re.compile(r"\$\{?(\w+)\}?|%(\w+)%")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _ULID = re.compile(r"([a-z]+_)?[0-7][0-9A-HJKMNP-TV-Z]{25}")
 _NO_ID = re.compile(r"v?\d{1,2}(\.\d+)*|v\d+.*|20\d\d-\d\d(-\d\d)?|[a-z]+v?[0-9]")
@@ -56,6 +50,7 @@ class _Body:
     declared: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, dict[str, Any]] = field(default_factory=dict)
     cells: dict[str, str] = field(default_factory=dict)
+    secrets: list[str] = field(default_factory=list)
 
 
 def draft_from_curl(command: str, ids: Mapping[str, str] | None = None, name: str | None = None) -> Draft:
@@ -76,16 +71,11 @@ def draft_from_curl(command: str, ids: Mapping[str, str] | None = None, name: st
             f"The curl command sends a {request.method}, and a target sends a PATCH, PUT or POST with a body.",
             "Paste the command that updates a record.",
         )
-    url = request.url if "://" in request.url else f"https://{request.url}"
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise UsageError("The curl command's URL is not a web address.", "It begins with https://.")
-    if parts.username is not None and request.user is None:
-        request.user = unquote(f"{parts.username}:{parts.password or ''}")
+    parts = _address(request)
     host = parts.netloc.rpartition("@")[2]
-    label = _label(parts.hostname)
-    query, keys = _split_query(parts.query)
-    auth = _auth(request, keys, label, notes)
+    label = _label(parts.hostname or "")
+    query, keys = _split_query(parts.query, {*(ids or {}).values()})
+    auth = auth_of(request, keys, label, notes)
     path, found, shown = _path(parts.path or "/", query, ids)
     body = _body(request, found, notes)
     if renamed := _renamed(found, body.fields):
@@ -99,8 +89,7 @@ def draft_from_curl(command: str, ids: Mapping[str, str] | None = None, name: st
         "title": f"{label.capitalize()}: {request.method} {path.partition('?')[0]}",
     }
     declared |= {"base_url": f"{parts.scheme}://{host}", "method": request.method, "path": path, "auth": auth}
-    if kept := _kept_headers(request, notes):
-        declared["headers"] = kept
+    declared |= _headers(request, notes, has_key=auth["scheme"] != "none")
     declared["id"] = {key: _id_rule(value) for key, value in found.items()}
     declared["fields"] = body.fields
     if body.declared:
@@ -132,6 +121,16 @@ _TAIL = (
 # ---- the address ----
 
 
+def _address(request: CurlRequest) -> SplitResult:
+    """The URL's parts; a user in it becomes that of the request."""
+    parts = urlsplit(request.url if "://" in request.url else f"https://{request.url}")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise UsageError("The curl command's URL is not a web address.", "It begins with https://.")
+    if parts.username is not None and request.user is None:
+        request.user = unquote(f"{parts.username}:{parts.password or ''}")
+    return parts
+
+
 def _label(host: str) -> str:
     """What an API is called by its host: `acme` of api.acme.example, and of acme.co.uk."""
     labels = host.split(".")
@@ -147,12 +146,12 @@ def _name(label: str, path: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", f"{label}-{last}".lower()).strip("-")[:64]
 
 
-def _split_query(query: str) -> tuple[list[str], list[tuple[str, str]]]:
-    """The parts of a query that stay, and those that are keys."""
+def _split_query(query: str, ids: Container[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The parts of a query that stay, such as ids, and those that are keys."""
     stay, keys = [], []
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
-        if _KEY_NAME.search(unquote(name)):
+        if unquote(value) not in ids and holds_key(unquote(name), unquote(value)):
             keys.append((unquote(name), unquote(value)))
         else:
             stay.append(part)
@@ -242,65 +241,29 @@ def _id_rule(value: str) -> dict[str, Any]:
     return {}
 
 
-# ---- the key ----
+# ---- headers ----
 
 
-def _auth(request: CurlRequest, query: list[tuple[str, str]], label: str, notes: list[str]) -> dict[str, Any]:
-    """How the request is authenticated; the keys themselves go nowhere."""
-    found = []
-    if request.user is not None:
-        found.append(_basic(request.user))
+def _headers(request: CurlRequest, notes: list[str], *, has_key: bool) -> dict[str, Any]:
+    """The headers that go along with every request, and the one by which the API recognises a repeated one."""
+    declared: dict[str, Any] = {}
+    if kept := _kept_headers(request, notes):
+        declared["headers"] = kept
+        if not has_key:
+            notes.append(f"These headers are in the file with their values: {', '.join(kept)}.")
     for name, value in request.headers:
-        if name.lower() == "authorization":
-            found.append(_authorization(value))
-        elif _KEY_HEADER.search(name) and not _OF_A_BROWSER.fullmatch(name):
-            found.append(({"scheme": "header", "name": name, "value": "{key}"}, value))
-    found += [({"scheme": "query", "name": name}, value) for name, value in query]
-    if not found:
-        notes.append("The command has no key in it. If the API wants one, declare under auth how it is sent.")
-        return {"scheme": "none"}
-    usual = f"{re.sub('[^A-Z0-9]', '_', label.upper())}_API_KEY"
-    usual = usual if not usual[0].isdigit() else f"_{usual}"
-    done = []
-    for number, (declared, value) in enumerate(found, 1):
-        variable = _VARIABLE.fullmatch(value)
-        env = (variable[1] or variable[2]) if variable else usual + (f"_{number}" if number > 1 else "")
-        done.append({**declared, "env": env})
-    notes.append(f"Set the environment variable {done[0]['env']} to the key; the key itself is not kept.")
-    return {**done[0], **({"also": done[1:]} if done[1:] else {})}
-
-
-def _basic(text: str) -> tuple[dict[str, Any], str]:
-    user, _, key = text.partition(":")
-    if not key and ":" in text:
-        raise UsageError(
-            "The curl command sends the key as the user, with no password (-u KEY:), which a target can't declare.",
-            "Most such APIs take -H 'Authorization: Bearer KEY' as well; write that instead.",
-        )
-    return {
-        "scheme": "basic",
-        "user": {"env": _VARIABLE.sub(r"\1\2", user)} if _VARIABLE.fullmatch(user) else user,
-    }, key
-
-
-def _authorization(value: str) -> tuple[dict[str, Any], str]:
-    scheme, _, key = value.partition(" ")
-    if scheme.lower() == "bearer":
-        return {"scheme": "bearer"}, key.strip()
-    if scheme.lower() == "basic":
-        try:
-            return _basic(base64.b64decode(key, validate=True).decode())
-        except ValueError:
-            return {"scheme": "basic", "user": ""}, key.strip()
-    if not key:
-        return {"scheme": "header", "name": "Authorization", "value": "{key}"}, value
-    return {"scheme": "header", "name": "Authorization", "value": f"{scheme} {{key}}"}, key.strip()
+        if is_idempotency_key(name):
+            notes.append(f"Every row gets a key of its own in {name}; see idempotency in docs/targets.md.")
+            declared["idempotency"] = {"header": name, **({"quoted": True} if value.startswith('"') else {})}
+    return declared
 
 
 def _kept_headers(request: CurlRequest, notes: list[str]) -> dict[str, str]:
     kept, dropped = {}, []
     for name, value in request.headers:
-        if name.lower() == "content-type" or _KEY_HEADER.search(name):
+        if name.lower() == "content-type" or is_idempotency_key(name):
+            continue
+        if holds_key(name, value):
             continue
         if name.lower() == "accept" and value.lower() in {
             "application/json",
@@ -308,7 +271,7 @@ def _kept_headers(request: CurlRequest, notes: list[str]) -> dict[str, str]:
             "application/json, text/plain, */*",
         }:
             continue
-        if _OF_A_BROWSER.fullmatch(name) or not (value.isascii() and value.isprintable()):
+        if OF_A_BROWSER.fullmatch(name) or not (value.isascii() and value.isprintable()):
             dropped.append(name)
         else:
             kept[name] = value
@@ -328,7 +291,9 @@ def _body(request: CurlRequest, ids: Mapping[str, str], notes: list[str]) -> _Bo
     media_type = kind.partition(";")[0].strip().lower()
     looks_json = text.lstrip()[:1] in {"{", "["}
     if media_type in {"", "application/x-www-form-urlencoded"} and not looks_json:
-        return _form(text)
+        made = _form(text)
+        _say_secrets(made, notes)
+        return made
     if media_type in {"", "application/x-www-form-urlencoded"}:
         notes.append(
             "The body is JSON, but the command does not say so (curl would call it a form); it is sent as JSON."
@@ -345,6 +310,7 @@ def _body(request: CurlRequest, ids: Mapping[str, str], notes: list[str]) -> _Bo
     elif media_type not in {"", "application/json", "application/x-www-form-urlencoded"}:
         made.declared["content_type"] = kind
     _unwrap(data, ids, made)
+    _say_secrets(made, notes)
     return made
 
 
@@ -360,6 +326,11 @@ def _unwrap(data: dict[str, Any], ids: Mapping[str, str], made: _Body) -> None:
         around = {
             name: f"{{{own[name]}}}" if name in own else one for name, one in inner.items() if name != "attributes"
         }
+        if secret := next((name for name, one in around.items() if name not in own and _has_secret(name, one)), None):
+            raise UsageError(
+                f"The body has a key in {secret!r}, beside the fields, and a target sends none there.",
+                "Remove it from the command; if the API takes the key in a header, write that instead.",
+            )
         made.declared["template"] = {outer: {**around, "attributes": "{fields}"}}
         inner = attributes
     elif own:
@@ -379,6 +350,32 @@ def _add(made: _Body, name: str, value: Any) -> None:  # noqa: ANN401 - any JSON
             _add(made, f"{name}.{escaped(inner)}", one)
         return
     made.fields[name], made.cells[name] = _field(value)
+    _leave_out_secret(made, name, value)
+
+
+def _leave_out_secret(made: _Body, name: str, value: object) -> None:
+    """Leaves a secret out of the row; its field stays."""
+    if _has_secret(re.split(r"(?<!\\)\.", name)[-1], value):
+        made.cells[name] = ""
+        made.secrets.append(name)
+
+
+def _say_secrets(made: _Body, notes: list[str]) -> None:
+    if made.secrets:
+        names = ", ".join(made.secrets)
+        notes.append(
+            f"What the command has for {names} looks like a secret and is not kept; the cell is blank. "
+            "Fill it in if it is to be set. A key that every request needs can't be declared in the body."
+        )
+
+
+def _has_secret(name: str, value: object) -> bool:
+    """Whether a member is a secret, or has one in it."""
+    if isinstance(value, dict):
+        return any(_has_secret(inner, one) for inner, one in value.items())
+    if isinstance(value, list):
+        return any(_has_secret(name, one) for one in value)
+    return isinstance(value, str) and not _PLACEHOLDER.fullmatch(value) and is_secret_member(name, value)
 
 
 def _field(value: Any) -> tuple[dict[str, Any], str]:  # noqa: ANN401, PLR0911 - any JSON value; a table
@@ -410,6 +407,7 @@ def _form(text: str) -> _Body:
             continue
         called = ".".join(map(escaped, members))
         made.fields[called], made.cells[called] = {}, value or "<empty>"
+        _leave_out_secret(made, called, value)
     for called, values in lists.items():
         made.fields[called], made.cells[called] = {"type": "list"}, dumps(values)
     if not made.fields:

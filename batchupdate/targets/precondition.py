@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 LONGEST_VERSION = 1000
 """Characters; nothing that is longer is a version."""
 
+NOTHING_SENT = "nothing was sent: "
+"""So begins the error of a row that is not sent because its record is not as it was expected."""
+
 _OF_HTTP = frozenset({"if-match", "if-unmodified-since"})
 _OF_HEADERS = {"etag": "etag", "last_modified": "last-modified"}
 
@@ -54,6 +57,14 @@ class Precondition(Strict):
         if version := version_of(found):
             return version
         raise UnexpectedReplyError(f"the record has no version ({self.source}), so that a change can't be guarded")
+
+    def headers(self, version: str) -> dict[str, str]:
+        """The header that goes out with a change: the record must have this version, or must not be there without one.
+
+        That is `If-Match` where the declaration says nothing else, and `If-None-Match: *` for a record that is to be
+        made (RFC 9110, section 13.1.2).
+        """
+        return {self.header: version} if version else {"If-None-Match": "*"}
 
     @property
     def guards_new_records(self) -> bool:

@@ -384,9 +384,7 @@ class Target(Strict):
         Without a version, there must be no such record.
         """
         keys = self.idempotency.headers(run_id, request.row, request.errors) if self.idempotency else {}
-        if self.precondition is None:
-            return keys
-        return {**keys, **({self.precondition.header: version} if version else {"If-None-Match": "*"})}
+        return {**keys, **self.precondition.headers(version)} if self.precondition else keys
 
     def body_of(self, fields: str, path: str = "", record: str = "") -> bytes:
         """The request body for a row's fields, on its way to `path`, from a `record` on; see `BodyBuilder.build`.

@@ -1,4 +1,4 @@
-"""Finds ids that are in more than one row, in constant memory, and decides what becomes of such rows.
+"""Finds ids that are in more than one row, in constant memory, and decides what becomes of such rows, or merges them.
 
 Up to a bound, keys are kept in memory. Beyond it they go to a private, temporary SQLite database that spills to disk
 and vanishes with its connection; its sorter then brings equal keys together. The statements run in a thread of their
@@ -11,6 +11,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from batchupdate.model import ONE_FILE, Outcome, Problem, Result, RowLabels
+from batchupdate.targets.precondition import Pulled
 from batchupdate.util.background import BackgroundThread
 from batchupdate.util.sqlite import bulk_insert
 
@@ -130,7 +131,7 @@ def settle(
     """Decides what becomes of the rows for one record, in the order of their numbers.
 
     With `error` none is sent. With `last` the last one is sent, and the others are unchanged. With `merge` one request
-    carries the fields of all (see `merged`), and no row has a result of its own. An invalid row that would count keeps
+    carries the fields of all (see `merge`), and no row has a result of its own. An invalid row that would count keeps
     the others from being sent.
     """
     *earlier, last = group
@@ -154,9 +155,57 @@ def _invalid(rows: Iterable[tuple[int, str]], problems: Sequence[Problem] = ()) 
     return Settlement(problems, results, invalid=len(results))
 
 
-def merged(fields: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
-    """The fields of several rows for one record; a later row wins."""
-    joined: dict[str, Any] = {}
-    for each in fields:
-        joined.update(each or {})
-    return joined
+class Merged(NamedTuple):
+    """One request for all rows of a record: the row that it is of, the rows that it carries besides, and what it sets.
+
+    Attributes:
+        carrier: the number of the row whose request it is.
+        carried: the numbers of the others.
+        fields: what it sets.
+        known: what the record must still be before it.
+        differing: the fields of which the rows expect different values; where there are any, nothing may be sent.
+    """
+
+    carrier: int
+    carried: Sequence[int]
+    fields: Mapping[str, Any]
+    known: Pulled
+    differing: Sequence[str]
+
+
+def merge(
+    group: Sequence[Sighting], fields: Sequence[Mapping[str, Any] | None], known: Sequence[Pulled] = ()
+) -> Merged:
+    """Joins several rows for one record; what a later row sets stands.
+
+    If their sheet gives several versions of the record, none counts: the record is read before its change.
+
+    Args:
+        group: the rows, in the order of their numbers.
+        fields: what each of them sets; None for one that is not to be sent.
+        known: what each of them says of the record as it was.
+    """
+    *carried, carrier = [sighting.row for sighting in group]
+    versions = {one.version for one in known}
+    expected = _joined(one.expected for one in known)
+    differing = [name for name in expected if len({one.expected.get(name, expected[name]) for one in known}) > 1]
+    version = versions.pop() if len(versions) == 1 else ""
+    matched = _joined(one.matched for one in known)  # the same in all, or they would not be of one record
+    before = Pulled(version, _joined(one.old for one in known), expected, matched=matched)
+    return Merged(carrier, carried, _joined(fields), before, differing)
+
+
+def _joined(each: Iterable[Mapping[str, Any] | None]) -> dict[str, Any]:
+    """What several rows say by name; the later one counts."""
+    return {name: value for one in each for name, value in (one or {}).items()}
+
+
+def differing_problems(
+    group: Sequence[Sighting], names: Sequence[str], heading: str, labels: RowLabels = ONE_FILE
+) -> list[Problem]:
+    """The problems of rows for one record that can't be merged, as they expect different values of some fields."""
+    rows = [sighting.row for sighting in group]
+    message = (
+        f"{labels.label_all(rows)} for the same record expect different values of {', '.join(names)}; keep one of them"
+    )
+    return [Problem("differing_expectations", row, heading, "", message) for row in rows]

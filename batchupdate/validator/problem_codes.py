@@ -97,7 +97,7 @@ PROBLEM_CODES: Mapping[str, Explained] = MappingProxyType(
         "formula": Explained("The text is a formula, not its result.", "Paste the value."),
         "number_rounded": Explained("A long number has lost its last digits.", "Type all the digits, as text."),
         "number_format": Explained(
-            "The workbook shows the number in another way, such as 1,501 or 50 %.",
+            "The workbook shows the number, the date or the time in another way, such as 1,501, 50 % or 1-Mar.",
             "Format the column as text, and type what you see.",
         ),
         "merged_cell": Explained(

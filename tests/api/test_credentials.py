@@ -9,7 +9,7 @@ from declarations import read
 from batchupdate.api.client import Client
 from batchupdate.config import Settings
 from batchupdate.model import Fault, FaultKind, Reply
-from batchupdate.runs.credentials import credentials_of, only_secrets
+from batchupdate.runs.keys import credentials_of
 from tests.raw_server import serving
 
 if TYPE_CHECKING:
@@ -139,11 +139,3 @@ async def test_a_target_says_which_answers_ask_for_a_new_key(
 async def test_a_target_without_a_key_wants_none(clock: FakeClock) -> None:
     known = credentials("{scheme: none}", clock)
     assert (await known.headers(), known.query, known.place, bool(known.secrets)) == ({}, "", "", False)
-
-
-def test_a_check_runs_no_command_and_misses_no_key(clock: FakeClock, tmp_path: Path) -> None:
-    (tmp_path / "n").write_text("")
-    target = read(DECLARED % "{env: NOT_SET}")
-    assert not only_secrets(target, Settings(key_command=counting(tmp_path / "n")), {}, clock).secrets
-    assert (tmp_path / "n").read_text() == ""
-    assert only_secrets(target, Settings(), {"NOT_SET": "key-of-mine"}, clock).secrets

@@ -18,7 +18,7 @@ from batchupdate.api.client import Client
 from batchupdate.config import MissingKey, Settings
 from batchupdate.errors import ConfigError
 from batchupdate.model import Fault, FaultKind, Reply
-from batchupdate.runs.credentials import credentials_of
+from batchupdate.runs.keys import credentials_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fakes import EPOCH
 
-from batchupdate.api.verdict import Policy, judge
+from batchupdate.api.verdict import Policy, errors_in_doubt, judge
 from batchupdate.engine.final_outcome import settle
 from batchupdate.model import Action, Fault, FaultKind, Outcome, Reply, Request, Verdict
 from batchupdate.targets import StatusRule, ThrottleRule, find_target
@@ -334,3 +334,28 @@ def test_a_throttle_beats_what_the_target_says_of_the_status() -> None:
     assert verdict(429, policy, b'{"error": "quota"}').message == "429 slow down: quota"
     assert verdict(500, policy).message == "500 busy"
     assert verdict(500, policy).action is HOLD
+
+
+@pytest.mark.parametrize("status", range(300, 700))
+def test_an_error_leaves_it_open_whether_its_change_was_applied_if_its_verdict_does(status: int) -> None:
+    assert (status in errors_in_doubt()) is verdict(status).ambiguous
+
+
+@pytest.mark.parametrize(
+    ("status", "rule", "in_doubt"),
+    [
+        (500, {"action": "give_up"}, False),
+        (500, {"outcome": "failed"}, True),
+        (500, {"action": "done"}, True),  # a row that is `failed` by it all the same is one of a batch
+        (507, {"action": "repeat"}, True),
+        (503, {"action": "hold"}, False),
+        (409, {"action": "repeat"}, False),
+        (408, {"action": "give_up"}, False),
+        (404, {"means": "gone"}, False),
+    ],
+)
+def test_what_a_target_says_of_an_error_counts_there_too(status: int, rule: Any, *, in_doubt: bool) -> None:
+    target = find_target("langdock-integration")
+    with_rule = target.model_copy(update={"statuses": {status: StatusRule.model_validate(rule)}})
+    assert (status in errors_in_doubt(with_rule)) is in_doubt
+    assert {502, 504, 599} <= set(errors_in_doubt(with_rule))

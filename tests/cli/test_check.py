@@ -282,5 +282,5 @@ def test_the_same_problem_in_every_row_prints_a_page_and_no_more(cli: Cli, tmp_p
     assert result.exit_code == 1
     assert len(result.output) < 6000
     assert "1,000" in result.stdout
-    assert "To see them all, add: --format csv" in result.stderr
+    assert "To see them all: batchupdate check in.csv --target langdock-integration --format csv" in result.stderr
     assert len(cli("check", "in.csv", "--target", "langdock-integration", "--format", "csv").stdout.splitlines()) > rows

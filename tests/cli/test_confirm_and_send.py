@@ -5,19 +5,28 @@ from __future__ import annotations
 import os
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from whole_runs import KEYS, settings_for
+
+from batchupdate.cli.confirm_and_send import send
+from batchupdate.cli.console import Screen
+from batchupdate.errors import Interrupted
+from batchupdate.run import Stop, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from click.testing import Result
 
+    from batchupdate.model import Progress
     from batchupdate.sandbox import Sandbox
     from batchupdate.sandbox.ledger import Seen
 
@@ -179,3 +188,31 @@ def test_retry_asks_with_host_and_fields_as_run_does(
     assert code == 0
     assert "  Sets name in 1 row.\n" in shown
     assert "Send 1 row to 127.0.0.1. Go ahead? [y/N]:" in shown
+
+
+class _StopsAfterCanary(Screen):
+    """A screen before which somebody presses Ctrl-C while the results of the canary are written."""
+
+    stop = Stop()
+
+    @contextmanager
+    def progress(self) -> Iterator[Callable[[Progress], None]]:
+        def show(progress: Progress) -> None:
+            if progress.stage == "reporting":
+                self.stop.request(signal.SIGINT)
+
+        yield show
+
+
+def test_after_a_ctrl_c_nobody_is_asked_whether_the_run_goes_on_after_its_canary(
+    batchupdate_sandbox: Sandboxes, tmp_path: Path, renames: Renames
+) -> None:
+    sandbox = batchupdate_sandbox()
+    settings = settings_for(sandbox, tmp_path, canary=2)
+    screen = _StopsAfterCanary(quiet=True)
+    with (
+        prepare(str(renames(5)), settings, environ=KEYS) as job,
+        pytest.raises(Interrupted, match="after the canary; to resume: batchupdate resume") as ended,
+    ):
+        send(job, screen, screen.stop, asks=True)
+    assert (ended.value.exit_code, len(changes(sandbox))) == (130, 2)

@@ -167,8 +167,34 @@ def test_a_command_at_the_end_of_a_message_stays_in_one_piece_so_that_it_can_be_
     console.Screen().say(f"Again: {command}")
     console.Screen().say(f"To send 2 rows again: {command}")
     assert capsys.readouterr().err.splitlines() == [f"Again: {command}", "To send 2 rows again:", f"  {command}"]
-    console.Screen().say(f"To send 2 rows again: {command} --status 404,5xx")  # there is no room for one piece
-    assert capsys.readouterr().err.splitlines()[0] == "To send 2 rows again: batchupdate retry"
+    console.Screen().say(f"To send 2 rows again: {command} --status 404,5xx")  # wider than the terminal
+    assert capsys.readouterr().err.splitlines() == ["To send 2 rows again:", f"  {command} --status 404,5xx"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Resume it, with its rows as they were, with: ", "; or send all rows, those 2 once more, with --new."),
+        ("To go on with it: ", "; to take back what it has restored: batchupdate undo '/srv/our runs; old/1' --force"),
+        ("While it was at work, this run was changed with: ", ". Add that here to keep it."),
+        ("  A_KEY=sk-1 B_KEY=sk-2 ", ""),
+        ("    ", ""),
+    ],
+)
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 100])
+def test_a_command_is_not_broken_wherever_in_a_message_it_stands(
+    before: str, after: str, width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    command = "batchupdate resume '/srv/runs; of all/20261121-184500-a-rather-long-name-7f3a' --rate 2/s"
+    console.Screen().say(f"{before}{command}{after}")
+    shown = capsys.readouterr().err
+    assert " ".join(shown.split()) == f"{before}{command}{after}".strip()
+    [line] = [one for one in shown.splitlines() if command in one]
+    assert len(line) <= width or line.strip().removesuffix("; or").startswith(("batchupdate resume", "A_KEY"))
+    assert "undo" not in after or any(
+        line.endswith("undo '/srv/our runs; old/1' --force") for line in shown.splitlines()
+    )
 
 
 def test_at_80_columns_the_ids_of_runs_stay_whole(

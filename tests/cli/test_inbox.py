@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -424,3 +425,19 @@ def test_what_was_moved_is_not_taken_for_a_new_file_the_next_time(
     assert result.exit_code == 2
     assert "it would be sent each time" in result.stderr
     assert len(sandbox.applied) <= 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
+def test_a_signal_that_comes_when_a_run_has_sent_all_leaves_the_other_files_for_the_next_time(
+    drop: Renames, take: Take
+) -> None:
+    drop("a.csv", 2)
+    drop("b.csv", 3)
+    kills = [sys.executable, "-c", "import os, signal; os.kill(os.getppid(), signal.SIGTERM)"]
+    Path("c.yaml").write_text(json.dumps({"notify": {"on_finish": kills}}), encoding="utf-8")
+    result, sandbox = take("--yes", "--json", "--config", "c.yaml")
+    assert result.exit_code == 143, result.output
+    said = json.loads(result.stdout)
+    assert (said["exit_code"], said["stopped"]["code"]) == (143, "interrupted")
+    assert [(Path(one["file"]).name, one["exit_code"]) for one in said["files"]] == [("a.csv", 0)]
+    assert (names("done"), names("inbox"), len(sandbox.applied)) == (["a.csv"], ["b.csv"], 2)

@@ -212,6 +212,22 @@ def test_for_a_file_without_ids_the_column_is_proposed_by_which_records_can_be_f
 
 
 @pytest.mark.parametrize(
+    ("old", "new"), [("Old name", "New name"), ("Old name", "New title"), ("Name alt", "Name neu")]
+)
+def test_beside_the_ids_the_new_values_are_set_and_not_the_old_ones(cli: Cli, old: str, new: str) -> None:
+    Path("a.csv").write_text(f"Key,{old},{new}\n550e8400-e29b-41d4-a716-446655440000,A,B\n", "utf-8")
+    target = Path("t.yaml")
+    shown = cli("targets", "show", "langdock-integration", "--yaml").stdout
+    target.write_text(shown.replace("  name:\n", "  name:\n    aliases: [title]\n", 1), "utf-8")
+    made = cli("init", "a.csv", "-t", "t.yaml", "--yes")
+    assert made.exit_code == 0, made.output
+    settings = load_settings(config=Path("batchupdate.yaml"), environ={}).input
+    assert {heading: one.field for heading, one in settings.columns.items()} == {"Key": "integrationId", new: "name"}
+    assert settings.match == {}
+    assert f"set nothing: {old}." in Path("batchupdate.yaml").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
     ("target", "heading", "match"),
     [
         ("langdock-integration", "name,description", {"name": "name"}),

@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
+from batchupdate.cli.confirm_and_send import stoppable, unless_stopped
+from batchupdate.cli.console import Screen
 from batchupdate.cli.interrupts import ended_by_signals
+from batchupdate.engine import Stop
 from batchupdate.errors import Interrupted
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
@@ -38,3 +41,21 @@ def test_a_command_that_no_signal_ended_leaves_them_as_they_were() -> None:
     with ended_by_signals():
         assert signal.getsignal(signal.SIGTERM) is not before
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+async def _ends_with_a_signal(_: object) -> str:
+    """What keeps the event loop busy to its end, so that the loop does not hear the signal before that."""
+    signal.raise_signal(signal.SIGTERM)
+    return "done"
+
+
+def test_a_signal_that_comes_at_the_very_end_of_reading_is_not_lost_on_what_follows() -> None:
+    with pytest.raises(Interrupted) as ended:
+        unless_stopped(Screen(quiet=True), Stop(), _ends_with_a_signal)
+    assert ended.value.exit_code == 143
+
+
+def test_a_signal_that_comes_at_the_very_end_of_sending_leaves_what_was_sent_and_is_known() -> None:
+    stop = Stop()
+    assert stoppable(Screen(quiet=True), stop, _ends_with_a_signal) == "done"
+    assert stop.signal_number == signal.SIGTERM

@@ -33,6 +33,22 @@ def test_sandbox_serves_until_it_is_ended(tmp_path: Path) -> None:
         child.communicate(timeout=120)
 
 
+@pytest.mark.slow
+def test_each_command_that_sandbox_suggests_is_one_line_however_narrow_the_terminal_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    command = [sys.executable, "-u", "-m", "batchupdate", "sandbox", "--port", "0"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        url = child.stdout.readline().split()[-1]
+        lines = [child.stderr.readline() for _ in range(3)]
+        child.terminate()
+        child.communicate(timeout=120)
+    assert all(" batchupdate " in line and line.endswith(f" --base-url {url}\n") for line in lines)
+
+
 def test_a_port_that_is_taken_is_a_sentence(cli: Cli, batchupdate_sandbox: Sandboxes) -> None:
     port = batchupdate_sandbox().url.rpartition(":")[2]
     result = cli("sandbox", "--port", port)

@@ -67,6 +67,24 @@ def test_a_run_that_is_changed_to_auto_heeds_the_limits_that_replies_advertise(
 
 
 @pytest.mark.slow
+def test_a_request_that_is_none_is_refused_in_the_log_and_the_next_one_is_taken_up(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
+) -> None:
+    sandbox = batchupdate_sandbox()
+    with running(renames(60), sandbox, tmp_path, "--rate", "3/s", "--json") as process:
+        folder = find(tmp_path / "batchupdate-runs", "latest").path
+        for name in ("1", "2"):
+            (folder / "beside").write_text('{"paused": []}', encoding="utf-8")
+            (folder / "beside").replace(folder / f".tune-{name}.json")
+        told = cli("tune", "--rate", "unlimited")
+        assert told.exit_code == 0, told.stderr
+        code, summary = ended(process)
+    assert (code, summary["counts"]["updated"]) == (0, 60)
+    refused = [json.loads(line) for line in (folder / "run.log").read_text("utf-8").splitlines() if "not_tuned" in line]
+    assert [one["why"] for one in refused] == ["In a request, paused is true or false."] * 2
+
+
+@pytest.mark.slow
 def test_a_paused_run_sends_nothing_until_it_goes_on(
     cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes, tmp_path: Path
 ) -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from whole_runs import key_refused_after
 
 from batchupdate.sandbox import Sandbox, make_records
 from batchupdate.sandbox.records import LangdockRecord
@@ -54,11 +56,16 @@ def test_undo_says_what_it_will_do_and_in_the_end_what_is_restored_and_what_is_k
     assert "batchupdate retry" not in said  # which would keep them again
     assert "'Renamed 1' after that run" in said or '"Renamed 1" after that run' in said
     assert "Theirs" in said
+    sent = len(sandbox.applied)
+    again = cli("undo", "latest", "--force", "--yes")  # not the undo itself
+    assert (again.exit_code, len(sandbox.applied)) == (2, sent)
+    assert f"once more: batchupdate undo {first['run_id']}" in " ".join(again.stderr.split())
     forced = cli("undo", first["run_id"], "--force-row", "3", "--yes", "--json")
     assert forced.exit_code == 0
     summary = json.loads(forced.stdout)
     assert summary["undo_of"] == first["run_id"]
-    assert summary["undo"] == {"restored": 2, "kept": 0, "unknowable": 0, "not_restored": []}
+    others = {"kept": 0, "unknowable": 0, "failed": 0, "unknown": 0, "not_attempted": 0, "not_restored": []}
+    assert summary["undo"] == {"restored": 2, **others}
     assert [langdock(sandbox, number).name for number in range(2)] == before
 
 
@@ -100,3 +107,19 @@ def test_undo_csv_is_a_file_that_gives_the_old_values_back_and_leaves_foreign_ch
     done = cli("run", f"{first['folder']}/undo.csv", *AT, sandbox.url, "--yes", "--json")
     assert json.loads(done.stdout)["counts"] | {"updated": 2, "conflict": 1} == json.loads(done.stdout)["counts"]
     assert [langdock(sandbox, number).name for number in range(3)] == [before[0], "Theirs", before[2]]
+
+
+def test_an_undo_that_is_stopped_names_what_is_neither_restored_nor_kept_so_that_the_counts_add_up(
+    cli: Cli, renames: Renames, batchupdate_sandbox: Sandboxes
+) -> None:
+    sandbox = batchupdate_sandbox()
+    assert cli("run", str(renames(4)), *AT, sandbox.url, "--yes").exit_code == 0
+    undo = ("undo", "latest", "--yes", "--rate", "unlimited", "--concurrency", "1")
+    with key_refused_after(sandbox, 5):
+        done = cli(*undo)
+    assert done.exit_code == 3
+    (said,) = re.findall(r"^Undo of \S+: (1 restored, 0 kept, 0 unknowable, .*)\.$", done.stdout, re.MULTILINE)
+    assert sum(int(part.split()[0]) for part in said.split(", ")) == 4
+    assert "not attempted" in said
+    shown = json.loads(cli("show", "--json").stdout)["undo"]
+    assert shown["failed"] + shown["not_attempted"] == 3

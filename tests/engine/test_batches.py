@@ -22,7 +22,7 @@ from batchupdate.api.verdict import Policy
 from batchupdate.config.rate import Rate
 from batchupdate.config.settings import parse_max_failures
 from batchupdate.engine.batches import Packing
-from batchupdate.engine.rules import Rules
+from batchupdate.engine.pool_limits import PoolLimits
 from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import SafetyStop
 from batchupdate.limiter import Limiter
@@ -104,7 +104,7 @@ class House:
             judge=lambda request, answer: judge(answer, [one.record_id for one in request.rows]),
             listen=None,
             delay=float,
-            rules=Rules(
+            rules=PoolLimits(
                 max_attempts=max_attempts,
                 max_failures=parse_max_failures(max_failures) if max_failures else None,
                 claim_batch=512 if repeatable else 4 * size,

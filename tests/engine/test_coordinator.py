@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,15 +12,25 @@ from pools import Rows
 
 from batchupdate.config import MaxFailures
 from batchupdate.config.rate import Rate
-from batchupdate.engine.coordinator import DEATHS_AT_MOST, LOST_IN_A_ROW, Coordinator, Report, State, map_path
-from batchupdate.engine.rules import Rules
-from batchupdate.errors import SafetyStop
+from batchupdate.engine.coordinator import (
+    DEATHS_AT_MOST,
+    DYING_S,
+    LOST_IN_A_ROW,
+    Coordinator,
+    Report,
+    State,
+    map_path,
+)
+from batchupdate.engine.pool_limits import PoolLimits
+from batchupdate.errors import RunLocked, SafetyStop
+from batchupdate.journal import Journal, Session
 from batchupdate.journal.in_flight import InFlightMap
+from batchupdate.journal.queue import Queue
 from batchupdate.limiter import Limiter
-from batchupdate.model import Outcome, Result
+from batchupdate.model import Outcome, Result, Traffic
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from pathlib import Path
 
     from batchupdate.model import Request
@@ -39,11 +49,13 @@ class House:
         foreign: set[int] | None = None,
         hold_to: Callable[[Request, str], Request] | None = None,
         how_to_join: str = "",
+        books: Queue | None = None,
         **rules: object,
     ) -> None:
         self.clock = FakeClock()
         self.rows, self.folder = Rows(count, self.clock), folder
         self.said: list[str] = []
+        self.on_exit: Callable[[], None] = lambda: None
 
         async def look_up(request: Request) -> tuple[Outcome, str] | None:
             if request.row in (foreign or set()):
@@ -51,13 +63,14 @@ class House:
             return (Outcome.UPDATED, "found") if request.row in (applied or set()) else None
 
         self.coordinator = Coordinator(
-            source=self.rows,
-            sink=self.rows,
+            source=books or self.rows,
+            sink=books or self.rows,
             limiter=Limiter(Rate(math.inf), 1, self.clock, float, concurrency=8),
             start=self._start,
             maps=folder,
-            rules=Rules(**rules),  # type: ignore[arg-type]
+            rules=PoolLimits(**rules),  # type: ignore[arg-type]
             repeatable=repeatable,
+            in_doubt={500, 503},
             look_up=look_up if applied is not None else None,
             hold_to=hold_to,
             clock=self.clock,
@@ -69,6 +82,7 @@ class House:
     @asynccontextmanager
     async def _start(self, _coordinator: Coordinator) -> AsyncIterator[House]:
         yield self
+        self.on_exit()
 
     def tell(self, what: str, number: int = 0) -> None:
         self.said.append(what if what == "stop" else f"{what} {number}")
@@ -100,6 +114,17 @@ class House:
         self.coordinator.ended("a", None)
         await self.clock.advance(1.0)
         await self.running
+
+
+@contextmanager
+def closing_map(path: Path, process: str) -> Iterator[InFlightMap]:
+    """The map of a process that is alive until this ends."""
+    made = InFlightMap()
+    assert made.create(path, process)
+    try:
+        yield made
+    finally:
+        made.close(remove=False)
 
 
 def _drop(*_: object) -> dict[str, object]:
@@ -153,6 +178,23 @@ async def test_where_repeating_is_not_safe_what_was_out_is_unknown_for_good(tmp_
     assert house.rows.final(2)
     assert await house.join("b", 9) == [3, 4]
     house.report("b", [3, 4])
+    await house.ended()
+
+
+async def test_a_dead_process_whose_row_waited_after_an_error_leaves_it_in_doubt_as_the_error_does(
+    tmp_path: Path,
+) -> None:
+    house = House(tmp_path, 2, repeatable=False)
+    await house.join("a", 2)
+    with closing_map(map_path(tmp_path, "a"), "a") as left:
+        for row, status in ((2, 500), (3, 507)):
+            left.leaves(row, 0)
+            left.keep(Result(row, Outcome.FAILED, status, 1, "no"), final=False)
+    house.coordinator.lost("a")
+    await house.clock.advance(0.1)
+    assert house.rows.outcomes == {2: Outcome.UNKNOWN}
+    assert await house.join("b", 9) == [3]
+    house.report("b", [3])
     await house.ended()
 
 
@@ -213,6 +255,68 @@ async def test_a_process_that_was_lost_and_is_still_there_is_ended_before_its_ro
     assert sorted(await house.join("b", 9)) == [2, 3]
     house.report("b", [2, 3])
     await house.ended()
+
+
+async def test_what_a_lost_process_has_that_does_not_end_is_not_given_back_and_its_map_stays(tmp_path: Path) -> None:
+    house = House(tmp_path, 3, repeatable=False)
+    await house.join("a", 3)
+    with closing_map(map_path(tmp_path, "a"), "a") as alive:
+        alive.leaves(2, 0)
+        house.coordinator.lost("a")
+        await house.clock.advance(DYING_S + 1.0)
+        with pytest.raises(SafetyStop, match="does not end"):
+            await house.running
+    assert house.rows.released == []
+    assert house.rows.results == []
+    assert house.rows.out == {2, 3, 4}
+    assert map_path(tmp_path, "a").exists()  # for whatever resumes the run
+
+
+async def test_a_lost_process_that_ends_with_its_run_after_all_says_what_was_out(tmp_path: Path) -> None:
+    house = House(tmp_path, 3, repeatable=False)
+    await house.join("b", 0)
+    with closing_map(map_path(tmp_path, "a"), "a") as alive:
+        await house.join("a", 3)
+        alive.leaves(2, 0)
+        house.on_exit = lambda: alive.close(remove=False)
+        house.coordinator.lost("a")
+        await house.clock.advance(DYING_S + 1.0)
+    with pytest.raises(SafetyStop, match="does not end"):
+        await house.running
+    assert house.rows.outcomes == {2: Outcome.UNKNOWN}
+    assert sorted(house.rows.released) == [3, 4]
+    assert not map_path(tmp_path, "a").exists()
+
+
+async def test_where_a_lost_process_does_not_end_only_what_was_out_is_in_doubt_once_the_run_is_resumed(
+    tmp_path: Path, clock: FakeClock
+) -> None:
+    path = tmp_path / "journal.sqlite3"
+    with closing_map(map_path(tmp_path, "a"), "a") as alive:
+        with Journal.create(path) as journal:
+            journal.add_rows([(row, ["x"], f"id-{row}", f"/{row}", {}) for row in (2, 3, 4)], [])
+            journal.seal({})
+            session = journal.begin_session(1.0, repeatable=False)
+            async with Queue(journal, clock) as queue:
+                house = House(tmp_path, 0, repeatable=False, books=queue)
+                assert await house.join("a", 2) == [2, 3]
+                alive.leaves(2, 0)
+                house.coordinator.lost("a")
+                await house.clock.advance(DYING_S + 1.0)
+                with pytest.raises(SafetyStop, match="does not end"):
+                    await house.running
+            journal.end_session(Session.at(session, 2.0, Traffic()), 3)
+            assert {line.number: line.outcome for line in journal.lines()} == {
+                2: Outcome.UNKNOWN,
+                3: Outcome.UNKNOWN,  # as long as the process may still send it
+                4: Outcome.NOT_ATTEMPTED,
+            }
+        with pytest.raises(RunLocked):
+            Journal.take_over(path)
+    with Journal.take_over(path) as journal:
+        journal.begin_session(3.0, repeatable=False)
+        assert [(request.row, request.unanswered) for request in journal.upcoming(0, 9)] == [(3, False), (4, False)]
+        assert {line.outcome for line in journal.lines() if line.number == 2} == {Outcome.UNKNOWN}
 
 
 async def test_a_process_that_leaves_is_none_that_died_and_one_that_leaves_rows_behind_is(tmp_path: Path) -> None:

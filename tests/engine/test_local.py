@@ -5,7 +5,7 @@ import json
 import signal
 import threading
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,9 +151,49 @@ async def test_a_stop_that_was_asked_for_before_the_start_sends_nothing(journal:
         work = Work(sandbox.url)
         work.stop.request(signal.SIGINT)
         _, ended = await work.off(journal)
-        assert sandbox.counts.requests <= 4
+        assert sandbox.counts.requests == 0
     assert isinstance(ended, Interrupted)
-    assert set(outcomes(journal)) <= {"updated", "not_attempted"}
+    assert outcomes(journal) == ["not_attempted"] * 20
+
+
+async def test_a_stop_is_heeded_while_the_first_request_has_to_wait_for_its_turn(journal: Journal) -> None:
+    async with prepared(journal) as sandbox:
+        work = Work(sandbox.url)
+        work.job = replace(work.job, not_before=work.job.clock.monotonic() + 3600)
+        asyncio.get_running_loop().call_later(0.05, work.stop.request, signal.SIGTERM)
+        _, ended = await asyncio.wait_for(work.off(journal), 60)
+        assert sandbox.counts.requests == 0
+    assert isinstance(ended, Interrupted)
+
+
+def test_a_stop_is_heeded_on_every_loop_whether_it_was_asked_for_before_or_meanwhile() -> None:
+    stop, begun = Stop(), list[int]()
+
+    async def for_ever(number: int) -> None:
+        begun.append(number)
+        await asyncio.Event().wait()
+
+    async def waits(number: int) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.requested(), 0.01)
+        asyncio.get_running_loop().call_soon(stop.request, signal.SIGTERM)
+        with pytest.raises(Interrupted):
+            await stop.interrupts(for_ever(number))
+
+    asyncio.run(waits(1))
+    asyncio.run(waits(2))
+    assert begun == [1], "after a stop, nothing is begun"
+
+
+async def test_what_a_stop_does_not_interrupt_returns_and_raises_as_usual() -> None:
+    stop = Stop()
+    assert await stop.interrupts(asyncio.sleep(0, "read")) == "read"
+    with pytest.raises(SafetyStop):
+        await stop.interrupts(_refused())
+
+
+async def _refused() -> None:
+    raise SafetyStop("no")
 
 
 async def test_what_does_not_finish_within_the_drain_is_unknown(journal: Journal) -> None:

@@ -13,7 +13,7 @@ from limiter_servers import FixedWindow, Server, SlidingWindow
 from pools import BROKEN, LOST, NO_CONNECTION, OK, UNLIMITED, House
 
 from batchupdate.config.rate import Rate
-from batchupdate.engine.rules import Rules
+from batchupdate.engine.pool_limits import PoolLimits
 from batchupdate.engine.suspects import ALONE_AT_LEAST, PROVEN, Suspects
 from batchupdate.errors import SafetyStop
 from batchupdate.model import Outcome, Reply, Request
@@ -130,7 +130,7 @@ async def test_where_rows_are_refused_by_chance_none_is_given_up(clock: FakeCloc
 
 
 async def test_ten_minutes_in_which_the_api_takes_nothing_cost_no_row(clock: FakeClock) -> None:
-    house = House(clock, 100, rate=Rate(20.0), rules=Rules(give_up_after_s=3600.0))
+    house = House(clock, 100, rate=Rate(20.0), rules=PoolLimits(give_up_after_s=3600.0))
     house.api.script = lambda _row, _nth: FULL if 1002 < clock.time < 1602 else OK
     await house.work(8)
     assert house.pool.counts[Outcome.UPDATED] == 100

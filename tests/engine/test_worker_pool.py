@@ -24,12 +24,13 @@ from pools import (
     TIMEOUT,
     UNLIMITED,
     House,
+    Rows,
     scripted,
 )
 
 from batchupdate.config import MaxFailures
 from batchupdate.config.rate import Rate
-from batchupdate.engine.rules import CLAIM_BATCH, Rules
+from batchupdate.engine.pool_limits import CLAIM_BATCH, PoolLimits
 from batchupdate.engine.worker_pool import FREE_REPEATS
 from batchupdate.errors import SafetyStop
 from batchupdate.model import Fault, FaultKind, Outcome, Reply, Request, Result, Verdict
@@ -171,7 +172,7 @@ async def test_a_row_to_repeat_does_not_wait_for_the_end_of_the_file(clock: Fake
 
 
 async def test_a_row_is_given_up_after_its_last_attempt_and_no_sooner(clock: FakeClock) -> None:
-    house = House(clock, 2, scripted({2: [BROKEN]}), rules=Rules(max_attempts=3))
+    house = House(clock, 2, scripted({2: [BROKEN]}), rules=PoolLimits(max_attempts=3))
     await house.work()
     assert house.api.times[2] == 3
     result = house.rows.of(2)
@@ -181,7 +182,7 @@ async def test_a_row_is_given_up_after_its_last_attempt_and_no_sooner(clock: Fak
 
 
 async def test_one_attempt_means_that_nothing_is_repeated(clock: FakeClock) -> None:
-    house = House(clock, 1, scripted({2: [BROKEN]}), rules=Rules(max_attempts=1))
+    house = House(clock, 1, scripted({2: [BROKEN]}), rules=PoolLimits(max_attempts=1))
     await house.work()
     assert house.api.times[2] == 1
 
@@ -234,7 +235,7 @@ async def test_a_request_that_never_left_is_not_counted_as_sent(clock: FakeClock
 
 
 async def test_a_throttled_row_loses_no_attempt_and_all_workers_wait_as_asked(clock: FakeClock) -> None:
-    house = House(clock, 40, scripted({4: [THROTTLED, THROTTLED, OK]}), rules=Rules(max_attempts=1))
+    house = House(clock, 40, scripted({4: [THROTTLED, THROTTLED, OK]}), rules=PoolLimits(max_attempts=1))
     await house.work()
     assert set(house.rows.outcomes.values()) == {Outcome.UPDATED}
     assert house.rows.of(4).attempts == 3
@@ -296,7 +297,7 @@ async def test_a_key_that_was_never_accepted_differs_from_one_that_is_refused_la
         clock,
         40,
         lambda row, _nth: NO_KEY if row >= first_refused else OK,
-        rules=Rules(about_key="It is in the drawer."),
+        rules=PoolLimits(about_key="It is in the drawer."),
     )
     with pytest.raises(SafetyStop) as stopped:
         await house.work(1)
@@ -305,13 +306,13 @@ async def test_a_key_that_was_never_accepted_differs_from_one_that_is_refused_la
 
 async def test_refused_and_broken_requests_say_nothing_about_the_key(clock: FakeClock) -> None:
     replies = {2: [Reply(403)], 3: [BROKEN, NO_KEY]}
-    house = House(clock, 2, scripted(replies), rules=Rules(about_key="It is in the drawer."))
+    house = House(clock, 2, scripted(replies), rules=PoolLimits(about_key="It is in the drawer."))
     with pytest.raises(SafetyStop, match="The key was refused"):
         await house.work(1)
 
 
 async def test_the_reason_that_is_told_is_the_refused_key_and_not_the_count_of_failures(clock: FakeClock) -> None:
-    house = House(clock, 100, lambda _row, _nth: NO_KEY, rules=Rules(max_failures=MaxFailures(count=0)))
+    house = House(clock, 100, lambda _row, _nth: NO_KEY, rules=PoolLimits(max_failures=MaxFailures(count=0)))
     with pytest.raises(SafetyStop, match="401"):
         await house.work()
 
@@ -327,14 +328,14 @@ async def test_an_untrusted_certificate_stops_the_run_with_nothing_attempted(clo
 
 @pytest.mark.parametrize(("allowed", "sent"), [(0, 1), (3, 4)])
 async def test_one_failure_more_than_allowed_stops_the_run(clock: FakeClock, allowed: int, sent: int) -> None:
-    house = House(clock, 50, lambda _row, _nth: REFUSED, rules=Rules(max_failures=MaxFailures(count=allowed)))
+    house = House(clock, 50, lambda _row, _nth: REFUSED, rules=PoolLimits(max_failures=MaxFailures(count=allowed)))
     with pytest.raises(SafetyStop, match=f"--max-failures allows {allowed}"):
         await house.work(1)
     assert len(house.api.rows) == sent
 
 
 async def test_a_share_of_failures_counts_from_the_20th_row_on(clock: FakeClock) -> None:
-    house = House(clock, 100, lambda _row, _nth: REFUSED, rules=Rules(max_failures=MaxFailures(percent=10.0)))
+    house = House(clock, 100, lambda _row, _nth: REFUSED, rules=PoolLimits(max_failures=MaxFailures(percent=10.0)))
     with pytest.raises(SafetyStop, match=r"20 of 20 rows failed, and --max-failures allows 10%"):
         await house.work(1)
 
@@ -344,14 +345,14 @@ async def test_a_share_of_failures_that_is_just_allowed_stops_nothing(clock: Fak
         clock,
         100,
         lambda row, _nth: REFUSED if row % 10 == 1 else OK,
-        rules=Rules(max_failures=MaxFailures(percent=10.0)),
+        rules=PoolLimits(max_failures=MaxFailures(percent=10.0)),
     )
     await house.work(1)
     assert house.pool.counts[Outcome.FAILED] == 10
 
 
 async def test_an_api_that_takes_nothing_for_too_long_stops_the_run(clock: FakeClock) -> None:
-    house = House(clock, 50, lambda row, _nth: OK if row < 5 else THROTTLED, rules=Rules(give_up_after_s=60.0))
+    house = House(clock, 50, lambda row, _nth: OK if row < 5 else THROTTLED, rules=PoolLimits(give_up_after_s=60.0))
     with pytest.raises(SafetyStop, match=r"epted no request for 6\d s"):
         await house.work(1)
     assert house.rows.outcomes[5] is Outcome.NOT_ATTEMPTED
@@ -360,7 +361,7 @@ async def test_an_api_that_takes_nothing_for_too_long_stops_the_run(clock: FakeC
 
 
 async def test_an_api_that_never_answers_for_too_long_stops_the_run(clock: FakeClock) -> None:
-    house = House(clock, 50, lambda row, _nth: OK if row < 5 else TIMEOUT, rules=Rules(give_up_after_s=60.0))
+    house = House(clock, 50, lambda row, _nth: OK if row < 5 else TIMEOUT, rules=PoolLimits(give_up_after_s=60.0))
     house.api.latency = lambda: 15.0
     with pytest.raises(SafetyStop, match="accepted no request"):
         await house.work(1)
@@ -370,7 +371,10 @@ async def test_an_api_that_never_answers_for_too_long_stops_the_run(clock: FakeC
 
 async def test_refusals_with_successes_between_them_do_not_add_up(clock: FakeClock) -> None:
     house = House(
-        clock, 60, lambda row, nth: THROTTLED if nth == 1 and row % 3 == 0 else OK, rules=Rules(give_up_after_s=15.0)
+        clock,
+        60,
+        lambda row, nth: THROTTLED if nth == 1 and row % 3 == 0 else OK,
+        rules=PoolLimits(give_up_after_s=15.0),
     )
     await house.work(1)
     assert house.pool.counts[Outcome.UPDATED] == 60
@@ -385,7 +389,7 @@ async def test_one_refusal_after_a_long_quiet_time_does_not_stop_a_slow_run(cloc
 async def test_an_api_that_was_never_reached_stops_the_run_after_as_many_holds_as_a_row_has_attempts(
     clock: FakeClock,
 ) -> None:
-    house = House(clock, 50, lambda _row, _nth: NO_CONNECTION, rules=Rules(max_attempts=3))
+    house = House(clock, 50, lambda _row, _nth: NO_CONNECTION, rules=PoolLimits(max_attempts=3))
     with pytest.raises(SafetyStop, match="never reached: no connection"):
         await house.work(8)
     assert clock.time < 1030
@@ -396,7 +400,7 @@ async def test_an_api_that_was_never_reached_stops_the_run_after_as_many_holds_a
 @pytest.mark.parametrize("first", [OK, THROTTLED, LOST])
 async def test_an_api_that_was_reached_once_is_waited_for_much_longer(clock: FakeClock, first: Reply | Fault) -> None:
     answers: list[Reply | Fault] = [first, *[NO_CONNECTION] * 7, OK]
-    house = House(clock, 3, lambda _row, _nth: answers.pop(0) if answers else OK, rules=Rules(max_attempts=3))
+    house = House(clock, 3, lambda _row, _nth: answers.pop(0) if answers else OK, rules=PoolLimits(max_attempts=3))
     await house.work(1)
     assert set(house.rows.outcomes.values()) == {Outcome.UPDATED}
 
@@ -423,7 +427,7 @@ async def test_one_row_that_fails_is_no_trouble_of_the_api(clock: FakeClock) -> 
 
 
 async def test_an_api_that_only_fails_is_asked_less_and_less_and_then_given_up(clock: FakeClock) -> None:
-    rules = Rules(max_attempts=100, give_up_after_s=120.0)
+    rules = PoolLimits(max_attempts=100, give_up_after_s=120.0)
     house = House(clock, 500, lambda _row, _nth: BROKEN, rules=rules, concurrency=8)
     with pytest.raises(SafetyStop, match=r" accepted no request for \d+ s. Its last word: 500"):
         await house.work(8)
@@ -438,11 +442,11 @@ async def test_a_wait_longer_than_the_run_would_wait_at_all_ends_it_at_once(
     clock: FakeClock, asked: int, status: int
 ) -> None:
     refused = Reply(status, {"retry-after": str(asked)})
-    house = House(clock, 5, lambda _row, _nth: refused, rules=Rules(give_up_after_s=60.0))
+    house = House(clock, 5, lambda _row, _nth: refused, rules=PoolLimits(give_up_after_s=60.0))
     back = minute(clock.unix() + LATENCY + asked)
     with pytest.raises(SafetyStop, match=f"asks to wait {asked} s, until {back}, longer than the 60 s") as stopped:
         await house.work(1)
-    assert stopped.value.hint == f"Run it again after {back}: the run resumes here."
+    assert stopped.value.hint == f"After {back}, run it again: the run resumes here."
     assert clock.time < 1010
     house.check_conservation()
 
@@ -460,7 +464,7 @@ async def test_an_outage_is_probed_with_single_requests_and_then_the_run_goes_on
 
 async def test_a_budget_of_repeats_keeps_an_unwell_api_from_being_hammered(clock: FakeClock) -> None:
     answers = lambda row, nth: BROKEN if row % 2 and nth == 1 else OK  # noqa: E731 - reads as a table
-    house = House(clock, 1000, answers, rules=Rules(retry_budget=0.1))
+    house = House(clock, 1000, answers, rules=PoolLimits(retry_budget=0.1))
     await house.work(4)
     assert len(house.api.seen) == 1000 + FREE_REPEATS + 100
     assert house.pool.counts[Outcome.UPDATED] == 500 + FREE_REPEATS + 100
@@ -468,7 +472,7 @@ async def test_a_budget_of_repeats_keeps_an_unwell_api_from_being_hammered(clock
 
 
 async def test_throttled_rows_cost_nothing_of_the_budget_of_repeats(clock: FakeClock) -> None:
-    house = House(clock, 600, lambda _row, nth: Reply(429) if nth == 1 else OK, rules=Rules(retry_budget=0.0))
+    house = House(clock, 600, lambda _row, nth: Reply(429) if nth == 1 else OK, rules=PoolLimits(retry_budget=0.0))
     await house.work(4)
     assert house.pool.counts[Outcome.UPDATED] == 600
 
@@ -680,6 +684,41 @@ async def test_a_bug_in_sending_ends_the_run_and_leaves_its_row_unknown(clock: F
     house.check_conservation()
 
 
+DISK = OSError("no space")
+
+
+@pytest.mark.parametrize(
+    ("second", "raised", "noted"),
+    [
+        (SafetyStop("The disk is full."), SafetyStop, "ZeroDivisionError(7)"),
+        (KeyError("k"), ZeroDivisionError, "KeyError('k')"),
+    ],
+)
+async def test_of_several_errors_one_with_a_sentence_is_raised_else_the_first_and_the_others_are_noted(
+    clock: FakeClock, second: Exception, raised: type[Exception], noted: str
+) -> None:
+    house, finish = House(clock, 4), Rows.finish
+
+    def broken(row: int, _nth: int) -> Reply:
+        if row == 2:
+            raise ZeroDivisionError(7)
+        return OK
+
+    def unkept(result: Result, *, final: bool = True) -> None:
+        if result.row == 4:  # it is cancelled because of the first error
+            raise second from DISK
+        finish(house.rows, result, final=final)
+
+    house.api.script = broken
+    house.rows.finish = unkept  # type: ignore[method-assign]
+    with pytest.raises(raised) as found:
+        await house.work(4)
+    assert found.value.__notes__ == [f"Another worker ended with {noted}."]
+    assert [entry["why"] for entry in house.log.entries if entry["event"] == "worker_failed"] == [noted]
+    if found.value is second:
+        assert second.__cause__ is DISK
+
+
 async def test_a_release_that_fails_is_told(clock: FakeClock) -> None:
     house = House(clock, 50, rate=Rate(0.1))
 
@@ -767,7 +806,7 @@ async def check_any_script(
         told[row].append(scripted(rows)(row, nth))
         return told[row][-1]
 
-    house = House(clock, len(script), answer, rate=rate, claim_s=claim_s, rules=Rules(max_attempts=attempts))
+    house = House(clock, len(script), answer, rate=rate, claim_s=claim_s, rules=PoolLimits(max_attempts=attempts))
     house.api.latency = lambda: chance.choice([0.0, 0.05, 0.3, 2.0])
     running = house.start(concurrency)
     disturbing = asyncio.create_task(disturb(house, running, how, when))
@@ -842,7 +881,7 @@ EXPIRED = Fault(FaultKind.EXPIRED, "401 the API does not take the credentials an
 
 async def test_rows_whose_credentials_had_expired_are_sent_again_at_no_cost(clock: FakeClock) -> None:
     house = House(
-        clock, 30, lambda row, nth: EXPIRED if row in {3, 9, 17} and nth == 1 else OK, rules=Rules(max_attempts=1)
+        clock, 30, lambda row, nth: EXPIRED if row in {3, 9, 17} and nth == 1 else OK, rules=PoolLimits(max_attempts=1)
     )
     await house.work(4)
     assert {house.rows.of(row).outcome for row in range(2, 32)} == {Outcome.UPDATED}

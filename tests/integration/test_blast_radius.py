@@ -23,12 +23,13 @@ from batchupdate.config import Settings
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.journal import Journal
 from batchupdate.model import Outcome
-from batchupdate.run import execute, plan_file, plan_run_job, prepare, resumed_job, run_file, run_plan
+from batchupdate.run import Stop, execute, plan_file, plan_run_job, prepare, resumed_job, run_file, run_plan
 from batchupdate.runs.folder import RunFolder
 from batchupdate.runs.plan_folder import find_plan
 from batchupdate.sandbox import Sandbox, make_records, run_in_thread
 
 if TYPE_CHECKING:
+    from batchupdate.model import Progress
     from batchupdate.reporter import Summary
 
 pytestmark = pytest.mark.slow
@@ -165,6 +166,22 @@ async def test_a_canary_that_succeeds_is_followed_by_the_others(tmp_path: Path) 
         assert outcomes(summary) == ["updated"] * 20
         assert (summary.exit_code, summary.stopped, summary.sessions.traffic.sent) == (0, None, 20)
         assert [change.id for change in sandbox.applied[:5]] == IDS[:5]
+
+
+async def test_a_stop_while_the_results_of_a_canary_are_written_sends_none_of_the_others(tmp_path: Path) -> None:
+    stop = Stop()
+
+    def look(progress: Progress) -> None:
+        if progress.stage == "reporting":
+            stop.request(15)
+
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path, canary=2, concurrency=4)
+        with prepare(write(tmp_path / "in.csv", 10), settings, environ=KEYS, clock=QuickClock()) as job:
+            summary = await execute(job, on_progress=look, stop=stop)
+        assert (summary.exit_code, len(sandbox.applied)) == (143, 2)
+        assert (await go_on(summary, tmp_path)).exit_code == 0
+        assert len(sandbox.applied) == 10
 
 
 @pytest.mark.parametrize(("strangers", "allowed", "stops"), [((1,), 0, True), ((1,), 1, False), ((1, 2), 1, True)])

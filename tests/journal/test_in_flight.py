@@ -399,7 +399,7 @@ def test_a_journal_without_its_wal_file_is_refused_even_if_it_has_lost_the_whole
         (killed.parent / part).unlink()
     with pytest.raises(ConfigError, match="lacks its last entries: it has 0 commits of 2") as error:
         Journal.take_over(killed)
-    assert "report --recover killed-1" in error.value.hint
+    assert f"report --recover {killed.parent}" in error.value.hint
 
 
 def test_a_journal_that_knows_nothing_of_its_session_is_refused(tmp_path: Path) -> None:

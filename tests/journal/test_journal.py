@@ -351,6 +351,33 @@ def test_a_row_with_such_an_error_is_not_sent_again_once_its_key_is_forgotten(jo
     assert outcomes(journal)[3] == "unknown"
 
 
+@pytest.mark.parametrize(
+    ("status", "in_doubt", "unsure"), [(507, None, False), (500, [502], False), (507, [507], True), (600, None, True)]
+)
+def test_which_errors_leave_that_open_is_said_by_one_table_and_the_target(
+    journal: Journal, status: int, in_doubt: list[int] | None, *, unsure: bool
+) -> None:
+    fill(journal, 2)
+    journal.begin_session(1.0, repeatable=True)
+    claim(journal, 0, 1, [(Result(2, Outcome.FAILED, status, 1, "no"), False)])
+    assert [*journal.may_have_changed(in_doubt=in_doubt)] == [2] * unsure
+    ((first, _),) = journal.copies([2, 3], in_doubt=in_doubt)
+    assert first[-1] == (2 if unsure else 0)
+    journal.begin_session(2.0, repeatable=True, in_doubt=in_doubt)
+    assert [request.unsure for request in journal.upcoming(0, 1)] == [unsure]
+
+
+@pytest.mark.parametrize(("in_doubt", "rows"), [(None, [2, 3]), ([507], [3])])
+def test_a_row_that_was_refused_is_sent_again_also_where_repeating_is_not_safe(
+    journal: Journal, in_doubt: list[int] | None, rows: list[int]
+) -> None:
+    fill(journal, 2)
+    journal.begin_session(1.0, repeatable=False)
+    claim(journal, 0, 1, [(Result(2, Outcome.FAILED, 507, 1, "no"), False)])
+    journal.begin_session(2.0, repeatable=False, in_doubt=in_doubt)
+    assert [request.row for request in journal.upcoming(0, 9)] == rows
+
+
 def test_what_may_have_been_changed_is_more_than_what_succeeded(journal: Journal) -> None:
     fill(journal, 6)
     journal.begin_session(1.0, repeatable=True)
@@ -511,26 +538,6 @@ def test_a_run_can_be_read_while_it_is_being_written(journal: Journal, path: Pat
     with Journal.open(path) as other:
         claim(journal, 0, 2, [done(2)])
         assert other.counts()[UPDATED] == 1
-
-
-def test_sqlite_is_asked_for_nothing_newer_than_3_34() -> None:
-    """Older distributions have it. What came later: RETURNING (3.35), STRICT (3.37), -> and ->> (3.38)."""
-    from importlib import resources  # noqa: PLC0415
-
-    package = resources.files("batchupdate.journal")
-    text = package.joinpath("schema.sql").read_text("utf-8") + package.joinpath("__init__.py").read_text("utf-8")
-    for later in (
-        "RETURNING",
-        "STRICT",
-        "->>",
-        "'->",
-        "RIGHT JOIN",
-        "FULL JOIN",
-        "IS DISTINCT",
-        "unixepoch",
-        "DROP COLUMN",
-    ):
-        assert later not in text
 
 
 # Files that are none of ours, and places where nothing can be written.

@@ -80,6 +80,64 @@ async def test_results_are_written_soon_even_if_nothing_more_is_claimed(
             assert asked_from_outside(path, "SELECT max(key) FROM result") == [row]
 
 
+async def test_a_result_that_comes_while_others_are_being_written_is_written_soon_as_well(
+    journal: Journal, path: Path, clock: FakeClock
+) -> None:
+    disk_is_done = threading.Event()
+    async with Queue(journal, clock) as queue:
+        await queue.claim(100)
+        queue.finish(updated(2))
+        queue._thread.submit(disk_is_done.wait)
+        await clock.advance(FLUSH_AFTER_S + 0.01)  # the write waits for the disk
+        queue.finish(updated(3))
+        disk_is_done.set()
+        await thread_is_done(queue)
+        assert asked_from_outside(path, "SELECT key FROM result") == [2]
+        await clock.advance(FLUSH_AFTER_S + 0.01)
+        await thread_is_done(queue)
+        assert asked_from_outside(path, "SELECT key FROM result") == [2, 3]
+        queue.finish(updated(4))  # nothing is left of that
+        await clock.advance(FLUSH_AFTER_S + 0.01)
+        await thread_is_done(queue)
+        assert asked_from_outside(path, "SELECT key FROM result") == [2, 3, 4]
+
+
+async def test_a_result_waits_no_longer_because_the_write_before_it_was_slow(
+    journal: Journal, path: Path, clock: FakeClock
+) -> None:
+    disk_is_done = threading.Event()
+    async with Queue(journal, clock) as queue:
+        await queue.claim(100)
+        queue.finish(updated(2))
+        queue._thread.submit(disk_is_done.wait)
+        await clock.advance(FLUSH_AFTER_S + 0.01)
+        queue.finish(updated(3))
+        await clock.advance(FLUSH_AFTER_S)
+        disk_is_done.set()
+        await thread_is_done(queue)
+        await thread_is_done(queue)
+        assert asked_from_outside(path, "SELECT key FROM result") == [2, 3]
+
+
+async def test_a_write_that_fails_while_another_result_comes_stops_the_next_claim(
+    journal: Journal, path: Path, clock: FakeClock
+) -> None:
+    disk_is_done = threading.Event()
+    async with Queue(journal, clock) as queue:
+        await queue.claim(2)
+        queue.finish(updated(2))
+        queue._thread.submit(disk_is_done.wait)
+        break_(journal)
+        await clock.advance(FLUSH_AFTER_S + 0.01)
+        queue.finish(updated(3))
+        disk_is_done.set()
+        await thread_is_done(queue)
+        with pytest.raises(SafetyStop, match="full"):
+            await queue.claim(1)
+        mend(journal)
+    assert asked_from_outside(path, "SELECT key FROM result") == [2, 3]
+
+
 async def test_what_is_left_is_written_at_the_end(journal: Journal, path: Path, clock: FakeClock) -> None:
     async with Queue(journal, clock) as queue:
         await queue.claim(2)

@@ -174,3 +174,17 @@ def test_the_summary_lists_several_files_and_an_examples_file(tmp_path: Path) ->
             "way_out": "",
         }
     ]
+
+
+def test_what_became_of_the_rows_of_an_undo_adds_up_to_them_whatever_it_is(tmp_path: Path) -> None:
+    counts = {outcome: 10**place for place, outcome in enumerate(Outcome)}
+    undo = summary_of(tmp_path, sum(counts.values()), counts=counts, undo_of="20261121-184500-x-0000").to_json()["undo"]
+    assert undo == {
+        "restored": 111,
+        "kept": counts[Outcome.CONFLICT],
+        "unknowable": counts[Outcome.INVALID],
+        "failed": counts[Outcome.FAILED],
+        "unknown": counts[Outcome.UNKNOWN],
+        "not_attempted": counts[Outcome.NOT_ATTEMPTED],
+        "not_restored": [],
+    }

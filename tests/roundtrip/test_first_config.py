@@ -40,7 +40,22 @@ fields:
 """
 )
 WORDS = [
-    *("id", "ID ", "key", "name", "New name", "Nmae", "label", "Title", "price", "Price (EUR)", "address.city", "city"),
+    *(
+        "id",
+        "ID ",
+        "key",
+        "name",
+        "New name",
+        "Old name",
+        "Neuer Name",
+        "Nmae",
+        "label",
+        "Title",
+        "price",
+        "Price (EUR)",
+        "address.city",
+        "city",
+    ),
     *("a.b", r"a\.b", "labels", "labels[0]", "labels[1]", "Label 1", "yes", "Yes", "no", "~", "null", "#", "1", "1.0"),
     *("2026-01-01", "x: y", "- a", "{a}", "[b]", "'", '"', "%", "&a", "*a", "!a", "a\tb", "=1", "_old.name", "_locked"),
 ]

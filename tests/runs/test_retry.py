@@ -195,7 +195,7 @@ async def test_a_retry_that_was_killed_at_its_question_is_not_resumed_beside_the
         resumed_job(abandoned, with_kept(tmp_path), environ=KEYS),
     ):
         pass
-    assert error.value.hint == f"Retry them with: batchupdate retry {stopped.run_id}"
+    assert error.value.hint == f"Retry them with: batchupdate retry {RunFolder(stopped.folder).command_name}"
     with Journal.open(stopped.folder / "journal.sqlite3") as journal:  # as if it had been killed just after that
         journal.give_away(journal.numbers_of([Outcome.NOT_ATTEMPTED], [], []), abandoned.run_id)
     with resumed_job(abandoned, with_kept(tmp_path), environ=KEYS) as job:

@@ -165,7 +165,7 @@ async def test_the_rows_that_one_request_carried_have_its_old_values_in_the_repo
         assert world.contacts() == before
 
 
-async def test_latest_is_not_undone_where_it_is_an_undo_that_was_killed(tmp_path: Path) -> None:
+async def test_latest_is_not_undone_where_it_is_itself_an_undo(tmp_path: Path) -> None:
     async with Sandbox(versions=True) as sandbox:
         world = World(sandbox, tmp_path)
         before = world.contacts()
@@ -179,7 +179,9 @@ async def test_latest_is_not_undone_where_it_is_an_undo_that_was_killed(tmp_path
         assert len(sandbox.applied) == sent
         resumed = await world.resume(stopped)
         assert world.contacts() == before
-        assert find_to_undo(tmp_path / "runs", "latest").run_id == resumed.run_id
+        with pytest.raises(ConfigError, match=r"is itself an undo, of [^,]*\.") as ended:
+            find_to_undo(tmp_path / "runs", "latest")
+        assert f"undo {tmp_path / 'runs' / resumed.run_id}" in str(ended.value.hint)
 
 
 async def test_a_run_that_was_killed_while_it_compared_compares_all_its_rows_when_it_goes_on(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_run_that_has_just_ended_is_named_to_a_person_and_stops_everybody_else
     now = EPOCH + timedelta(seconds=seconds)
     with pytest.raises(ConfigError, match=f"The run {run.run_id} has sent this file, and ended {ago}") as error:
         again(tmp_path, now, ONCE_ONLY)
-    assert f"batchupdate retry {run.run_id}; or send all rows again with --new" in error.value.hint
+    assert f"batchupdate retry {run.command_name}; or send all rows again with --new" in error.value.hint
     for begun in (again(tmp_path, now, ONCE_ONLY, asks=True), again(tmp_path, now)):
         assert not begun.resumed
         assert begun.notices == [
@@ -180,7 +180,7 @@ def test_an_input_that_was_changed_since_a_kill_stops_everybody_but_a_person_whe
         again(tmp_path, EPOCH, ONCE_ONLY, **asked)
     assert error.value.message.startswith(f"The run {run.run_id} of th")
     assert f"has 2 rows left, but {differs}. 2 of its rows were sent before, or may have been." in error.value.message
-    assert f"batchupdate resume {run.run_id}; or send all rows, those 2 once more, with --new" in error.value.hint
+    assert f"batchupdate resume {run.command_name}; or send all rows, those 2 once more, with --new" in error.value.hint
     assert len(list(tmp_path.glob("2*"))) == 1
     for begun in (again(tmp_path, EPOCH, ONCE_ONLY, asks=True, **asked), again(tmp_path, EPOCH, **asked)):
         assert not begun.resumed

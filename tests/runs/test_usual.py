@@ -4,13 +4,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from whole_runs import KEYS, again, apply, settings_for, write
 
 from batchupdate.config import Settings
 from batchupdate.errors import InputError
 from batchupdate.journal import Journal
+from batchupdate.model import Outcome
+from batchupdate.run import prepare
 from batchupdate.runs import usual
 from batchupdate.runs.folder import create
+from batchupdate.runs.selection import Selection
 from batchupdate.runs.usual import check_size
+from batchupdate.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,7 +96,6 @@ def test_the_median_of_the_last_ten_counts(past: Past) -> None:
         {"same": {"rows": "2-9"}},
         {"same": {"sample": 5}},
         {"same": {"input": {"query": "SELECT 1"}}},
-        {"retry_of": "x"},
         {"finished": False},
     ],
     ids=str,
@@ -99,6 +103,28 @@ def test_the_median_of_the_last_ten_counts(past: Past) -> None:
 def test_only_whole_and_finished_runs_of_the_same_kind_count(past: Past, other: dict[str, Any]) -> None:
     past.runs(5, 5, 5, **other)
     assert past.said(50_000) == []
+
+
+@pytest.mark.slow
+async def test_retries_do_not_count_for_their_rows_were_chosen(tmp_path: Path) -> None:
+    many = tmp_path / "today" / "in.csv"
+    many.parent.mkdir()
+    rows = [f"00000000-0000-4000-8000-{number:012},New\n" for number in range(150)]
+    many.write_text("".join(["id,name\n", *rows]), encoding="utf-8")
+    async with Sandbox() as sandbox:
+        settings = settings_for(sandbox, tmp_path, diff="never")
+        last = await apply(write(tmp_path / "in.csv", 2), settings)
+        for _ in range(3):
+            last = await again(last, tmp_path, Selection([Outcome.UPDATED]))
+        with prepare(many, settings, environ=KEYS) as job:
+            assert job.unusual == []
+        for _ in range(2):
+            await apply(write(tmp_path / "in.csv", 2), settings)
+        with (
+            pytest.raises(InputError, match="Usually about 2 rows are sent; today 150"),
+            prepare(many, settings, environ=KEYS),
+        ):
+            pass
 
 
 def said_of(past: Past, path: str, rows: int = 50_000, **more: Any) -> list[str]:

@@ -235,6 +235,117 @@ def test_what_was_left_out_and_assumed_is_said() -> None:
     assert "pw12345678" not in said + draft.text
 
 
+PATCH = "curl -X PATCH https://api.acme.example/service/7/thing"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Fastly-Key", "X-Acme-Key", "Ocp-Apim-Subscription-Key", "DD-APPLICATION-KEY", "key", "hapikey", "X-AppKey"),
+        *("Acme-Token", "accessToken", "X-Acme-Secret", "X-Auth", "X-Authorization", "X-Acme-Password", "X-Session-Id"),
+        *("X-Acme-Signature", "X-Acme-Credentials", "X-Parse-Master-Key", "x-functions-key", "CF-Access-Client-Secret"),
+    ],
+)
+def test_what_is_called_like_a_key_goes_to_auth_and_into_no_file(name: str, tmp_path: Path) -> None:
+    header = draft_from_curl(f"{PATCH} -H '{name}: {KEY}' -d '{{\"a\": 1}}'")
+    assert header.target.auth.parts[0].name == name
+    parameter = draft_from_curl(f"{PATCH}?{name}={KEY} -d '{{\"a\": 1}}'")
+    assert (parameter.target.auth.scheme, parameter.target.auth.name) == ("query", name)
+    for draft in (header, parameter):
+        assert KEY not in draft.text + str(draft.cells) + str(draft.notes) + str(requested(draft, tmp_path))
+        assert "ACME_API_KEY" in draft.notes[0]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Surrogate-Key", "Partition-Key", "X-Cache-Key", "X-Sort-Key", "X-Public-Key", "X-Page-Token", "Lock-Token"),
+        *("X-Key-Inflection", "X-Author", "X-Monkey", "Prefer", "X-Max-Tokens", "X-Client-Id", "revision"),
+    ],
+)
+def test_a_header_that_holds_no_secret_stays_and_is_named_where_no_key_was_found(name: str) -> None:
+    draft = draft_from_curl(f"{PATCH}?{name.lower()}=camel -H '{name}: camel' -d '{{\"a\": 1}}'")
+    assert (draft.target.headers, draft.target.auth.scheme) == ({name: "camel"}, "none")
+    assert draft.target.path == f"/service/{{id}}/thing?{name.lower()}=camel"
+    assert f"These headers are in the file with their values: {name}." in draft.notes
+
+
+@pytest.mark.parametrize(
+    ("value", "sent", "env"),
+    [
+        (f"Bearer {KEY}", "Bearer {key}", "ACME_API_KEY"),
+        ("eyJhbGciOi.eyJzdWIiOi.c2VjcmV0", "{key}", "ACME_API_KEY"),
+        ("$MY_TOKEN", "{key}", "MY_TOKEN"),
+    ],
+)
+def test_a_header_of_any_name_is_a_key_if_its_value_says_so(value: str, sent: str, env: str) -> None:
+    draft = draft_from_curl(f"{PATCH} -H 'X-Acme: {value}' -d '{{\"a\": 1}}'")
+    assert (draft.target.auth.name, draft.target.auth.value, draft.target.auth.env) == ("X-Acme", sent, env)
+    assert value not in draft.text
+
+
+@pytest.mark.parametrize("name", ["Idempotency-Key", "X-Idempotency-Key", "Idempotence-Key"])
+def test_an_idempotency_key_is_neither_a_secret_nor_the_same_for_all_rows(name: str, tmp_path: Path) -> None:
+    draft = draft_from_curl(f"{PATCH} -H '{name}: \"k-123\"' -d '{{\"a\": 1}}'")
+    assert draft.target.idempotency is not None
+    assert (draft.target.idempotency.header, draft.target.idempotency.quoted) == (name, True)
+    assert (draft.target.auth.scheme, draft.target.headers) == ("none", {})
+    assert "k-123" not in str(requested(draft, tmp_path).headers)
+    assert any(f"Every row gets a key of its own in {name}" in note for note in draft.notes)
+
+
+def test_a_parameter_that_is_said_to_be_the_id_is_no_key() -> None:
+    command = "curl -X PATCH 'https://x.example/acme/issues?key=PROJ-7' -d a=1"
+    draft = draft_from_curl(command, {"account": "acme", "issue": "PROJ-7"})
+    assert (draft.target.path, draft.target.auth.scheme) == ("/{account}/issues?key={issue}", "none")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        f"""{PATCH} -d '{{"api_key": "{KEY}", "name": "x"}}'""",
+        f"""{PATCH} -d '{{"name": "x", "login": {{"password": "{KEY}", "accounts": [{{"key": "{KEY}"}}]}}}}'""",
+        f"{PATCH} -d 'token={KEY}&name=x'",
+        f"{PATCH} -d 'keys[secret]={KEY}&name=x'",
+    ],
+)
+def test_a_secret_in_the_body_is_a_field_whose_cell_is_blank(command: str) -> None:
+    draft = draft_from_curl(command)
+    assert KEY not in draft.text + str(draft.cells) + str(draft.notes)
+    blank = [name for name, cell in draft.cells.items() if not cell]
+    assert blank
+    assert draft.cells["name"] == "x"
+    assert f"What the command has for {', '.join(blank)} looks like a secret and is not kept" in " ".join(draft.notes)
+
+
+def test_a_member_of_the_body_that_only_sounds_like_a_secret_keeps_its_value() -> None:
+    sent = {"key": "greeting", "signature": "Best regards, Ann", "auth": True, "token": None, "password": "<PASSWORD>"}
+    draft = draft_from_curl(f"{PATCH} -d '{json.dumps(sent)}'")
+    assert [*draft.cells.values()] == ["7", "greeting", "Best regards, Ann", "true", "<null>", "<PASSWORD>"]
+
+
+def test_a_secret_beside_the_fields_is_refused() -> None:
+    body = {"data": {"type": "a", "meta": {"token": KEY}, "attributes": {"name": "x"}}}
+    with pytest.raises(UsageError, match="a key in 'meta', beside the fields") as caught:
+        draft_from_curl(f"{PATCH} -d '{json.dumps(body)}'")
+    assert KEY not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["X", "api_token"])
+def test_a_user_beside_a_password_that_is_none_is_a_key(password: str) -> None:
+    for command in (f"{PATCH} -u {KEY}:{password}", PATCH.replace("//", f"//{KEY}:{password}@")):
+        draft = draft_from_curl(f"{command} -d '{{\"a\": 1}}'")
+        assert KEY not in draft.text + str(draft.notes)
+        assert draft.target.model_dump(exclude_unset=True)["auth"]["user"] == {"env": "ACME_API_USER"}
+        assert f"set ACME_API_USER to it, and ACME_API_KEY to {password!r}" in " ".join(draft.notes)
+
+
+def test_a_cookie_is_refused_however_its_header_is_spelled() -> None:
+    for header in ("Cookie: a=b", "cookie : a=b", " COOKIE:a=b"):
+        with pytest.raises(UsageError, match="cookies belong to a browser's session"):
+            draft_from_curl(f"{PATCH} -H '{header}' -d '{{\"a\": 1}}'")
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text("ab é<>,[]{}\"'\\.:#=", max_size=8) | st.just(1.5),
     lambda inner: (

@@ -5,7 +5,7 @@ import json
 import pytest
 from declarations import PLAIN, complaint, read
 
-from batchupdate.model import Reply
+from batchupdate.model import Reply, Request
 from batchupdate.targets import Target, UnexpectedReplyError
 
 READ = PLAIN + "read: {record: data}\n"
@@ -47,6 +47,16 @@ def test_a_record_without_a_version_is_not_changed(
 ) -> None:
     with pytest.raises(UnexpectedReplyError, match=reason):
         guarded(f"'{source}'").current(Reply(200, headers, body))
+
+
+@pytest.mark.parametrize("header", ["If-Match", "X-Version"])
+def test_a_change_is_sent_with_the_version_that_its_record_must_have_or_for_no_record_without_one(header: str) -> None:
+    target = read(f"{READ}precondition: {{header: {header}, from: etag}}\nidempotency: {{header: Key}}\n")
+    request = Request(2, "5", "/things/5", '{"name":"new"}')
+    sent = target.headers_of("run", request, '"v7"')
+    assert (sent.pop("Key") != "", sent) == (True, {header: '"v7"'})
+    sent = target.headers_of("run", request, "")
+    assert (sent.pop("Key") != "", sent) == (True, {"If-None-Match": "*"})
 
 
 RECORD = (

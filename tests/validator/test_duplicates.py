@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from batchupdate.config import Input, Secrets
 from batchupdate.model import Row, RowLabels, RowRef
 from batchupdate.targets import find_target
+from batchupdate.targets.precondition import Pulled
 from batchupdate.validator import DuplicateFinder, Sighting, Validator, map_columns
-from batchupdate.validator.duplicates import duplicate_problem
+from batchupdate.validator.duplicates import differing_problems, duplicate_problem, merge
 
 KEYS = st.sampled_from(
     ["a", "A", "b", "007", "7", "1e5", "100000", "ä", "😀", "a\x1fb", "'; --", "null", ""]
@@ -99,3 +100,38 @@ def test_a_duplicate_in_another_file_is_told_with_that_file() -> None:
     group = [Sighting("k", row, valid=True) for row in rows]
     problem = duplicate_problem(rows[1], group, "ID", RowLabels(("a.csv", "b.csv")))
     assert problem.message.startswith("the same record is in a.csv row 2, b.csv row 3, too; keep one of th")
+
+
+GROUP = [Sighting("k", row, valid=True) for row in (2, 3, 5)]
+
+
+def test_merged_rows_are_sent_with_the_last_of_them_and_what_a_later_row_sets_stands() -> None:
+    made = merge(GROUP, [{"name": "A", "note": None}, {"name": "B"}, {"tags": ["x"]}])
+    assert (made.carrier, made.carried) == (5, [2, 3])
+    assert made.fields == {"name": "B", "note": None, "tags": ["x"]}
+    assert not made.known
+    assert merge(GROUP, [{"name": "A"}, None, {"name": "C"}]).fields == {"name": "C"}
+
+
+@pytest.mark.parametrize(
+    ("versions", "version"), [(["v1", "v1", "v1"], "v1"), (["v1", "v2", "v1"], ""), (["v1", "", ""], "")]
+)
+def test_merged_rows_keep_the_version_of_their_record_only_if_all_have_the_same(
+    versions: list[str], version: str
+) -> None:
+    known = [Pulled(one, {"name": f"old {number}"}) for number, one in enumerate(versions)]
+    made = merge(GROUP, [{"name": "A"}] * 3, known)
+    assert made.known == Pulled(version, {"name": "old 2"})
+
+
+def test_merged_rows_that_expect_the_same_or_nothing_of_a_field_agree_and_others_are_each_a_problem() -> None:
+    known = [Pulled(expected={"name": "A", "note": "x"}), Pulled(expected={"name": "A"}), Pulled()]
+    made = merge(GROUP, [{"name": "B"}] * 3, known)
+    assert (made.differing, made.known.expected) == ([], {"name": "A", "note": "x"})
+    differing = merge(GROUP, [{"name": "B"}] * 3, [*known[:2], Pulled(expected={"name": "C", "note": "x"})]).differing
+    assert differing == ["name"]
+    problems = differing_problems(GROUP, differing, "ID")
+    assert [(one.row, one.code, one.column) for one in problems] == [
+        (row, "differing_expectations", "ID") for row in (2, 3, 5)
+    ]
+    assert problems[0].message == "rows 2, 3, 5 for the same record expect different values of name; keep one of them"

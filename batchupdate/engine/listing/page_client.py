@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from batchupdate.api.client import Client
 from batchupdate.api.verdict import KEY_REFUSED, Policy, judge
 from batchupdate.engine.backoff import delay_s, retrying
+from batchupdate.engine.pools import limiter_of
+from batchupdate.engine.worker_pool import RENEWALS_AT_MOST
 from batchupdate.errors import SafetyStop
-from batchupdate.limiter import Limiter
 from batchupdate.model import Action, Outcome, Reply, Verdict
 from batchupdate.runs.metadata import rate_of
 from batchupdate.targets import StatusRule
@@ -25,12 +26,10 @@ if TYPE_CHECKING:
 
     from batchupdate.api.credentials import Credentials
     from batchupdate.config import Settings
+    from batchupdate.limiter import Limiter
     from batchupdate.model import Fault
     from batchupdate.targets import Target
     from batchupdate.util.clock import Clock
-
-RENEWALS_AT_MOST = 2
-"""So often a page is asked for again because the credentials had expired; then they are wrong."""
 
 MAX_PAGE = 64 << 20
 """Bytes of one page: a list that comes all at once can be large, and must not be endless."""
@@ -101,16 +100,7 @@ class PageClient:
         wording: Wording = LIST,
         limiter: Limiter | None = None,
     ) -> None:
-        rate = rate_of(target, settings)
-        self._limiter = limiter or Limiter(
-            rate,
-            settings.burst or target.burst,
-            clock,
-            delay_s,
-            concurrency=1,
-            max_wait_s=settings.max_wait,
-            patience_s=settings.give_up_after,
-        )
+        self._limiter = limiter or limiter_of(target, settings, clock, concurrency=1)
         self._secrets = credentials.secrets
         self._client = Client(
             base_url,
@@ -126,7 +116,7 @@ class PageClient:
         self._settings, self._clock, self._key_from = settings, clock, credentials.place
         self._wording = wording
         self._policy = _policy(target, settings, wording)
-        self._listen, self._on_trouble = rate.auto, on_trouble
+        self._listen, self._on_trouble = rate_of(target, settings).auto, on_trouble
         self.requests = 0
         """How many left so far."""
 

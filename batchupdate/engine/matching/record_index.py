@@ -27,7 +27,7 @@ SLIPS_AT_MOST = 20
 
 
 class RecordIndex:
-    """Records by what they are compared by. A context manager.
+    """Records by what they are compared by; to be closed.
 
     The database has no name, so only this process can read it, and it is gone with its connection.
     """

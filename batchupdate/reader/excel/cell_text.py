@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 
+from batchupdate.reader.excel.date_format import code_shown, date_shown
 from batchupdate.reader.excel.number_format import shown
 from batchupdate.reader.value_to_text import text_of
-from batchupdate.spreadsheet.typed_text import DateText, FormattedText, LongNumberText, ShownText, TruthText
+from batchupdate.spreadsheet.typed_text import (
+    DateText,
+    FormattedDateText,
+    FormattedText,
+    LongNumberText,
+    ShownText,
+    TruthText,
+)
 
 _DIGITS = 15
 """So many significant digits of a number does a spreadsheet program keep; a double has no more that can be relied on
@@ -37,6 +45,17 @@ def formatted(number: str, code: str) -> str:
     if text is None:
         return FormattedText(number)
     return number if text == number else ShownText.of(text, number)
+
+
+def dated(text: str, code: str) -> str:
+    """A date or a time with its format: `FormattedDateText` unless that shows just this text.
+
+    Args:
+        text: as `cell_text` gives it.
+        code: the number format.
+    """
+    seen = date_shown(text, code)
+    return text if seen == text else FormattedDateText.of(text, seen or "", code_shown(code))
 
 
 def _is_long(value: float, text: str) -> bool:

@@ -47,6 +47,11 @@ def matters(code: str) -> bool:
     return not is_date(code)
 
 
+def is_followed(code: str) -> bool:
+    """Whether cells with a format are to be looked at: it can show a number, a date or a time in another way."""
+    return matters(code) or is_date(code)
+
+
 def is_date(code: str) -> bool:
     """Whether a format shows a number as a date or a time."""
     return bool(_DATE_UNITS.search(_NOT_SHOWN.sub("", code).replace("General", "")))

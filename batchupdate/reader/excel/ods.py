@@ -36,7 +36,7 @@ from batchupdate.reader.excel.size_guard import (
 )
 from batchupdate.reader.files.kind import damage_as_sentence, refuse_password
 from batchupdate.reader.records import MAX_COLUMNS
-from batchupdate.spreadsheet.typed_text import DateText, FormattedText, ShownText
+from batchupdate.spreadsheet.typed_text import DateText, FormattedDateText, FormattedText, ShownText
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -310,8 +310,10 @@ class _Cell:
         return self._shown() if string is None else string, ""
 
     def _formatted(self, kind: str, value: str) -> str:
-        """A number as its format shows it, which stands in the cell."""
+        """A number as its format shows it, which stands in the cell, or a date that is shown in another way."""
         shown = self._shown().strip()
+        if type(value) is DateText and shown and shown != value:
+            return FormattedDateText.of(value, shown, "")
         if type(value) is not str or not shown or shown.replace(",", ".") == value:
             return value
         digits = "".join(filter(str.isdecimal, shown))

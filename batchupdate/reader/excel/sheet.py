@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from batchupdate.errors import InputError
 from batchupdate.model import Level
 from batchupdate.reader.addresses import column_letters
-from batchupdate.reader.excel.cell_text import formatted
+from batchupdate.reader.excel.cell_text import dated, formatted
 from batchupdate.reader.records import CellProblem
 from batchupdate.spreadsheet.headers import HIDDEN_ROW
 from batchupdate.spreadsheet.reserved_columns import CHANGES_SHEET, HOW_TO_SHEET
+from batchupdate.spreadsheet.typed_text import DateText
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class Found:
         valueless: the cells without a value, in the order of rows.
         hidden_rows: the rows that are hidden or filtered out: the first and the last of each block, from 0, in order.
         hidden_columns: the columns that are hidden, likewise.
-        formats: by column, from 0, the blocks of rows whose cells are numbers with the same format, in order.
+        formats: by column, from 0, the blocks of rows whose cells are numbers or dates with the same
+            format, in order.
         merged: the first and the last place of each merged cell, in order, where calamine does not give them.
     """
 
@@ -170,7 +172,7 @@ class SheetRecords:
         return cells[begin : bisect_right(cells, last, lo=begin, key=itemgetter(0))]
 
     def _format_numbers(self, chunk: list[list[str]], before: int) -> None:
-        """Gives numbers the text that people see of them."""
+        """Gives numbers the text that people see of them, and marks dates that are shown in another way."""
         for column, blocks in self._sheet.found.formats.items():
             place = column - self.columns_before
             for first, last, code in blocks[bisect_left(blocks, before, key=itemgetter(1)) :]:
@@ -179,6 +181,8 @@ class SheetRecords:
                 for cells in chunk[max(first - before, 0) : last - before + 1]:
                     if type(cells[place]) is str:
                         cells[place] = formatted(cells[place], code)
+                    elif type(cells[place]) is DateText:
+                        cells[place] = dated(cells[place], code)
 
     def _blank_covered_cells(self, chunk: list[list[str]], before: int) -> None:
         """Empties the cells under a merged one: a file can still hold what they once were, and nobody sees that."""

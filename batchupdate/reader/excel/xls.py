@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchupdate.errors import InputError
 from batchupdate.reader.excel.cell_text import cell_text
-from batchupdate.reader.excel.number_format import matters
+from batchupdate.reader.excel.number_format import is_followed
 from batchupdate.reader.excel.sheet import (
     Block,
     FormatBlock,
@@ -134,15 +134,15 @@ def _hidden(infos: Mapping[int, Any]) -> list[Block]:
 
 
 def _formats(book: xlrd.Book, sheet: XlrdSheet) -> dict[int, list[FormatBlock]]:
-    """Where numbers have a format that can make another text of them."""
+    """Where numbers and dates have a format that can show them in another way."""
     found: dict[int, list[FormatBlock]] = {}
     if not book.formatting_info:
         return found
     codes = [str(book.format_map[style.format_key].format_str) for style in book.xf_list]
-    wanted = {at for at, code in enumerate(codes) if matters(code)}
+    wanted = {at for at, code in enumerate(codes) if is_followed(code)}
     for row in range(sheet.nrows if wanted else 0):
         for column, kind in enumerate(sheet.row_types(row)):
-            if kind == _NUMBER and (style := sheet.cell_xf_index(row, column)) in wanted:
+            if kind in {_NUMBER, _DATE} and (style := sheet.cell_xf_index(row, column)) in wanted:
                 add_format(found, row, column, codes[style])
     return found
 

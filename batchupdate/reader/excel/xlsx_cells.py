@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 from xml.parsers import expat
 
-from batchupdate.reader.excel.number_format import matters
+from batchupdate.reader.excel.number_format import is_followed
 from batchupdate.reader.excel.sheet import MAX_VALUELESS, Found, ValuelessCell, add_format, add_to_blocks
 from batchupdate.reader.records import MAX_COLUMNS
 
@@ -45,6 +45,22 @@ BUILT_IN_FORMATS = {
     **dict.fromkeys(("39", "40", "43", "44"), "#,##0.00;(#,##0.00)"),
     "48": "##0.0E+0",
 }
+BUILT_IN_DATES = {
+    "14": "m/d/yyyy",
+    "15": "d-mmm-yy",
+    "16": "d-mmm",
+    "17": "mmm-yy",
+    "18": "h:mm AM/PM",
+    "19": "h:mm:ss AM/PM",
+    "20": "h:mm",
+    "21": "h:mm:ss",
+    "22": "m/d/yyyy h:mm",
+    "45": "mm:ss",
+    "46": "[h]:mm:ss",
+    "47": "mm:ss.0",
+    **{str(number): "yyyy/m/d" for number in (*range(27, 37), *range(50, 59))},  # of East Asia, each in its own way
+}
+"""Those of dates and times; those with `/` depend on the country (`date_format.LOCAL`)."""
 _TRUE = frozenset({"1", "true"})
 
 
@@ -96,12 +112,14 @@ def macro_sheets(archive: zipfile.ZipFile) -> list[str]:
 
 
 def formats_of(archive: zipfile.ZipFile) -> dict[str, str]:
-    """The number formats that can make another text of a number, by the number of the style that has them.
+    """The number formats that can show a number or a date in another way, by the number of the style that has them.
 
     Raises:
         ValueError: the part with the styles is no XML.
     """
-    return {style: code for style, (_, code) in style_formats(archive).items() if matters(code)}
+    styles = style_formats(archive).items()
+    codes = {style: BUILT_IN_DATES.get(number, code) for style, (number, code) in styles}
+    return {style: code for style, code in codes.items() if is_followed(code)}
 
 
 def style_formats(archive: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
@@ -128,13 +146,14 @@ def style_formats(archive: zipfile.ZipFile) -> dict[str, tuple[str, str]]:
 
 
 def formats_by_style(styles: Sequence[str], codes: Mapping[str, str]) -> dict[str, str]:
-    """The number formats that can make another text of a number, by the number of the style that has them.
+    """The number formats that can show a number or a date in another way, by the number of the style that has them.
 
     Args:
         styles: the number of each style's format.
         codes: the formats by their numbers.
     """
-    return {str(at): code for at, number in enumerate(styles) if matters(code := codes.get(number, "General"))}
+    known = {**codes, **BUILT_IN_DATES}
+    return {str(at): code for at, number in enumerate(styles) if is_followed(code := known.get(number, "General"))}
 
 
 def tags(file: IO[bytes]) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -171,7 +190,7 @@ class SheetWalk:
         merged: the first and the last place of each merged cell.
         hidden_rows: the rows that are hidden or filtered out; so is a row without any height (see `Found`).
         hidden_columns: the columns that are hidden, or without any width.
-        formats: where numbers have one of the formats that were given.
+        formats: where numbers and dates have one of the formats that were given.
 
     Raises:
         ValueError: it is no XML, or a cell is larger than any that a spreadsheet program writes.
@@ -247,7 +266,7 @@ class SheetWalk:
 
     def _end(self, tag: str) -> None:
         self._into = None
-        if self._format and self._kind == "n" and self._value and tag.endswith(" c"):
+        if self._format and self._kind in {"n", "d"} and self._value and tag.endswith(" c"):
             add_format(self.formats, self._row - 1, self._column - 1, self._format)
         if tag.endswith(" c") and (self._kind == "e" or self._formula is not None):
             value = "".join(self._value or ())

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchupdate.reader.previous_results import OWN_COLUMNS
+from batchupdate.reader.registry import OPTIONS
 from batchupdate.spreadsheet.reserved_columns import (
     CHANGES_SHEET,
     COPY_SHEET,
@@ -49,8 +50,10 @@ def without_what_is_said_of_others(options: ReadOptions, path: Path, found: Form
         path: a regular file.
         found: its format.
     """
+    if all(getattr(options, name) is None for name in OPTIONS):
+        return options
     if found.name == "csv" and _is_own_csv(path):
-        return replace(options, sheet=None, encoding=None, delimiter=None, header_row=None, widths=None)
+        return replace(options, **dict.fromkeys(OPTIONS))  # type: ignore[arg-type] # they all may be None
     sheets = _sheets(path) if found.name == "xlsx" else frozenset()
     is_copy = COPY_SHEET in sheets <= {COPY_SHEET, PROBLEMS_SHEET}
     if is_copy or sheets == _OF_RESULTS or sheets >= _OF_RECORDS:

@@ -5,6 +5,7 @@ Memory holds one page: each record is written before the next page is asked for.
 
 from __future__ import annotations
 
+import shlex
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from batchupdate.errors import ConfigError
 from batchupdate.model import Progress
 from batchupdate.roundtrip.pull.cell_writer import CellWriter
 from batchupdate.roundtrip.sheet import Columns, Form, atomic_file, open_sheet
-from batchupdate.runs.credentials import credentials_of
+from batchupdate.runs.keys import credentials_of
 from batchupdate.targets import find_target
 from batchupdate.targets.catalogue import with_values
 from batchupdate.targets.field_path import undeclared
@@ -55,8 +56,8 @@ def listing_of(target: Target, name: str) -> Listing:
     if target.list is None:
         raise ConfigError(
             f"The target {target.name} does not declare how its records are listed, so they can't be pulled.",
-            f"For an empty sheet to fill in, run: batchupdate template {name}. If its API can list records, add "
-            "'list' to the target's declaration (docs/targets.md).",
+            f"For an empty sheet to fill in, run: batchupdate template {shlex.quote(name)}. If its API can list "
+            "records, add 'list' to the target's declaration (docs/targets.md).",
         )
     return target.list
 

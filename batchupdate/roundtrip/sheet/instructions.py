@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.model import Level
@@ -70,10 +71,10 @@ def _lines(columns: Columns, *, pulled: bool) -> Iterator[Line]:
     yield from _beside(columns) if pulled else ()
     yield "part", "What to do with the file"
     yield "text", "1. Save the file as .xlsx and check it. This sends nothing and needs no key:"
-    yield "code", f"batchupdate check FILE.xlsx --target {columns.called}"
+    yield "code", f"batchupdate check FILE.xlsx --target {shlex.quote(columns.called)}"
     key = f" The key comes from the environment variable {target.auth.env}." if target.auth.env else ""
     yield "text", f"2. Run it. It shows what it is about to do, and asks you to confirm.{key}"
-    yield "code", f"batchupdate run FILE.xlsx --target {columns.called}"
+    yield "code", f"batchupdate run FILE.xlsx --target {shlex.quote(columns.called)}"
     yield ("text",)
     yield "part", "Limits"
     yield (

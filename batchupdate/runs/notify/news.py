@@ -68,7 +68,7 @@ def news_of(summary: Summary, unusual: Sequence[str] = (), *, was_fine: bool | N
     body += list(unusual)
     body += [group.sentence for group in summary.errors[:SHOWN_ERRORS]]
     if summary.left:
-        body.append(f"{summary.left:,} rows are left; to resume: batchupdate resume {summary.run_id}")
+        body.append(f"{summary.left:,} rows are left; to resume: batchupdate resume {summary.command_name}")
     body.append(f"Results: {summary.folder.resolve()}")
     title = f"batchupdate: {what}: {_headline(summary)}"
     return News(title, "\n".join(body), summary.exit_code, summary, unusual, was_fine)

@@ -6,7 +6,14 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from batchupdate.model import Problem
-from batchupdate.spreadsheet.typed_text import DateText, FloatText, FormattedText, LongNumberText, TruthText
+from batchupdate.spreadsheet.typed_text import (
+    DateText,
+    FloatText,
+    FormattedDateText,
+    FormattedText,
+    LongNumberText,
+    TruthText,
+)
 from batchupdate.util.text import quoted
 from batchupdate.validator.checks.cell_text import kind_of
 from batchupdate.validator.checks.suspicious_text import level_of
@@ -29,18 +36,25 @@ _FORMATTED = (
 )
 _DATE = f"is a date or a time in the workbook, and may have been an id: 3-1 becomes 1 March; {_AS_TEXT}"
 
+_DATED = (
+    "is a date or a time that the workbook shows {}, and is sent as it stands here; to send what you see, format the "
+    "column as text, and type it again"
+)
+
 # By the type of a cell, what is wrong with it as an id, and as a text; no entry where nothing is.
 _AS_ID: dict[type[str], tuple[str, str]] = {
     FloatText: ("id_as_number", _FLOAT.format("an id")),
     LongNumberText: ("id_as_number", _LOST),
     FormattedText: ("number_format", _FORMATTED),
     DateText: ("id_as_number", _DATE),
+    FormattedDateText: ("id_as_number", _DATE),
     TruthText: ("id_as_number", f"is a truth value in the workbook, and no id; {_AS_TEXT}"),
 }
 _AS_FIELD: dict[type[str], tuple[str, str]] = {
     FloatText: ("id_as_number", _FLOAT.format("a text")),
     LongNumberText: ("number_rounded", _LOST),
     FormattedText: ("number_format", _FORMATTED),
+    FormattedDateText: ("number_format", _DATED),
 }
 _AS_NUMBER: dict[type[str], tuple[str, str]] = {LongNumberText: ("number_rounded", _LOST)}
 
@@ -74,6 +88,14 @@ class CellTypes:
             for row, cell in zip(batch.rows, column, strict=True):
                 if type(cell) in wrong and (kind != "other" or "." not in cell):
                     code, message = wrong[type(cell)]
+                    if isinstance(cell, FormattedDateText):
+                        message = message.format(_how_shown(cell))
                     level = level_of(code, self._strictness)
                     problem = Problem(code, row.number, heading, cell, f"{quoted(cell)} {message}", level)
                     batch.problems.add_and_close_cell(problem, of_id=wrong is _AS_ID)
+
+
+def _how_shown(cell: FormattedDateText) -> str:
+    if cell.seen:
+        return f"as {quoted(cell.seen)}"
+    return f"in its format {quoted(cell.code)}" if cell.code else "in another way"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batchupdate.spreadsheet.headers import normalise_heading
 from batchupdate.spreadsheet.reserved_columns import is_pulled
 from batchupdate.targets import field_path
+from batchupdate.validator.columns.old_and_new import says_present
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,14 +74,18 @@ def free_spellings(target: Target, found: set[str]) -> dict[str, str]:
 
 
 def closest(heading: str, names: Mapping[str, str], target: Target) -> str:
-    """The name whose spelling a heading comes close to, or of which it is the last part; empty if there is none."""
+    """The name whose spelling a heading comes close to, or of which it is the last part; empty if there is none.
+
+    A heading that says that it holds a field's present value (`old description`) does not mean to set it.
+    """
     said = normalise_heading(heading)
     item = field_path.item_of(said)
     if item and (name := closest(item[0], {one: name for one, name in names.items() if name in target.lists}, target)):
         return f"{name}[{item[1]}]"
     close = difflib.get_close_matches(said, list(names), n=len(names) or 1, cutoff=LOOKS_LIKE)
-    if alike := next((one for one in close if _part_by_part(said, one)), ""):
-        return names[alike]
+    for one in close:
+        if _part_by_part(said, one) and not (names[one] in target.fields and says_present(heading, one)):
+            return names[one]
     ends = [name for name, path in target.paths.items() if len(path) > 1 and normalise_heading(path[-1]) == said]
     return ends[0] if len(ends) == 1 and ends[0] in names.values() else ""
 

@@ -7,7 +7,6 @@ near spellings, by words, or by what the cells look like, and needs somebody to 
 from __future__ import annotations
 
 import difflib
-import re
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,17 +14,18 @@ from batchupdate.spreadsheet.headers import normalise_heading
 from batchupdate.util.regex import compile_search
 from batchupdate.validator.columns.field_names import closest, field_of, free_spellings, spellings
 from batchupdate.validator.columns.matching import match_by_name, places_of_headings
+from batchupdate.validator.columns.old_and_new import says_new, says_present, without_new, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from batchupdate.targets import Target
 
-_WORD = re.compile(r"[^\W_]+")
-_NEW = "new"
 LIKE_THE_NAME, HAS_THE_NAME, LIKE_AN_ID = 3.0, 2.0, 1.0
 """How good a guess is: a slip of the name, words beside the name, cells that look like ids; parts of 1 decide among one
 kind."""
+SAYS_NEW = 2.0
+"""How much better a guess is that says that it is what is to be set: it goes before all others."""
 
 
 _NOTHING: Mapping[int, str] = MappingProxyType({})
@@ -73,10 +73,14 @@ def propose(
 
 def _instead(columns: Sequence[str], target: Target, sure: Mapping[int, str]) -> dict[int, str]:
     """Columns such as `New name` beside one called `name`: the first holds what is to be set, and the other what is."""
-    by_name = {name: index for index, name in sure.items() if name in target.fields}
-    meant = {normalise_heading(f"{_NEW} {text}"): name for text, name in spellings(target) if name in by_name}
-    found = {heading: index for heading, index in places_of_headings(columns).items() if index not in sure}
-    return {index: meant[heading] for heading, index in found.items() if heading in meant}
+    by_name = {name for name in sure.values() if name in target.fields}
+    meant = {normalise_heading(text): name for text, name in spellings(target) if name in by_name}
+    found: dict[int, str] = {}
+    for index in sorted({*places_of_headings(columns).values()} - {*sure}):
+        name = next((meant[rest] for rest in sorted(without_new(columns[index])) if rest in meant), "")
+        if name and name not in found.values():
+            found[index] = name
+    return found
 
 
 def _guesses(
@@ -102,15 +106,21 @@ def _by_heading(index: int, heading: str, free: Mapping[str, str], target: Targe
         return
     whole = {*target.id, *target.fields}  # an item needs its neighbours, and is not guessed
     if (name := closest(heading, free, target)) in whole:
-        alike = max(difflib.SequenceMatcher(None, said, text).ratio() for text, one in free.items() if one == name)
-        yield LIKE_THE_NAME + alike, index, name
-    words = [word.casefold() for word in _WORD.findall(heading)]
+        called = [text for text, one in free.items() if one == name]
+        alike = max(difflib.SequenceMatcher(None, said, text).ratio() for text in called)
+        yield LIKE_THE_NAME + alike + max(_by_age(heading, text, name, target) for text in called), index, name
+    words = [word.casefold() for word in words_of(heading)]
     parts = {"".join(words[:end]) for end in range(1, len(words))} | {
         "".join(words[at:]) for at in range(1, len(words))
     }
     for text, name in free.items():
-        if text in parts:
-            yield HAS_THE_NAME + len(text) / (len(said) + 1), index, name
+        if text in parts and not (name in target.fields and says_present(heading, text)):
+            better = _by_age(heading, text, name, target)
+            yield HAS_THE_NAME + len(text) / (len(said) + 1) + better, index, name
+
+
+def _by_age(heading: str, text: str, name: str, target: Target) -> float:
+    return SAYS_NEW if name in target.fields and says_new(heading, text) else 0.0
 
 
 def _by_cells(

@@ -167,3 +167,11 @@ def test_a_column_can_have_markers_of_its_own() -> None:
         ("name", "-", "NONE"),
         ("description", "NIL", "n/a"),
     ]
+
+
+def test_a_column_with_present_values_is_no_near_miss() -> None:
+    with pytest.raises(InputError) as caught:
+        laid("id", "Old description", "New description")
+    assert 'Do you mean --map "New description=description"?' in str(caught.value)
+    hints = laid("id", "name", "Old description", "Neue Description").hints
+    assert [hint.partition(" looks")[0] for hint in hints] == ["The column 'Neue Description'"]

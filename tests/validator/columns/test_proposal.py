@@ -44,11 +44,37 @@ UUID = "550e8400-e29b-41d4-a716-446655440000"
         (["id", "Nmae", "name"], ["id!", "!", "name!"]),
         (["id", "Remarks"], ["id!", "!"]),
         (["Customer id", "name"], ["id", "name!"]),
+        (["id", "Old name", "New name"], ["id!", "!", "name"]),
+        (["id", "New title", "Old name"], ["id!", "name", "!"]),
+        (["id", "Old name", "New title"], ["id!", "!", "name"]),
+        (["id", "Current name", "Updated name"], ["id!", "!", "name"]),
+        (["id", "name_before", "name_after"], ["id!", "!", "name"]),
+        (["id", "oldName", "newName"], ["id!", "!", "name"]),
+        (["id", "Name (old)", "Name (new)"], ["id!", "!", "name"]),
+        (["id", "Alter Name", "Neuer Name"], ["id!", "!", "name"]),
+        (["id", "Name bisher", "Name neu"], ["id!", "!", "name"]),
+        (["id", "Bisheriger Name", "Neu: Name"], ["id!", "!", "name"]),
+        (["id", "Name alt", "Name"], ["id!", "!", "name!"]),
+        (["id", "Previous name"], ["id!", "!"]),
+        (["id", "Old lastname", "New lastname"], ["id!", "!", "lastname"]),  # near spellings, too
+        (["id", "Customer name", "New name"], ["id!", "!", "name"]),
+        (["id", "Nmae", "New name"], ["id!", "!", "name"]),
+        (["id", "Name", "Name (new)"], ["id!", "!", "name"]),
+        (["id", "Name", "Neuer Name", "Updated name"], ["id!", "!", "name", "!"]),
+        (["Current id", "name"], ["id", "name!"]),  # by the present id the record is found
     ],
 )
 def test_each_column_is_proposed_for_what_its_heading_says(headings: list[str], found: list[str]) -> None:
     proposed = propose(headings, [], TARGET)
     assert [f"{one.name}{'!' if one.sure else ''}" for one in proposed] == found
+
+
+def test_a_field_that_is_called_new_or_old_itself_is_guessed_as_any_other() -> None:
+    text = "name: t\ntitle: T\npath: /{id}\nauth: {scheme: none}\nid: {id: {}}\n"
+    target = read(f"{text}fields: {{current_stage: {{}}, alt: {{}}, new_owner: {{}}, news: {{}}}}\n")
+    headings = ["id", "Old stage", "Current stages", "Image alt", "New owners", "Newss"]
+    made = [one.name for one in propose(headings, [], target)]
+    assert made == ["id", "", "current_stage", "alt", "new_owner", "news"]
 
 
 def test_an_id_is_recognised_by_its_cells_where_one_column_alone_has_such() -> None:

@@ -21,7 +21,7 @@ LOOK_UP_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class PoolLimits:
     """When to give up, and how far to go ahead.
 
     Times are in seconds; `retry_budget` is how many requests may be repeats after errors, as a share of the first
@@ -30,7 +30,7 @@ class Rules:
     `about_key` is said when the API refuses the key. `reads_first` says whether a request is for the read of its
     record; such a row comes twice, the second time for its change. `packing` says how many rows go out as one request.
     `counted` are the results of rows that went first, which `max_failures` counts too.
-    `capture` says what is kept of the reply to a change.
+    `capture` says what is kept of the reply to a change. `resumes` is whether the same command goes on where this ends.
     """
 
     max_attempts: int = 5
@@ -44,6 +44,7 @@ class Rules:
     packing: Callable[[], Packing] = Packing
     counted: Mapping[Outcome, int] = field(default_factory=dict)
     capture: Callable[[Reply], str] | None = None
+    resumes: bool = True
 
     def for_look_ups(self) -> Self:
         """The same for rows that are looked up, one with each request."""

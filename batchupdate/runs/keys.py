@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,7 @@ from batchupdate.targets.auth import SecretPlace
 from batchupdate.targets.hooks import HookError, Outgoing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from batchupdate.config import Settings
     from batchupdate.config.api_key import KeySource
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from batchupdate.targets.hooks import Hooks
     from batchupdate.util.clock import Clock
 
-_SECRET = ("client_secret", "refresh_token", "private_key")
+_REDACTED = ("client_secret", "refresh_token")
+_SECRET = (*_REDACTED, "private_key")
 _KNOWN = ("client_id", *_SECRET, "subject")
 
 
@@ -61,15 +63,14 @@ def credentials_of(target: Target, settings: Settings, environ: Mapping[str, str
             strategies.append(_oauth(part, settings, environ, clock, secrets))
             place = place or f"the tokens of {part.token_url}"
             continue
-        own = settings if part is auth else settings.model_copy(update=_NO_KEY)
-        source = key_source(part.env or "", own, environ)
+        source = key_source(part.env or "", _settings_for(part, auth, settings), environ)
         place = place or source.place
         if part.scheme == "signed":
             key, user = source.read(), _user(part, environ)
             secrets.add([key])
         elif part.scheme == "query":
             parameter = source.read()
-            secrets.add([parameter, SecretStr(quote(parameter.get_secret_value(), safe=""))])
+            secrets.add(_spellings(parameter))
             query.append(f"{quote(part.name or '', safe='')}={quote(parameter.get_secret_value(), safe='')}")
         else:
             strategies.append(_key(part, source, environ, secrets))
@@ -99,6 +100,10 @@ _NO_KEY = {"key_file": None, "key_command": None, "keyring": None}
 """The settings that stand for the first key alone."""
 
 
+def _settings_for(part: Auth, auth: Auth, settings: Settings) -> Settings:
+    return settings if part is auth else settings.model_copy(update=_NO_KEY)
+
+
 def _key(auth: Auth, source: KeySource, environ: Mapping[str, str], secrets: Secrets) -> AuthStrategy:
     user = _user(auth, environ)
     if source.renewable:
@@ -117,7 +122,7 @@ def _oauth(auth: Auth, settings: Settings, environ: Mapping[str, str], clock: Cl
 
     declared = {name: place for name in _KNOWN if (place := getattr(auth, name)) is not None}
     known = {name: _value(place, name, environ) for name, place in declared.items()}
-    secrets.add([SecretStr(known[name]) for name in _SECRET if name in known and name != "private_key"])
+    secrets.add([SecretStr(known[name]) for name in _REDACTED if name in known])
     return OAuth2(TokenEndpoint(auth, known, settings, clock, secrets), auth, clock, secrets)
 
 
@@ -138,13 +143,39 @@ def _value(place: str | SecretPlace, name: str, environ: Mapping[str, str]) -> s
     return clean_key(text, shown).get_secret_value()
 
 
-def only_secrets(target: Target, settings: Settings, environ: Mapping[str, str] | None, clock: Clock) -> Credentials:
+def only_secrets(target: Target, settings: Settings, environ: Mapping[str, str] | None, _clock: Clock) -> Credentials:
     """What must never be written down, where nothing is sent: a file that holds the key is refused by `check` as well.
 
-    Nothing is missed that is not there, and a command that prints a key is not run for it.
+    Each key is looked up by itself: one that is missing, or can't be read, is left out, and the others are known all
+    the same. A command that prints a key is not run for it.
     """
-    try:
-        found = credentials_of(target, settings.model_copy(update={"key_command": None}), environ, clock)
-    except ConfigError:
-        return Credentials()
-    return Credentials(secrets=found.secrets)
+    environ = os.environ if environ is None else environ
+    secrets, settings = Secrets(), settings.model_copy(update={"key_command": None})
+    for part in target.auth.parts:
+        for found in _look_ups(part, _settings_for(part, target.auth, settings), environ):
+            with suppress(ConfigError):
+                secrets.add(found())
+    return Credentials(secrets=secrets)
+
+
+def _look_ups(
+    part: Auth, settings: Settings, environ: Mapping[str, str]
+) -> Iterator[Callable[[], Sequence[SecretStr]]]:
+    """What finds the secrets of one part, as they are sent; each raises a `ConfigError` where there are none."""
+    if part.scheme == "oauth2":
+        for name in _REDACTED:
+            if (place := getattr(part, name)) is not None:
+                yield partial(_declared_secret, place, name, environ)
+    elif part.scheme != "none":
+        yield lambda: _spellings(key_source(part.env or "", settings, environ).read())
+        if part.scheme == "basic":
+            yield lambda: _key(part, key_source(part.env or "", settings, environ), environ, Secrets()).secrets()
+
+
+def _declared_secret(place: SecretPlace, name: str, environ: Mapping[str, str]) -> Sequence[SecretStr]:
+    return (SecretStr(_value(place, name, environ)),)
+
+
+def _spellings(key: SecretStr) -> Sequence[SecretStr]:
+    """A key as it is, and as it stands in a URL."""
+    return key, SecretStr(quote(key.get_secret_value(), safe=""))
