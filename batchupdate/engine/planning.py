@@ -114,7 +114,8 @@ class _Findings:
 
     def __init__(self, job: Job, *, approve: bool) -> None:
         self._job, self._journal, self._target, self._approve = job, job.journal, job.target, approve
-        self._comparison, self._sent = Comparison(job.target), SentFields(job.target)
+        self._comparison = Comparison(job.target, sends_all=job.settings.send == "all")
+        self._sent = SentFields(job.target)
         self._guards = not approve and self._target.precondition is not None
         self._states: list[tuple[int, str]] = []
         self._guarded: list[tuple[int, str]] = []

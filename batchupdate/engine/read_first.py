@@ -51,7 +51,7 @@ class FirstReads:
         self._policy = reading_policy(policy)
         self._target, self._rule, self._now = job.target, job.read_first, job.clock.now
         self._nonce = job.nonce  # asked for now: the journal belongs to its own thread while rows are sent
-        self._comparison = Comparison(job.target)
+        self._comparison = Comparison(job.target, sends_all=True)
 
     def wanted(self, request: Request) -> bool:
         """Whether a row's record is to be read now: not a second time, and not before it comes again."""
@@ -198,13 +198,21 @@ class FirstReads:
         pulled = Pulled.from_json(request.pulled)
         guarded = self._rule.compares(pulled)
         if not guarded and not self._may_be_done(request, pulled):
-            return None
+            return self._would_lose(request, answer) if self._rule.keeps_objects else None
         wanted = exact_json.loads(request.fields)
         present = self._target.seen(answer, _names(request))
         finding, _, message = self._comparison.compare(wanted, pulled, present, guarded=guarded)
         if finding is Finding.CHANGES:
             return None
         return Verdict(Action.DONE, Outcome.CONFLICT if finding is Finding.CONFLICT else Outcome.UNCHANGED, message)
+
+    def _would_lose(self, request: Request, answer: ReadReply) -> Verdict | None:
+        """The conflict of a row whose record was read for its version alone, and would lose something."""
+        with suppress(UnexpectedReplyError):  # `_why_not_kept` says so
+            present = self._target.seen(answer, _names(request))
+            if lost := self._comparison.lost(exact_json.loads(request.fields), present):
+                return Verdict(Action.DONE, Outcome.CONFLICT, lost)
+        return None
 
 
 def held_to(target: Target, request: Request, before: str) -> Request:
@@ -238,5 +246,4 @@ def _still_to_be(target: Target, request: Request, version: str, seen: Seen | No
 def _names(request: Request) -> list[str]:
     """The fields that are to be known of a row's record."""
     known = Pulled.from_json(request.pulled)
-    planned = known.names if known.by == "plan" else ()
-    return [*dict.fromkeys((*exact_json.loads(request.fields), *known.said, *planned))]
+    return [*dict.fromkeys((*exact_json.loads(request.fields), *known.said, *known.held))]

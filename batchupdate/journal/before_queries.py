@@ -84,9 +84,14 @@ DETACH = "DETACH plan"
 TAKE_OVER_PLAN = (
     f"""
     INSERT INTO row (key, cells, record_id, path, fields, carrier, pulled)
-    SELECT row.key, cells, record_id, path, fields, carrier,
-        CASE WHEN state IS NULL THEN pulled ELSE {_MUST_BE.format(state="state", by="plan")} END
+    SELECT row.key, cells, record_id, path, row.fields, carrier,
+        CASE WHEN state IS NULL THEN pulled
+        WHEN wanted.key IS NULL THEN {_MUST_BE.format(state="state", by="plan")}
+        ELSE json_set({_MUST_BE.format(state="state", by="plan")}, '$.held', json(
+            (SELECT json_group_array(each.key) FROM json_each(wanted.fields) AS each)
+        )) END
     FROM plan.row LEFT JOIN plan.before ON before.key = row.key
+    LEFT JOIN plan.wanted ON wanted.key = row.key AND wanted.checksum = of_fact(wanted.key, wanted.fields)
     """,  # noqa: S608 - our own words
     """
     INSERT INTO result

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batchupdate.targets.current_record import MISSING
-from batchupdate.targets.precondition import NOTHING_SENT
+from batchupdate.targets.precondition import NOTHING_SENT, Pulled
 from batchupdate.util import json as exact_json
 from batchupdate.util.text import quoted
 from batchupdate.validator.matches import KeyField
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from batchupdate.targets import Target
-    from batchupdate.targets.precondition import Pulled
     from batchupdate.targets.seen import Seen
 
 ALREADY_SO = "the record already has these values"
@@ -49,17 +48,20 @@ class Comparison:
 
     Args:
         target: says what its fields hold.
+        sends_all: whether what a row sets goes out also where it is so already.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, sends_all: bool = False) -> None:
         self._target = target
+        self._sends_all = sends_all or target.method == "PUT"
         self._cells: dict[str, PulledCell] = {}
 
     def compare(self, wanted: Mapping[str, Any], known: Pulled, present: Seen, *, guarded: bool = True) -> Compared:
         """Compares one row with its record.
 
         A field that has its new value already is no conflict, whoever has set it; neither is one of which nothing can
-        be known. What the sheet expects in so many words must be so, unless there is nothing left to be set.
+        be known. What the sheet expects in so many words must be so, unless there is nothing left to be set. Nor may
+        the change take something away that the row does not name; see `ReplacedObjects`.
 
         Args:
             wanted: what the row sets.
@@ -69,17 +71,16 @@ class Comparison:
         """
         changes = [name for name, value in wanted.items() if not self.is_so(name, value, present)]
         # A field that was so in the plan, and is not sent, must still be so.
-        planned = [name for name in known.names if name not in wanted] if guarded and known.by == "plan" else []
+        planned = [name for name in known.held if name not in wanted]
         if guarded and known.gone and changes:
             made = f"there was no such record {_WHEN[known.by]}, and there is one now"
             message = f"{NOTHING_SENT}{made}: {changes[0]} is {self.text(changes[0], present)}{_WAY_OUT[known.by]}"
             return Compared(Finding.CONFLICT, changes, message)
         conflicts = self._conflicts(wanted, changes, [*changes, *planned], known, present) if guarded and known else []
-        if conflicts:
-            others = f" ({', '.join(name for name, _ in conflicts[1:])} changed as well)" if conflicts[1:] else ""
-            way_out = "" if known.expected or (known.matched and not known.by) else _WAY_OUT[known.by]
-            message = f"{NOTHING_SENT}{conflicts[0][1]}{others}{way_out}"
-            return Compared(Finding.CONFLICT, changes, message)
+        lost = self._lost(wanted, changes, present) if guarded and changes and not _is_forced(known) else []
+        if conflicts or lost:
+            message = self._message(conflicts, lost, known)
+            return Compared(Finding.CONFLICT, changes, f"{NOTHING_SENT}{message}")
         return Compared(Finding.CHANGES, changes) if changes else Compared(Finding.UNCHANGED, (), ALREADY_SO)
 
     def _conflicts(
@@ -96,6 +97,38 @@ class Comparison:
         # What an earlier try of ours may have set is no other record.
         keys = [name for name in known.matched if name not in named and (name in changes or name not in wanted)]
         return [*found, *self._unmatched(keys, known, present)]
+
+    def lost(self, wanted: Mapping[str, Any], present: Seen) -> str:
+        """Why a change may not be sent that would take something from its record; '' if it takes nothing."""
+        lost = self._lost(wanted, [*wanted], present)
+        return f"{NOTHING_SENT}{self._message((), lost, Pulled())}" if lost else ""
+
+    def _lost(self, wanted: Mapping[str, Any], changes: Sequence[str], present: Seen) -> list[tuple[str, str]]:
+        """What the record has in objects that the API replaces, and the row does not send along."""
+        found = []
+        for whole, fields in self._target.replaced.of(wanted if self._sends_all else changes).items():
+            why = f"would be lost: the API replaces {whole} as a whole, and"
+            left = [
+                name for name in fields if name not in wanted and not _is_nothing(present.values.get(name, MISSING))
+            ]
+            found += [
+                (name, f"{name} is {self.text(name, present)} now, and {why} this row does not set it") for name in left
+            ]
+            beside = present.undeclared.get(whole, ())
+            found += [(name, f"{name} {why} {self._target.name} does not declare it") for name in beside]
+        return found
+
+    def _message(self, conflicts: Sequence[tuple[str, str]], lost: Sequence[tuple[str, str]], known: Pulled) -> str:
+        """What is not as it should be, or would be lost: the first in words, the names of the others, and a way out."""
+        (name, said), others = (conflicts or lost)[0], conflicts[1:]
+        also = f" ({', '.join(one for one, _ in others)} changed as well)" if others else ""
+        if left := lost if conflicts else lost[1:]:
+            also += f" ({', '.join(one for one, _ in left)} would be lost as well)"
+        said_by_the_sheet = bool(known.expected) or (bool(known.matched) and not known.by)
+        way_out = "" if conflicts and said_by_the_sheet else _WAY_OUT[known.by]
+        if name not in self._target.fields and known.by != "run":
+            way_out = "; declare it under fields, or send whole records (body.base)"
+        return f"{said}{also}{way_out}"
 
     def is_so(self, name: str, value: object, present: Seen) -> bool:
         """Whether a record is known to have a value in a field."""
@@ -171,6 +204,11 @@ _WAY_OUT = {
     "run": "",
     "look_up": "",
 }
+
+
+def _is_forced(known: Pulled) -> bool:
+    """Whether an undo is to restore a record whatever it is."""
+    return known.by == "run" and not (known.seen and known.seen.values)
 
 
 def _is_nothing(value: object) -> bool:

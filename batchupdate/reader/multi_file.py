@@ -293,6 +293,8 @@ def _order(columns: Sequence[str], own: Sequence[str]) -> tuple[int, ...] | None
 
 
 def _key(heading: str) -> str:
+    if is_pulled(heading):
+        return f"_{normalise_heading(heading)}"
     return heading if _is_free(heading) else normalise_heading(heading)
 
 

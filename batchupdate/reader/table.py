@@ -16,10 +16,10 @@ from batchupdate.reader.addresses import Addresses, column_letters
 from batchupdate.reader.chosen_rows import ChosenRows
 from batchupdate.reader.header import find_header
 from batchupdate.reader.records import MAX_COLUMNS, CellProblem, is_blank, read_chunks
-from batchupdate.spreadsheet.csv_injection import unguard
+from batchupdate.spreadsheet.csv_injection import unguard, unguard_id
 from batchupdate.spreadsheet.error_values import error_values
 from batchupdate.spreadsheet.headers import RAGGED, normalise_heading
-from batchupdate.spreadsheet.reserved_columns import ERROR_COLUMN, ID_COLUMN, OLD, is_pulled
+from batchupdate.spreadsheet.reserved_columns import COPY_SHEET, ERROR_COLUMN, ID_COLUMN, UNDO_OF, is_old, is_pulled
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -123,10 +123,14 @@ class Table:
         self._copy_of_id = previous_results.own_place(headings, ID_COLUMN) if self.own else 0
         self._error = previous_results.own_place(headings, ERROR_COLUMN) if self.own else 0
         # `pull` guards a CSV as reports are; a workbook's texts are no formulas, and need no guard.
-        self._guarded = not self.own and self.format == "csv" and any(heading.startswith(OLD) for heading in headings)
+        self._guarded = not self.own and self.format == "csv" and any(map(is_old, headings))
+        # `undo.csv` guards every cell as ids are guarded, against being retyped as well. Saved as a workbook, it still
+        # has its guards; a copy that `check --annotate` made of it has none.
+        saved_as_workbook = self.format in _WORKBOOKS and records.sheet != COPY_SHEET
+        self._undoes = not self.own and UNDO_OF in headings and (self.format == "csv" or saved_as_workbook)
         if self._kept is not None:
             headings = previous_results.strip([headings], self._kept, self._width, guarded=self._unguards)[0]
-        elif self._guarded:
+        elif self._guarded or self._undoes:
             headings = list(map(unguard, headings))
         self.columns = tuple(headings)
         places = self._kept if self._kept is not None else range(self._width)
@@ -193,7 +197,9 @@ class Table:
         """
         places: dict[str, list[int]] = {}
         for place, heading in enumerate(self.columns):
-            places.setdefault(heading if is_pulled(heading) else normalise_heading(heading), []).append(place)
+            places.setdefault(
+                f"_{normalise_heading(heading)}" if is_pulled(heading) else normalise_heading(heading), []
+            ).append(place)
         for key, twins in places.items():
             if key and len(twins) > 1 and not used.isdisjoint(twins):
                 raise self._duplicate_heading(*twins[:2])
@@ -285,6 +291,8 @@ class Table:
     def _rows(self, chunk: list[list[str]], first: int) -> list[Row]:
         if self._kept is not None:
             chunk = previous_results.strip(chunk, self._kept, self._width, guarded=self._unguards)
+        elif self._undoes:
+            chunk = [list(map(unguard_id, cells)) for cells in chunk]
         elif self._guarded:
             chunk = [list(map(unguard, cells)) for cells in chunk]
         width = len(self.columns)

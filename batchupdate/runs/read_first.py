@@ -28,6 +28,11 @@ class ReadFirst:
         guarded = self.target.precondition is None or known.versioned
         return self.target.body.base is not None or not guarded or self.compares(known)
 
+    @property
+    def keeps_objects(self) -> bool:
+        """Whether it is looked at each record that is read what the change would take from its objects."""
+        return self.check_old != "never" and self.target.body.nesting == "replace"
+
     def compares(self, known: Pulled) -> bool:
         """Whether the record is compared with what it should be; a version guards it without that.
 

@@ -107,7 +107,7 @@ def undo_job(
             earlier.keep_the_proxy()
             hold_target(stack, settings, target, base_url)
         made, journal = begin_linked(stack, earlier, "undo", clock.now())
-        table = OldValueTable.of(target, earlier.journal, earlier.meta)
+        table = OldValueTable.of(target, earlier.journal, folder.run_id)
         turned = _Turned(table, earlier.journal, forced)
         for batch in earlier.journal.copies(rows):
             copies, results = turned.round(batch)

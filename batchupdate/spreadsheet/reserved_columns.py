@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from batchupdate.spreadsheet.headers import normalise_heading
+
 ID_COLUMN = "_id"
 ERROR_COLUMN = "_error"
 RESULT_COLUMNS = (
@@ -34,6 +36,8 @@ OLD = "_old."
 """A column with this prefix and a field's name holds what the field was when the records were pulled."""
 EXPECTED = "expected."
 """A column with this prefix and a field's name holds what a record must have there before its change."""
+UNDO_OF = "_undo_of"
+"""Which run the old values are of; only `undo.csv` and the reports of undos have this column."""
 LOCKED = "_locked"
 """Why the record of a row must not be edited; empty where it may be."""
 VERSION = "_version"
@@ -41,6 +45,7 @@ VERSION = "_version"
 OLD_NULL, OLD_EMPTY, OLD_ABSENT = "<null>", "<empty>", "<absent>"
 """How a pulled sheet writes null, an empty value, and a member that its object does not have, among the old values,
 whatever markers the user has; blank is not known."""
+_OLD = normalise_heading(OLD)
 OLD_MARKERS = frozenset({OLD_NULL, OLD_EMPTY, OLD_ABSENT})
 
 CHANGES_SHEET, HOW_TO_SHEET = "changes", "how to"
@@ -56,6 +61,22 @@ COPY_SHEET, PROBLEMS_SHEET = "check", "problems"
 def is_pulled(heading: str) -> bool:
     """Whether a column belongs to what `pull` writes beside the fields; it then means no field, whatever it is called.
 
-    A field of the API's can well be called `locked` or `version`.
+    A field of the API's can well be called `locked` or `version`, so the underscore counts; letter case does not.
     """
-    return heading in {LOCKED, VERSION} or heading.startswith(OLD)
+    return is_old(heading) or bool(pulled_name(heading))
+
+
+def pulled_name(heading: str) -> str:
+    """`_locked` or `_version`, whichever a heading means; '' for any other."""
+    said = f"_{normalise_heading(heading)}" if heading.startswith("_") else ""
+    return said if said in {LOCKED, VERSION} else ""
+
+
+def is_old(heading: str) -> bool:
+    """Whether a column holds the values that a field had when the sheet was pulled."""
+    return heading.startswith("_") and normalise_heading(heading).startswith(_OLD)
+
+
+def old_field(heading: str) -> str:
+    """Of which field such a column holds them, as headings are compared."""
+    return normalise_heading(heading).removeprefix(_OLD)

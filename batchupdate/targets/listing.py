@@ -19,6 +19,8 @@ from batchupdate.targets.variables import check_common_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping, Sequence
 
+    from batchupdate.targets.replaced_objects import ReplacedObjects
+
 MAX_PAGES = 10_000
 _is_plain_path = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", re.ASCII).fullmatch
 _MISSING = object()
@@ -36,7 +38,8 @@ class Record(NamedTuple):
 
     `version` is '' where the list does not say which version the record has. A field that the record does not contain
     is not among `fields`. It is `absent` where the record shows the object that would hold it: then it is known that
-    there is no such member.
+    there is no such member. `undeclared` is what it has beside the fields in objects that the API replaces as a whole,
+    by the name of the object.
     """
 
     ids: tuple[str, ...]
@@ -44,6 +47,7 @@ class Record(NamedTuple):
     locked: str
     absent: frozenset[str] = frozenset()
     version: str = ""
+    undeclared: Mapping[str, Sequence[str]] = {}
 
 
 def _pagination(value: object) -> object:
@@ -116,7 +120,11 @@ class Listing(Strict):
         return found
 
     def reader(
-        self, ids: tuple[str, ...], fields: Mapping[str, Sequence[str] | Place], version: str = ""
+        self,
+        ids: tuple[str, ...],
+        fields: Mapping[str, Sequence[str] | Place],
+        version: str = "",
+        replaced: ReplacedObjects | None = None,
     ) -> Callable[[Mapping[str, Any]], Record]:
         """What finds a record's ids and fields, under the target's names; it is asked for each record of the list.
 
@@ -126,6 +134,7 @@ class Listing(Strict):
             ids: the names of the parts of its id.
             fields: by name where each field is in a record: the members that lead to it, or its place.
             version: where its version is (JMESPath); '' where the list does not have it.
+            replaced: the objects that the API replaces as a whole.
         """
         known = [
             (name, self._field(name, where), self._object(name, where))
@@ -147,7 +156,8 @@ class Listing(Strict):
                     absent.append(name)
             found = tuple([part(record) for part in parts])
             told = version_of(version_in(record)) if version_in else ""
-            return Record(found, values, locked, frozenset(absent), told)
+            beside = replaced.undeclared(record, fields, self.fields) if replaced else {}
+            return Record(found, values, locked, frozenset(absent), told, beside)
 
         return read
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 class Seen(NamedTuple):
@@ -18,6 +18,8 @@ class Seen(NamedTuple):
         absent: the fields that it is known not to have.
         version: its version for `precondition`; '' where that is not known.
         gone: whether there is no such record.
+        undeclared: by the name of an object that the API replaces as a whole, what the record has in it beside the
+            target's fields. It counts at the moment of the read, and the journal does not keep it.
 
     Of a field in neither of the first two nothing is known: the API takes it and does not return it.
     """
@@ -26,6 +28,7 @@ class Seen(NamedTuple):
     absent: tuple[str, ...] = ()
     version: str = ""
     gone: bool = False
+    undeclared: Mapping[str, Sequence[str]] = {}
 
     def knows(self, name: str) -> bool:
         """Whether it is known what the record has in a field."""

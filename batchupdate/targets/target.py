@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PrivateAttr, ValidationError, model_validator
@@ -30,6 +31,7 @@ from batchupdate.targets.idempotency import Idempotency
 from batchupdate.targets.ids import IdRule
 from batchupdate.targets.listing import Listing
 from batchupdate.targets.precondition import Precondition, current_of, record_of
+from batchupdate.targets.replaced_objects import ReplacedObjects
 from batchupdate.targets.replies import Errors, StatusRule
 from batchupdate.targets.request_headers import check_guard, check_headers, for_changes_only
 from batchupdate.targets.row_rules import AnyOf, check_rules
@@ -266,6 +268,11 @@ class Target(Strict):
         return objects_of(self.paths, self.places)
 
     @cached_property
+    def replaced(self) -> ReplacedObjects:
+        """Of those, the ones that the API replaces as a whole: what a change does not set of them is lost."""
+        return ReplacedObjects(self.objects if self.body.nesting == "replace" else {}, self.paths, self.places)
+
+    @cached_property
     def lists(self) -> frozenset[str]:
         """The fields that are lists: each can be set by one column, or by a column for every item."""
         return frozenset(name for name, rule in self.fields.items() if rule.type == "list")
@@ -329,16 +336,23 @@ class Target(Strict):
     def seen(self, reply: Reply, names: Iterable[str]) -> Seen:
         """What the reply to a read says of some fields, and of the record's version if that is in it.
 
+        Where the API replaces an object that one of them is in, it says so of all that the record has there.
+
         Raises:
             UnexpectedReplyError: there is no record in it.
         """
         assert self.read is not None  # noqa: S101 - it was read as that says
-        record = record_of(reply, self._record_path)
-        found, version = self._seen(self.read, record, names), ""
+        record, names = record_of(reply, self._record_path), [*names]
+        found, version = self._seen(self.read, record, self._with_lost(names)), ""
         if self.precondition:
             with suppress(UnexpectedReplyError):
                 version = self.precondition.version(reply, record)
-        return found._replace(version=version)
+        return found._replace(version=version, undeclared=self.replaced.undeclared(record, names, self.read.fields))
+
+    def _with_lost(self, names: Iterable[str]) -> Iterable[str]:
+        """Some fields, and those that would be lost with a change that sets only them."""
+        objects = self.replaced.of(names)
+        return dict.fromkeys([*names, *chain(*objects.values())]) if objects else names
 
     def seen_before(self, reply: Reply, names: Iterable[str]) -> Seen:
         """What the reply to a change says of some fields as they were before it; only for a target with `before`.
@@ -356,12 +370,12 @@ class Target(Strict):
         values = {name: value for name, value in found.items() if value is not MISSING}
         return Seen(values, tuple(name for name in known if name not in values))
 
-    @staticmethod
-    def listed(record: Record, names: Iterable[str]) -> Seen:
+    def listed(self, record: Record, names: Iterable[str]) -> Seen:
         """The same of a record of the list; one that does not show a field says nothing of it."""
+        names = self._with_lost([*names])
         values = {name: record.fields[name] for name in names if name in record.fields}
         absent = tuple([name for name in names if name in record.absent]) if record.absent else ()
-        return Seen(values, absent, record.version)
+        return Seen(values, absent, record.version, undeclared=record.undeclared)
 
     def can_read(self, name: str) -> bool:
         """Whether a record that is read by itself shows a field."""

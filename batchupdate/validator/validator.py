@@ -76,6 +76,7 @@ class Validator:
         self._secrets = secrets
         self._leaves_out_hidden = hidden_rows == "skip"
         self._fields = tuple(dict.fromkeys(mapped.field for mapped in columns.mapped))
+        strictness = "lenient" if columns.undoes else strictness
         self._comparison = Comparison(columns, target) if columns.old or columns.old_lists else None
         self._computed_fields = ComputedFields(columns)
         self._cell_text = CellText(target, columns, strictness)

@@ -19,6 +19,7 @@ from batchupdate.sandbox import Sandbox
 from batchupdate.targets.catalogue import find_target
 from batchupdate.targets.precondition import Pulled
 from batchupdate.targets.seen import Seen
+from batchupdate.validator.columns.matching import map_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -189,3 +190,65 @@ def test_a_row_that_changes_something_is_sent_if_and_only_if_its_record_meets_ev
     assert (found.finding is Finding.CHANGES) == (changes and met)
     if changes and not met:
         assert found.finding is Finding.CONFLICT
+
+
+@pytest.mark.parametrize(
+    ("heading", "right"),
+    [
+        *((one, "expected.name") for one in ("expected_name", "expected name", "Expected-Name", "EXPECTEDNAME")),
+        *((one, "_old.name") for one in ("_old_name", "_Old Name")),
+    ],
+)
+def test_a_heading_that_only_looks_like_a_guard_is_refused_with_the_right_spelling(
+    tmp_path: Path, heading: str, right: str
+) -> None:
+    source = sheet(tmp_path, ["id", "name", heading], [IDS[0], "New", "x"])
+    with pytest.raises(InputError) as refused:
+        check_file(source, Settings(target=LANGDOCK))
+    assert f"Name it {right!r}" in str(refused.value)
+    for said in ({"columns": {heading: {}}}, {"when": {heading: "x"}}):
+        used = Settings.model_validate({"target": LANGDOCK, "input": said})
+        assert check_file(source, used).invalid == 0
+
+
+@pytest.mark.parametrize("heading", ["expected delivery", "expected", "unexpected name", "old name", "Expected_By"])
+def test_a_column_of_the_users_own_stays_ignored_and_no_map_is_proposed_for_it(tmp_path: Path, heading: str) -> None:
+    source = sheet(tmp_path, ["id", "name", heading], [IDS[0], "New", "x"])
+    found = check_file(source, Settings(target=LANGDOCK))
+    assert found.invalid == 0
+    assert any(heading in notice for notice in found.notices)
+    assert not any(f'--map "{heading}' in notice for notice in found.notices)
+
+
+def test_a_slip_in_such_a_heading_is_never_proposed_as_the_field_itself(tmp_path: Path) -> None:
+    source = sheet(tmp_path, ["id", "name", "expected_descripton"], [IDS[0], "New", "x"])
+    notices = " ".join(check_file(source, Settings(target=LANGDOCK)).notices)
+    assert "name it 'expected.description'" in notices
+    assert '--map "expected' not in notices
+
+
+CASES = st.tuples(st.sampled_from(["{0}.{1}", " {0} . {1}", "{0}.{1} ", "{0}-.{1}"]), st.randoms(use_true_random=False))
+
+
+@given(CASES, st.sampled_from(["_old", "expected"]), st.sampled_from(["name", "description"]))
+def test_however_a_guard_is_written_it_guards(case: tuple[str, Any], guard: str, field: str) -> None:
+    form, random = case
+    written = form.format(guard, field)
+    heading = "".join(random.choice([one.upper(), one.lower()]) for one in written).strip()
+    target = find_target(LANGDOCK)
+    columns = map_columns(["id", "name", "description", heading], target, Settings().input)
+    guarded = [columns.mapped[one.mapped].name for one in columns.old] + [one.name for one in columns.expected]
+    assert guarded == [field]
+    assert heading not in columns.ignored
+
+
+def test_old_values_and_locks_count_in_capitals_too(tmp_path: Path) -> None:
+    rows = [
+        [IDS[0], "Old", "Old", "", IDS[0]],
+        [IDS[1], "New", "Old", "", IDS[1]],
+        [IDS[2], "New", "Old", "mine", IDS[2]],
+    ]
+    source = sheet(tmp_path, ["id", "name", "_OLD.NAME", "_Locked", "_Old.Id"], *rows)
+    found = check_file(source, Settings(target=LANGDOCK))
+    assert (found.rows, found.invalid) == (3, 1)
+    assert found.untouched == 1

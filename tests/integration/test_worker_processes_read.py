@@ -137,13 +137,17 @@ def table(summary: Summary, name: str) -> list[dict[str, str]]:
         return []
     with (summary.folder / name).open(newline="", encoding="utf-8-sig") as file:
         return [
-            {name: cell for name, cell in line.items() if name not in {"_finished_at", "_duration_ms", "_request_id"}}
+            {
+                name: cell
+                for name, cell in line.items()
+                if name not in {"_finished_at", "_duration_ms", "_request_id", "_undo_of"}
+            }
             for line in csv.DictReader(file)
         ]
 
 
 def content(summary: Summary) -> dict[str, Any]:
-    """All that a run says, but for times and names of requests."""
+    """All that a run says, but for times and names of requests and runs."""
     with closing(sqlite3.connect(summary.folder / "journal.sqlite3")) as journal:
         kept = {
             name: journal.execute(f"SELECT {columns} FROM {name} ORDER BY key").fetchall()  # noqa: S608 - our own
@@ -157,6 +161,8 @@ def content(summary: Summary) -> dict[str, Any]:
             )
         }
     files = {name: table(summary, name) for name in ("results.csv", "failed.csv", "undo.csv")}
+    if "undo_of" in summary.folder.joinpath("summary.json").read_text("utf-8"):  # the last cell names the run
+        kept["row"] = [(key, json.loads(cells)[:-1], *rest) for key, cells, *rest in kept["row"]]
     return {**kept, **files, "exit_code": summary.exit_code, "counts": summary.counts}
 
 

@@ -46,7 +46,7 @@ async def record_pages(
     """
     read, total = listing.pagination.skipped, None
     where = {name: target.places.get(name) or target.paths[name] for name in fields}
-    read_one = listing.reader(tuple(target.id), where, target.listed_version)
+    read_one = listing.reader(tuple(target.id), where, target.listed_version, target.replaced)
     digests: set[bytes] = set()
     while True:
         got = await client.page(pager.path, pager.body, pager.number, may_be_gone=pager.may_be_gone)

@@ -18,13 +18,13 @@ from batchupdate.reader.registry import OPTIONS
 from batchupdate.spreadsheet.reserved_columns import (
     CHANGES_SHEET,
     COPY_SHEET,
-    EXPECTED,
     FAILURES_SHEET,
     HOW_TO_SHEET,
-    OLD,
     PROBLEMS_SHEET,
     RESULTS_SHEET,
     SUMMARY_SHEET,
+    UNDO_OF,
+    is_old,
 )
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _is_own_csv(path: Path) -> bool:
             headings = next(csv.reader(text), [])
         except csv.Error:
             return False
-    return {*headings} >= OWN_COLUMNS or any(one.startswith((OLD, EXPECTED)) for one in headings)
+    return {*headings} >= OWN_COLUMNS or UNDO_OF in headings or any(map(is_old, headings))
 
 
 def _sheets(path: Path) -> frozenset[str]:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class CellText:
     """Picks the cells of the mapped columns, applies their transforms, and reports suspicious text.
 
-    Of a pulled sheet, only edited cells are picked. Invisible characters at the ends of a cell are left out.
+    Of a pulled sheet, only edited cells are picked. Invisible characters at the ends of a cell are left out, unless it
+    is an old value: the record had them.
     """
 
     def __init__(self, target: Target, columns: ColumnMap, strictness: Strictness) -> None:
@@ -34,7 +35,7 @@ class CellText:
             (mapped, "other" if mapped.name in found else kind_of(mapped, target)) for mapped in columns.mapped
         ]
         self._pick = itemgetter(*[mapped.index for mapped in columns.mapped])  # an id and a field at least
-        self._strictness = strictness
+        self._strictness, self._trims = strictness, not columns.undoes
 
     def __call__(self, batch: Batch) -> None:
         """See `Check`."""
@@ -71,7 +72,7 @@ class CellText:
 
     def _inspected(self, row: Row, mapped: MappedColumn, cell: str, kind: Kind, problems: Problems) -> str:
         """Reports what is suspicious about a cell, and returns it without invisible ends."""
-        kept = trimmed(cell, kind)
+        kept = trimmed(cell, kind) if self._trims else cell
         if not kept:
             message = "the cell contains only invisible characters; clear it"
             problems.add(Problem("white_space", row.number, mapped.heading, cell, message))

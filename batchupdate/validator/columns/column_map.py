@@ -71,6 +71,7 @@ class ColumnMap:
         version: in a pulled sheet, the index of the column with the records' versions, if the target guards with them.
         expected: the columns that say what records must have before their changes.
         match: the columns by which records are found; then the ids are among the computed columns, and come empty.
+        undoes: whether its cells are what records had before a run, so that what looks odd in them is meant.
     """
 
     width: int
@@ -88,6 +89,7 @@ class ColumnMap:
     version: int | None = None
     expected: tuple[ExpectedColumn, ...] = ()
     match: tuple[MappedColumn, ...] = ()
+    undoes: bool = False
 
     def used(self) -> frozenset[int]:
         """The indexes of the columns that decide what is sent."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchupdate.errors import InputError
 from batchupdate.spreadsheet.headers import normalise_heading
-from batchupdate.spreadsheet.reserved_columns import EXPECTED
+from batchupdate.spreadsheet.reserved_columns import EXPECTED, OLD
 from batchupdate.targets import field_path
 from batchupdate.util.nearest import nearest
 from batchupdate.validator.columns.field_names import spellings
@@ -52,6 +52,35 @@ def find_expected_columns(
             )
         found.append(ExpectedColumn(index, heading, name, options.null_marker, options.empty_marker))
     return tuple(found)
+
+
+def refuse_misspelt_guards(columns: Sequence[str], used: Collection[int], target: Target, options: Input) -> None:
+    """Refuses a column that says `expected name` or `_old name` for `expected.name` and `_old.name`.
+
+    Ignored, it would guard nothing. A heading that goes on with no field's name is a column of the user's own.
+
+    Raises:
+        InputError: there is one that is used for nothing else, and that the map does not leave out.
+    """
+    own = {normalise_heading(heading) for heading in options.columns}
+    known = {normalise_heading(text): name for text, name in reversed(spellings(target)) if name in target.fields}
+    for index, heading in enumerate(columns):
+        said = normalise_heading(heading)
+        if index in used or said in own:
+            continue
+        for guard in (EXPECTED, OLD):
+            begin = normalise_heading(guard.removesuffix("."))
+            rest = said.removeprefix(begin)
+            item = field_path.item_of(rest)
+            name = known.get(item[0] if item else rest)
+            if said == rest or name is None or (guard == OLD and not heading.startswith("_")):
+                continue
+            what = "expects something of its record" if guard == EXPECTED else "holds an old value"
+            raise InputError(
+                f"The column {heading!r} is not used, although it looks as if it {what}.",
+                f"Name it {guard + name!r} if it does; or leave it out with input.columns in the config: "
+                f'"{heading}": {{}}.',
+            )
 
 
 def _field(heading: str, said: str, target: Target) -> str:

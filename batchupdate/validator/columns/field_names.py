@@ -6,7 +6,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 from batchupdate.spreadsheet.headers import normalise_heading
-from batchupdate.spreadsheet.reserved_columns import is_pulled
+from batchupdate.spreadsheet.reserved_columns import EXPECTED, is_pulled
 from batchupdate.targets import field_path
 from batchupdate.validator.columns.old_and_new import says_present
 
@@ -42,13 +42,25 @@ def spellings(target: Target) -> list[tuple[str, str]]:
 
 def hints_about(ignored: Sequence[str], target: Target, found: set[str]) -> tuple[str, ...]:
     """A sentence for every ignored heading that is nearly one of a field that no column sets."""
-    free = free_spellings(target, found)
+    free, every = free_spellings(target, found), {normalise_heading(text): name for text, name in spellings(target)}
+    guards = [(one, closest(rest, every, target)) for one in ignored if (rest := _after_expected(one))]
+    meant = {heading: name for heading, name in guards if name in target.fields}
+    ignored = [one for one in ignored if one not in meant]
+    expected = [
+        f"The column {heading!r} is ignored. If it says what records must have, name it {EXPECTED + name!r}."
+        for heading, name in meant.items()
+    ]
     matches = ((heading, _unusable(heading, target), closest(heading, free, target)) for heading in ignored)
-    return tuple(
+    return *expected, *(
         why or f'The column {heading!r} looks like {name!r}, but is ignored. To use it, add: --map "{heading}={name}".'
         for heading, why, name in matches
         if why or name
     )
+
+
+def _after_expected(heading: str) -> str:
+    said, begin = normalise_heading(heading), normalise_heading(EXPECTED.removesuffix("."))
+    return said.removeprefix(begin) if said.startswith(begin) else ""
 
 
 def _unusable(heading: str, target: Target) -> str:

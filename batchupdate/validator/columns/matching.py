@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from batchupdate.errors import ConfigError, InputError
 from batchupdate.spreadsheet.headers import normalise_heading
-from batchupdate.spreadsheet.reserved_columns import EXTRA, OLD, is_pulled
+from batchupdate.spreadsheet.reserved_columns import EXTRA, UNDO_OF, is_old, is_pulled, old_field
 from batchupdate.targets import field_path
 from batchupdate.util.nearest import nearest
 from batchupdate.validator.columns.column_map import ColumnMap, MappedColumn
 from batchupdate.validator.columns.conditions import parse_conditions
-from batchupdate.validator.columns.expected_columns import find_expected_columns
+from batchupdate.validator.columns.expected_columns import find_expected_columns, refuse_misspelt_guards
 from batchupdate.validator.columns.field_names import (
     closest,
     field_of,
@@ -27,8 +27,9 @@ from batchupdate.validator.columns.match_columns import (
     match_fields,
     take_key_columns,
 )
-from batchupdate.validator.columns.pulled_columns import find_pulled_columns, hints_about_missing, is_old
+from batchupdate.validator.columns.pulled_columns import find_pulled_columns, hints_about_missing
 from batchupdate.validator.columns.templates import Template, parse_template
+from batchupdate.validator.columns.undo_columns import is_undo, options_for
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -49,6 +50,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         InputError: a column that the settings name is not there, the id or a required field has none, or none sets
             anything; or a list has a column for the whole beside those for its items, or an item without one.
     """
+    options = options_for(columns, target, options)
     made = _made(columns, target, options)
     chosen = match_by_map(columns, target, options)
     if twice := [name for name in chosen.values() if field_of(name, target) in made]:
@@ -59,6 +61,9 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
     add_new_values(columns, target, told, chosen, made)
     keys = take_key_columns(columns, target, match_by, told, chosen) if match_by else []
     _require_every_item(columns, target, chosen)
+    when = parse_conditions(options.when, columns)
+    used = {place for template in made.values() for place in template.places} | {one.place for one in when}
+    refuse_misspelt_guards(columns, {*chosen, *used, *(index for index, _ in keys)}, target, options)
     _require(columns, target, chosen, made, found_ids=bool(keys))
     settings = {normalise_heading(heading): column for heading, column in options.columns.items()}
     mapped = [
@@ -71,14 +76,13 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
     ]
     left = [i for i in range(len(columns)) if i not in chosen and i not in [one.index for one in match]]
     extra = tuple(i for i in left if columns[i].startswith(EXTRA))
-    when = parse_conditions(options.when, columns)
-    used = {place for template in made.values() for place in template.places} | {one.place for one in when}
     pulled = find_pulled_columns(columns, mapped, target)
     used |= set() if pulled.version is None else {pulled.version}
     if pulled.old:  # also those of fields whose own column was deleted
         fields = {normalise_heading(name) for name in (*target.id, *target.fields)}
-        used |= {i for i in left if is_old(columns[i]) and normalise_heading(columns[i].removeprefix(OLD)) in fields}
+        used |= {i for i in left if is_old(columns[i]) and old_field(columns[i]) in fields}
         used |= set() if pulled.locked is None else {pulled.locked}
+    used |= {i for i in left if columns[i] == UNDO_OF}
     expected = find_expected_columns(columns, chosen, target, options)
     used |= {one.index for one in expected}
     ignored = tuple(columns[i] or f"column {i + 1} (no heading)" for i in left if i not in extra and i not in used)
@@ -109,6 +113,7 @@ def map_columns(columns: Sequence[str], target: Target, options: Input) -> Colum
         version=pulled.version,
         expected=expected,
         match=match,
+        undoes=is_undo(columns),
     )
 
 

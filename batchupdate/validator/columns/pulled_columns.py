@@ -7,7 +7,16 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from batchupdate.spreadsheet.headers import normalise_heading
-from batchupdate.spreadsheet.reserved_columns import LOCKED, OLD, OLD_EMPTY, OLD_NULL, VERSION
+from batchupdate.spreadsheet.reserved_columns import (
+    LOCKED,
+    OLD,
+    OLD_EMPTY,
+    OLD_NULL,
+    VERSION,
+    is_old,
+    old_field,
+    pulled_name,
+)
 from batchupdate.validator.columns.column_map import MappedColumn, OldColumn
 
 if TYPE_CHECKING:
@@ -39,7 +48,7 @@ def find_pulled_columns(columns: Sequence[str], mapped: list[MappedColumn], targ
     old value of its own: a list is sent as a whole. Where the API replaces objects, the old value of a member goes
     along with the others, even if the member's own column was deleted.
     """
-    indexes = {normalise_heading(one.removeprefix(OLD)): i for i, one in enumerate(columns) if is_old(one)}
+    indexes = {old_field(one): i for i, one in enumerate(columns) if is_old(one)}
     names = {one.name for one in mapped}
     for name in chain(*target.objects.values()) if target.body.nesting == "replace" else ():
         if name not in names and (index := indexes.get(normalise_heading(name))) is not None:
@@ -55,9 +64,9 @@ def find_pulled_columns(columns: Sequence[str], mapped: list[MappedColumn], targ
     old_ids = tuple(one for one in found if mapped[one.mapped].name in target.id)
     spread = {one.field for one in mapped if one.item is not None}
     old_lists = {name: indexes[key] for name in spread if (key := normalise_heading(name)) in indexes}
-    version = columns.index(VERSION) if target.precondition and VERSION in columns else None
+    version = _index(VERSION, columns) if target.precondition else None
     old_ids = old_ids if old or old_lists or version is not None else ()
-    locked = columns.index(LOCKED) if old and LOCKED in columns else None
+    locked = _index(LOCKED, columns) if old else None
     return PulledColumns(changed, old, old_ids, old_lists, locked, version)
 
 
@@ -65,7 +74,7 @@ def hints_about_missing(
     columns: Sequence[str], mapped: Sequence[MappedColumn], old: Sequence[OldColumn], target: Target
 ) -> tuple[str, ...]:
     """A sentence for each column whose old values were deleted from a pulled sheet: all its cells are sent then."""
-    if target.list is None or not any(is_old(heading) or heading == LOCKED for heading in columns):
+    if target.list is None or not any(is_old(heading) or pulled_name(heading) == LOCKED for heading in columns):
         return ()
     compared = {one.mapped for one in old}
     listed = set(target.fields) - set(target.list.absent)
@@ -77,6 +86,5 @@ def hints_about_missing(
     )
 
 
-def is_old(heading: str) -> bool:
-    """Whether a column holds the values that a field had when the sheet was pulled."""
-    return heading.startswith(OLD)
+def _index(name: str, columns: Sequence[str]) -> int | None:
+    return next((index for index, heading in enumerate(columns) if pulled_name(heading) == name), None)

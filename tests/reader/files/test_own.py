@@ -19,7 +19,7 @@ SAID: dict[str, Any] = {"sheet": "Q4", "encoding": "cp1252", "delimiter": ";", "
         (f"id,name,{OWN}", [f"1,Größe,{AFTER}"] * 3),
         (f'"na""me, or\nso",id,name,{OWN}', [f"x,1,Größe,{AFTER}"] * 3),
         ("id,name,_old.name", ["1,Größe,Alt"] * 3),
-        ("id,name,expected.name", ["1,Größe,Alt"] * 3),
+        ("id,name,expected.name,_undo_of", ["1,Größe,Alt,R"] * 3),
     ],
 )
 def test_what_is_said_of_the_input_does_not_hold_for_a_file_of_ours(
@@ -29,6 +29,10 @@ def test_what_is_said_of_the_input_does_not_hold_for_a_file_of_ours(
     got = read(MARK + text, **SAID)
     assert len(got.rows) == 3
     assert all("Größe" in row.cells for row in got.rows)
+
+
+def test_expectations_alone_make_no_file_of_ours(refused: Callable[..., str]) -> None:
+    assert refused(f"{MARK}id,name,expected.name\n1,A,B\n", sheet="Q4")
 
 
 @pytest.mark.parametrize("begin", ["", MARK])
