@@ -18,7 +18,7 @@ from batchupdate.config import Settings
 from batchupdate.config.loading import with_kept
 from batchupdate.engine import Stop, work_off
 from batchupdate.engine.matching import finder_for
-from batchupdate.engine.planning import read_records, worth_comparing
+from batchupdate.engine.planning import read_records, to_be_compared
 from batchupdate.engine.record_reader import Reading, why_unreadable
 from batchupdate.errors import InputError, Interrupted, UsageError
 from batchupdate.ingest import Ingest, write_rows
@@ -234,7 +234,7 @@ async def compare(
 async def compare_first(
     job: Job, *, on_progress: Callable[[Progress], None] = _ignore, stop: Stop | None = None
 ) -> Job:
-    """Compares a run's rows with their records if that is worth it (`diff`); returns the job to go on with.
+    """Compares a run's rows with their records if that is worth it (`diff`), a resumed one's anew; returns the job.
 
     A record that can't be read is no reason not to send a row: the API will say what it thinks of it.
 
@@ -242,7 +242,7 @@ async def compare_first(
         Interrupted: it was asked to stop.
         SafetyStop: the records can't be read, and `diff` is `always`.
     """
-    if not worth_comparing(job):
+    if not to_be_compared(job):
         return job
     reading = await compare(job, on_progress=on_progress, stop=stop)
     job.checkup.notices += reading.notices
@@ -252,7 +252,7 @@ async def compare_first(
         job.checkup.notices.append(f"The records could not be compared with the rows first: {reading.ended.message}")
     burst = job.settings.burst or job.target.burst
     free_in_s = burst / job.rate.per_s if job.rate.limited and reading.requests else 0.0
-    return replace(job, not_before=job.clock.monotonic() + free_in_s)
+    return replace(job, compared=True, not_before=job.clock.monotonic() + free_in_s)
 
 
 async def plan(

@@ -59,7 +59,6 @@ _DIED_OFTEN = (
     f"worker processes died {DEATHS_AT_MOST} times while this row was out; it may or may not have been applied"
 )
 _STOPPED = "the run was stopped before the answer came; the change may or may not have been applied"
-_FOUND = "it was found applied after a worker process had died"
 
 
 class Report(NamedTuple):
@@ -124,7 +123,7 @@ class Coordinator:
         rules: when to give up.
         repeatable: whether a row that may have been applied may be sent again.
         in_doubt: the statuses of errors after which one may have been applied all the same.
-        look_up: says whether a row that may have been applied was; None where records can't be read.
+        look_up: says what became of a row that may have been applied, if its record shows it; None where none is read.
         hold_to: lets a row that a process may have sent be sent again only to the record as that has read it, the JSON
             of a `Seen`; None where the API knows no versions.
         clock: where time comes from.
@@ -143,7 +142,7 @@ class Coordinator:
         rules: PoolLimits,
         repeatable: bool,
         in_doubt: Collection[int],
-        look_up: Callable[[Request], Awaitable[bool]] | None,
+        look_up: Callable[[Request], Awaitable[tuple[Outcome, str] | None]] | None,
         hold_to: Callable[[Request, str], Request] | None = None,
         clock: Clock,
         log: FilteringBoundLogger,
@@ -458,8 +457,8 @@ class Coordinator:
             finally:
                 self._limiter.cancelled(sent_at)
                 self._looked_up += 1
-            if found:
-                self._finish(self._result(request, Outcome.UPDATED, _FOUND), final=True)
+            if found is not None:
+                self._finish(self._result(request, *found), final=True)
                 return
         if not self._repeatable:
             self._finish(self._result(request, Outcome.UNKNOWN, _DIED), final=True)

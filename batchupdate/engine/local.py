@@ -10,7 +10,8 @@ from batchupdate.engine.first_rows import FirstRows
 from batchupdate.engine.pool_limits import CLAIM_BATCH, PoolLimits
 from batchupdate.engine.pools import Pools, Stop, guarded
 from batchupdate.engine.read_first import FirstReads
-from batchupdate.engine.reconcile import Reconciliation
+from batchupdate.engine.reconcile import Reconciliation, RecordLookUp
+from batchupdate.engine.second_look import look_again, unseen_since_the_plan
 from batchupdate.engine.sending import capture_of, client_of, judge_of, keeping_old, logged, packing_of, sender_of
 from batchupdate.engine.tuning import heeding
 from batchupdate.engine.verification import read_back
@@ -19,12 +20,13 @@ from batchupdate.journal import Session
 from batchupdate.journal.queue import Queue
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from structlog.typing import FilteringBoundLogger
 
     from batchupdate.api.captured import Capture
     from batchupdate.engine.pools import Send
+    from batchupdate.engine.record_reader import Reading
     from batchupdate.errors import BatchUpdateError
     from batchupdate.model import Progress, Traffic
     from batchupdate.runs.job import Job
@@ -77,7 +79,7 @@ async def work_off(
         return pools.traffic, interrupted
     async with client, Queue(journal, clock, heard) as queue, heeding(job, pools, log, queue.keep_facts):
         if target.read is not None and journal.unanswered(0, 1):
-            looked_up = Reconciliation(journal, queue, client, target)
+            looked_up = Reconciliation(journal, queue, RecordLookUp(client, target, queue.before, job.secrets.redact))
             look_up: Send = guarded(looked_up.look_up, job)
             if verbose:
                 look_up = logged(look_up, log, job, reads=lambda _: True)
@@ -91,10 +93,11 @@ async def work_off(
                 total=None,
             )
             await queue.settle()
-            log.info("looked_up", found_applied=looked_up.found, ended=str(reason or ""))
+            applied, foreign = looked_up.applied, looked_up.foreign
+            log.info("looked_up", found_applied=applied, changed_by_others=foreign, ended=str(reason or ""))
             if isinstance(reason, Interrupted):
                 return pools.traffic, reason  # an API that can't be read may well take changes: those come next
-            total -= looked_up.found
+            total -= applied + foreign
         source = FirstRows(queue, total) if first_only else queue
         if settings.workers:
             from batchupdate.engine.worker_processes import coordinator_for  # noqa: PLC0415 - it loads Dask
@@ -111,15 +114,40 @@ async def work_off(
             reason = await pools.work(
                 "sending", source, queue, send=send, judge=judged, rules=rules, total=total, patient=True
             )
-    if settings.verify and reason is None:
-        listed = pools.traffic.sent
-        async with heeding(job, pools, log, kept):
+    if reason is not None:
+        return pools.traffic, reason
+    return await _read_after(job, pools, log, on_progress, kept, first_only=first_only)
+
+
+async def _read_after(
+    job: Job,
+    pools: Pools,
+    log: FilteringBoundLogger,
+    on_progress: Callable[[Progress], None],
+    kept: Callable[[Mapping[str, Any]], Awaitable[None]],
+    *,
+    first_only: bool,
+) -> tuple[Traffic, BatchUpdateError | None]:
+    """Reads records once all is sent: those that only a plan has seen, and with `verify`, those that were updated."""
+    unseen = None if first_only else unseen_since_the_plan(job)
+    if unseen is None and not job.settings.verify:
+        return pools.traffic, None
+    before, requests, reason = pools.traffic.sent, 0, None
+    async with heeding(job, pools, log, kept):
+        if unseen is not None:
+            reading = await look_again(job, unseen, pools, log, on_progress)
+            requests, reason = reading.requests, _interrupted(reading)
+        if job.settings.verify and reason is None:
             reading, said = await read_back(job, pools, log, on_progress)
-        journal.set_meta({"read_back": said})
-        reason = reading.ended if isinstance(reading.ended, Interrupted) else None
-        pages = max(0, reading.requests - (pools.traffic.sent - listed))
-        return pools.traffic._replace(sent=pools.traffic.sent + pages), reason
-    return pools.traffic, reason
+            job.journal.set_meta({"read_back": said})
+            requests, reason = requests + reading.requests, _interrupted(reading)
+    pages = max(0, requests - (pools.traffic.sent - before))
+    return pools.traffic._replace(sent=pools.traffic.sent + pages), reason
+
+
+def _interrupted(reading: Reading) -> BatchUpdateError | None:
+    """Why nothing further is read; records that can't be read are no reason to end otherwise."""
+    return reading.ended if isinstance(reading.ended, Interrupted) else None
 
 
 def _rules(job: Job, reads: FirstReads | None, capture: Capture | None) -> PoolLimits:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchupdate.api.verdict import Policy
+from batchupdate.api.verdict import Policy, errors_in_doubt
 from batchupdate.engine.pools import Pools
 from batchupdate.engine.record_reader import PORTION, RecordReader, list_worth_it
 from batchupdate.model import Outcome, Result
@@ -34,22 +34,44 @@ _LINKS = frozenset({"plan_of", "retry_of", "undo_of"})
 
 NO_RECORD = "there is no such record"
 
+_SINCE = {"": ("it was pulled", "pull it again"), "diff": ("the rows were compared", "run it again")}
+
 _OUTCOMES = {Finding.UNCHANGED: Outcome.UNCHANGED, Finding.CONFLICT: Outcome.CONFLICT}
 
 
-def worth_comparing(job: Job) -> bool:
+def to_be_compared(job: Job) -> bool:
     """Whether the records of a run are read before the first change, by its setting `diff`.
 
-    `auto` does so where it takes few requests: the whole list in one, or those of few rows. A run that was left
-    unfinished is compared only if it has sent nothing yet, for then it may have ended while it was comparing. Rows of
-    an earlier run or of a plan know already what their records should be.
+    What an earlier process has found of rows that were never sent is forgotten: it is not how their records are now.
+    Where these are not read again, such rows are sent, and a notice says so of those that were unchanged.
+    """
+    if not job.resumed:
+        return worth_comparing(job, job.to_send)
+    if _LINKS & job.journal.meta().keys():  # what these rows expect of their records stands, and is looked at
+        return False
+    if not job.to_send and job.journal.sessions().started_at is not None:  # only its reports are left to be written
+        return False
+    unchanged = job.journal.forget_comparison(errors_in_doubt(job.target))
+    if worth_comparing(job, job.to_send):
+        return True
+    if unchanged:
+        had = "1 row had its values" if unchanged == 1 else f"{unchanged:,} rows had their values"
+        job.checkup.notices.append(
+            f"{had} already when this run began. That is not looked at again (--diff), so "
+            f"{'it is' if unchanged == 1 else 'they are'} sent, too."
+        )
+    return False
+
+
+def worth_comparing(job: Job, rows: int) -> bool:
+    """Whether the records of so many rows are read by the setting `diff`.
+
+    `auto` does so where it takes few requests: the whole list in one, or those of few rows. Rows of an earlier run know
+    already what their records should be.
     """
     target, asked = job.target, job.settings.diff
     if asked == "never" or (target.read is None and target.list is None):
         return False
-    if job.resumed and (job.journal.sessions().started_at is not None or _LINKS & job.journal.meta().keys()):
-        return False
-    rows = job.to_send
     if rows and (asked == "always" or (target.read is not None and rows <= FEW_ROWS)):
         return True
     one_call = target.list is not None and target.list.pagination.style == "none"
@@ -130,7 +152,8 @@ class _Findings:
         if known.version and seen.version and known.version != seen.version and guarded:
             found = self._comparison.compare(wanted, known, seen)
             if found.finding is not Finding.UNCHANGED:
-                message = found.message or "nothing was sent: the record has changed since it was pulled; pull it again"
+                since, way_out = _SINCE.get(known.by, _SINCE[""])
+                message = found.message or f"nothing was sent: the record has changed since {since}; {way_out}"
                 self._end(request, seen, Outcome.CONFLICT, message)
                 return
         finding, changes, message = self._comparison.compare(wanted, known, seen, guarded=guarded)
@@ -143,7 +166,8 @@ class _Findings:
             self._end(request, seen, _OUTCOMES[finding], message)
 
     def _end(self, request: Request, seen: Seen, outcome: Outcome, message: str, status: int | None = None) -> None:
-        self._results.append(Result(request.row, outcome, status, 0, message, finished_at=self._job.clock.unix()))
+        now = self._job.clock.unix()
+        self._results.append(Result(request.row, outcome, status, request.sent, message, finished_at=now))
         self._state(request, seen)
 
     def _state(self, request: Request, seen: Seen, *, guarded: bool = False) -> None:

@@ -245,4 +245,5 @@ def _still_to_be(target: Target, request: Request, version: str, seen: Seen | No
 
 def _names(request: Request) -> list[str]:
     """The fields that are to be known of a row's record."""
-    return [*{**exact_json.loads(request.fields), **Pulled.from_json(request.pulled).expected}]
+    known = Pulled.from_json(request.pulled)
+    return [*dict.fromkeys((*exact_json.loads(request.fields), *known.said, *known.held))]

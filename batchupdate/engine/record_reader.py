@@ -74,7 +74,7 @@ class Sought(NamedTuple):
     @property
     def names(self) -> Collection[str]:
         """The fields that are to be known of its record."""
-        return {**self.fields, **self.known.expected} if self.known.expected else self.fields
+        return {**self.fields, **dict.fromkeys(said)} if (said := self.known.said) else self.fields
 
 
 class Findings(Protocol):

@@ -10,7 +10,7 @@ from batchupdate.engine.cluster.scheduler import local_workers, remote_workers
 from batchupdate.engine.coordinator import Coordinator
 from batchupdate.engine.first_rows import FirstRows
 from batchupdate.engine.read_first import held_to
-from batchupdate.engine.reconcile import shows_applied
+from batchupdate.engine.reconcile import FOUND_AFTER_A_DEATH, RecordLookUp
 from batchupdate.engine.remote_worker import Orders
 from batchupdate.runs.cluster_certs import COORDINATOR, Certificates, join_command
 
@@ -66,6 +66,7 @@ def coordinator_for(
         start: Start = partial(remote_workers, orders, count, address, certificates, ends_run=ends_run)
     else:
         start = partial(local_workers, orders, count)
+    records = RecordLookUp(client, target, sink.before, job.secrets.redact, FOUND_AFTER_A_DEATH)
     return Coordinator(
         source=source,
         sink=sink,
@@ -75,7 +76,7 @@ def coordinator_for(
         rules=rules,
         repeatable=target.repeatable,
         in_doubt=frozenset(errors_in_doubt(target)),
-        look_up=partial(shows_applied, client, target) if target.read is not None else None,
+        look_up=records.found if target.read is not None else None,
         hold_to=partial(held_to, target) if target.precondition is not None else None,
         clock=job.clock,
         log=log,

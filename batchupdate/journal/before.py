@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from batchupdate.journal import queries
+from batchupdate.journal import before_queries as queries
 from batchupdate.journal.checksum import of_fact
 from batchupdate.journal.entries import keep, sign
 from batchupdate.journal.file import JournalFile
+from batchupdate.journal.queries import MARK_UNSURE
 from batchupdate.model import PlanLine, Request
 from batchupdate.targets.seen import Seen
 from batchupdate.util import json as exact_json
@@ -40,8 +41,8 @@ class BeforeStates(JournalFile):
     def _unseen(self, query: str, *values: object) -> list[Request]:
         with self._explained():
             return [
-                Request(key, record_id, path, fields, pulled=pulled or "")
-                for key, record_id, path, fields, pulled in self._apart.execute(query, values)
+                Request(key, record_id, path, fields, sent=sent, pulled=pulled or "")
+                for key, record_id, path, fields, pulled, sent in self._apart.execute(query, values)
             ]
 
     def count_unseen(self) -> int:
@@ -90,11 +91,34 @@ class BeforeStates(JournalFile):
         with self._transaction() as connection:
             _keep_before(connection, states)
             if fields:
-                changed = [[key, exact_json.dumps(values)] for key, values in fields.items()]
-                connection.execute(queries.SET_PLANNED_FIELDS, (json.dumps(changed),))
+                changed = json.dumps([[key, exact_json.dumps(values)] for key, values in fields.items()])
+                connection.execute(queries.KEEP_WANTED, (changed,))
+                connection.execute(queries.SET_PLANNED_FIELDS, (changed,))
             if guarded:
                 connection.execute(queries.GUARD, (json.dumps(guarded),))
             keep(connection, ((result, True) for result in results))
+
+    def forget_comparison(self, in_doubt: Sequence[int]) -> int:
+        """Lets rows be as they were before they were compared with their records, as far as nothing of them was sent.
+
+        Those that were unchanged are to be sent again. What may have been applied keeps what its record was before;
+        `in_doubt` are the statuses of errors after which that is so (`api.verdict.errors_in_doubt`).
+
+        Returns:
+            How many were unchanged.
+        """
+        with self._transaction() as connection:
+            connection.execute(MARK_UNSURE, (json.dumps(in_doubt),))
+            unchanged = connection.execute(queries.FORGET_UNCHANGED).rowcount
+            for statement in queries.FORGET_COMPARED:
+                connection.execute(statement)
+            sign(connection)
+        return unchanged
+
+    def may_be_applied(self, keys: Sequence[int]) -> set[int]:
+        """Which of some rows may have been applied without our hearing of it; keys at most as many as `PORTION`."""
+        with self._explained():
+            return {key for (key,) in self._connection.execute(queries.MAY_BE_APPLIED, (json.dumps(keys),))}
 
     def sign(self) -> None:
         """Gives checksums to what has none yet."""
@@ -116,14 +140,18 @@ class BeforeStates(JournalFile):
         with self._explained():
             yield from map(PlanLine._make, self._connection.execute(query, values))
 
-    def take_over_plan(self, path: Path) -> None:
-        """Writes a plan's rows into this journal, which is empty: their records must still be as they were."""
+    def take_over_plan(self, path: Path, already_so: str) -> None:
+        """Writes a plan's rows into this journal, which is empty: their records must still be as they were.
+
+        `already_so` is said of rows that the plan has found to be so, until somebody has looked at them again.
+        """
         with self._explained():
             self._connection.execute(queries.ATTACH, (str(path),))
             try:
                 with self._transaction() as connection:
                     for statement in queries.TAKE_OVER_PLAN:
                         connection.execute(statement)
+                    connection.execute(queries.NOT_SEEN_SINCE, (already_so,))
             finally:
                 self._connection.execute(queries.DETACH)
 

@@ -53,8 +53,17 @@ class Checklist:
 
         Of merged rows, it is the one whose request carried them all.
         """
+        return cls._with(journal.sent_changes(*outcomes))
+
+    @classmethod
+    def unseen_since_the_plan(cls, journal: JournalReader) -> Self:
+        """The rows of a plan's run that the plan has called unchanged, and at whose records nobody has looked since."""
+        return cls._with(journal.unchanged_in_the_plan())
+
+    @classmethod
+    def _with(cls, rows: Iterable[tuple[int, str, str, str, str, int | None]]) -> Self:
         checklist, portion = cls(), []
-        for row in journal.sent_changes(*outcomes):
+        for row in rows:
             portion.append((*row, None))
             if len(portion) >= COPIED_AT_ONCE:
                 bulk_insert(checklist._connection, "INSERT INTO row", portion)

@@ -1,4 +1,4 @@
-"""Every SQL statement of the journal but those that make its tables (schema.sql).
+"""Every SQL statement of the journal but those that make its tables (schema.sql), or compare rows (before_queries).
 
 A question mark that a comment calls a batch takes one JSON text that holds many values: SQLite then works through them
 without taking Python's interpreter lock at every row. `key` is `RowRef.key`.
@@ -71,65 +71,6 @@ DRAW = """
 """
 DROP_RESULTS_WITHOUT_ROW = "DELETE FROM result WHERE key NOT IN (SELECT key FROM row)"
 
-# What records were before their changes.
-
-ADD_BEFORE = "INSERT OR REPLACE INTO before (key, state, checksum)"
-BEFORE = """
-    SELECT key, state FROM before
-    WHERE key IN (SELECT value FROM json_each(?)) AND checksum = of_fact(key, state) ORDER BY key
-"""
-COUNT_BEFORE = "SELECT count(*) FROM before"
-FIELDS_SET = (
-    "SELECT DISTINCT each.key FROM row, json_each(row.fields) AS each WHERE row.path IS NOT NULL AND carrier IS NULL"
-)
-INDEX_PATHS = "CREATE INDEX IF NOT EXISTS row_path ON row (path)"
-DROP_INDEX_OF_PATHS = "DROP INDEX IF EXISTS row_path"
-_UNSEEN = """
-    SELECT row.key, record_id, path, fields, pulled FROM row
-    WHERE path IS NOT NULL AND carrier IS NULL
-      AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key)
-      AND NOT EXISTS (SELECT 1 FROM before WHERE before.key = row.key)
-"""
-UNSEEN = f"{_UNSEEN} AND row.key > ? ORDER BY row.key LIMIT ?"
-UNSEEN_AT = f"{_UNSEEN} AND path IN (SELECT value FROM json_each(?)) ORDER BY row.key"  # noqa: S608 - our own words
-COUNT_UNSEEN = f"SELECT count(*) FROM ({_UNSEEN})"  # noqa: S608 - our own words
-SET_PLANNED_FIELDS = """
-    UPDATE row SET fields = json_extract(each.value, '$[1]'), checksum = NULL
-    FROM json_each(?) AS each WHERE row.key = json_extract(each.value, '$[0]')
-"""
-_MUST_BE = """
-    json_set(coalesce(pulled, '{{}}'), '$.seen', {state}, '$.by', '{by}',
-        '$.version', coalesce(json_extract({state}, '$.version'), json_extract(pulled, '$.version'), ''))
-"""
-GUARD = f"""
-    UPDATE row SET checksum = NULL, pulled = {_MUST_BE.format(state="json_extract(each.value, '$[1]')", by="diff")}
-    FROM json_each(?) AS each WHERE row.key = json_extract(each.value, '$[0]')
-"""  # noqa: S608 - our own words
-PLAN_LINES = """
-    SELECT row.key, coalesce(record_id, ''), fields, result.outcome, coalesce(error, ''), before.state,
-        json_array(cells, path, carrier, pulled)
-    FROM row LEFT JOIN result ON result.key = coalesce(carrier, row.key) LEFT JOIN before ON before.key = row.key
-    ORDER BY row.key
-"""
-PLAN_LINES_WITH = PLAN_LINES.replace("ORDER", "WHERE result.outcome IN (SELECT value FROM json_each(?)) ORDER")
-ATTACH = "ATTACH ? AS plan"
-DETACH = "DETACH plan"
-TAKE_OVER_PLAN = (
-    f"""
-    INSERT INTO row (key, cells, record_id, path, fields, carrier, pulled)
-    SELECT row.key, cells, record_id, path, fields, carrier,
-        CASE WHEN state IS NULL THEN pulled ELSE {_MUST_BE.format(state="state", by="plan")} END
-    FROM plan.row LEFT JOIN plan.before ON before.key = row.key
-    """,  # noqa: S608 - our own words
-    """
-    INSERT INTO result
-        (key, final, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms)
-    SELECT key, final, outcome, http_status, attempts, error, request_id, location, finished_at, duration_ms
-    FROM plan.result
-    """,
-    "INSERT INTO before SELECT key, state, checksum FROM plan.before",
-)
-
 # Rows that are `failed` by an answer that leaves open whether the change was applied; the statuses are a batch
 # (`api.verdict.errors_in_doubt`).
 
@@ -158,12 +99,14 @@ MAY_HAVE_CHANGED = _SELECTED.format(
     " OR (outcome.outcome = 'failed' AND attempts AND http_status BETWEEN 200 AND 299)"  # and then denied
 )
 COPIES = f"""
-    SELECT row.key, cells, record_id, path, fields, carrier, pulled, checksum,
+    SELECT row.key, cells, record_id, path, coalesce(wanted.fields, row.fields), carrier, pulled,
+           CASE WHEN wanted.key IS NULL THEN row.checksum END,
            CASE WHEN carrier IS NULL THEN (
                SELECT CASE WHEN outcome = 'unknown' THEN 1 WHEN {_FAILED_UNSURE.format(2)} THEN 2 ELSE 0 END
                FROM outcome WHERE outcome.key = row.key
            ) ELSE 0 END
-    FROM row WHERE key IN (SELECT value FROM json_each(?1)) ORDER BY key
+    FROM row LEFT JOIN wanted ON wanted.key = row.key AND wanted.checksum = of_fact(wanted.key, wanted.fields)
+    WHERE row.key IN (SELECT value FROM json_each(?1)) ORDER BY row.key
 """  # noqa: S608 - our own words
 ADD_COPIES = f"INSERT INTO row ({ROW}, checksum)"
 ADD_UNANSWERED = "INSERT INTO started (key, claimed, unanswered)"
@@ -253,13 +196,14 @@ UPCOMING = """
     ORDER BY row.key LIMIT ?
 """
 UNANSWERED = """
-    SELECT row.key, record_id, path, fields, coalesce(attempts, sent, 0), 1, pulled, cells, row.checksum
+    SELECT row.key, record_id, path, fields, coalesce(attempts, sent, 0), max(unanswered, 1), pulled, cells,
+           row.checksum
     FROM started
     JOIN row ON row.key = started.key
     LEFT JOIN earlier ON earlier.key = started.key
     LEFT JOIN result ON result.key = started.key
     WHERE started.key > ? AND path IS NOT NULL AND carrier IS NULL
-      AND (outcome = 'unknown' OR (outcome IS NULL AND unanswered AND unanswered <> 2))
+      AND (outcome = 'unknown' OR (outcome IS NULL AND unanswered))
     ORDER BY started.key LIMIT ?
 """  # from `started`, where whatever may have been applied stands: a new run has none, and need not look at its rows
 CLAIM = """
@@ -326,10 +270,11 @@ COUNT_PULLED = """
     SELECT coalesce(json_extract(pulled, '$.version'), '') <> '' AS version,
         json_type(pulled, '$.old') IS NOT NULL AS old,
         json_type(pulled, '$.expected') IS NOT NULL AS expected, json_type(pulled, '$.seen') IS NOT NULL AS seen,
+        json_type(pulled, '$.matched') IS NOT NULL AS matched,
         json_extract(json_extract(pulled, '$.seen'), '$.gone') AS gone, min(pulled), count(*)
     FROM row WHERE path IS NOT NULL AND carrier IS NULL
     AND NOT EXISTS (SELECT 1 FROM result WHERE result.key = row.key AND final)
-    GROUP BY version, old, expected, seen, gone
+    GROUP BY version, old, expected, seen, matched, gone
 """  # of rows that are still to be sent
 HAS_PULLED = "SELECT EXISTS (SELECT 1 FROM row WHERE pulled IS NOT NULL)"
 COUNT_SENT = """
@@ -357,6 +302,12 @@ SENT_CHANGES = """
     FROM row JOIN outcome ON outcome.key = row.key
     WHERE path IS NOT NULL AND fields IS NOT NULL AND carrier IS NULL
       AND outcome.outcome IN (SELECT value FROM json_each(?))
+    ORDER BY row.key
+"""
+UNCHANGED_IN_THE_PLAN = """
+    SELECT row.key, row.record_id, path, fields, outcome, http_status FROM row JOIN result ON result.key = row.key
+    WHERE path IS NOT NULL AND fields IS NOT NULL AND carrier IS NULL AND outcome = 'unchanged'
+      AND finished_at < (SELECT min(started_at) FROM session)
     ORDER BY row.key
 """
 EXAMPLES = """

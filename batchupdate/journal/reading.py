@@ -101,6 +101,11 @@ class JournalReader(JournalFile):
         with self._explained():
             yield from self._connection.execute(queries.SENT_CHANGES, (json.dumps(outcomes),))
 
+    def unchanged_in_the_plan(self) -> Iterator[tuple[int, str, str, str, str, int | None]]:
+        """The same of the rows that were so already in the plan of which this is the run, and were not seen since."""
+        with self._explained():
+            yield from self._connection.execute(queries.UNCHANGED_IN_THE_PLAN)
+
     def examples(self, count: int) -> list[tuple[int, str, str]]:
         """The first rows that are to be sent: key, id, and fields as JSON."""
         with self._explained():

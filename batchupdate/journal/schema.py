@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-VERSION = 9
+VERSION = 10
 LOST = "Look for a copy of the run's folder."
 """The way out where there is nothing to read."""
 APPLICATION_ID = 0x62617570  # "baup", so that `file` and we know the file
@@ -46,6 +46,7 @@ _STEPS: Mapping[int, Sequence[str]] = {
         """
     ],
     8: ["CREATE TABLE captured (key INTEGER PRIMARY KEY, found TEXT NOT NULL, checksum INTEGER)"],
+    9: ["CREATE TABLE wanted (key INTEGER PRIMARY KEY, fields TEXT NOT NULL, checksum INTEGER)"],
 }
 """What makes the tables of the next version out of those of each one; the view is made anew after that."""
 

@@ -53,6 +53,13 @@ CREATE TABLE before (
     checksum INTEGER
 );
 
+-- All that rows set of which less is sent, because their records were compared with them.
+CREATE TABLE wanted (
+    key      INTEGER PRIMARY KEY,
+    fields   TEXT NOT NULL,         -- as in `row`
+    checksum INTEGER
+);
+
 -- What `capture` found in the replies to changes.
 CREATE TABLE captured (
     key      INTEGER PRIMARY KEY,

@@ -321,7 +321,7 @@ class Journal(JournalReader, BeforeStates):
         return self._requests(queries.UPCOMING, after, count)
 
     def unanswered(self, after: int, count: int) -> list[Request]:
-        """The next rows after the one with the key `after` that may have been applied although no answer came.
+        """The next rows after the one with the key `after` that may have been applied without our hearing of it.
 
         May be called while another thread commits.
         """

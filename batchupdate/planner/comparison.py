@@ -9,6 +9,7 @@ from batchupdate.targets.current_record import MISSING
 from batchupdate.targets.precondition import NOTHING_SENT, Pulled
 from batchupdate.util import json as exact_json
 from batchupdate.util.text import quoted
+from batchupdate.validator.matches import KeyField
 from batchupdate.validator.pulled_cells import PulledCell
 
 if TYPE_CHECKING:
@@ -69,11 +70,13 @@ class Comparison:
             guarded: whether it counts what it should be.
         """
         changes = [name for name, value in wanted.items() if not self.is_so(name, value, present)]
+        # A field that was so in the plan, and is not sent, must still be so.
+        planned = [name for name in known.held if name not in wanted]
         if guarded and known.gone and changes:
             made = f"there was no such record {_WHEN[known.by]}, and there is one now"
             message = f"{NOTHING_SENT}{made}: {changes[0]} is {self.text(changes[0], present)}{_WAY_OUT[known.by]}"
             return Compared(Finding.CONFLICT, changes, message)
-        conflicts = self._conflicts(wanted, changes, known, present) if guarded and known else []
+        conflicts = self._conflicts(wanted, changes, [*changes, *planned], known, present) if guarded and known else []
         lost = self._lost(wanted, changes, present) if guarded and changes and not _is_forced(known) else []
         if conflicts or lost:
             message = self._message(conflicts, lost, known)
@@ -81,10 +84,19 @@ class Comparison:
         return Compared(Finding.CHANGES, changes) if changes else Compared(Finding.UNCHANGED, (), ALREADY_SO)
 
     def _conflicts(
-        self, wanted: Mapping[str, Any], changes: Sequence[str], known: Pulled, present: Seen
+        self,
+        wanted: Mapping[str, Any],
+        changes: Sequence[str],
+        unlike: Sequence[str],
+        known: Pulled,
+        present: Seen,
     ) -> list[tuple[str, str]]:
         left = [name for name in known.expected if changes or name not in wanted]
-        return [*self._others(changes, known, present), *self._unexpected(left, known, present)]
+        found = [*self._others(unlike, known, present), *self._unexpected(left, known, present)]
+        named = {name for name, _ in found}
+        # What an earlier try of ours may have set is no other record.
+        keys = [name for name in known.matched if name not in named and (name in changes or name not in wanted)]
+        return [*found, *self._unmatched(keys, known, present)]
 
     def lost(self, wanted: Mapping[str, Any], present: Seen) -> str:
         """Why a change may not be sent that would take something from its record; '' if it takes nothing."""
@@ -112,7 +124,8 @@ class Comparison:
         also = f" ({', '.join(one for one, _ in others)} changed as well)" if others else ""
         if left := lost if conflicts else lost[1:]:
             also += f" ({', '.join(one for one, _ in left)} would be lost as well)"
-        way_out = "" if conflicts and known.expected else _WAY_OUT[known.by]
+        said_by_the_sheet = bool(known.expected) or (bool(known.matched) and not known.by)
+        way_out = "" if conflicts and said_by_the_sheet else _WAY_OUT[known.by]
         if name not in self._target.fields and known.by != "run":
             way_out = "; declare it under fields, or send whole records (body.base)"
         return f"{said}{also}{way_out}"
@@ -160,6 +173,14 @@ class Comparison:
             if present.knows(name) and not self._cell(name).same(text, present.values.get(name, MISSING)):
                 yield name, f"{name} should be {quoted(text)} (expected.{name}), and is {self.text(name, present)}"
 
+    def _unmatched(self, names: Sequence[str], known: Pulled, present: Seen) -> Iterator[tuple[str, str]]:
+        """The fields by which the record would not be found any more, each with what is said of it."""
+        for name in names:
+            key = KeyField(name, self._target.fields[name])
+            if present.knows(name) and key.of_value(present.values.get(name, MISSING)) != known.matched[name]:
+                now = self.text(name, present)
+                yield name, f"the record was found by its {name} {quoted(known.matched[name])}, which is {now} now"
+
     def _cell(self, name: str) -> PulledCell:
         if name not in self._cells:
             self._cells[name] = PulledCell(name, self._target.fields[name])
@@ -173,6 +194,7 @@ _WHEN = {
     "diff": "when the rows were compared",
     "read": "just before",
     "run": "after that run",
+    "look_up": "before that",
 }
 _WAY_OUT = {
     "": "; pull the records again",
@@ -180,6 +202,7 @@ _WAY_OUT = {
     "diff": "; run it again",
     "read": "; run it again",
     "run": "",
+    "look_up": "",
 }
 
 

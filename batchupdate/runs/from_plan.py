@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from batchupdate.errors import BatchUpdateError, ConfigError
@@ -98,7 +99,7 @@ def plan_run_job(  # noqa: PLR0913 - as `prepare` has them
             hold_target(stack, settings, target, base_url)
         unusual: list[str] = []
         if not begun.resumed:
-            begun.journal.take_over_plan(folder.journal)
+            begun.journal.take_over_plan(folder.journal, _already_so(meta))
             begun.journal.seal({**facts, **begun.folder.facts()})
             size = size_of(begun.journal)
             unusual = check_size(
@@ -118,6 +119,12 @@ def plan_run_job(  # noqa: PLR0913 - as `prepare` has them
             resumed=begun.resumed,
             unusual=unusual,
         )
+
+
+def _already_so(meta: Mapping[str, Any]) -> str:
+    """What is said of rows that were so already in a plan, until somebody has looked at them again."""
+    made = datetime.fromtimestamp(meta["plan"]["made_at"], UTC)
+    return f"already so in the plan of {made:%Y-%m-%d %H:%M} UTC; not looked at again"
 
 
 def _refuse_altered(folder: PlanFolder, plan: Earlier) -> None:

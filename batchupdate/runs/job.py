@@ -43,11 +43,11 @@ class Job:
     """A run whose journal is sealed and held by this process: every row stands in it, and nothing is sent yet.
 
     The `credentials` of a job that is only shown and not executed authenticate nothing, but know what is secret.
-    `resumed` says that the run was left unfinished, and `not_before` when its first request may leave (monotonic
-    time, in seconds): what was asked of the API before that has used up its rate. `unusual` says in what a new one is
-    not like earlier ones, a sentence each. `passed` are the outcomes of its canary once this process has let that
-    pass. `on_start` is called when it begins to send; a second time, after a canary, it has nothing left to do.
-    `tuned` is what a person has changed since it began.
+    `resumed` says that the run was left unfinished, `compared` that this process has compared its rows with their
+    records, and `not_before` when its first request may leave (monotonic time, in seconds): what was asked of the API
+    before that has used up its rate. `unusual` says in what a new one is not like earlier ones, a sentence each.
+    `passed` are the outcomes of its canary once this process has let that pass. `on_start` is called when it begins to
+    send; a second time, after a canary, it has nothing left to do. `tuned` is what a person has changed since it began.
     """
 
     folder: RunFolder
@@ -59,6 +59,7 @@ class Job:
     clock: Clock
     checkup: Checkup
     resumed: bool = False
+    compared: bool = False
     not_before: float = 0.0
     unusual: Sequence[str] = ()
     passed: Counter[Outcome] = field(default_factory=Counter)
@@ -207,8 +208,14 @@ class Job:
         return why_ended(counts, self.to_send, allowed, self.folder.command_name)
 
     def examples(self) -> list[tuple[str, str, str, Seen | None]]:
-        """The first rows to be sent: place, id, fields as JSON, and what was read of the record if that was."""
+        """The first rows to be sent: place, id, fields as JSON, and what the record is, as far as that is known.
+
+        What an earlier process has read is not what it is now, unless a plan has, which its record must still meet.
+        """
         labels, found = self.labels, self.journal.examples(EXAMPLES)
-        before = self.journal.before([key for key, *_ in found])
-        seen = {key: Seen.from_json(state) for key, state in before.items()}
+        keys = [key for key, *_ in found]
+        current = self.compared or not self.resumed or "plan_of" in self.journal.meta()
+        before = self.journal.before(keys) if current else {}
+        earlier = self.journal.may_be_applied(keys)
+        seen = {key: Seen.from_json(state) for key, state in before.items() if key not in earlier}
         return [(labels.label(key), record_id, fields, seen.get(key)) for key, record_id, fields in found]

@@ -37,14 +37,15 @@ class ReadFirst:
         """Whether the record is compared with what it should be; a version guards it without that.
 
         What a plan or an earlier run has seen is always compared. What the sheet alone says is a matter of `check_old`;
-        what it expects in so many words has no other guard.
+        what it expects in so many words, or has the record found by, has no other guard.
         """
         if self.target.read is None:
             return False
-        if known.seen is None and (self.check_old == "never" or not (known.old or known.expected)):
+        said = bool(known.expected) or any(map(self.target.can_read, known.matched))
+        if known.seen is None and (self.check_old == "never" or not (known.old or said)):
             return False
         versioned = known.versioned and self.target.precondition is not None
-        return not versioned or self.check_old == "always" or (bool(known.expected) and not known.by)
+        return not versioned or self.check_old == "always" or (said and not known.by)
 
 
 def refuse_unreadable(target: Target, settings: Settings, *, plan: bool = False) -> None:

@@ -18,7 +18,7 @@ from batchupdate.targets.value_types import HeaderName
 from batchupdate.util import json as exact_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from batchupdate.model import Reply
 
@@ -90,9 +90,11 @@ class Pulled(NamedTuple):
         version: its version then; '' where it is not known.
         old: by name the old values of fields that the row sets, as `pull` has written them into cells.
         expected: by name what the sheet expects of fields, set by the row or not, as the user has typed it.
+        matched: by name the fields by which the record was found, as `KeyField` has made texts of what the sheet says.
+        held: the fields that the row sets, where a plan has left out those that were so already: they must still be so.
         seen: the fields as they were read then.
         by: who has seen it so: a `plan`, a run that compared its rows first (`diff`), the `read` just before the
-            change, or the `run` that is undone; '' for the sheet.
+            change, the `run` that is undone, or what a `look_up` starts from; '' for the sheet.
         lost: by name the fields that an undo can't restore with this row, and why.
     """
 
@@ -102,9 +104,16 @@ class Pulled(NamedTuple):
     seen: Seen | None = None
     by: str = ""
     lost: Mapping[str, str] = {}
+    matched: Mapping[str, str] = {}
+    held: Sequence[str] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.version or self.old or self.expected or self.seen)
+        return bool(self.version or self.old or self.expected or self.matched or self.seen)
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The fields that the sheet says the record has, set by the row or not."""
+        return (*self.expected, *(name for name in self.matched if name not in self.expected))
 
     @property
     def gone(self) -> bool:

@@ -190,7 +190,8 @@ def merge(
     expected = _joined(one.expected for one in known)
     differing = [name for name in expected if len({one.expected.get(name, expected[name]) for one in known}) > 1]
     version = versions.pop() if len(versions) == 1 else ""
-    before = Pulled(version, _joined(one.old for one in known), expected)
+    matched = _joined(one.matched for one in known)  # the same in all, or they would not be of one record
+    before = Pulled(version, _joined(one.old for one in known), expected, matched=matched)
     return Merged(carrier, carried, _joined(fields), before, differing)
 
 

@@ -81,6 +81,7 @@ class Validator:
         self._computed_fields = ComputedFields(columns)
         self._cell_text = CellText(target, columns, strictness)
         self._expected = ExpectedValues(target, columns) if columns.expected else None
+        self._matched_ids = MatchedIds(target, columns, finder)
         self._checks: tuple[Check, ...] = (
             SecretsInCells(target, columns, secrets),
             ReaderProblems(target, columns, hidden_rows),
@@ -90,7 +91,7 @@ class Validator:
             RowsWithoutRecord(target, columns, strictness),
             *([self._expected] if self._expected else []),
             *([CellTypes(target, columns, strictness)] if typed else []),
-            MatchedIds(target, columns, finder),
+            self._matched_ids,
             self._cell_text,
             ClearMarkers(target, columns),
             TypedValues(target, columns),
@@ -111,7 +112,7 @@ class Validator:
         left_out = self._leaves_out_hidden and any(problem.code == HIDDEN_ROW for problem in known)
         if not self._columns.when and self._comparison is None and not left_out:
             result = self._check(Batch(rows, known))
-            knows = self._columns.version is not None or self._expected is not None
+            knows = self._columns.version is not None or self._expected is not None or bool(self._matched_ids.found)
             return replace(result, pulled=self._pulled(rows, Edits())) if knows else result
         skipped = self._skipped(rows, known)
         ragged = {problem.row for problem in known if problem.code == RAGGED}
@@ -154,6 +155,9 @@ class Validator:
         for row in rows if self._expected else ():
             if self._expected and (expected := self._expected.of(row)):
                 found[row.number] = found.get(row.number, Pulled())._replace(expected=expected)
+        for row in rows if self._matched_ids.found else ():
+            if matched := self._matched_ids.found.get(row.number):
+                found[row.number] = found.get(row.number, Pulled())._replace(matched=matched)
         return found
 
     def _edits(self, rows: Sequence[Row]) -> Edits:

@@ -46,6 +46,7 @@ class House:
         *,
         repeatable: bool = True,
         applied: set[int] | None = None,
+        foreign: set[int] | None = None,
         hold_to: Callable[[Request, str], Request] | None = None,
         how_to_join: str = "",
         books: Queue | None = None,
@@ -56,8 +57,10 @@ class House:
         self.said: list[str] = []
         self.on_exit: Callable[[], None] = lambda: None
 
-        async def look_up(request: Request) -> bool:
-            return request.row in (applied or set())
+        async def look_up(request: Request) -> tuple[Outcome, str] | None:
+            if request.row in (foreign or set()):
+                return Outcome.UNKNOWN, "somebody else has changed it"
+            return (Outcome.UPDATED, "found") if request.row in (applied or set()) else None
 
         self.coordinator = Coordinator(
             source=books or self.rows,
@@ -202,6 +205,17 @@ async def test_what_is_found_applied_is_not_sent_again(tmp_path: Path) -> None:
     assert house.rows.outcomes == {3: Outcome.UPDATED}
     assert sorted(await house.join("b", 9)) == [2, 4]
     house.report("b", [2, 4])
+    await house.ended()
+
+
+async def test_a_record_that_somebody_else_has_changed_since_its_process_died_is_left_alone(tmp_path: Path) -> None:
+    house = House(tmp_path, 2, applied=set(), foreign={3})
+    await house.join("a", 2)
+    await house.dies("a", out=[2, 3])
+    assert house.rows.outcomes == {3: Outcome.UNKNOWN}
+    assert house.rows.final(3)
+    assert await house.join("b", 9) == [2]
+    house.report("b", [2])
     await house.ended()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import openpyxl
@@ -11,16 +12,15 @@ import pandas as pd
 import pytest
 from whole_runs import KEYS, lines, settings_for
 
-from batchupdate import Outcome, run_file
+from batchupdate import Outcome, resume, retry, run_file
 from batchupdate.config import Input, Settings
 from batchupdate.errors import SafetyStop, UsageError
-from batchupdate.run import check_file, plan_file, prepare, run_plan
+from batchupdate.run import check_file, compare_first, execute, plan_file, prepare, run_plan
 from batchupdate.sandbox import CONTACTS_KEY, Sandbox, run_in_thread
 from batchupdate.sandbox.records import ContactRecord, LangdockRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from batchupdate import Problem, Summary
 
@@ -270,3 +270,73 @@ async def test_a_plan_finds_the_ids_and_its_run_does_not_look_for_them_again(tmp
         assert [change.id for change in sandbox.applied] == [ids[0]]
         assert "/integrations/v1/get" not in {seen.path for seen in sandbox.requests[asked:]}
     assert [line["_outcome"] for line in lines(summary)] == ["updated", "invalid", "invalid", "unchanged"]
+
+
+MATCHED = Path(__file__).parents[2] / "samples" / "sandbox-contacts.yaml"
+
+
+def contact(sandbox: Sandbox, record_id: str) -> ContactRecord:
+    found = sandbox.record("contacts", record_id)
+    assert isinstance(found, ContactRecord)
+    return found
+
+
+def renamed(sandbox: Sandbox, record_id: str, **fields: Any) -> None:
+    """Somebody else changes a contact."""
+    record = contact(sandbox, record_id)
+    sandbox.put("contacts", replace(record, fields={**record.fields, **fields}, version=record.version + 1))
+
+
+def contacts_settings(sandbox: Sandbox, folder: Path, **more: Any) -> Settings:
+    return settings_for(sandbox, folder, target=str(MATCHED), input={"match": ["name"]}, **more)
+
+
+@pytest.mark.parametrize("way", ["run", "resume", "retry"])
+async def test_a_row_is_not_sent_to_a_record_that_does_not_have_its_old_name_any_more(tmp_path: Path, way: str) -> None:
+    environ = {"CONTACTS_API_KEY": CONTACTS_KEY}
+    with run_in_thread(contacts=5) as sandbox:
+        path = sheet(tmp_path / "in.csv", [(f"Contact {number}", f"N{number}") for number in (1, 2, 3)])
+        options = contacts_settings(sandbox, tmp_path, diff="never")
+        with prepare(path, options, environ=environ) as job:
+            if way == "run":
+                renamed(sandbox, "c3", name="Renamed by Ann")
+            else:
+                sandbox.revoke()
+            summary = await execute(await compare_first(job))
+        sandbox.restore()
+        if way != "run":
+            renamed(sandbox, "c3", name="Renamed by Ann")
+            again = resume if way == "resume" else retry
+            summary = await again(summary.folder, settings=Settings(runs_dir=tmp_path / "runs"), environ=environ)
+        assert [contact(sandbox, f"c{number}").fields["name"] for number in (1, 2, 3)] == ["N1", "N2", "Renamed by Ann"]
+    found = {line["_id"]: (line["_outcome"], line["_error"]) for line in lines(summary)}
+    why = "nothing was sent: the record was found by its name 'Contact 3', which is 'Renamed by Ann' now"
+    assert found == {"c1": ("updated", ""), "c2": ("updated", ""), "c3": ("conflict", why)}
+
+
+@pytest.mark.parametrize("more", [{"check_old": "never"}, {}])
+async def test_a_field_by_which_a_record_was_found_is_compared_as_it_was_matched_and_not_if_nobody_wants_that(
+    tmp_path: Path, more: dict[str, Any]
+) -> None:
+    environ = {"CONTACTS_API_KEY": CONTACTS_KEY}
+    with run_in_thread(contacts=3) as sandbox:
+        renamed(sandbox, "c1", name="Grüße ")
+        path = sheet(tmp_path / "in.csv", [(" Gru\u0308ße", "a")], headings=("match.name", "labels"))
+        with prepare(path, contacts_settings(sandbox, tmp_path, diff="never", **more), environ=environ) as job:
+            assert job.to_read == (0 if more else 1)
+            if more:
+                renamed(sandbox, "c1", name="Another one")
+            summary = await execute(await compare_first(job))
+        assert contact(sandbox, "c1").fields["labels"] == ["a"]
+    assert [line["_outcome"] for line in lines(summary)] == ["updated"]
+
+
+async def test_a_field_that_finds_a_record_and_is_not_set_is_held_as_well(tmp_path: Path) -> None:
+    environ = {"CONTACTS_API_KEY": CONTACTS_KEY}
+    with run_in_thread(contacts=3) as sandbox:
+        path = sheet(tmp_path / "in.csv", [("Contact 1", "a"), ("Contact 2", "b")], headings=("match.name", "labels"))
+        with prepare(path, contacts_settings(sandbox, tmp_path), environ=environ) as job:
+            renamed(sandbox, "c2", name="Another one")
+            summary = await execute(await compare_first(job))
+        assert contact(sandbox, "c2").fields["labels"] == ["support"]
+    assert [line["_outcome"] for line in lines(summary)] == ["updated", "conflict"]

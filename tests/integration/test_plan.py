@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -320,6 +321,66 @@ def test_a_run_of_a_plan_changes_just_what_the_plan_shows_and_no_foreign_change_
                 assert (await plan_file(source, options, environ=KEYS)).to_send == 0
 
     event_loop.run(scenario())
+
+
+# ---- rows that were so already in the plan ----
+
+
+@pytest.mark.parametrize("how", ["by list", "one by one", "verify", "versions"])
+async def test_a_row_that_was_so_in_the_plan_is_a_conflict_if_somebody_has_changed_its_record_since(
+    tmp_path: Path, how: str
+) -> None:
+    declared = tmp_path / "contacts.yaml"
+    text = CONTACTS.read_text("utf-8")
+    text = text if how == "by list" else re.sub(r"list:\n(  .*\n)+", "", text)
+    if how == "versions":
+        text = text[: text.index("batch:")] + text[text.index("read: {}") :] + "precondition: {from: etag}\n"
+    declared.write_text(text, "utf-8")
+    async with Sandbox(contacts=6, versions=True) as sandbox:
+        rows = [[f"c{number}", f"Contact {number}"] for number in range(2, 6)]
+        source = write(tmp_path / "c.csv", ["id", "name"], ["c1", "A1"], *rows)
+        more = {"verify": True, "diff": "never"} if how == "verify" else {}
+        options = settings_for(sandbox, tmp_path, str(declared), **more)
+        made = await plan_file(source, options, environ=KEYS)
+        foreign(sandbox, "c2", name="foreign")
+        before = len(sandbox.requests)
+        summary = await run_plan(made.folder, options, environ=KEYS)
+        asked = Counter(request.method for request in sandbox.requests[before:])
+        assert summary.to_json()["requests"]["sent"] == len(sandbox.requests) - before
+        assert contact(sandbox, "c2").fields["name"] == "foreign"
+    found = {line["id"]: (line["_outcome"], line["_error"]) for line in lines(summary)}
+    why = "nothing was sent: name was 'Contact 2' in the plan, and is 'foreign' now; make a new plan"
+    assert found["c2"] == ("conflict", why)
+    assert {found[f"c{number}"] for number in (3, 4, 5)} == {("unchanged", "the record already has these values")}
+    assert summary.exit_code == 1
+    if how == "by list":
+        assert asked["GET"] == 2, "the record of c1, and the list"
+
+
+async def test_a_row_that_was_so_in_the_plan_says_so_where_nobody_looks_again(tmp_path: Path) -> None:
+    async with Sandbox(contacts=3) as sandbox:
+        options = settings_for(sandbox, tmp_path, str(CONTACTS), diff="never")
+        source = write(tmp_path / "c.csv", ["id", "name"], ["c1", "A1"], ["c2", "Contact 2"])
+        made = await plan_file(source, options, environ=KEYS)
+        foreign(sandbox, "c2", name="foreign")
+        summary = await run_plan(made.folder, options, environ=KEYS)
+    (outcome, why) = next((line["_outcome"], line["_error"]) for line in lines(summary) if line["id"] == "c2")
+    assert outcome == "unchanged"
+    assert re.fullmatch(r"already so in the plan of \d{4}-\d\d-\d\d \d\d:\d\d UTC; not looked at again", why)
+
+
+async def test_a_field_that_was_so_in_the_plan_and_is_not_sent_must_still_be_so(tmp_path: Path) -> None:
+    async with Sandbox(contacts=3) as sandbox:
+        options = settings_for(sandbox, tmp_path, str(CONTACTS))
+        labels = contact(sandbox, "c2").fields["labels"]
+        source = write(tmp_path / "c.csv", ["id", "name", "labels"], ["c2", "A2", ";".join(labels)])
+        made = await plan_file(source, options, environ=KEYS)
+        foreign(sandbox, "c2", labels=["theirs"])
+        summary = await run_plan(made.folder, options, environ=KEYS)
+        assert contact(sandbox, "c2").fields["name"] == "Contact 2"
+    (line,) = lines(summary)
+    assert line["_outcome"] == "conflict"
+    assert "labels was 'support' in the plan, and is 'theirs' now" in line["_error"]
 
 
 # ---- killed ----

@@ -278,7 +278,18 @@ async def test_after_a_kill_of_the_run_itself_only_rows_that_were_out_are_looked
         options = settings(things, tmp_path, TARGET, 2)
         rows = [(f"Old {n}", f"City {n}") for n in range(200)]
         command = ["run", file_of(tmp_path, rows, ("name", "city")), "--yes", "--workers", "2", "--diff", "never"]
-        command += ["--match", "name", "-t", options.target, "--base-url", things.url, "--runs-dir", options.runs_dir]
+        command += [
+            "--check-old",
+            "never",
+            "--match",
+            "name",
+            "-t",
+            options.target,
+            "--base-url",
+            things.url,
+            "--runs-dir",
+            options.runs_dir,
+        ]
         run = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "batchupdate"), *map(str, command), stdout=asyncio.subprocess.DEVNULL
         )

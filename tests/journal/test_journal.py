@@ -324,7 +324,8 @@ def test_a_row_that_may_have_been_applied_in_spite_of_its_error_is_sent_again_as
     journal.begin_session(1.0, repeatable=True)
     claim(journal, 0, 3, [(FAILED_500, False), (REFUSED_404, False)])
     journal.begin_session(2.0, repeatable=True)
-    assert [request.row for request in journal.unanswered(0, 9)] == [2], "the others had their answers"
+    looked_up = [(request.row, request.unanswered, request.unsure) for request in journal.unanswered(0, 9)]
+    assert looked_up == [(2, True, False), (3, False, True)], "only a refusal is an answer for good"
     sent = {request.row: (request.unanswered, request.unsure) for request in claim(journal, 0, 9, [])}
     assert sent == {2: (True, False), 3: (False, True), 4: (False, False), 5: (False, False)}
 

@@ -184,7 +184,7 @@ async def test_latest_is_not_undone_where_it_is_itself_an_undo(tmp_path: Path) -
         assert f"undo {tmp_path / 'runs' / resumed.run_id}" in str(ended.value.hint)
 
 
-async def test_a_run_that_was_killed_while_it_compared_compares_the_rest_when_it_goes_on(tmp_path: Path) -> None:
+async def test_a_run_that_was_killed_while_it_compared_compares_all_its_rows_when_it_goes_on(tmp_path: Path) -> None:
     async with Sandbox(versions=True) as sandbox:
         world = World(sandbox, tmp_path, str(unguarded(tmp_path)))
         before = world.contacts()
@@ -202,11 +202,12 @@ async def test_a_run_that_was_killed_while_it_compared_compares_the_rest_when_it
             place = job.folder.path
         assert not place.exists()
         aside.rename(place)
+        earlier = len(sandbox.requests)
         with prepare(source, options, environ=KEYS, clock=QuickClock()) as job:
             assert job.resumed
             summary = await execute(await compare_first(job))
         assert outcomes(summary) == ["updated", "unchanged", "updated", "unchanged"]
-        asked = Counter(request.id for request in sandbox.requests if request.method == "GET")
+        asked = Counter(request.id for request in sandbox.requests[earlier:] if request.method == "GET")
         assert asked == {"c1": 1, "c2": 1, "c3": 1, "c4": 1}
         await world.undo(summary)
         assert world.contacts() == before

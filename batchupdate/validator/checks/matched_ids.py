@@ -37,10 +37,13 @@ class MatchedIds:
     def __init__(self, target: Target, columns: ColumnMap, finder: IdFinder | None) -> None:
         self._target, self._columns, self._finder = target, columns.match, finder
         self._names = tuple(one.field for one in columns.match)
+        self.found: dict[int, dict[str, str]] = {}
+        """By row number, what the records of the last batch were found by: the texts of fields, by name."""
         self._fields = [KeyField(name, target.fields[name], columns.decimal) for name in self._names]
 
     def __call__(self, batch: Batch) -> None:
         """See `Check`."""
+        self.found = {}
         if not self._columns:
             return
         problems = batch.problems
@@ -58,6 +61,7 @@ class MatchedIds:
                 for name in self._target.id:  # so that nobody reports a missing id as well
                     batch.set_aside_value(position, name, "")
                 continue
+            self.found[row.number] = dict(zip(self._names, keys[position], strict=True))
             cells_of[position] = (*cells_of[position][:-width], *ids)
             if batch.edits and row.number in batch.edits.cells:
                 batch.edits.cells[row.number] = (*batch.edits.cells[row.number][:-width], *ids)
