@@ -2,7 +2,8 @@
 
 A strategy is asked for its headers whenever a request is built, never once for a whole run: a token can expire in the
 middle of one. To add a scheme, write a strategy and let `Auth.strategy` return it; one that has to ask somebody for
-tokens stands in `batchupdate.api.oauth`.
+tokens stands in `batchupdate.api.oauth`. `batchupdate.runs.keys` opens the keys of a run: a scheme that is no fixed
+header with one key needs a line there, too.
 """
 
 from __future__ import annotations
