@@ -127,10 +127,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     try:
         return (yield)
     finally:
+        if coverage is not None:
+            coverage.start()  # which puts into the environment that child processes are to be counted
         for name in COUNTED:
             os.environ.pop(name, None)
-        if coverage is not None:
-            coverage.start()
 
 
 @pytest.fixture

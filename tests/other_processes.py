@@ -5,8 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
+
+import psutil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,3 +41,13 @@ def running(file: Path, sandbox: Sandbox, folder: Path, *more: str) -> Iterator[
             yield process
         finally:
             process.kill()
+
+
+def worker_pids(of: int | None = None) -> list[int]:
+    """The worker processes of a process (this one by default) that are there, also of its children."""
+    found = []
+    for child in psutil.Process(of).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if any("spawn_main" in word for word in child.cmdline()):
+                found.append(child.pid)
+    return sorted(found)

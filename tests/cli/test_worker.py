@@ -92,8 +92,14 @@ async def children(count: int) -> list[psutil.Process]:
     """So many processes of ours that are at work."""
     async with asyncio.timeout(60):
         while True:
-            found = psutil.Process().children()
-            alive = [one for one in found if one.status() != psutil.STATUS_ZOMBIE and "worker" in one.cmdline()]
+            alive = [one for one in psutil.Process().children() if is_at_work(one)]
             if len(alive) == count:
                 return alive
             await asyncio.sleep(0.05)
+
+
+def is_at_work(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE and "worker" in process.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended
+        return False

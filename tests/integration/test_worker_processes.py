@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from aiohttp import web
+from other_processes import worker_pids
 from real_servers import listening
 
 import batchupdate
@@ -127,11 +128,6 @@ def results(summary: batchupdate.Summary) -> list[tuple[str, ...]]:
     kept = ("_row", "_id", "_outcome", "_http_status", "_attempts", "_error", "_reply.said")
     with (summary.folder / "results.csv").open(newline="", encoding="utf-8-sig") as file:
         return [tuple(line[name] for name in kept) for line in csv.DictReader(file)]
-
-
-def worker_pids() -> list[int]:
-    children = psutil.Process().children(recursive=True)
-    return sorted(child.pid for child in children if any("spawn_main" in word for word in child.cmdline()))
 
 
 async def once(wanted: Callable[[], bool]) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 from aiohttp import web
+from other_processes import worker_pids
 from real_servers import listening
 
 import batchupdate
@@ -98,11 +99,6 @@ class Things:
         self.after_change(thing)
         await asyncio.sleep(self.latency_s)
         return web.json_response({"old": old}, status=abs(status))
-
-
-def worker_pids(of: int | None = None) -> list[int]:
-    children = psutil.Process(of).children(recursive=True)
-    return sorted(child.pid for child in children if any("spawn_main" in word for word in child.cmdline()))
 
 
 @asynccontextmanager
