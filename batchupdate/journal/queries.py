@@ -105,7 +105,8 @@ COPIES = f"""
                SELECT CASE WHEN outcome = 'unknown' THEN 1 WHEN {_FAILED_UNSURE.format(2)} THEN 2 ELSE 0 END
                FROM outcome WHERE outcome.key = row.key
            ) ELSE 0 END
-    FROM row LEFT JOIN wanted ON wanted.key = row.key AND wanted.checksum = of_fact(wanted.key, wanted.fields)
+    FROM row
+    LEFT JOIN wanted ON ?3 AND wanted.key = row.key AND wanted.checksum = of_fact(wanted.key, wanted.fields)
     WHERE row.key IN (SELECT value FROM json_each(?1)) ORDER BY row.key
 """  # noqa: S608 - our own words
 ADD_COPIES = f"INSERT INTO row ({ROW}, checksum)"

@@ -197,16 +197,18 @@ class Journal(JournalReader, BeforeStates):
             found = self._connection.execute(queries.MAY_HAVE_CHANGED, wanted)
             return array("q", (key for (key,) in found))
 
-    def copies(self, keys: Sequence[int], *, in_doubt: Sequence[int] | None = None) -> Iterator[list[Copy]]:
+    def copies(
+        self, keys: Sequence[int], *, in_doubt: Sequence[int] | None = None, whole: bool = False
+    ) -> Iterator[list[Copy]]:
         """Some rows as they stand, in batches, for another journal; each with whether it may have been applied.
 
-        `in_doubt` is as in `may_have_changed`.
+        `in_doubt` is as in `may_have_changed`. `whole` gives them also the fields that a comparison has taken out.
         """
         statuses = _statuses(in_doubt)
         with self._explained():
             for start in range(0, len(keys), COPIED_AT_ONCE):
                 chosen = json.dumps([*keys[start : start + COPIED_AT_ONCE]])
-                yield self._connection.execute(queries.COPIES, (chosen, statuses)).fetchall()
+                yield self._connection.execute(queries.COPIES, (chosen, statuses, whole)).fetchall()
 
     def add_copies(self, rows: Sequence[Copy]) -> None:
         """Writes rows of another journal; what may have been applied stays unanswered until there is an answer."""

@@ -62,7 +62,7 @@ def retry_job(
         if not rows:
             raise _nothing_to_retry(folder, selection, earlier.journal)
         made, journal = begin_linked(stack, earlier, "retry", clock.now())
-        for batch in earlier.journal.copies(rows, in_doubt=errors_in_doubt(target)):
+        for batch in earlier.journal.copies(rows, in_doubt=errors_in_doubt(target), whole=True):
             journal.add_copies(batch)
             journal.keep_before(list(earlier.journal.before([row[0] for row in batch if row[-1]]).items()))
         journal.seal({**_facts(earlier, selection, rows), **made.facts()})

@@ -14,7 +14,7 @@ from whole_runs import in_flight_when_killed, key_refused_after, lines, outcomes
 
 from batchupdate.config import Settings
 from batchupdate.errors import ConfigError
-from batchupdate.run import Stop, compare, compare_first, execute, prepare
+from batchupdate.run import Stop, compare, compare_first, execute, prepare, run_file
 from batchupdate.runs.undo import find_to_undo
 from batchupdate.sandbox import Faults, Sandbox
 
@@ -162,6 +162,20 @@ async def test_the_rows_that_one_request_carried_have_its_old_values_in_the_repo
         )
         undone = await world.undo(first)
         assert [line["name"] for line in lines(undone)] == [before[n]["name"] for n in (0, 1, 0)]
+        assert world.contacts() == before
+
+
+async def test_an_undo_sets_nothing_that_the_run_has_left_out_because_it_was_so_already(tmp_path: Path) -> None:
+    async with Sandbox(versions=True) as sandbox:
+        world = World(sandbox, tmp_path)
+        before = world.contacts()
+        source = tmp_path / "in.csv"
+        source.write_text(f"id,name,labels[0]\nc1,{before[0]['name']},elsewhere\n", encoding="utf-8")
+        settings = Settings.model_validate(world.options | {"diff": "always"})
+        first = await run_file(source, settings, environ=KEYS)
+        assert "name" not in sandbox.applied[-1].fields
+        await world.undo(first)
+        assert "name" not in sandbox.applied[-1].fields
         assert world.contacts() == before
 
 
