@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
+
+def option_name(parameter: str) -> str:
+    """A command's parameter as it is typed."""
+    return f"--{parameter.strip('_').replace('_', '-')}"
+
+
 _TARGET = "A built-in target, or the path of your own target's YAML file."
 
 # What a command is about, and how it answers: arguments of their own, for each command uses them in its own way.
@@ -410,7 +416,7 @@ class Given:
             value = self.typed.get(name)
             for one in value if isinstance(value, list) else [value]:
                 if one is not None:
-                    found += [f"--{name.strip('_').replace('_', '-')}", str(one)]
+                    found += [option_name(name), str(one)]
         return found
 
 

@@ -127,7 +127,7 @@ def _refuse_with_plan(given: options.Given, **typed: Path | None) -> None:
     found = [name for name, value in typed.items() if value is not None]
     found += [name for name, setting in _OF_THE_INPUT.items() if given.values.get(setting.place) is not None]
     if found:
-        option = f"--{found[0].strip('_').replace('_', '-')}"
+        option = options.option_name(found[0])
         planned = f"Make a plan with {option}, and run that; or leave it out." if found[0] in options.READING else ""
         raise UsageError(
             f"{option} can't be used with --plan: what the plan shows is sent, and nothing else.",

@@ -12,7 +12,7 @@ from batchupdate.engine.pools import Pools, Stop, guarded
 from batchupdate.engine.read_first import FirstReads
 from batchupdate.engine.reconcile import Reconciliation, RecordLookUp
 from batchupdate.engine.second_look import look_again, unseen_since_the_plan
-from batchupdate.engine.sending import capture_of, client_of, judge_of, keeping_old, logged, packing_of, sender_of
+from batchupdate.engine.sending import capture_of, client_of, judge_of, limits_of, logged, whole_sender_of
 from batchupdate.engine.tuning import heeding
 from batchupdate.engine.verification import read_back
 from batchupdate.errors import Interrupted
@@ -106,10 +106,7 @@ async def work_off(
             coordinator = coordinator_for(job, source, queue, pools.limiter, client, rules, own_log, verbose=verbose)
             reason = await pools.let_work(coordinator, "sending", total, patient=True)
         else:
-            send = sender_of(client, job, (reads, queue) if reads else None)
-            send = guarded(keeping_old(send, target, queue) if target.before else send, job)
-            if verbose:
-                send = logged(send, log, job, reads=reads.wanted if reads else lambda _: False)
+            send = whole_sender_of(client, job, reads, queue, log if verbose else None)
             judged = judge_of(policy, job, reads)
             reason = await pools.work(
                 "sending", source, queue, send=send, judge=judged, rules=rules, total=total, patient=True
@@ -151,19 +148,12 @@ def _interrupted(reading: Reading) -> BatchUpdateError | None:
 
 
 def _rules(job: Job, reads: FirstReads | None, capture: Capture | None) -> PoolLimits:
-    settings, target = job.settings, job.target
-    return PoolLimits(
-        settings.max_attempts,
-        settings.give_up_after,
-        settings.max_failures,
-        settings.retry_budget,
-        tuple(target.request_id_headers),
-        CLAIM_BATCH if target.repeatable else job.concurrency * job.batch_size,
-        _about_key(job),
-        reads.wanted if reads else None,
-        packing_of(job, reads),
-        job.passed,
-        capture,
+    return replace(
+        limits_of(job, reads, capture),
+        max_failures=job.settings.max_failures,
+        claim_batch=CLAIM_BATCH if job.target.repeatable else job.concurrency * job.batch_size,
+        about_key=_about_key(job),
+        counted=job.passed,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -18,10 +18,9 @@ from batchupdate.config import Settings
 from batchupdate.engine.backoff import delay_s
 from batchupdate.engine.coordinator import Report, State, map_path
 from batchupdate.engine.leased_turns import LeasedTurns
-from batchupdate.engine.pool_limits import CLAIM_BATCH, PoolLimits
-from batchupdate.engine.pools import guarded
+from batchupdate.engine.pool_limits import CLAIM_BATCH
 from batchupdate.engine.read_first import FirstReads
-from batchupdate.engine.sending import capture_of, client_of, judge_of, keeping_old, logged, packing_of, sender_of
+from batchupdate.engine.sending import capture_of, client_of, judge_of, limits_of, whole_sender_of
 from batchupdate.engine.worker_pool import WorkerPool
 from batchupdate.errors import BatchUpdateError, SafetyStop
 from batchupdate.journal.in_flight import InFlightMap
@@ -41,7 +40,6 @@ if TYPE_CHECKING:
     from batchupdate.api.credentials import Credentials
     from batchupdate.config import Secrets
     from batchupdate.engine.leased_turns import Granted, Heard
-    from batchupdate.engine.pools import Send
     from batchupdate.model import Allowance, Reply, Request, Result
     from batchupdate.targets import Batch
     from batchupdate.targets.seen import Seen
@@ -281,31 +279,19 @@ class RemoteWorker:
         """Sends rows until there are no more; returns why the run has to stop, and the way out, or None."""
         if self._stopped:
             return None
-        job, orders, settings = self._job, self._orders, self._job.settings
+        job, orders = self._job, self._orders
         log = self._outbox.logger(verbose=orders.verbose)
         policy = self._policy
         reads, past = FirstReads(job, policy) if orders.reads else None, _Past(self._link)
-        send: Send = sender_of(self._client, job, (reads, past) if reads else None)
-        send = guarded(keeping_old(send, job.target, past) if job.target.before else send, job)
-        if orders.verbose:
-            send = logged(send, log, job, reads=reads.wanted if reads else lambda _: False)
-        rules = PoolLimits(
-            settings.max_attempts,
-            settings.give_up_after,
-            None,  # the coordinator counts for all
-            settings.retry_budget,
-            tuple(job.target.request_id_headers),
-            self._claim_batch(),
-            orders.about_key,
-            reads.wanted if reads else None,
-            packing_of(job, reads),
-            capture=self._capture,
+        # Failures are not limited here: the coordinator counts for all.
+        rules = replace(
+            limits_of(job, reads, self._capture), claim_batch=self._claim_batch(), about_key=orders.about_key
         )
         pool = self._pool = WorkerPool(
             source=self._link,
             sink=self._outbox,
             turns=self._turns,
-            send=send,
+            send=whole_sender_of(self._client, job, reads, past, log if orders.verbose else None),
             judge=judge_of(policy, job, reads),
             listen=self._listen,
             delay=delay_s,

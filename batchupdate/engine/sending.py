@@ -13,6 +13,8 @@ from batchupdate.api.captured import Capture
 from batchupdate.api.success import is_success
 from batchupdate.api.verdict import Policy, judge
 from batchupdate.engine.batches import Packing
+from batchupdate.engine.pool_limits import PoolLimits
+from batchupdate.engine.pools import guarded
 from batchupdate.model import ReadReply, Reply, Verdict
 from batchupdate.targets import UnexpectedReplyError
 
@@ -142,6 +144,29 @@ def sender_of(client: Client, job: Assignment, reading: tuple[FirstReads, Past] 
         return client.send(request.path, body_of(request.fields, request.path), headers)
 
     return send_once
+
+
+def whole_sender_of(
+    client: Client, job: Assignment, reads: FirstReads | None, past: Past, log: FilteringBoundLogger | None
+) -> Send:
+    """What sends one request, with all that is kept of it; `log` gets every request, None where nobody wants that."""
+    send = sender_of(client, job, (reads, past) if reads else None)
+    send = guarded(keeping_old(send, job.target, past) if job.target.before else send, job)
+    return send if log is None else logged(send, log, job, reads=reads.wanted if reads else lambda _: False)
+
+
+def limits_of(job: Assignment, reads: FirstReads | None, capture: Capture | None) -> PoolLimits:
+    """What limits every pool that sends a job's rows, in whichever process."""
+    settings = job.settings
+    return PoolLimits(
+        max_attempts=settings.max_attempts,
+        give_up_after_s=settings.give_up_after,
+        retry_budget=settings.retry_budget,
+        request_id_headers=tuple(job.target.request_id_headers),
+        reads_first=reads.wanted if reads else None,
+        packing=packing_of(job, reads),
+        capture=capture,
+    )
 
 
 def keeping_old(send: Send, target: Target, past: Past) -> Send:

@@ -17,7 +17,7 @@ from batchupdate.model import BITS, MOST_ROWS, Problem, Row, RowLabels, RowRef
 from batchupdate.reader.registry import FORMATS, OPTIONS, option_name
 from batchupdate.reader.table import Batch, has_more_rows
 from batchupdate.spreadsheet.headers import RAGGED, normalise_heading, ragged_message
-from batchupdate.spreadsheet.reserved_columns import EXTRA, is_pulled
+from batchupdate.spreadsheet.reserved_columns import EXTRA, heading_key, is_pulled
 from batchupdate.util.text import listed, quoted, short_names
 
 if TYPE_CHECKING:
@@ -293,9 +293,7 @@ def _order(columns: Sequence[str], own: Sequence[str]) -> tuple[int, ...] | None
 
 
 def _key(heading: str) -> str:
-    if is_pulled(heading):
-        return f"_{normalise_heading(heading)}"
-    return heading if _is_free(heading) else normalise_heading(heading)
+    return heading if _is_free(heading) and not is_pulled(heading) else heading_key(heading)
 
 
 def _refuse_meaningless(parts: Sequence[_Part], options: ReadOptions) -> None:

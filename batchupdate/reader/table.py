@@ -18,8 +18,8 @@ from batchupdate.reader.header import find_header
 from batchupdate.reader.records import MAX_COLUMNS, CellProblem, is_blank, read_chunks
 from batchupdate.spreadsheet.csv_injection import unguard, unguard_id
 from batchupdate.spreadsheet.error_values import error_values
-from batchupdate.spreadsheet.headers import RAGGED, normalise_heading
-from batchupdate.spreadsheet.reserved_columns import COPY_SHEET, ERROR_COLUMN, ID_COLUMN, UNDO_OF, is_old, is_pulled
+from batchupdate.spreadsheet.headers import RAGGED
+from batchupdate.spreadsheet.reserved_columns import COPY_SHEET, ERROR_COLUMN, ID_COLUMN, UNDO_OF, heading_key, is_old
 from batchupdate.util.text import quoted
 
 if TYPE_CHECKING:
@@ -197,9 +197,7 @@ class Table:
         """
         places: dict[str, list[int]] = {}
         for place, heading in enumerate(self.columns):
-            places.setdefault(
-                f"_{normalise_heading(heading)}" if is_pulled(heading) else normalise_heading(heading), []
-            ).append(place)
+            places.setdefault(heading_key(heading), []).append(place)
         for key, twins in places.items():
             if key and len(twins) > 1 and not used.isdisjoint(twins):
                 raise self._duplicate_heading(*twins[:2])

@@ -154,12 +154,14 @@ def _pointed_at(runs_dir: Path) -> RunFolder | None:
         name = latest.resolve().name if latest.is_symlink() else latest.read_text(encoding="utf-8").strip()
     except (OSError, ValueError, RuntimeError):  # the last, up to Python 3.12, is a link that leads to itself
         return None
-    if RUN_ID.fullmatch(name) and not _is_run(runs_dir / name):  # an older one must not be taken for it
+    if _is_run(runs_dir / name):
+        return RunFolder(runs_dir / name)
+    if RUN_ID.fullmatch(name):  # an older one must not be taken for it
         raise ConfigError(
             f"{latest} stands for the run {name}, which is not in {runs_dir} any more.",
             "Name the run that you mean. See them with: batchupdate runs",
         )
-    return RunFolder(runs_dir / name) if _is_run(runs_dir / name) else None
+    return None
 
 
 def all_runs(runs_dir: Path) -> Iterator[RunFolder]:

@@ -66,6 +66,12 @@ def is_pulled(heading: str) -> bool:
     return is_old(heading) or bool(pulled_name(heading))
 
 
+def heading_key(heading: str) -> str:
+    """By what headings are compared; that of a column which `pull` adds is no other's, whatever that one is called."""
+    said = normalise_heading(heading)
+    return f"_{said}" if is_pulled(heading) else said
+
+
 def pulled_name(heading: str) -> str:
     """`_locked` or `_version`, whichever a heading means; '' for any other."""
     said = f"_{normalise_heading(heading)}" if heading.startswith("_") else ""
